@@ -1,0 +1,9 @@
+"""The code behind the five notebooks: data, GAN, classifier, evaluation, report, engine."""
+
+import os
+
+if "REPORT_JOBS_LOCK" in os.environ:
+    # a process of a run's job, a notebook's kernel above all: it dies with its parent and is seen by the run's lock
+    from helpers.engine.process import join_run
+
+    join_run()

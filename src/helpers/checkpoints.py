@@ -1,0 +1,98 @@
+"""Resumable states of a training: whole or absent, the last two kept, never those of another training.
+
+A checkpoint holds a step, a state (tensors, numbers, texts, and dicts and lists of them) and a
+fingerprint of what is being trained. It is read with ``weights_only=True``: no code runs from it.
+"""
+
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+from helpers.errors import UserError
+from helpers.files import atomic_path
+
+NAME = re.compile(r"checkpoint-(\d{9,})\.pt")
+KEPT = 2  # the one before stays for the day that the newest turns out damaged
+
+
+def list_checkpoints(directory: Path | str) -> list[tuple[int, Path]]:
+    """``(step, path)`` of every checkpoint in ``directory``, newest first."""
+    matches = [(NAME.fullmatch(path.name), path) for path in Path(directory).glob("checkpoint-*.pt")]
+    return sorted(((int(match[1]), path) for match, path in matches if match), reverse=True)
+
+
+def save_checkpoint(directory: Path | str, step: int, state: dict[str, Any], fingerprint: str) -> Path:
+    """Write ``state`` at ``step`` (0 or more) to ``directory`` atomically, and remove all but the last two.
+
+    Raises UserError where the file cannot be written (a full disk, mostly); what was there stays.
+    """
+    import torch
+
+    path = Path(directory) / f"checkpoint-{step:09d}.pt"
+    try:
+        with atomic_path(path) as temporary:
+            torch.save({"step": step, "fingerprint": fingerprint, "state": state}, temporary)
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"The checkpoint {path} could not be written ({error}): free some disk space and start again; the run resumes from the checkpoint before.") from error
+    for _, old in list_checkpoints(directory)[KEPT:]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def load_latest(directory: Path | str, fingerprint: str, map_location: Any = "cpu") -> tuple[int, dict[str, Any]] | None:
+    """``(step, state)`` of the newest whole checkpoint with this ``fingerprint``, or None.
+
+    A damaged one is renamed to ``*.damaged`` with a warning, and the one before is tried. One with
+    another fingerprint is moved to ``stale-<n>/`` with a warning: it belongs to another training.
+    """
+    directory = Path(directory)
+    for leftover in directory.glob(".checkpoint-*.tmp.pt"):
+        leftover.unlink(missing_ok=True)  # of a training killed while it wrote
+    stale = []
+    found = None
+    for step, path in list_checkpoints(directory):
+        content = _read(path, map_location)
+        if content is None:
+            path.replace(path.with_suffix(".damaged"))
+            warnings.warn(f"The checkpoint {path.name} in {directory} is damaged and was set aside; the one before is used, if there is one.", stacklevel=2)
+        elif content["fingerprint"] != fingerprint:
+            stale.append(path)
+        elif found is None:
+            found = (step, content["state"])
+    if stale:
+        folder = _set_aside(directory, stale)
+        warnings.warn(f"Checkpoints in {directory} belong to other parameters, images or code and were moved to {folder.name}/; they are not resumed.", stacklevel=2)
+    return found
+
+
+def _read(path: Path, map_location: Any) -> dict[str, Any] | None:
+    """The checkpoint's content, or None where it is damaged."""
+    import torch
+
+    try:
+        content = torch.load(path, map_location=map_location, weights_only=True)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise  # the file may well be whole
+    except Exception:  # a cut or changed file fails in many ways: zip, pickle, key, end of file
+        return None
+    whole = isinstance(content, dict) and {"step", "fingerprint", "state"} <= content.keys()
+    return content if whole else None
+
+
+def _set_aside(directory: Path, paths: list[Path]) -> Path:
+    """Move ``paths`` to the first free ``stale-<n>/`` of ``directory``."""
+    number = 1
+    while (directory / f"stale-{number}").exists():
+        number += 1
+    folder = directory / f"stale-{number}"
+    folder.mkdir()
+    for path in paths:
+        path.replace(folder / path.name)
+    return folder
+
+
+def remove_checkpoints(directory: Path | str) -> None:
+    """Remove the checkpoints of a training that is done."""
+    for _, path in list_checkpoints(directory):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""The diagnostic classifier: backbone and head, augmentation, training."""

@@ -1,0 +1,117 @@
+"""Where the arithmetic runs, and in which precision."""
+
+import importlib.metadata
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from helpers.errors import ParameterError, UserError
+
+if TYPE_CHECKING:
+    from helpers.params import Compute
+
+
+def pick_device(compute: "Compute") -> str:
+    """``"cuda"`` or ``"cpu"``, as ``compute.device`` asks; ``auto`` takes the GPU where there is one.
+
+    Raises ParameterError where CUDA is asked for and absent.
+    """
+    import torch
+
+    if compute.device == "cpu":
+        return "cpu"
+    if torch.cuda.is_available():
+        return "cuda"
+    if compute.device == "auto":
+        return "cpu"
+    reason = "this PyTorch was built without CUDA" if torch.version.cuda is None else "PyTorch sees no GPU (check nvidia-smi and the driver)"
+    raise ParameterError(f"compute.device is 'cuda', but {reason}; set compute.device to 'cpu' or 'auto', or mend the installation.")
+
+
+def describe_device(device: str) -> str:
+    """A device in words, for a provenance table: ``NVIDIA H100 80GB HBM3`` or ``CPU (AMD EPYC)``."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(torch.device(device))
+    return f"CPU ({_cpu_name()})"
+
+
+def _cpu_name() -> str:
+    import platform
+
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1].strip() if found else platform.processor() or platform.machine() or "unknown"
+
+
+def resolve_precision(precision: str, device: str) -> Any:
+    """The ``torch.dtype`` for autocast, or None for plain float32.
+
+    ``auto`` takes bfloat16 where the hardware multiplies it natively (GPUs from Ampere on, CPUs with
+    AVX512-BF16 or AMX); elsewhere bfloat16 would be emulated, slowly, and float32 is kept.
+    """
+    import torch
+
+    if precision == "float32":
+        return None
+    if precision == "bfloat16":
+        return torch.bfloat16
+    if device.startswith("cuda"):
+        native = torch.cuda.get_device_capability(torch.device(device)) >= (8, 0)
+    else:
+        native = _cpu_has_bfloat16()
+    return torch.bfloat16 if native else None
+
+
+def _cpu_has_bfloat16() -> bool:
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return re.search(r"\b(avx512_bf16|amx_bf16)\b", flags) is not None
+
+
+def import_torchvision() -> ModuleType:
+    """Import torchvision, or raise UserError that names the pair of versions to install.
+
+    A torchvision built for another PyTorch fails at import with a message about a missing operator.
+    """
+    try:
+        import torchvision
+    except (RuntimeError, ImportError, OSError, AttributeError) as error:
+        raise UserError(mismatch_sentence(error)) from error
+    return torchvision
+
+
+def mismatch_sentence(error: BaseException) -> str:
+    """What to install when torchvision does not import."""
+    installed = {name: _version(name) for name in ("torch", "torchvision")}
+    if installed["torchvision"] is None:
+        return f"torchvision is not installed: install the one that goes with torch {installed['torch']} (pip install 'torch=={_plain(installed['torch'])}' torchvision)."
+    wanted = next((m[1] for line in importlib.metadata.requires("torchvision") or () if (m := re.match(r"torch\s*\(?==\s*([\w.+]+)", line))), None)
+    torchvision = _plain(installed["torchvision"])
+    if wanted and _plain(installed["torch"]) != _plain(wanted):
+        return (
+            f"torchvision {torchvision} was built for torch {wanted}, and torch {installed['torch']} is installed ({error}): "
+            f"install a pair, such as pip install 'torch=={_plain(wanted)}' 'torchvision=={torchvision}', both from the same index."
+        )
+    return (
+        f"torch {installed['torch']} and torchvision {installed['torchvision']} do not go together ({error}): "
+        f"install both anew from the same index, pip install --force-reinstall 'torch=={_plain(wanted or installed['torch'])}' 'torchvision=={torchvision}'."
+    )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _plain(version: str | None) -> str:
+    """A version without its build: ``2.15.0+cpu`` is ``2.15.0``."""
+    return (version or "?").split("+")[0]

@@ -1,0 +1,239 @@
+"""The front door: reads the command line, checks the parameters, hands the work to the engine, says where the report is."""
+
+import argparse
+import csv
+import json
+import os
+import signal
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+from helpers.engine.process import run_lock
+from helpers.engine.runfile import RunFile, current_codes, data_fingerprint, shown
+from helpers.engine.snakemake import Planned, command, execute, plan, targets
+from helpers.engine.stages import STAGES, jobs, outputs
+from helpers.engine.view import View, duration
+from helpers.errors import UserError
+from helpers.params import Params, read_mapping, load_params
+from helpers.paths import PARAMS, ROOT, RunPaths
+
+DESCRIPTION = """\
+Makes the report: five notebooks, run by parameters, rendered into one HTML page.
+
+  python run_all.py                                  the default: drawn lesions, about ten minutes
+  python run_all.py --params params/laptop.yaml --data-root ~/HAM10000
+  python run_all.py --dry-run                        what would run, and why
+  python run_all.py --set gan.steps=500 --run longer a run of its own, with one value changed
+
+The same command goes on where an interrupted run was, and does nothing where nothing changed.
+"""
+EPILOG = """\
+Stages, in order: {stages}.
+Files of a run: artifacts/<run>/; its page: reports/<run>/report.html.
+Exit codes: 0 done, 1 a job failed, 2 a mistake in the command, the parameters or the data,
+130 and 143 stopped by Ctrl-C or a signal.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar and its help page."""
+    stages = list(STAGES)
+    page = argparse.ArgumentParser(
+        prog="run_all.py",
+        description=DESCRIPTION,
+        epilog=EPILOG.format(stages=", ".join(stages)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    what = page.add_argument_group("what to run")
+    what.add_argument("--params", metavar="FILE", default="params/quick.yaml", help="parameter file (default: params/quick.yaml; --list shows all)")
+    what.add_argument("--run", metavar="NAME", help="name of the run's folders (default: the parameter file's stem)")
+    what.add_argument("--set", metavar="SECTION.KEY=VALUE", action="append", default=[], dest="overrides", help="override one parameter; repeatable")
+    what.add_argument("--data-root", metavar="DIR", help="folder of HAM10000, in any of its layouts; zips may stay unopened")
+    part = page.add_argument_group("which part")
+    part.add_argument("--until", metavar="STAGE", choices=stages, help="stop after this stage")
+    part.add_argument("--only", metavar="STAGE", choices=stages, help="run this stage alone, on what earlier ones wrote")
+    part.add_argument("--force", metavar="STAGE", choices=stages, action="append", default=[], help="make this stage anew from the start, and what follows; repeatable")
+    part.add_argument(
+        "--accept-code", metavar="STAGE", choices=stages, action="append", default=[], help="keep this stage's results over a change of code known to be harmless; the page says so"
+    )
+    how = page.add_argument_group("how")
+    how.add_argument("--cores", metavar="N", type=_positive, default=os.cpu_count() or 1, help="CPU cores to keep busy (default: all, here %(default)s); results do not depend on it")
+    how.add_argument("--profile", metavar="NAME", help="engine profile: a folder below profiles/, or one of Snakemake's own (Slurm, Kubernetes, ...)")
+    look = page.add_argument_group("only look")
+    look.add_argument("--dry-run", action="store_true", help="print the plan: each job, fresh or stale and why; run nothing")
+    look.add_argument("--list", action="store_true", help="print the parameter files with one line each")
+    return page
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
+    return int(text)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    options = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        if options.list:
+            return _list()
+        return _make(options, sys.argv[1:] if arguments is None else arguments)
+    except UserError as mistake:
+        print(f"run_all.py: {mistake}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped by Ctrl-C. The same command goes on from here.", file=sys.stderr)
+        return 130
+    except _Terminated:
+        print("\nStopped by a signal. The same command goes on from here.", file=sys.stderr)
+        return 143
+    except OSError as error:
+        print(f"run_all.py: {error.strerror or error}: {error.filename or ''}. Once that is mended, the same command goes on from here.", file=sys.stderr)
+        return 1
+
+
+class _Terminated(BaseException):
+    pass
+
+
+def _terminated(*_: Any) -> None:
+    raise _Terminated
+
+
+def _list() -> int:
+    for path in sorted(PARAMS.glob("*.yaml")):
+        described = textwrap.fill(str(read_mapping(path).get("description", "")), 90, subsequent_indent=" " * 12)
+        print(f"{path.stem:<10}  {described}")
+    return 0
+
+
+def _parameter_file(text: str) -> Path:
+    path = Path(text)
+    return path if path.exists() or path.is_absolute() else (ROOT / path if (ROOT / path).exists() else path)
+
+
+def _prepare(options: argparse.Namespace, words: list[str]) -> tuple[RunPaths, Params]:
+    path = _parameter_file(options.params)
+    overrides = list(options.overrides)
+    if options.data_root is not None:
+        root = Path(options.data_root).expanduser().resolve()
+        if not root.is_dir():
+            raise UserError(f"--data-root: there is no folder {root}.")
+        overrides.append(f"data.root={json.dumps(str(root))}")
+    params = load_params(path, overrides)
+    if params.data.root and not Path(params.data.root).is_absolute():
+        params = load_params(path, [*overrides, f"data.root={json.dumps(str(Path(params.data.root).expanduser().resolve()))}"])
+    if options.only and options.until:
+        raise UserError("--only and --until contradict each other: give one of them.")
+    return RunPaths(options.run or path.stem), params
+
+
+def _make(options: argparse.Namespace, words: list[str]) -> int:
+    run, params = _prepare(options, words)
+    with run_lock(run.folder):
+        codes, accepted = current_codes(run, options.accept_code)
+        runfile = RunFile(run, params, codes, accepted, data_fingerprint(params), ["python", "run_all.py", *words])
+        runfile.save()
+        base = command(runfile, options.cores, options.force, options.profile, options.only)
+        wanted = targets(runfile, options.until, options.only)
+        if options.only:
+            _require_inputs(runfile, options.only)
+        planned = plan(runfile, base, wanted)
+        if options.dry_run:
+            return _show_plan(run, planned)
+        return _run(runfile, base, wanted, planned, options)
+
+
+def _require_inputs(runfile: RunFile, only: str) -> None:
+    before = list(STAGES)[: list(STAGES).index(only)]
+    for job in jobs(runfile.params):
+        missing = [path for path in outputs(job, runfile.run) if not path.exists()] if job.stage in before else []
+        if missing:
+            raise UserError(f"--only {only} reads {shown(missing[0])}, which does not exist yet: run the stage '{job.stage}' first (--until {job.stage}).")
+
+
+def _show_plan(run: RunPaths, planned: list[Planned]) -> int:
+    print(f"Plan of the run '{run.run}' ({shown(run.folder)}); nothing is run.")
+    for item in planned:
+        print(f"  {'stale' if item.stale else 'fresh'}  {item.job.title:<36} {item.reason}".rstrip())
+    stale = sum(item.stale for item in planned)
+    print(f"{stale} of {len(planned)} jobs would run." if stale else "Nothing would run: everything is fresh.")
+    return 0
+
+
+def _run(runfile: RunFile, base: list[str], wanted: list[str], planned: list[Planned], options: argparse.Namespace) -> int:
+    run = runfile.run
+    stale = [item for item in planned if item.stale]
+    if stale:
+        print(f"Run '{run.run}': {len(stale)} of {len(planned)} jobs to do, on {options.cores} cores. Logs: {shown(run.logs)}", flush=True)
+        _forget_checkpoints(run, planned, options.force)
+        with View(run, [item.job.name for item in stale]) as view:
+            code = execute(base, wanted, run, view.tick)
+        failures = _failures(run, [item.job.name for item in stale])
+        if failures or code:
+            return _tell_failures(run, failures, [item for item in stale if view.ended.get(item.job.name) != "finished"])
+        print(f"Finished in {duration(time.monotonic() - view.start)}.")
+    else:
+        print(f"Run '{run.run}': nothing to do, every job is fresh.")
+    if any(item.job.stage == "report" for item in planned):
+        _say_result(runfile)
+    return 0
+
+
+def _forget_checkpoints(run: RunPaths, planned: list[Planned], force: list[str]) -> None:
+    """A forced training starts over: its checkpoints are removed."""
+    for item in planned:
+        if item.job.stage in force and item.job.stage in ("gan", "classifier"):
+            folder = outputs(item.job, run)[0].parent
+            for checkpoint in folder.glob("checkpoint-*"):
+                checkpoint.unlink()
+
+
+def _failures(run: RunPaths, names: list[str]) -> list[dict[str, Any]]:
+    found = []
+    for name in names:
+        path = run.logs / f"{name}.failure.json"
+        if path.exists():
+            found.append(json.loads(path.read_text(encoding="utf-8")))
+    return found
+
+
+def _tell_failures(run: RunPaths, failures: list[dict[str, Any]], unfinished: list[Planned]) -> int:
+    for failure in failures:
+        where = f", cell {failure['cell']}" if failure.get("cell") else ""
+        print(f"\n{failure['title']} failed ({failure.get('notebook') or 'no notebook'}{where}):\n  {failure['error']}", file=sys.stderr)
+        print(f"  log:      {shown(Path(failure['log']))}", file=sys.stderr)
+        if failure.get("half"):
+            print(f"  notebook: {shown(Path(failure['half']))} (half executed)", file=sys.stderr)
+    if not failures:
+        tail = (run.logs / "engine.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+        names = ", ".join(item.job.title for item in unfinished[:3])
+        print(f"\nThe engine ended before its time, while these were unfinished: {names or 'none'}.", file=sys.stderr)
+        print("  " + "\n  ".join(tail), file=sys.stderr)
+        print(f"  log:      {shown(run.logs / 'engine.log')}", file=sys.stderr)
+    print("\nFinished jobs stay finished; once the cause is mended, the same command goes on from here.", file=sys.stderr)
+    return 2 if failures and all(failure["user"] for failure in failures) else 1
+
+
+def _say_result(runfile: RunFile) -> None:
+    """The three headline numbers and where the page is."""
+    run, params = runfile.run, runfile.params
+    with open(run.evaluation / "metrics.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    columns = {"accuracy": "accuracy", f"{params.data.target_class} recall": "target_recall", "macro precision": "macro_precision"}
+    print(f"\n{'':<22}" + "".join(f"{arm:>14}" for arm in params.arms))
+    for label, column in columns.items():
+        means = [_mean([float(row[column]) for row in rows if row["arm"] == arm]) for arm in params.arms]
+        print(f"{label:<22}" + "".join(f"{100 * mean:>13.1f}%" for mean in means))
+    told = "drawn lesions, a demonstration" if params.data.source == "phantom" else "HAM10000"
+    print(f"({told}; mean of {params.replicates} {'replicate' if params.replicates == 1 else 'replicates'})\n\nReport: {shown(run.report)}")
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+

@@ -1,0 +1,137 @@
+"""One job of a run: ``python -m helpers.engine.job RUN STAGE [key=value …]``. Any job can be run by hand like this.
+
+Exit codes: 0 done, 2 a mistake of the user's, 1 anything else.
+"""
+
+import json
+import os
+import platform
+import resource
+import sys
+import time
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from helpers.engine.process import JOBS_LOCK_VARIABLE, join_run
+from helpers.engine.runfile import load_runfile, shown
+from helpers.engine.stages import STAGES, Job, papermill_parameters, relevant_parameters
+from helpers.errors import UserError
+from helpers.files import write_json
+from helpers.params import Params
+from helpers.paths import NOTEBOOKS, RunPaths
+
+RECORDED_PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "pandas", "pillow", "snakemake", "papermill")
+
+
+def main(arguments: list[str]) -> int:
+    """Run one job; tell the front door how it goes by files in the run's logs."""
+    run, job = RunPaths(arguments[0]), _job(arguments[1:])
+    params, runfile = load_runfile(run)
+    run.logs.mkdir(parents=True, exist_ok=True)
+    state = run.logs / f"{job.name}.state.json"
+    for stale in (run.logs / f"{job.name}.failure.json", run.logs / f"{job.name}.progress.json"):
+        stale.unlink(missing_ok=True)
+    os.environ[JOBS_LOCK_VARIABLE] = str(run.folder / ".jobs.lock")
+    join_run()
+    _tell(state, job, "started", 0, 0)
+    began, started = time.monotonic(), datetime.now(UTC)
+    try:
+        _work(run, job, params, state)
+    except Exception as error:
+        failure = getattr(error, "details", None) or _plain_failure(error, job, run)
+        write_json(run.logs / f"{job.name}.failure.json", failure | {"job": job.name, "title": job.title})
+        _tell(state, job, "failed", 0, 0)
+        print(failure["sentence"], file=sys.stderr)
+        return 2 if failure["user"] else 1
+    write_json(run.logs / f"{job.name}.record.json", _record(job, params, runfile, started, time.monotonic() - began))
+    _tell(state, job, "finished", 0, 0)
+    return 0
+
+
+def _job(words: list[str]) -> Job:
+    wildcards: dict[str, Any] = dict(word.split("=", 1) for word in words[1:])
+    return Job(words[0], {key: int(value) if key in ("seed", "replicate") else value for key, value in wildcards.items()})
+
+
+def _work(run: RunPaths, job: Job, params: Params, state: Path) -> None:
+    if job.stage == "report":
+        from helpers.report.html import render_report
+
+        _tell(state, job, "running", 1, 1)
+        render_report(run.run)
+        return
+    from helpers.report.notebooks import execute_notebook, kernel_environment
+
+    os.environ.update(kernel_environment(run.logs / f"{job.name}.progress.json", run.folder / ".jobs.lock"))
+    execute_notebook(
+        NOTEBOOKS / f"{STAGES[job.stage].notebook}.ipynb",
+        run.notebooks / job.notebook_file,
+        papermill_parameters(job, params, run.run),
+        run.logs / f"{job.name}.log",
+        lambda cell, cells: _tell(state, job, "running", cell, cells),
+    )
+
+
+def _tell(path: Path, job: Job, state: str, cell: int, cells: int) -> None:
+    write_json(path, {"job": job.name, "title": job.title, "state": state, "cell": cell, "cells": cells, "process": os.getpid()})
+
+
+def _plain_failure(error: Exception, job: Job, run: RunPaths) -> dict[str, Any]:
+    import traceback
+
+    user = isinstance(error, UserError)
+    log = run.logs / f"{job.name}.log"
+    log.write_text(traceback.format_exc(), encoding="utf-8")
+    line = str(error) if user else f"{type(error).__name__}: {error}"
+    return {"notebook": None, "cell": None, "error": line, "user": user, "log": str(log), "half": None, "sentence": f"{job.title}: {line}"}
+
+
+def _record(job: Job, params: Params, runfile: dict[str, Any], started: datetime, seconds: float) -> dict[str, Any]:
+    """What is needed to say how a result came to be."""
+    threads = {"gan": params.gan.threads, "synthesis": params.gan.threads, "classifier": params.classifier.threads}.get(job.stage)
+    usage = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return {
+        "job": job.name,
+        "stage": job.stage,
+        "wildcards": job.wildcards,
+        "notebook": job.notebook_file,
+        "key": runfile["keys"][job.name],
+        "code": runfile["codes"][job.stage],
+        "parameters": relevant_parameters(job, params),
+        "seconds": round(seconds, 1),
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "threads": threads,
+        "peak_memory_mb": round(usage / 1024 if sys.platform == "linux" else usage / 2**20),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in RECORDED_PACKAGES}},
+        "host_cpu": _cpu_name(),
+        "system": platform.platform(terse=True),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except UserError as mistake:
+        print(mistake, file=sys.stderr)
+        sys.exit(2)
+    except (IndexError, json.JSONDecodeError, ValueError) as mistake:
+        print(f"Usage: python -m helpers.engine.job RUN STAGE [seed=0 | arm=NAME replicate=0] ({mistake})", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,96 @@
+"""Processes of a run: they die with their parent, and no new run starts while one of them still writes."""
+
+import ctypes
+import fcntl
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from helpers.errors import UserError
+
+JOBS_LOCK_VARIABLE = "REPORT_JOBS_LOCK"  # path of the lock that every process of a run's jobs shares
+ORPHAN_PATIENCE = 20.0  # seconds given to the processes of a killed run to end
+
+_held: dict[str, int] = {}
+
+
+def die_with_parent() -> None:
+    """Kill this process when its parent ends, however it ends.
+
+    Linux does it at once (prctl's parent-death signal); elsewhere a thread looks every half second.
+    """
+    parent = os.getppid()
+    if sys.platform == "linux":
+        PR_SET_PDEATHSIG = 1
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it ended before the request was in force
+            os.kill(os.getpid(), signal.SIGKILL)
+        return
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True, name="parent-watch").start()
+
+
+def join_run() -> None:
+    """Make this process one of its run's: it dies with its parent and shares the run's jobs lock. Idempotent."""
+    path = os.environ.get(JOBS_LOCK_VARIABLE)
+    if not path or path in _held:
+        return
+    die_with_parent()
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    except OSError:
+        return  # a file system without locks: the parent-death signal remains
+    _held[path] = descriptor  # kept open, and so held, for as long as the process lives
+
+
+@contextmanager
+def run_lock(folder: Path):
+    """Hold a run's folder for this process alone.
+
+    Raises UserError, naming the holder, where another run holds it, and where processes of an
+    interrupted run do not end. The kernel frees the lock when this process ends, so a killed
+    run leaves nothing to be removed by hand.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
+            raise UserError(f"The run '{folder.name}' is being made by {holder}: wait for it, or give this one a name of its own by --run NAME.") from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()}, started {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode(), 0)
+        _wait_for_orphans(folder / ".jobs.lock")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _wait_for_orphans(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        until = time.monotonic() + ORPHAN_PATIENCE
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise UserError(
+                        f"Processes of an interrupted run still hold {path} after {ORPHAN_PATIENCE:.0f} s: "
+                        "end them (pgrep -f helpers.engine.job; pgrep -f ipykernel) and start again."
+                    ) from None
+                time.sleep(0.2)
+    finally:
+        os.close(descriptor)

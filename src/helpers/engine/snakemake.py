@@ -1,0 +1,186 @@
+"""The engine's command line: what it would do, and doing it. Nothing here schedules; Snakemake does."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from helpers.engine.process import die_with_parent
+from helpers.engine.runfile import RunFile, changed_parameters, records
+from helpers.engine.stages import STAGES, Job, jobs, outputs
+from helpers.errors import UserError
+from helpers.paths import ROOT, RunPaths
+
+GRACE = 4.0  # seconds between asking the engine to stop and stopping it
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job and why it would run; no reason where it is fresh."""
+
+    job: Job
+    reason: str = ""
+
+    @property
+    def stale(self) -> bool:
+        return bool(self.reason)
+
+
+def count_gpus() -> int:
+    """NVIDIA cards of this machine, asked without loading torch; CUDA_VISIBLE_DEVICES narrows them."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([card for card in visible.split(",") if card.strip() not in ("", "-1")])
+    if not shutil.which("nvidia-smi"):
+        return 0
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
+    return len([line for line in listed.stdout.splitlines() if line.startswith("GPU ")])
+
+
+def targets(runfile: RunFile, until: str | None = None, only: str | None = None) -> list[str]:
+    """The files to be made: of all stages, of those up to ``until``, or of ``only``."""
+    order = list(STAGES)
+    wanted = [only] if only else order[: order.index(until) + 1] if until else order
+    paths = [path for job in jobs(runfile.params) if job.stage in wanted for path in outputs(job, runfile.run)]
+    return [os.path.relpath(path, runfile.run.folder) for path in paths]
+
+
+def command(runfile: RunFile, cores: int, force: list[str], profile: str | None, only: str | None = None) -> list[str]:
+    """Snakemake's command line without its targets."""
+    gpus = count_gpus() if runfile.params.compute.device != "cpu" else 0
+    words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(runfile.run.folder)]
+    words += ["--cores", str(cores), "--resources", f"gpu={gpus}", "--config", f"run={runfile.run.run}", f"gpus={gpus}"]
+    words += ["--nolock", "--rerun-incomplete", "--keep-going", "--nocolor", "--rerun-triggers", "mtime", "params", "input"]
+    if profile:
+        local = ROOT / "profiles" / profile
+        words += ["--profile", str(local) if local.is_dir() else profile]
+    if force:
+        words += ["--forcerun", *force]
+    if only:
+        words += ["--allowed-rules", only]
+    return words
+
+
+def environment() -> dict[str, str]:
+    """Environment of the engine and its jobs: this project's code, no surprises from outside."""
+    inherited = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
+    source = str(ROOT / "src")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE_", "REPORT_"))}
+    return clean | {"PYTHONPATH": os.pathsep.join([source, *(p for p in inherited if p != source)]), "PYTHONUNBUFFERED": "1"}
+
+
+def plan(runfile: RunFile, base: list[str], wanted: list[str]) -> list[Planned]:
+    """Every wanted job, fresh or stale and why, by the engine's own dry run."""
+    told = subprocess.run([*base, "--dry-run", "--", *wanted], capture_output=True, text=True, env=environment(), cwd=ROOT)
+    if told.returncode:
+        raise UserError(_engine_error(told.stdout + told.stderr))
+    reasons = _parse_reasons(told.stdout + told.stderr)
+    before = records(runfile.run)
+    wanted_files = set(wanted)
+    planned = []
+    for job in jobs(runfile.params):
+        made = {os.path.relpath(path, runfile.run.folder) for path in outputs(job, runfile.run)}
+        if not made & wanted_files:
+            continue
+        reason = reasons.get(job.name, "")
+        planned.append(Planned(job, _plain_reason(reason, job, runfile, before.get(job.name)) if reason else ""))
+    return planned
+
+
+def _parse_reasons(text: str) -> dict[str, str]:
+    """Job name to the engine's reason, from the blocks that a dry run prints."""
+    reasons = {}
+    for block in re.split(r"\n(?=(?:local)?rule )", text):
+        rule = re.match(r"(?:local)?rule (\w+):", block)
+        if not rule or rule.group(1) not in STAGES:
+            continue
+        stage = rule.group(1)
+        reason = re.search(r"^\s+reason: (.+)$", block, re.M)
+        found = re.search(r"^\s+wildcards: (.+)$", block, re.M)
+        wildcards: dict[str, Any] = dict(pair.split("=", 1) for pair in found.group(1).split(", ")) if found else {}
+        order = ("arm", "replicate") if stage == "classifier" else ("seed",)
+        job = Job(stage, {name: wildcards[name] for name in order if name in wildcards})
+        reasons[job.name] = reason.group(1) if reason else "not made yet"
+    return reasons
+
+
+def _plain_reason(reason: str, job: Job, runfile: RunFile, record: dict[str, Any] | None) -> str:
+    """The engine's reason in the words of this project."""
+    if record and record.get("key") != runfile.key(job):
+        changed = changed_parameters(job, runfile.params, record)
+        if changed:
+            more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+            return f"parameters changed: {', '.join(changed[:3])}{more}"
+        if record.get("code") != runfile.codes[job.stage]:
+            return "its code changed"
+    missing = re.search(r"Missing output files: ([^;]+)", reason)
+    if missing:
+        return "not made yet" if record is None else f"missing: {', '.join(Path(name.strip()).name for name in missing.group(1).split(',')[:2])}"
+    if "updated by another job" in reason or "Input files updated" in reason:
+        return "an earlier stage is made anew"
+    if "Updated input" in reason:
+        return "a file that it reads is newer"
+    if "Forced" in reason:
+        return "forced"
+    if "incomplete" in reason.lower():
+        return "was interrupted"
+    if "Params" in reason or "Code" in reason:
+        return "its parameters, code or data changed"
+    return reason
+
+
+def _engine_error(text: str) -> str:
+    """The engine's complaint in one sentence."""
+    missing = re.search(r"Missing input files for rule (\w+):.*?\n\s*affected files:\n((?:\s+\S.*\n)+)", text, re.S)
+    if missing:
+        names = ", ".join(line.strip() for line in missing.group(2).splitlines()[:3])
+        return f"The stage '{missing.group(1)}' reads files that are not there ({names}): run the stages before it, for example without --only."
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(("Building", "Using", "Config", "host:"))]
+    return "The engine could not plan the run: " + " ".join(lines[-4:])
+
+
+def execute(base: list[str], wanted: list[str], run: RunPaths, tick: Callable[[], None]) -> int:
+    """Run the engine to its end, calling ``tick`` five times a second; returns its exit code.
+
+    On KeyboardInterrupt or SystemExit from a signal the engine and all jobs are ended first.
+    """
+    run.logs.mkdir(parents=True, exist_ok=True)
+    with open(run.logs / "engine.log", "w", encoding="utf-8") as log:
+        engine = subprocess.Popen(
+            [*base, "--", *wanted],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=environment(),
+            cwd=ROOT,
+            start_new_session=True,
+            preexec_fn=die_with_parent if sys.platform == "linux" else None,
+        )
+        try:
+            while engine.poll() is None:
+                tick()
+                time.sleep(0.2)
+        finally:
+            _end(engine)
+    tick()
+    return engine.returncode
+
+
+def _end(engine: subprocess.Popen) -> None:
+    """End the engine and its jobs: politely, then for good. Kernels die with their jobs."""
+    for request, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 5.0)):
+        try:
+            os.killpg(engine.pid, request)
+        except (ProcessLookupError, PermissionError):
+            return
+        try:
+            engine.wait(patience)
+        except subprocess.TimeoutExpired:
+            continue

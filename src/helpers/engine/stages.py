@@ -1,0 +1,163 @@
+"""The stages of a run and their jobs: what each reads, writes and is made by. The Snakefile and the front door share it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from helpers.engine.code import notebook_digest, source_digest
+from helpers.files import digest
+from helpers.params import Params
+from helpers.paths import RunPaths
+
+SHARED_CODE = ("files.py", "device.py", "checkpoints.py")
+FIGURE_CODE = tuple(f"report/{name}" for name in ("figures.py", "tables.py", "publish.py", "style.py", "sentences.py"))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One kind of job."""
+
+    name: str
+    notebook: str | None  # the report stage has none: it renders the others
+    code: tuple[str, ...]  # below src/helpers: what the stage's numbers are made by
+    sections: tuple[str, ...]  # parameter sections that its notebook is given
+    prose: bool = False  # whether a change of the notebook's words makes it stale
+
+
+STAGES = {
+    stage.name: stage
+    for stage in (
+        Stage("eda", "01_eda", ("data", *FIGURE_CODE, *SHARED_CODE), ("data", "report")),
+        Stage("gan", "02_gan_training", ("data", "gan", *SHARED_CODE), ("data", "gan", "compute")),
+        Stage("synthesis", "03_generation_filtering", ("data", "gan", *SHARED_CODE), ("data", "gan", "synthesis", "compute", "report")),
+        Stage(
+            "classifier",
+            "04_classifier_training",
+            ("data", "classifier", *SHARED_CODE),
+            ("data", "gan", "synthesis", "classifier", "arms", "compute"),
+        ),
+        Stage(
+            "evaluation",
+            "05_evaluation",
+            ("data", "evaluation", *FIGURE_CODE, *SHARED_CODE),
+            ("data", "gan", "synthesis", "classifier", "arms", "replicates", "evaluation", "report"),
+            prose=True,
+        ),
+        Stage("report", None, ("report", "evaluation", "params.py"), ()),
+    )
+}
+UNRELATED_TO_RESULTS = {
+    "gan": {"seeds", "checkpoint_minutes", "log_every", "sample_every"},
+    "classifier": {"checkpoint_minutes"},
+    "data": {"root"},
+}
+# history.csv and the film strip are shown, so their cadence does belong to the GAN's notebook
+UNRELATED_TO_RESULTS["gan"] -= {"log_every", "sample_every"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One unit of work: a stage with its wildcards, such as classifier with arm and replicate."""
+
+    stage: str
+    wildcards: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """``gan-seed-0``, ``classifier-filtered-replicate-2``: the stem of its logs."""
+        if self.stage == "classifier":
+            return f"classifier-{self.wildcards['arm']}-replicate-{self.wildcards['replicate']}"
+        return "-".join([self.stage, *(f"seed-{v}" for v in self.wildcards.values())])
+
+    @property
+    def notebook_file(self) -> str | None:
+        """Name of the executed notebook."""
+        stem = STAGES[self.stage].notebook
+        return stem and "-".join([stem, *self.name.split("-")[1:]]) + ".ipynb"
+
+    @property
+    def title(self) -> str:
+        """What the progress line calls it."""
+        if self.stage == "classifier":
+            return f"classifier {self.wildcards['arm']}, replicate {self.wildcards['replicate']}"
+        return " ".join([self.stage, *(f"seed {v}" for v in self.wildcards.values())])
+
+
+def jobs(params: Params) -> Iterator[Job]:
+    """Every job of a run, in the order of the stages."""
+    yield Job("eda")
+    for stage in ("gan", "synthesis"):
+        for seed in gan_seeds(params):
+            yield Job(stage, {"seed": seed})
+    for arm in params.arms:
+        for replicate in range(params.replicates):
+            yield Job("classifier", {"arm": arm, "replicate": replicate})
+    yield Job("evaluation")
+    yield Job("report")
+
+
+def gan_seeds(params: Params) -> list[int]:
+    """Seeds of the GANs that a run trains: all of them, even where no arm uses one (their fidelity is a result)."""
+    return list(params.gan.seeds)
+
+
+def outputs(job: Job, run: RunPaths) -> list[Path]:
+    """The files that a job declares: all of them are there when it is done, and are removed when it fails."""
+    executed = [run.notebooks / job.notebook_file] if job.notebook_file else []
+    w = job.wildcards
+    if job.stage == "eda":
+        return [run.split, run.manifest, *executed]
+    if job.stage == "gan":
+        return [run.gan(w["seed"]) / name for name in ("generator.safetensors", "discriminator.safetensors", "history.csv")] + executed
+    if job.stage == "synthesis":
+        return [run.synthetic(w["seed"]) / name for name in ("images.npy", "scores.csv")] + executed
+    if job.stage == "classifier":
+        return [run.classifier(w["arm"], w["replicate"]) / name for name in ("predictions.csv", "history.csv", "summary.json", "model.safetensors")] + executed
+    if job.stage == "evaluation":
+        return [run.evaluation / name for name in ("metrics.csv", "per_class.csv", "comparisons.csv", "claims.csv")] + executed
+    return [run.report, run.provenance]
+
+
+def papermill_parameters(job: Job, params: Params, run: str) -> dict[str, Any]:
+    """What a job's notebook is given: the run's name, its sections, its own wildcards."""
+    values = params.as_dict()
+    given: dict[str, Any] = {"run": run, **{name: values[name] for name in STAGES[job.stage].sections}}
+    own = {"seed": "gan_seed"} if job.stage in ("gan", "synthesis") else {}
+    return given | {own.get(key, key): value for key, value in job.wildcards.items()}
+
+
+# --- staleness ----------------------------------------------------------------------------------
+
+
+def code_digest(stage: str) -> str:
+    """Fingerprint of the code that makes a stage's results."""
+    spec = STAGES[stage]
+    notebooks = [notebook_digest(spec.notebook, spec.prose)] if spec.notebook else [notebook_digest(s.notebook, True) for s in STAGES.values() if s.notebook]
+    return digest(source_digest(spec.code), *notebooks)
+
+
+def relevant_parameters(job: Job, params: Params) -> dict[str, Any]:
+    """The parameters that a job's results depend on, upstream ones included."""
+    values = params.as_dict()
+    for section, fields in UNRELATED_TO_RESULTS.items():
+        values[section] = {key: value for key, value in values[section].items() if key not in fields}
+    if params.data.source != "phantom":
+        values["data"].pop("phantom")
+    del values["description"]
+    data = {"data": values["data"]}
+    if job.stage == "eda":
+        return data | {"report.real_images": params.report.real_images}
+    generative = data | {"gan": values["gan"], "compute": values["compute"]}
+    if job.stage == "gan":
+        return generative
+    if job.stage == "synthesis":
+        return generative | {"synthesis": values["synthesis"], "report.real_images": params.report.real_images}
+    if job.stage == "classifier":
+        arm = params.arms[job.wildcards["arm"]]
+        images = {"synthesis": values["synthesis"], "gan": values["gan"], "gan_seed": params.gan_seed(job.wildcards["replicate"])} if arm.uses_gan else {}
+        return data | images | {"classifier": values["classifier"], "compute": values["compute"], "arm": values["arms"][job.wildcards["arm"]]}
+    everything = values | {"gan_seeds": list(params.gan.seeds)}
+    if job.stage == "evaluation":
+        everything = {key: value for key, value in everything.items() if key != "report"} | {"report.real_images": params.report.real_images}
+    return everything

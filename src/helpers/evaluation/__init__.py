@@ -1,0 +1,1 @@
+"""Metrics and statistics of written predictions, and the paper's own numbers."""

@@ -1,0 +1,201 @@
+"""How sure a difference between two training procedures is.
+
+The estimand everywhere: the difference between two *procedures* in an expected metric, over trainings
+(replicates) and over lesions of this population. A study crosses the two: every replicate of every
+arm predicts the same test lesions. This is the multiple-reader, multiple-case design of diagnostic
+radiology with trainings as readers, and it is analysed as there.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+MINIMUM_REPLICATES = 3
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference with its t interval; arrays where many differences were asked for at once."""
+
+    estimate: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    standard_error: np.ndarray
+    degrees_of_freedom: np.ndarray
+    p: np.ndarray
+    variance_replicates: np.ndarray
+    variance_lesions: np.ndarray
+    replicates: int
+
+
+def paired_difference(
+    arm: np.ndarray,
+    reference: np.ndarray,
+    arm_influence: np.ndarray,
+    reference_influence: np.ndarray,
+    strata: np.ndarray | None = None,
+    confidence: float = 0.95,
+) -> Difference:
+    """Difference of the replicate means of two procedures, with its interval.
+
+    Args:
+        arm, reference: a metric of each replicate, (..., R), replicate r of both paired by seed.
+        arm_influence, reference_influence: influence of each lesion on that metric, (..., R, L):
+            the sum over the lesion's photographs of ``metrics.influences`` (lesions are clusters).
+        strata: class of each lesion, (L,); the split fixes how many images each class has in the
+            test set, so lesions vary within their class. None: one stratum.
+        confidence: level of the interval, 0..1.
+
+    With D_r the difference in replicate r, d_rl lesion l's influence on it, and for a stratum s of
+    m_s lesions a factor m_s / (m_s - 1) on centred sums of squares (a lesion alone in its class is
+    measured from 0 with factor 1):
+
+        estimate = mean_r D_r
+        V_R = sum_r (D_r - mean D)^2 / (R (R - 1))                          replicates (df R - 1)
+        V_L = sum_s m_s/(m_s-1) sum_l (d_.l - d_.s)^2                       lesions, of replicate means
+        V_E = sum_s m_s/(m_s-1) sum_rl (d_rl - d_r. - d_.l + d_..)^2 / (R (R - 1))   their interaction
+        variance = V_R + max(V_L - V_E, 0)
+
+    V_R and V_L both contain the interaction, hence the subtraction. The degrees of freedom are
+    Satterthwaite's for the sum, (sum V)^2 / sum (V^2 / df), with the lesions' part taken as one
+    component with V_L's own degrees of freedom (Satterthwaite over the strata); R - 1 where that part
+    is 0. Sources: Obuchowski and Rockette, Commun Stat Simul 24:285 (1995); Hillis, Stat Med 26:596
+    (2007) for variance and max(., 0); Satterthwaite, Biometrics 2:110 (1946).
+
+    With fewer than three replicates, or no variation at all, everything but the estimate is NaN.
+    """
+    arm, reference = np.asarray(arm, float), np.asarray(reference, float)
+    differences = arm - reference
+    influence = np.asarray(arm_influence, float) - np.asarray(reference_influence, float)
+    replicates, estimate = differences.shape[-1], differences.mean(axis=-1)
+    unknown = np.full(estimate.shape, np.nan)
+    if replicates < MINIMUM_REPLICATES:
+        return Difference(estimate, *([unknown] * 7), replicates)
+
+    by_replicates = differences.var(axis=-1, ddof=1) / replicates
+    lesions, interaction, lesion_df = _lesion_variances(influence, strata)
+    by_lesions = np.maximum(lesions - interaction, 0)
+    variance = by_replicates + by_lesions
+    varies = variance > 1e-20  # rounding of identical predictions is no variation
+    share = np.divide(by_replicates, variance, out=np.ones_like(variance), where=varies)
+    freedom = 1 / (share**2 / (replicates - 1) + (1 - share) ** 2 / lesion_df)
+    error = np.where(varies, np.sqrt(variance), np.nan)
+    half = student_quantile(0.5 + confidence / 2, freedom) * error
+    p = 2 * special.stdtr(freedom, -np.abs(estimate) / error)
+    return Difference(
+        estimate, estimate - half, estimate + half, error, np.where(varies, freedom, np.nan), p, by_replicates, by_lesions, replicates
+    )
+
+
+def mean_interval(values: np.ndarray, influence: np.ndarray, strata: np.ndarray | None = None, confidence: float = 0.95) -> Difference:
+    """One procedure's expected metric with its interval: ``paired_difference`` from zero."""
+    return paired_difference(values, np.zeros_like(values), influence, np.zeros_like(influence), strata, confidence)
+
+
+def student_quantile(probability: float, freedom: np.ndarray) -> np.ndarray:
+    """Quantile of Student's t, fractional degrees of freedom allowed."""
+    return special.stdtrit(freedom, probability)
+
+
+def _lesion_variances(influence: np.ndarray, strata: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """V_L, V_E and V_L's degrees of freedom of ``paired_difference``, from influences (..., R, L)."""
+    replicates, lesions = influence.shape[-2:]
+    strata = np.zeros(lesions, int) if strata is None else np.asarray(strata)
+    means = influence.mean(axis=-2)
+    between = np.zeros(means.shape[:-1])
+    interaction, weighted = np.zeros_like(between), np.zeros_like(between)
+    for stratum in np.unique(strata):
+        inside = strata == stratum
+        size = int(inside.sum())
+        centre, factor, freedom = (1.0, size / (size - 1), size - 1) if size > 1 else (0.0, 1.0, 1)
+        part = means[..., inside]
+        centred = part - centre * part.mean(axis=-1, keepdims=True)
+        variance = factor * (centred**2).sum(axis=-1)
+        between += variance
+        weighted += variance**2 / freedom
+        residual = influence[..., inside] - part[..., None, :]
+        residual = residual - centre * residual.mean(axis=-1, keepdims=True)
+        interaction += factor * (residual**2).sum(axis=(-2, -1)) / (replicates * (replicates - 1))
+    freedom = np.divide(between**2, weighted, out=np.ones_like(between), where=weighted > 0)
+    return between, interaction, np.maximum(freedom, 1)
+
+
+def crossed_bootstrap(
+    confusions: np.ndarray,
+    strata: np.ndarray,
+    metric: Callable[[np.ndarray], dict[str, np.ndarray]],
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """Each arm's metrics with replicates and lesions resampled independently of one another.
+
+    Args:
+        confusions: counts of each arm, replicate and lesion, (A, R, L, K, K).
+        strata: class position of each lesion, (L,); lesions are drawn within their class.
+        metric: maps counts (..., K, K) to metrics (...), such as ``metrics.summarise``.
+        resamples, seed: how many, and the seed of the draws.
+
+    Returns for each metric an array (resamples, A): its mean over the drawn replicates. All arms
+    share the draws, so the difference of two columns is the resampled difference. Small-sample
+    correction: R - 1 of R replicates and m - 1 of m lesions of a class are drawn with replacement,
+    which makes both variances unbiased (Rao and Wu, J Am Stat Assoc 83:231, 1988). The interaction
+    of the two is counted more than once, so the spread errs on the wide side (Owen, Ann Appl Stat
+    1:386, 2007).
+    """
+    arms, replicates, lesions, classes = confusions.shape[:4]
+    generator = np.random.default_rng(seed)
+    drawn = _draws(generator, resamples, replicates) / max(replicates - 1, 1)
+    weights, scale = np.zeros((resamples, lesions), np.float32), np.ones(classes)
+    for stratum in np.unique(strata):
+        inside = np.flatnonzero(strata == stratum)
+        weights[:, inside] = _draws(generator, resamples, len(inside))
+        scale[stratum] = len(inside) / max(len(inside) - 1, 1)
+    # whole numbers below 2^24 are exact in float32, whatever the order of the sum
+    flat = confusions.transpose(2, 0, 1, 3, 4).reshape(lesions, -1).astype(np.float32)
+    found: dict[str, list[np.ndarray]] = {}
+    for start in range(0, resamples, 200):
+        counts = (weights[start : start + 200] @ flat).reshape(-1, arms, replicates, classes, classes) * scale[:, None]
+        for name, values in metric(counts).items():
+            found.setdefault(name, []).append(np.einsum("bar,br->ba", values, drawn[start : start + 200]))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def _draws(generator: np.random.Generator, resamples: int, size: int) -> np.ndarray:
+    """How often each of ``size`` things is drawn when size - 1 are drawn with replacement: (resamples, size)."""
+    if size == 1:
+        return np.ones((resamples, 1))
+    picks = generator.integers(size, size=(resamples, size - 1)) + size * np.arange(resamples)[:, None]
+    return np.bincount(picks.ravel(), minlength=resamples * size).reshape(resamples, size)
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """P values adjusted by Holm's step-down rule (Scand J Stat 6:65, 1979); NaN stays NaN and is not counted."""
+    p = np.asarray(p, float)
+    adjusted = np.full(p.shape, np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    steps = p[order] * (len(order) - np.arange(len(order)))
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return adjusted
+
+
+def mcnemar(only_first: np.ndarray | int, only_second: np.ndarray | int) -> np.ndarray:
+    """Exact two-sided McNemar p values from the discordant counts: right by one model only, by the other only.
+
+    It compares two trained models on these very images: training's chance is not in it, and images of
+    one lesion count as independent. Source: McNemar, Psychometrika 12:153 (1947), binomial form.
+    """
+    fewer, both = np.minimum(only_first, only_second), np.asarray(only_first) + np.asarray(only_second)
+    return np.minimum(2 * special.bdtr(fewer, both, 0.5), 1)
+
+
+def wilson(successes: np.ndarray | int, trials: np.ndarray | int, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson's score interval of a proportion, 0..1 (J Am Stat Assoc 22:209, 1927); (0, 1) without trials."""
+    z2 = special.ndtri(0.5 + confidence / 2) ** 2
+    trials = np.asarray(trials, float)
+    centre = (np.asarray(successes, float) + z2 / 2) / (trials + z2)
+    share = np.divide(successes, trials, out=np.zeros(np.broadcast(successes, trials).shape), where=trials > 0)
+    half = np.sqrt(z2 * (share * (1 - share) * trials + z2 / 4)) / (trials + z2)
+    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)

@@ -1,0 +1,1 @@
+"""The paper's generative networks, their training, synthesis, filtering and fidelity."""

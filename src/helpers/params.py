@@ -1,0 +1,463 @@
+"""The parameters of a run: one model, read from YAML, every default the paper's value.
+
+A file may name another by ``extends:`` and then says only what differs. ``--set section.key=value``
+overrides one value. Unknown keys are refused with the nearest known name.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from helpers.errors import ParameterError
+from helpers.files import digest
+from helpers.paths import PARAMS
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A group of parameters: immutable, no unknown keys, ranges checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Split(Section):
+    """How images are shared out among training, validation and test."""
+
+    by: Literal["image", "lesion"] = Field("image", description="unit that is shared out; 'lesion' keeps all photographs of a lesion together")
+    fractions: tuple[Fraction, Fraction, Fraction] = Field((0.70, 0.15, 0.15), description="training, validation, test; they sum to 1")
+    seed: Seed = Field(42, description="seed of the split; the paper's is unknown")
+
+    @field_validator("fractions")
+    @classmethod
+    def _sum_to_one(cls, fractions: tuple[float, float, float]) -> tuple[float, float, float]:
+        if abs(sum(fractions) - 1) > 1e-6:
+            raise ValueError(f"the three fractions must sum to 1, not to {sum(fractions):g}")
+        return fractions
+
+
+class Phantom(Section):
+    """The drawn lesions, used where data.source is 'phantom'."""
+
+    images: int = Field(1200, ge=150, le=200_000, description="number of drawn images")
+    seed: Seed = Field(1, description="seed of the drawing")
+
+
+class Data(Section):
+    """Where the images come from and how they are split."""
+
+    source: Literal["phantom", "ham10000"] = Field("ham10000", description="drawn lesions, or the real data set")
+    root: str | None = Field(None, description="folder of HAM10000 in any known layout; none: fetched from its DOI")
+    target_class: str = Field("mel", description="class that the GAN learns and that the report watches")
+    split: Split = Split()
+    phantom: Phantom = Phantom()
+
+
+class Gan(Section):
+    """The generative network and its training (WGAN-GP)."""
+
+    resolution: Literal[32, 64, 128] = Field(128, description="side of the square images, pixels")
+    channel_scale: float = Field(1.0, gt=0, le=2, description="factor on every channel count of both networks")
+    resize: Literal["nearest", "area"] = Field("nearest", description="how photographs are reduced; 'nearest' aliases skin texture")
+    flips: Literal["none", "horizontal", "both"] = Field("none", description="random mirroring of real images while training")
+    epochs: int = Field(600, ge=1, le=100_000, description="passes, as 'epoch' counts them")
+    epoch: Literal["generator_steps", "data_passes"] = Field(
+        "generator_steps",
+        description="one epoch: images/batch_size generator steps with n_critic fresh critic batches each, or one pass shared by the critic's batches",
+    )
+    steps: int | None = Field(None, ge=1, le=10_000_000, description="generator steps; given, it replaces epochs")
+    batch_size: int = Field(16, ge=2, le=1024, description="images per step")
+    lr_generator: float = Field(5e-5, gt=0, le=0.1, description="Adam's learning rate of the generator")
+    lr_discriminator: float = Field(8e-5, gt=0, le=0.1, description="Adam's learning rate of the critic")
+    adam_betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field((0.0, 0.9), description="Adam's moment decays (WGAN-GP's own choice; the paper is silent)")
+    n_critic: int = Field(3, ge=1, le=20, description="critic steps per generator step")
+    gradient_penalty: float = Field(10.0, ge=0, le=1000, description="weight of the gradient penalty")
+    drift_penalty: float = Field(0.0, ge=0, le=1, description="weight of mean squared real scores, which anchors the score scale (0: off)")
+    ema_decay: float = Field(0.9995, ge=0, lt=1, description="decay of the generator's moving average, per generator step")
+    spectral_norm: Literal["none", "blocks", "all"] = Field("blocks", description="critic layers under spectral normalisation; 'blocks': the convolutions of the five blocks")
+    style_order: Literal["noise_activation_adain", "noise_adain_activation"] = Field("noise_activation_adain", description="order within a layer; the first StyleGAN's by default")
+    rgb: Literal["skip", "last"] = Field("skip", description="image is the sum of every block's upsampled RGB, or the last block's RGB")
+    seeds: tuple[Seed, ...] = Field((0,), min_length=1, max_length=100, description="one GAN is trained per seed")
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="arithmetic of the convolutions; weights stay float32")
+    threads: int = Field(2, ge=1, le=256, description="CPU threads; part of the result, for one and two threads round differently")
+    checkpoint_minutes: float = Field(5.0, gt=0, le=600, description="minutes between resumable checkpoints")
+    log_every: int = Field(10, ge=1, le=10_000, description="generator steps between rows of history.csv")
+    sample_every: int = Field(500, ge=1, le=1_000_000, description="generator steps between sample grids")
+    initial_weights: str | None = Field(None, description="folder of generator.safetensors and discriminator.safetensors to start from (not a resume)")
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("every GAN needs a seed of its own, and one stands twice")
+        return seeds
+
+
+class Synthesis(Section):
+    """Generation and filtering of synthetic images."""
+
+    count: int = Field(1000, ge=2, le=1_000_000, description="images generated per GAN")
+    keep_fraction: float = Field(0.30, gt=0, le=1, description="share that the critic's filter keeps")
+    seed: Seed = Field(0, description="seed of the first image; image i uses seed + i")
+    truncation: float = Field(1.0, gt=0, le=1, description="pull of the styles to their mean; 1: none")
+    batch_size: int = Field(50, ge=1, le=4096, description="images per generator pass; the images do not depend on it")
+
+
+class Classifier(Section):
+    """The diagnostic classifier and its training."""
+
+    backbone: Literal["resnet50", "efficientnet_lite0"] = Field("resnet50", description="network under the head")
+    weights: str = Field("imagenet", min_length=1, description="'imagenet', 'none', or a file of weights")
+    image_size: int = Field(224, ge=32, le=1024, description="side of the square input, pixels")
+    frozen_stages: int = Field(4, ge=0, le=9, description="stages kept as they are: ResNet50's are stem, layer1-4 (the paper's layers 1-5); Lite0's are stem, blocks 0-6, last convolution")
+    hidden: int = Field(512, ge=8, le=8192, description="width of the head's hidden layer")
+    dropout: float = Field(0.5, ge=0, lt=1, description="rate of both dropouts of the head (the paper is silent)")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's learning rate")
+    batch_size: int = Field(64, ge=2, le=4096, description="images per step")
+    max_epochs: int = Field(100, ge=1, le=10_000, description="most epochs")
+    monitor: Literal["accuracy", "loss"] = Field("accuracy", description="validation figure for schedule, stopping and best weights (the paper is silent)")
+    scheduler_patience: int = Field(5, ge=0, le=1000, description="epochs without progress before the rate falls")
+    scheduler_factor: float = Field(0.1, gt=0, lt=1, description="factor on the learning rate then (PyTorch's default; the paper is silent)")
+    early_stopping_patience: int = Field(15, ge=1, le=1000, description="epochs without progress before training stops")
+    flips: Literal["none", "horizontal", "both"] = Field("both", description="random mirroring")
+    rotation: float = Field(20.0, ge=0, le=180, description="largest random rotation, degrees")
+    jitter: float = Field(0.2, ge=0, le=1, description="brightness, contrast and saturation jitter (the paper is silent on its size)")
+    hue: float = Field(0.02, ge=0, le=0.5, description="hue jitter, as a share of the colour circle")
+    seed: Seed = Field(1000, description="seed of replicate 0; replicate r uses seed + r")
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="arithmetic of convolutions; weights stay float32")
+    threads: int = Field(2, ge=1, le=256, description="CPU threads; part of the result")
+    checkpoint_minutes: float = Field(5.0, gt=0, le=600, description="minutes between resumable checkpoints")
+
+
+class SyntheticImages(Section):
+    """Synthetic images that an arm adds to the training set."""
+
+    select: Literal["top", "bottom", "random", "all"] | None = Field(None, description="which of the generated images, by the critic's score")
+    count: int | None = Field(None, ge=1, description="how many (or 'fraction')")
+    fraction: float | None = Field(None, gt=0, le=1, description="share of the generated images (or 'count')")
+    folder: str | None = Field(None, description="a folder of anyone's images, in place of the GAN's")
+    class_: str | None = Field(None, alias="class", description="class of the folder's images; data.target_class by default")
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> "SyntheticImages":
+        if self.count is not None and self.fraction is not None:
+            raise ValueError("give 'count' or 'fraction', not both")
+        if self.folder is None and self.select is None:
+            raise ValueError("say which images: 'select: top | bottom | random | all', or 'folder: path'")
+        if self.folder is None and self.class_ is not None:
+            raise ValueError("'class' goes with 'folder'; the GAN's images have data.target_class")
+        if self.select in ("top", "bottom", "random") and self.count is None and self.fraction is None:
+            raise ValueError(f"'select: {self.select}' needs 'count' or 'fraction'")
+        if self.select == "all" and (self.count is not None or self.fraction is not None):
+            raise ValueError("'select: all' takes every image; drop 'count' and 'fraction', or use 'select: random'")
+        return self
+
+
+class Oversample(Section):
+    """Real training images of one class repeated."""
+
+    class_: str = Field("mel", alias="class", description="class to repeat")
+    count: int = Field(300, ge=1, description="images added, drawn with replacement only where the class is smaller")
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Withhold(Section):
+    """Real training images of one class taken away."""
+
+    class_: str = Field("mel", alias="class", description="class to thin out")
+    fraction: Fraction = Field(0.5, description="share taken away")
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Arm(Section):
+    """One training recipe of the comparison: what differs from the baseline."""
+
+    synthetic: SyntheticImages | None = None
+    oversample: Oversample | None = None
+    withhold: Withhold | None = None
+    loss: Literal["cross_entropy", "balanced"] = Field("cross_entropy", description="'balanced' weighs classes by their inverse frequency")
+
+    @property
+    def uses_gan(self) -> bool:
+        """Whether the arm needs images of this run's GAN."""
+        return self.synthetic is not None and self.synthetic.folder is None
+
+
+PAPER_ARMS = {
+    "baseline": Arm(),
+    "filtered": Arm(synthetic=SyntheticImages(select="top", count=300)),
+    "all": Arm(synthetic=SyntheticImages(select="all")),
+}
+
+
+class Evaluation(Section):
+    """Statistics of the comparison."""
+
+    reference: str = Field("baseline", pattern=NAME, description="arm that the others are compared with")
+    confidence: float = Field(0.95, ge=0.5, lt=1, description="level of every interval")
+    bootstrap: int = Field(2000, ge=100, le=100_000, description="bootstrap resamples")
+    seed: Seed = Field(0, description="seed of the resampling")
+    smallest_effect: float = Field(0.02, gt=0, lt=1, description="smallest difference of interest, as a share (0.02: two points)")
+
+
+class Compute(Section):
+    """Where the work runs."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="'auto' takes the GPU where there is one")
+
+
+class Report(Section):
+    """The rendered page."""
+
+    title: str = Field("Synthetic melanoma images and the classifier that learns from them", min_length=1, max_length=200, description="title of the page")
+    real_images: Literal["show", "blur", "omit"] = Field("show", description="whether photographs of the data set may be in the page")
+
+
+class Params(Section):
+    """Everything that determines a run."""
+
+    description: str = Field("", max_length=300, description="one line, shown by --list")
+    data: Data = Data()
+    gan: Gan = Gan()
+    synthesis: Synthesis = Synthesis()
+    classifier: Classifier = Classifier()
+    arms: dict[Annotated[str, Field(pattern=NAME)], Arm] = Field(default_factory=lambda: dict(PAPER_ARMS), min_length=1, description="the comparison's arms, by name")
+    replicates: int = Field(1, ge=1, le=1000, description="trainings per arm; replicate r takes GAN r modulo the number of GAN seeds")
+    evaluation: Evaluation = Evaluation()
+    compute: Compute = Compute()
+    report: Report = Report()
+
+    @model_validator(mode="after")
+    def _arms_can_be_served(self) -> "Params":
+        if self.evaluation.reference not in self.arms:
+            raise ValueError(f"evaluation.reference is '{self.evaluation.reference}', and there is no such arm; the arms are {', '.join(self.arms)}")
+        for name, arm in self.arms.items():
+            wanted = arm.synthetic.count if arm.uses_gan else None
+            if wanted is not None and wanted > self.synthesis.count:
+                raise ValueError(f"arms.{name} asks for {wanted} synthetic images, and synthesis.count generates only {self.synthesis.count}: lower the one or raise the other")
+        if len({name.lower() for name in self.arms}) < len(self.arms):
+            raise ValueError("two arms differ only in upper and lower case, and would share a folder on some systems")
+        return self
+
+    def gan_seed(self, replicate: int) -> int:
+        """Seed of the GAN that supplies the images of ``replicate``."""
+        return self.gan.seeds[replicate % len(self.gan.seeds)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as YAML, JSON and papermill take them."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=False)
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that refuses a key given twice and reads 5e-5 as a number."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise ParameterError(f"line {key_node.start_mark.line + 1}: the key '{key}' is not a text; write it in quotes.")
+            if key in seen:
+                raise ParameterError(f"line {key_node.start_mark.line + 1}: '{key}' stands twice in one section; keep one.")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?\d[\d_]*(?:\.[\d_]*)?[eE][-+]?\d+$"), list("-+0123456789"))
+
+
+def parse_yaml(text: str, origin: str) -> Any:
+    """Parse YAML; raise ParameterError with line and column where it is malformed."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except ParameterError as error:
+        raise ParameterError(f"{origin}, {error}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        if "\t" in text:
+            where += " (YAML is indented by spaces, and a tab stands in it)"
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
+        raise ParameterError(f"{origin} is not valid YAML{where}: {problem}.") from None
+
+
+def read_mapping(path: Path, chain: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The mapping in ``path``, merged over what it extends."""
+    path = path.resolve()
+    if path in chain:
+        circle = " -> ".join(p.name for p in (*chain[chain.index(path) :], path))
+        raise ParameterError(f"{path.name} extends itself in a circle ({circle}); break it at one 'extends'.")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        near = _nearest(path.name, [p.name for p in path.parent.glob("*.yaml")])
+        raise ParameterError(f"There is no parameter file {path}{near}; 'python run_all.py --list' shows those there are.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"The parameter file {path} cannot be read: {error}.") from None
+    mapping = parse_yaml(text, path.name)
+    mapping = {} if mapping is None else mapping
+    if not isinstance(mapping, dict):
+        raise ParameterError(f"{path.name} holds a {type(mapping).__name__}, not a mapping of sections such as 'gan:' and 'data:'.")
+    parent = mapping.pop("extends", None)
+    if parent is None:
+        return mapping
+    if not isinstance(parent, str):
+        raise ParameterError(f"{path.name}: 'extends' must name one parameter file, such as 'extends: paper.yaml'.")
+    base = read_mapping(path.parent / parent, (*chain, path))
+    base.pop("description", None)
+    return merge(base, mapping)
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any], whole: tuple[str, ...] = ("arms",)) -> dict[str, Any]:
+    """``base`` with ``changes`` laid over it, section by section; sections in ``whole`` are replaced."""
+    merged = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value, whole) if both and key not in whole else value
+    return merged
+
+
+def load_params(path: Path | str, overrides: Iterable[str] = ()) -> Params:
+    """Read a parameter file and lay ``section.key=value`` overrides over it.
+
+    ``path`` may also be the bare name of a file in params/ (``quick``). Raises ParameterError, a
+    sentence that names the file, the key, what was expected and the nearest known name.
+    """
+    path = Path(path)
+    if not path.exists() and path.parent == Path("."):
+        known = PARAMS / path.with_suffix(".yaml").name
+        path = known if known.exists() else path
+    mapping = read_mapping(path)
+    for override in overrides:
+        mapping = merge(mapping, _override(override), whole=())
+    return validate(mapping, path.name)
+
+
+def _override(text: str) -> dict[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z_][\w-]*(\.[\w-]+)*", key.strip()):
+        raise ParameterError(f"--set takes section.key=value, such as gan.steps=50, not '{text}'.")
+    parsed = parse_yaml(value, f"--set {key.strip()}")
+    for part in reversed(key.strip().split(".")):
+        parsed = {part: parsed}
+    return parsed
+
+
+def validate(mapping: Mapping[str, Any], origin: str = "the parameters") -> Params:
+    """Make Params of plain values; raise ParameterError with one sentence per fault."""
+    try:
+        return Params.model_validate(mapping)
+    except ValidationError as error:
+        faults = [_sentence(fault) for fault in error.errors(include_url=False)]
+        raise ParameterError(f"{origin}: " + " ".join(dict.fromkeys(faults))) from None
+
+
+def validate_sections(sections: Mapping[str, Any]) -> Params:
+    """Params of the sections that a notebook was given; the others keep their defaults."""
+    return validate({key: value for key, value in sections.items() if value is not None}, "this notebook's parameters")
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def _section_at(location: tuple) -> type[Section] | None:
+    """The model that stands at a location such as ('data', 'split')."""
+    model: Any = Params
+    for part in location:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            fields = {(f.alias or name): f for name, f in model.model_fields.items()}
+            model = fields[part].annotation if part in fields else None
+        elif get_origin(model) is dict:
+            model = get_args(model)[1]
+        if get_origin(model) is Union or type(model).__name__ == "UnionType":
+            model = next((a for a in get_args(model) if isinstance(a, type) and issubclass(a, BaseModel)), model)
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
+
+
+def _sentence(fault: Mapping[str, Any]) -> str:
+    """One validation fault as a sentence with the key, what stands there and what may stand there."""
+    location = tuple(part for part in fault["loc"] if part != "[key]")
+    key = ".".join(str(part) for part in location)
+    kind, context, value = fault["type"], fault.get("ctx", {}), fault.get("input")
+    if kind == "extra_forbidden":
+        section = _section_at(location[:-1])
+        known = [f.alias or name for name, f in section.model_fields.items()] if section else []
+        home = _home_of(str(location[-1]))
+        near = f" (did you mean '{home}'?)" if home else _nearest(str(location[-1]), known) or f"; known here: {', '.join(known)}"
+        return f"'{key}' is not a parameter{near}."
+    if kind == "value_error":
+        where = f"{key}: " if key else ""
+        return f"{where}{str(context.get('error', fault['msg'])).rstrip('.')}."
+    if kind == "string_pattern_mismatch":
+        return f"{key}: '{value}' is not a name; use letters, digits, dashes and underscores, at most 40."
+    expected = {
+        "literal_error": f"one of {context.get('expected')}",
+        "greater_than_equal": f"at least {context.get('ge')}",
+        "greater_than": f"more than {context.get('gt')}",
+        "less_than_equal": f"at most {context.get('le')}",
+        "less_than": f"less than {context.get('lt')}",
+        "too_short": f"at least {context.get('min_length')} of them",
+        "finite_number": "a finite number",
+        "missing": "a value",
+    }.get(kind)
+    if expected is None:
+        noun = {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "a text", "dict": "a mapping", "tuple": "a list", "model": "a section with keys of its own"}
+        expected = next((words for start, words in noun.items() if kind.startswith(start)), fault["msg"].lower())
+    shown = "nothing" if value is None else f"{value!r}" if isinstance(value, (str, int, float, bool)) else f"a {type(value).__name__}"
+    return f"{key} must be {expected}, not {shown}."
+
+
+def _home_of(name: str) -> str:
+    """The full key of a parameter that exists, but in another section."""
+    full = [f"{section}.{field}" for section, info in Params.model_fields.items() if isinstance(info.annotation, type) and issubclass(info.annotation, Section) for field in info.annotation.model_fields]
+    return next((key for key in full if key.split(".")[1] == name), "")
+
+
+# --- what a run is made of ----------------------------------------------------------------------
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values as ``{'gan.steps': 50, …}``; an arm is one value."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        deeper = isinstance(value, Mapping) and prefix != "arms."
+        flat.update(flatten(value, f"{prefix}{key}.") if deeper else {f"{prefix}{key}": value})
+    return flat
+
+
+def departures(params: Params) -> list[dict[str, Any]]:
+    """Every parameter that differs from the paper: key, what it means, the paper's value, this run's value."""
+    ours, paper = flatten(params.as_dict()), flatten(Params().as_dict())
+    unlike_results = {"description", "report.title", "data.root", "gan.checkpoint_minutes", "classifier.checkpoint_minutes"}
+    keys = [key for key in (*paper, *(k for k in ours if k not in paper)) if key not in unlike_results and ours.get(key) != paper.get(key)]
+    return [{"parameter": key, "meaning": describe(key), "paper": paper.get(key), "this_run": ours.get(key)} for key in keys]
+
+
+def describe(key: str) -> str:
+    """What a parameter such as 'gan.steps' means."""
+    parts = key.split(".")
+    section = _section_at(tuple(parts[:-1]))
+    if section is None or parts[0] == "arms":
+        return "an arm of the comparison" if parts[0] == "arms" else ""
+    info = section.model_fields.get(parts[-1]) or next((f for f in section.model_fields.values() if f.alias == parts[-1]), None)
+    return (info.description or "") if info else ""
+
+
+def section_digest(params: Params, *sections: str) -> str:
+    """A fingerprint of some sections: equal where every value of them is equal."""
+    values = params.as_dict()
+    return digest({name: values[name] for name in sections})

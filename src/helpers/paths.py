@@ -1,0 +1,103 @@
+"""Every path of the project and of a run, named once."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.errors import MissingStageError, ParameterError
+
+ROOT = Path(__file__).resolve().parents[2]
+PARAMS = ROOT / "params"
+NOTEBOOKS = ROOT / "notebooks"
+ARTIFACTS = ROOT / "artifacts"
+REPORTS = ROOT / "reports"
+DOWNLOADS = ROOT / "data"
+
+RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of one run: ``artifacts/<run>`` and ``reports/<run>``.
+
+    Raises ParameterError for a run name that could not be a folder's name on every system.
+    """
+
+    run: str
+
+    def __post_init__(self) -> None:
+        if not RUN_NAME.fullmatch(self.run):
+            raise ParameterError(
+                f"'{self.run}' cannot name a run: use letters, digits, dots, dashes and underscores, at most 64."
+            )
+
+    @property
+    def folder(self) -> Path:
+        return ARTIFACTS / self.run
+
+    @property
+    def params(self) -> Path:
+        return self.folder / "params.json"
+
+    # data
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def split(self) -> Path:
+        return self.data / "split.csv"
+
+    @property
+    def manifest(self) -> Path:
+        return self.data / "manifest.json"
+
+    # generative model
+    def gan(self, seed: int) -> Path:
+        return self.folder / "gan" / f"seed-{seed}"
+
+    def synthetic(self, seed: int) -> Path:
+        return self.folder / "synthetic" / f"seed-{seed}"
+
+    # classifier
+    def classifier(self, arm: str, replicate: int) -> Path:
+        return self.folder / "classifier" / arm / f"replicate-{replicate}"
+
+    # evaluation and page
+    @property
+    def evaluation(self) -> Path:
+        return self.folder / "evaluation"
+
+    @property
+    def notebooks(self) -> Path:
+        return self.folder / "notebooks"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def provenance(self) -> Path:
+        return self.folder / "provenance.json"
+
+    @property
+    def report(self) -> Path:
+        return REPORTS / self.run / "report.html"
+
+    @property
+    def figures(self) -> Path:
+        return REPORTS / self.run / "figures"
+
+    @property
+    def tables(self) -> Path:
+        return REPORTS / self.run / "tables"
+
+
+def require(path: Path, stage: str) -> Path:
+    """Return ``path``, or raise MissingStageError that names the stage which writes it."""
+    if not path.exists():
+        shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+        raise MissingStageError(
+            f"{shown} does not exist yet: run the stage '{stage}' first (python run_all.py --until {stage}, or its notebook)."
+        )
+    return path

@@ -1,0 +1,54 @@
+"""Progress of a long loop: a line on the terminal's live view when run by the engine, a bar in JupyterLab."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+STATUS_VARIABLE = "REPORT_STATUS_FILE"  # set by the engine for each job's kernel
+
+
+class Progress:
+    """Tells how far a loop is. Cheap enough to call at every step: it writes at most twice a second.
+
+    Example: ``progress = Progress("GAN", total=400, unit="iteration"); progress.update(12, "3.1 s/kimg")``
+    """
+
+    def __init__(self, label: str, total: int, unit: str = "step"):
+        self.label, self.total, self.unit = label, total, unit
+        self.first: tuple[float, int] | None = None
+        self.last_written = 0.0
+        status = os.environ.get(STATUS_VARIABLE)
+        self.status = Path(status) if status else None
+        self.bar = None
+        if self.status is None:
+            from tqdm.auto import tqdm
+
+            self.bar = tqdm(total=total, desc=label, unit=unit, leave=False)
+
+    def update(self, done: int, note: str = "") -> None:
+        """Say that ``done`` of ``total`` are done; ``note`` is a short text such as ``3.1 s/kimg``."""
+        if self.bar is not None:
+            self.bar.set_postfix_str(note, refresh=False)
+            self.bar.update(done - self.bar.n)
+            return
+        now = time.monotonic()
+        if self.first is None:
+            self.first = (now, done)  # a resumed loop starts above zero
+        if now - self.last_written < 0.5 and done < self.total:
+            return
+        self.last_written = now
+        began, done_then = self.first
+        left = (now - began) / (done - done_then) * (self.total - done) if done > done_then else None
+        line = {"label": self.label, "unit": self.unit, "done": done, "total": self.total, "note": note, "seconds_left": left}
+        try:
+            temporary = self.status.with_suffix(".tmp")
+            temporary.write_text(json.dumps(line))
+            temporary.replace(self.status)
+        except OSError:
+            pass  # progress is a courtesy: a full disk is for the results' writers to report
+
+    def close(self) -> None:
+        """End the bar."""
+        if self.bar is not None:
+            self.bar.close()

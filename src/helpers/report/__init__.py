@@ -1,0 +1,1 @@
+"""Figures, tables, notebook execution and the rendered page."""

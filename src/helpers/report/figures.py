@@ -1,0 +1,507 @@
+"""Every figure of the report: one function each, from tables or arrays to a matplotlib Figure.
+
+Axes that hold bars start at zero; where a scale does not, there are dots and intervals. Shares (0 to 1) are drawn
+in percent. The figures hold no title of their own: the caption is the page's.
+"""
+
+import io
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from helpers.params import Params
+from helpers.report.style import OVERALL, SPLITS, TARGET, arm_colours, metric_name, styled
+
+INK, FAINT = "#222222", "#8A8A8A"
+
+
+# --- pictures -----------------------------------------------------------------------------------
+
+
+def picture_policy(params: Params) -> str:
+    """How data set images may be shown: report.real_images, but drawn lesions belong to nobody and are always shown."""
+    return "show" if params.data.source == "phantom" else params.report.real_images
+
+
+def veil(images: Sequence[np.ndarray], policy: str) -> list[np.ndarray]:
+    """Images, uint8 (H, W, 3), as the page may show them: as they are, blurred beyond recognition, or grey tiles."""
+    if policy == "show":
+        return list(images)
+    if policy == "omit":
+        return [np.full_like(image, 225) for image in images]
+    from PIL import Image
+
+    veiled = []
+    for image in images:
+        size = (image.shape[1], image.shape[0])
+        veiled.append(np.asarray(Image.fromarray(image).resize((5, 4), Image.Resampling.BOX).resize(size, Image.Resampling.BICUBIC)))
+    return veiled
+
+
+def photographs(dataset: Any, split: pd.DataFrame, per_class: int = 4, policy: str = "show", width: int = 160) -> dict[str, list[np.ndarray]]:
+    """The first training images of every class, frequent classes first, reduced and veiled as ``policy`` says.
+
+    ``dataset`` is an opened helpers.data.ham10000.Dataset; ``split`` has columns image_id, dx, split.
+    """
+    from PIL import Image
+
+    def read(image_id: str) -> np.ndarray:
+        with Image.open(io.BytesIO(dataset.read(image_id))) as opened:
+            return np.asarray(
+                opened.convert("RGB").resize(
+                    (width, round(width * opened.height / opened.width)), Image.Resampling.BOX if opened.width >= width else Image.Resampling.BICUBIC
+                )
+            )
+
+    training = split[split["split"] == "train"]
+    firsts = {name: training.loc[training["dx"] == name, "image_id"].head(per_class) for name in split["dx"].value_counts().index}
+    return {name: veil([read(image_id) for image_id in chosen], policy) for name, chosen in firsts.items()}
+
+
+@styled
+def sample_images(images: Mapping[str, Sequence[np.ndarray]], names: Mapping[str, str] | None = None) -> Figure:
+    """The paper's Figure 1: a column per class with a few of its images.
+
+    ``images`` maps a class to uint8 arrays (H, W, 3); ``names`` maps it to a plain name.
+    """
+    names = names or {}
+    rows = max(len(column) for column in images.values())
+    height, width = next(iter(images.values()))[0].shape[:2]
+    tile = 9 / len(images) * 0.97
+    figure = Figure(figsize=(9, rows * tile * height / width + 0.62))
+    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
+    grid = figure.subplots(rows, len(images), squeeze=False)
+    characters = max(8, int(tile * 11))
+    for column, (name, pictures) in enumerate(images.items()):
+        for row in range(rows):
+            _picture(grid[row, column], pictures[row] if row < len(pictures) else None)
+        plain = textwrap.fill(names.get(name, ""), characters)
+        grid[0, column].set_title(f"{name}\n{plain}" if plain and plain != name else name, fontsize=8, fontweight="normal", loc="center", pad=4)
+    return figure
+
+
+@styled
+def image_rows(rows: Mapping[str, Sequence[np.ndarray]], notes: Mapping[str, Sequence[str]] | None = None) -> Figure:
+    """Labelled rows of square images; ``notes`` stand below the images of a row."""
+    notes = notes or {}
+    columns = max(len(pictures) for pictures in rows.values())
+    label = 1.15
+    tile = (9 - label) / columns
+    figure = Figure(figsize=(9, len(rows) * tile + 0.2 * len(notes) + 0.05))
+    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.02, wspace=0, hspace=0)
+    grid = figure.subplots(len(rows), columns + 1, squeeze=False, width_ratios=[label, *[tile] * columns])
+    for row, (name, pictures) in enumerate(rows.items()):
+        grid[row, 0].axis("off")
+        grid[row, 0].text(0, 0.5, textwrap.fill(name, 15), transform=grid[row, 0].transAxes, va="center", fontsize=8.5)
+        for column in range(columns):
+            axes = grid[row, column + 1]
+            _picture(axes, pictures[column] if column < len(pictures) else None)
+            if column < len(notes.get(name, ())):
+                axes.set_xlabel(notes[name][column], fontsize=8, labelpad=2)
+    return figure
+
+
+def synthetic_samples(real: Sequence[np.ndarray], images: np.ndarray, scores: pd.DataFrame, columns: int = 8, seed: int = 0) -> Figure:
+    """The paper's Figure 4: real images above kept, best and worst synthetic ones.
+
+    ``images`` are uint8 (count, R, R, 3); ``scores`` has index, score, rank and selected per image.
+    """
+    ranked = scores.sort_values("rank")
+    kept = ranked[ranked["selected"] == 1]
+    drawn = kept.sample(min(columns, len(kept)), random_state=seed).sort_values("rank")
+    chosen = {"Kept, drawn at random": drawn, "Best scores": ranked.head(columns), "Worst scores": ranked.tail(columns)}
+    rows: dict[str, Sequence[np.ndarray]] = {"Real": list(real)[:columns]}
+    notes = {}
+    for name, part in chosen.items():
+        rows[name] = [images[index] for index in part["index"]]
+        notes[name] = [_significant(score) for score in part["score"]]
+    return image_rows(rows, notes)
+
+
+@styled
+def film_strip(directory: Path, frames: int = 8, rows: int = 3) -> Figure:
+    """Samples of the generator over its training, the same latent codes in a row: the files samples/step-*.png."""
+    from PIL import Image
+
+    files = sorted(Path(directory).glob("step-*.png"))
+    if not files:
+        return empty("No samples were written during this training.")
+    chosen = sorted({round(i) for i in np.linspace(0, len(files) - 1, min(frames, len(files)))})
+    columns, steps = [], []
+    for index in chosen:
+        with Image.open(files[index]) as opened:
+            columns.append(_tiles(opened, rows))
+        steps.append(int(files[index].stem.split("-")[1]))
+    figure = Figure(figsize=(9, min(rows, len(columns[0])) * 9 / len(columns) + 0.3))
+    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
+    grid = figure.subplots(len(columns[0]), len(columns), squeeze=False)
+    for column, (tiles, step) in enumerate(zip(columns, steps, strict=True)):
+        for row, tile in enumerate(tiles):
+            _picture(grid[row, column], tile)
+        grid[0, column].set_title(f"step {step:,}", fontsize=8, fontweight="normal", loc="center", pad=3)
+    return figure
+
+
+def _tiles(opened, rows: int) -> list[np.ndarray]:
+    """The first tiles of a sample grid; its tile size stands in the PNG's text, or the grid is taken as 8 wide."""
+    grid = np.asarray(opened.convert("RGB"))
+    side = int(opened.info.get("tile", 0)) or grid.shape[1] // 8
+    tiles = [
+        grid[top : top + side, left : left + side] for top in range(0, grid.shape[0] - side + 1, side) for left in range(0, grid.shape[1] - side + 1, side)
+    ]
+    return tiles[:rows]
+
+
+def _picture(axes, picture: np.ndarray | None) -> None:
+    axes.grid(False)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    if picture is None:
+        axes.set_axis_off()
+    else:
+        axes.imshow(picture, interpolation="nearest" if picture.shape[1] < 200 else "antialiased", aspect="equal")
+
+
+# --- data ---------------------------------------------------------------------------------------
+
+
+@styled
+def class_distribution(split: pd.DataFrame, target: str, names: Mapping[str, str] | None = None) -> Figure:
+    """The paper's Figure 2: images per class, stacked by part of the split, from zero.
+
+    ``split`` has columns dx and split.
+    """
+    names = names or {}
+    counts = pd.crosstab(split["dx"], split["split"]).reindex(columns=list(SPLITS), fill_value=0)
+    counts = counts.loc[counts.sum(axis=1).sort_values().index]
+    totals = counts.sum(axis=1)
+    figure = Figure(figsize=(9, 0.9 + 0.36 * len(counts)))
+    axes = figure.subplots()
+    left = np.zeros(len(counts))
+    for part, colour in SPLITS.items():
+        axes.barh(range(len(counts)), counts[part], left=left, color=colour, label=part, height=0.68)
+        left += counts[part].to_numpy()
+    for row, total in enumerate(totals):
+        axes.annotate(f"{total:,}  ({total / totals.sum():.1%})", (total, row), (5, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.set_yticks(range(len(counts)), [f"{names[name]} ({name})" if name in names else name for name in counts.index])
+    for label, name in zip(axes.get_yticklabels(), counts.index, strict=True):
+        label.set_fontweight("bold" if name == target else "normal")
+    axes.set_xlim(0, totals.max() * 1.14)
+    axes.set_xlabel("images")
+    axes.grid(False, axis="y")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.legend(loc="lower right", ncols=3)
+    return figure
+
+
+# --- generative network -------------------------------------------------------------------------
+
+
+@styled
+def gan_training(history: pd.DataFrame) -> Figure:
+    """The paper's Figure 3: both losses, both mean scores and the gradient penalty over generator steps."""
+    figure = Figure(figsize=(9, 5))
+    panels = figure.subplots(2, 2, sharex=True).ravel()
+    for axes, column, title in zip(
+        panels[[0, 1, 3]], ["generator_loss", "critic_loss", "gradient_penalty"], ["Generator loss", "Critic loss", "Gradient penalty"], strict=True
+    ):
+        _trace(axes, history["step"], history[column], INK)
+        axes.set_title(title)
+    panels[3].set_ylim(bottom=0)
+    for column, colour, label in (("score_real", SPLITS["train"], "real"), ("score_fake", "#D55E00", "generated")):
+        _trace(panels[2], history["step"], history[column], colour, label)
+    panels[2].set_title("Mean critic score")
+    panels[2].legend(loc="best", ncols=2)
+    for axes in panels[2:]:
+        axes.set_xlabel("generator step")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+    return figure
+
+
+def _trace(axes, steps: pd.Series, values: pd.Series, colour: str, label: str | None = None) -> None:
+    """A faint raw line under its running median, on the scale of the median."""
+    window = max(1, len(values) // 40)
+    smooth = values.rolling(window, center=True, min_periods=1).median()
+    if window > 1:
+        axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.7)
+    axes.plot(steps, smooth, color=colour, label=label)
+    axes.margins(x=0.01)
+
+
+@styled
+def score_histogram(scores: pd.DataFrame) -> Figure:
+    """How the critic scored the synthetic images, and the cut above which they are kept."""
+    figure = Figure(figsize=(9, 3))
+    axes = figure.subplots()
+    kept = scores["selected"] == 1
+    bins = np.histogram_bin_edges(scores["score"], bins=min(40, max(8, int(np.sqrt(len(scores))))))
+    axes.hist([scores.loc[kept, "score"], scores.loc[~kept, "score"]], bins=bins, stacked=True, color=["#009E73", "#C9CED3"], edgecolor="white")
+    cut = scores.loc[kept, "score"].min()
+    axes.axvline(cut, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+    axes.annotate(f" cut at {_significant(cut)}", (cut, 0.97), xycoords=("data", "axes fraction"), va="top", fontsize=8)
+    axes.set_xlabel("critic score (higher: more like a training image, to this critic)")
+    axes.set_ylabel("synthetic images")
+    axes.grid(False, axis="x")
+    axes.legend(
+        handles=[Patch(color="#009E73", label=f"kept ({kept.sum():,})"), Patch(color="#C9CED3", label=f"left out ({(~kept).sum():,})")], loc="upper left"
+    )
+    return figure
+
+
+# --- classifier ---------------------------------------------------------------------------------
+
+
+def overall_metrics(metrics: pd.DataFrame, paper: pd.DataFrame | None = None) -> Figure:
+    """The paper's Figure 5: its overall metrics as bars, and ours as dots per replicate with their mean.
+
+    ``metrics`` is evaluation/metrics.csv (shares); ``paper`` the paper's values, one row per arm.
+    """
+    return _metric_panels(metrics, paper, OVERALL)
+
+
+def melanoma_metrics(metrics: pd.DataFrame, paper: pd.DataFrame | None = None) -> Figure:
+    """The paper's Figure 6: the same for the target class's precision, recall, specificity and F1."""
+    return _metric_panels(metrics, paper, TARGET)
+
+
+@styled
+def _metric_panels(metrics: pd.DataFrame, paper: pd.DataFrame | None, columns: Sequence[str]) -> Figure:
+    arms = list(dict.fromkeys(metrics["arm"]))
+    published = [] if paper is None else [arm for arm in dict.fromkeys(paper["arm"]) if set(columns) <= set(paper.columns)]
+    colours = arm_colours([*arms, *published])
+    figure = Figure(figsize=(9, 3.9))
+    if published:
+        bars, dots = figure.subplots(1, 2, width_ratios=[1, 1.35])
+        _paper_bars(bars, paper.set_index("arm").loc[published], columns, colours)
+    else:
+        dots = figure.subplots()
+    _replicate_dots(dots, metrics, paper if published else None, columns, colours)
+    handles = [Patch(color=colours[arm], label=arm) for arm in dict.fromkeys([*arms, *published])]
+    handles += [Line2D([], [], color=INK, marker="o", linestyle="", markersize=4, label="one replicate"), Line2D([], [], color=INK, linewidth=2, label="mean")]
+    if published:
+        handles.append(Line2D([], [], color=INK, marker="D", markerfacecolor="none", linestyle="", markersize=5, label="the paper's value"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 7))
+    return figure
+
+
+def _paper_bars(axes, paper: pd.DataFrame, columns: Sequence[str], colours: Mapping[str, str]) -> None:
+    width = 0.8 / len(paper)
+    for index, arm in enumerate(paper.index):
+        axes.bar(np.arange(len(columns)) - 0.4 + (index + 0.5) * width, 100 * paper.loc[arm, list(columns)].astype(float), width * 0.92, color=colours[arm])
+    axes.set_title("Paper")
+    axes.set_ylabel("percent")
+    axes.set_ylim(0, 100)
+    _metric_ticks(axes, columns, 9)
+
+
+def _replicate_dots(axes, metrics: pd.DataFrame, paper: pd.DataFrame | None, columns: Sequence[str], colours: Mapping[str, str]) -> None:
+    arms = list(dict.fromkeys(metrics["arm"]))
+    step = 0.8 / len(arms)
+    for index, arm in enumerate(arms):
+        part = metrics[metrics["arm"] == arm]
+        for place, column in enumerate(columns):
+            centre = place - 0.4 + (index + 0.5) * step
+            values = 100 * part[column].to_numpy(dtype=float)
+            spread = np.linspace(-0.22, 0.22, len(values)) * step if len(values) > 1 else [0.0]
+            axes.plot(centre + np.asarray(spread), values, "o", color=colours[arm], markersize=4, alpha=0.75, markeredgewidth=0)
+            axes.plot([centre - 0.36 * step, centre + 0.36 * step], [values.mean()] * 2, color=colours[arm], linewidth=2, solid_capstyle="butt")
+            row = paper[paper["arm"] == arm] if paper is not None else ()
+            if len(row):
+                axes.plot(centre, 100 * float(row[column].iloc[0]), "D", markerfacecolor="none", markeredgecolor=INK, markersize=5, markeredgewidth=0.9)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low - 1, min(100.5, high + 1))
+    replicates = metrics["replicate"].nunique()
+    axes.set_title(f"This run ({replicates} replicate{'s' * (replicates != 1)} per arm)")
+    axes.set_ylabel("percent, not from zero")
+    for boundary in np.arange(0.5, len(columns) - 0.5):
+        axes.axvline(boundary, color="#E4E4E4", linewidth=0.6)
+    _metric_ticks(axes, columns, 12)
+
+
+def _metric_ticks(axes, columns: Sequence[str], width: int) -> None:
+    axes.set_xticks(range(len(columns)), [textwrap.fill(metric_name(column), width) for column in columns])
+    axes.tick_params(axis="x", length=0)
+    axes.grid(False, axis="x")
+    axes.set_xlim(-0.5, len(columns) - 0.5)
+
+
+@styled
+def confusion_matrices(confusion: Mapping[str, pd.DataFrame]) -> Figure:
+    """The paper's Figure 7: a matrix per arm, its replicates added; shade is the share of the row, the number a count.
+
+    ``confusion`` maps an arm to evaluation/confusion-<arm>.csv (replicate, label, prediction, count).
+    """
+    columns = min(3, len(confusion))
+    rows = -(-len(confusion) // columns)
+    classes = sorted(set(next(iter(confusion.values()))["label"]))
+    figure = Figure(figsize=(3 * columns + 0.4, 3.05 * rows + 0.3))
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, (arm, table) in zip(grid, confusion.items(), strict=False):
+        counts = table.pivot_table(index="label", columns="prediction", values="count", aggfunc="sum", fill_value=0)
+        _matrix(axes, counts.reindex(index=classes, columns=classes, fill_value=0))
+        axes.set_title(arm, color=arm_colours(confusion)[arm])
+    for axes in grid[len(confusion) :]:
+        axes.set_visible(False)
+    for index, axes in enumerate(grid):
+        axes.set_ylabel("diagnosis" if index % columns == 0 else "")
+    figure.colorbar(grid[0].collections[0], ax=list(grid), location="bottom", shrink=0.35, aspect=35, pad=0.02, format=lambda x, _: f"{x:.0%}").set_label(
+        "share of the diagnosis"
+    )
+    return figure
+
+
+def _matrix(axes, counts: pd.DataFrame) -> None:
+    shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0).to_numpy()
+    axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=0.8)
+    size = 8 if counts.to_numpy().max() < 1000 else 7
+    for row, column in np.ndindex(shares.shape):
+        if counts.iat[row, column]:
+            axes.text(
+                column + 0.5,
+                row + 0.5,
+                f"{counts.iat[row, column]:.0f}",
+                ha="center",
+                va="center",
+                fontsize=size,
+                color="white" if shares[row, column] > 0.55 else INK,
+            )
+    places = np.arange(len(counts)) + 0.5
+    axes.set_xticks(places, counts.columns, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(places, counts.index)
+    axes.tick_params(length=0)
+    axes.invert_yaxis()
+    axes.set_aspect("equal")
+    axes.set_xlabel("prediction")
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+@styled
+def classifier_curves(history: pd.DataFrame) -> Figure:
+    """The paper's Figure 8: losses and accuracies over epochs, a line per arm and replicate, a dot at the best epoch.
+
+    ``history`` has columns arm, replicate, best_epoch and those of a classifier's history.csv.
+    """
+    colours = arm_colours(history["arm"])
+    figure = Figure(figsize=(9, 5.2))
+    panels = figure.subplots(2, 2, sharex=True)
+    wanted = {
+        (0, 0): ("train_loss", "Training loss", 1),
+        (0, 1): ("validation_loss", "Validation loss", 1),
+        (1, 0): ("train_accuracy", "Training accuracy, %", 100),
+        (1, 1): ("validation_accuracy", "Validation accuracy, %", 100),
+    }
+    for place, (column, title, factor) in wanted.items():
+        axes = panels[place]
+        for (arm, _), part in history.groupby(["arm", "replicate"], sort=False):
+            axes.plot(part["epoch"], factor * part[column], color=colours[arm], linewidth=1.1, alpha=0.8)
+            best = part[part["epoch"] == part["best_epoch"]]
+            if column.startswith("validation"):
+                axes.plot(best["epoch"], factor * best[column], "o", color=colours[arm], markersize=4.5, markeredgecolor="white", markeredgewidth=0.6)
+        axes.set_title(title)
+    for axes in panels[1]:
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    for row in panels:
+        _same_limits(row)
+    handles = [Line2D([], [], color=colour, label=arm) for arm, colour in colours.items()]
+    handles.append(Line2D([], [], color=INK, marker="o", linestyle="", markersize=4, label="best epoch"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(8, len(handles)))
+    return figure
+
+
+def _same_limits(row) -> None:
+    limits = np.array([axes.get_ylim() for axes in row])
+    for axes in row:
+        axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
+
+
+@styled
+def seen_unseen(table: pd.DataFrame, target: str) -> Figure:
+    """Accuracy and the target class's recall on test lesions that were, and were not, photographed in the training set.
+
+    ``table`` has columns arm, replicate, lesions ('seen' or 'unseen'), accuracy and target_recall (shares).
+    """
+    arms = list(dict.fromkeys(table["arm"]))
+    colours = arm_colours(arms)
+    figure = Figure(figsize=(9, 0.9 + 0.42 * len(arms)))
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, column, title in zip(panels, ["accuracy", "target_recall"], ["Accuracy, %", f"Recall of {target}, %"], strict=True):
+        for row, arm in enumerate(arms):
+            means = 100 * table[table["arm"] == arm].groupby("lesions")[column].mean()
+            axes.plot([means.get("unseen"), means.get("seen")], [row, row], color=colours[arm], linewidth=2, alpha=0.45)
+            for lesions, fill in (("seen", colours[arm]), ("unseen", "white")):
+                values = 100 * table[(table["arm"] == arm) & (table["lesions"] == lesions)][column]
+                axes.plot(values, [row] * len(values), "|", color=colours[arm], markersize=6, alpha=0.6)
+                axes.plot(means.get(lesions), row, "o", markerfacecolor=fill, markeredgecolor=colours[arm], markersize=7, markeredgewidth=1.5)
+        axes.set_title(title)
+    panels[0].set_yticks(range(len(arms)), arms)
+    panels[0].set_ylim(len(arms) - 0.5, -0.5)
+    handles = [
+        Line2D([], [], color=INK, marker="o", markerfacecolor=fill, linestyle="", markersize=6, label=label)
+        for fill, label in ((INK, "lesion also in training"), ("white", "lesion new to the classifier"))
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+@styled
+def forest(
+    comparisons: pd.DataFrame,
+    metrics: Sequence[str] = ("accuracy", "macro_recall", "target_recall", "target_precision"),
+    smallest_effect: float | None = None,
+    target: str = "",
+) -> Figure:
+    """Differences to the reference arm in points with their intervals, a panel per metric; the band is the smallest effect of interest.
+
+    ``comparisons`` is evaluation/comparisons.csv; a row without an interval is drawn as its point alone.
+    """
+    rows = comparisons[comparisons["metric"].isin(metrics)]
+    if rows.empty:
+        return empty("There is no second arm to compare.")
+    arms = list(dict.fromkeys(rows["arm"]))
+    colours = arm_colours([*rows["reference"], *arms])
+    shown = [metric for metric in metrics if metric in set(rows["metric"])]
+    figure = Figure(figsize=(9, 0.95 + 0.36 * len(arms)))
+    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    for axes, metric in zip(panels, shown, strict=True):
+        if smallest_effect:
+            axes.axvspan(-100 * smallest_effect, 100 * smallest_effect, color="#F0F0F0", zorder=0)
+        axes.axvline(0, color=FAINT, linewidth=1)
+        for place, arm in enumerate(arms):
+            for _, row in rows[(rows["arm"] == arm) & (rows["metric"] == metric)].iterrows():
+                if np.isfinite(row["low"]) and np.isfinite(row["high"]):
+                    axes.plot([100 * row["low"], 100 * row["high"]], [place, place], color=colours[arm], linewidth=2, solid_capstyle="butt")
+                axes.plot(100 * row["difference"], place, "s", color=colours[arm], markersize=5.5)
+        widest = max(abs(value) for value in axes.get_xlim())
+        axes.set_xlim(-widest, widest)
+        axes.set_title(metric_name(metric) + (f" of {target}" if metric.startswith("target_") and target else ""), fontsize=9)
+        axes.set_xlabel(f"points above {rows['reference'].iloc[0]}")
+        axes.grid(False, axis="y")
+    panels[0].set_yticks(range(len(arms)), arms)
+    panels[0].set_ylim(len(arms) - 0.5, -0.5)
+    return figure
+
+
+@styled
+def empty(sentence: str) -> Figure:
+    """A figure that says why there is nothing to draw."""
+    figure = Figure(figsize=(9, 0.8))
+    axes = figure.subplots()
+    axes.axis("off")
+    axes.text(0.5, 0.5, sentence, ha="center", va="center", color=FAINT)
+    return figure
+
+
+def _significant(value: float) -> str:
+    return f"{value:.3g}"

@@ -1,0 +1,128 @@
+"""Execution of one notebook by papermill: whole or not at all, with its progress and its failure told in a sentence."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from helpers.files import write_json
+
+KERNEL = "python3"  # ipykernel's own name in any environment; papermill must be told it
+USER_ERRORS = {"UserError", "ParameterError", "DataError", "MissingStageError", "TrainingError"}
+ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+class NotebookFailed(Exception):
+    """A cell raised. ``details`` says which, with the error's last line and where to look."""
+
+    def __init__(self, details: dict[str, Any]):
+        super().__init__(details["sentence"])
+        self.details = details
+
+
+def execute_notebook(
+    source: Path,
+    target: Path,
+    parameters: dict[str, Any],
+    log: Path,
+    on_cell: Callable[[int, int], None] = lambda cell, cells: None,
+) -> Path:
+    """Run ``source`` with ``parameters`` and write the executed notebook to ``target``.
+
+    It is executed beside ``log`` (as ``<log stem>.ipynb``) and renamed on success, so that a failed
+    or killed one can be looked at and never stands under its final name. ``on_cell`` is told the
+    number of the cell that starts and of all cells. Raises NotebookFailed.
+    """
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    log.parent.mkdir(parents=True, exist_ok=True)
+    half = log.with_suffix(".ipynb")
+    with open(log, "w", encoding="utf-8", buffering=1) as text, _cell_watch(on_cell, source):
+        try:
+            papermill.execute_notebook(
+                _without_format(source),
+                _without_format(half),
+                parameters=parameters,
+                kernel_name=KERNEL,
+                progress_bar=False,
+                log_output=True,
+                stdout_file=text,
+                stderr_file=text,
+                cwd=str(source.parent),
+                start_timeout=180,
+                autosave_cell_every=0,
+            )
+        except PapermillExecutionError as error:
+            raise NotebookFailed(_details(error, source, half, log)) from None
+        except Exception as error:  # the kernel died, or never started
+            last = (str(error).strip() or type(error).__name__).splitlines()[-1]
+            raise NotebookFailed(
+                {"notebook": source.name, "cell": None, "error": last, "user": False, "log": str(log), "half": str(half), "sentence": f"{source.name}: {last}"}
+            ) from None
+    _clear_paths(half)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(half, target)
+    return target
+
+
+def _without_format(path: Path) -> str:
+    """A path as papermill wants it: it runs str.format over paths, so a brace must be doubled."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+@contextmanager
+def _cell_watch(on_cell: Callable[[int, int], None], source: Path):
+    """Tell ``on_cell`` of every code cell that starts."""
+    from papermill.engines import NotebookExecutionManager
+
+    original = NotebookExecutionManager.cell_start
+
+    def cell_start(self, cell, cell_index=None, **options):
+        on_cell((cell_index or 0) + 1, len(self.nb.cells))
+        return original(self, cell, cell_index=cell_index, **options)
+
+    NotebookExecutionManager.cell_start = cell_start
+    try:
+        yield
+    finally:
+        NotebookExecutionManager.cell_start = original
+
+
+def _details(error: Any, source: Path, half: Path, log: Path) -> dict[str, Any]:
+    last = ANSI.sub("", str(error.evalue)).strip().splitlines()
+    user = error.ename in USER_ERRORS
+    line = " ".join(last) if user else f"{error.ename}: {last[-1] if last else ''}".rstrip(": ")
+    return {
+        "notebook": source.name,
+        "cell": error.cell_index + 1 if isinstance(error.cell_index, int) else error.cell_index,
+        "error": line,
+        "user": user,
+        "log": str(log),
+        "half": str(half),
+        "sentence": f"{source.name}, cell {error.cell_index}: {line}",
+    }
+
+
+def _clear_paths(notebook: Path) -> None:
+    """Drop papermill's record of absolute paths: the notebook is shared, this machine's folders are not."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    content["metadata"].get("papermill", {}).update(input_path=None, output_path=None)
+    write_json(notebook, content)
+
+
+def kernel_environment(status: Path, jobs_lock: Path) -> dict[str, str]:
+    """Environment that a job's kernel inherits: where to tell its progress, and the lock that it shares."""
+    source = str(Path(__file__).resolve().parents[2])
+    inherited = os.environ.get("PYTHONPATH", "")
+    return {
+        "REPORT_STATUS_FILE": str(status),
+        "REPORT_JOBS_LOCK": str(jobs_lock),
+        "PYTHONPATH": os.pathsep.join([source, *(p for p in inherited.split(os.pathsep) if p and p != source)]),
+        "PYTHONHASHSEED": "0",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+    }

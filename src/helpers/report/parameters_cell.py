@@ -1,0 +1,119 @@
+"""The parameters cell of every notebook, written from params/quick.yaml.
+
+``python -m helpers.report.parameters_cell`` rewrites the cells; with ``--check`` it only says which are out of
+date, and ends with 1 if there are any.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from helpers.files import write_text
+from helpers.params import Params, describe, load_params
+from helpers.paths import NOTEBOOKS
+
+WIDTH = 158
+# what each notebook is given: sections of the parameter file, then the job's own values
+GIVEN: dict[str, tuple[str, ...]] = {
+    "01_eda": ("data", "report"),
+    "02_gan_training": ("data", "gan", "compute", "gan_seed"),
+    "03_generation_filtering": ("data", "gan", "synthesis", "compute", "report", "gan_seed"),
+    "04_classifier_training": ("data", "gan", "synthesis", "classifier", "arms", "compute", "arm", "replicate"),
+    "05_evaluation": ("data", "gan", "synthesis", "classifier", "arms", "replicates", "evaluation", "report"),
+}
+JOBS_OWN = {
+    "gan_seed": "which of gan.seeds this notebook works on",
+    "arm": "which of the arms this notebook trains",
+    "replicate": "which repetition of it, from 0",
+}
+HEADER = "# The values of params/quick.yaml; change any and run all cells below."
+
+
+def parameters_cell(notebook: str, params: Params, run: str = "quick") -> str:
+    """The source of one notebook's parameters cell, a comment by every value."""
+    values = params.as_dict()
+    own = {"gan_seed": params.gan.seeds[0], "arm": next(iter(params.arms)), "replicate": 0}
+    lines = [HEADER, f"run = {_literal(run)}  # name of the run: its files lie in artifacts/{run}"]
+    for name in GIVEN[notebook]:
+        if name in JOBS_OWN:
+            lines.append(f"{name} = {_literal(own[name])}  # {JOBS_OWN[name]}")
+        elif isinstance(values[name], Mapping):
+            lines += _mapping(name, values[name])
+        else:
+            lines += _line(f"{name} = {_literal(values[name])}", describe(name))
+    return "\n".join(lines)
+
+
+def _mapping(name: str, values: Mapping[str, Any]) -> list[str]:
+    """A section as a dict, one value a line."""
+    lines = [f"{name} = {{"]
+    for key, value in values.items():
+        if name == "arms":
+            lines.append(f"    {_literal(key)}: {_literal(_without_defaults(value))},")
+        elif isinstance(value, Mapping):
+            lines.append(f"    {_literal(key)}: {{")
+            for inner, deep in value.items():
+                lines += _line(f"        {_literal(inner)}: {_literal(deep)},", describe(f"{name}.{key}.{inner}"))
+            lines.append("    },")
+        else:
+            lines += _line(f"    {_literal(key)}: {_literal(value)},", describe(f"{name}.{key}"))
+    return [*lines, "}"]
+
+
+def _line(code: str, meaning: str) -> list[str]:
+    """Code with its comment behind it, or above it where the line would be too long."""
+    together = f"{code}  # {meaning}"
+    indent = code[: len(code) - len(code.lstrip())]
+    return [code] if not meaning else [together] if len(together) <= WIDTH else [f"{indent}# {meaning}", code]
+
+
+def _without_defaults(arm: Mapping[str, Any]) -> dict[str, Any]:
+    """An arm without what it leaves at its default."""
+    kept = {key: value for key, value in arm.items() if value is not None and (key, value) != ("loss", "cross_entropy")}
+    return {key: {k: v for k, v in value.items() if v is not None} if isinstance(value, Mapping) else value for key, value in kept.items()}
+
+
+def _literal(value: Any) -> str:
+    """A Python literal in the formatter's quotes."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_literal(key)}: {_literal(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_literal(inner) for inner in value) + "]"
+    return repr(value)
+
+
+def refresh(folder: Path = NOTEBOOKS, check: bool = False) -> list[str]:
+    """Rewrite (or with ``check`` only compare) every notebook's parameters cell; return the names that differed."""
+    params = load_params("quick")
+    stale = []
+    for name in GIVEN:
+        path = folder / f"{name}.ipynb"
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        cell = next(cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", ()))
+        wanted = parameters_cell(name, params).splitlines(keepends=True)
+        if cell["source"] != wanted:
+            stale.append(name)
+            cell["source"] = wanted
+            if not check:
+                write_text(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
+    return stale
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line: rewrite the cells, or check them."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.report.parameters_cell", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--check", action="store_true", help="change nothing; end with 1 if a cell is out of date")
+    check = parser.parse_args(arguments).check
+    stale = refresh(check=check)
+    for name in stale:
+        print(f"notebooks/{name}.ipynb: the parameters cell {'is out of date; run python -m helpers.report.parameters_cell' if check else 'was rewritten'}")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""The door from a notebook to the page: a figure or table is displayed, saved, and labelled for numbering.
+
+The displayed output carries ``{"report": {"kind", "name", "caption", "alt", "number"}}`` in its metadata. The
+caption below it in the notebook is an output of kind "caption", which the page leaves out: it sets its own.
+"""
+
+import base64
+import html
+import io
+import re
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from helpers.errors import ParameterError
+from helpers.files import atomic_path, write_table, write_text
+from helpers.paths import RunPaths
+from helpers.report.style import STYLE
+from helpers.report.tables import Table
+
+SVG_LIMIT = 400_000  # characters; a drawing with more marks than that is lighter as pixels
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]*", re.IGNORECASE)
+
+
+def svg_text(figure: Figure, name: str, alt: str = "") -> str:
+    """The figure as an SVG element: the same bytes each time, and ids that no other figure shares."""
+    buffer = io.StringIO()
+    with matplotlib.style.context(["default", STYLE]), matplotlib.rc_context({"svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Title": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    prefix = re.sub(r"[^A-Za-z0-9_-]", "-", name)
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", text)
+    return text.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt)}" ', 1)
+
+
+def png_bytes(figure: Figure, scale: int = 2) -> bytes:
+    """The figure as PNG with ``scale`` pixels per pixel of the page."""
+    buffer = io.BytesIO()
+    with matplotlib.style.context(["default", STYLE]):
+        figure.savefig(buffer, format="png", dpi=100 * scale, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def holds_images(figure: Figure) -> bool:
+    """Whether photographs or other pixels are in the figure."""
+    return bool(figure.images) or any(axes.images for axes in figure.axes)
+
+
+def show_figure(figure: Figure, run: RunPaths | str, name: str, caption: str, alt: str, number: int | None = None) -> None:
+    """Display a figure and save it as reports/<run>/figures/<name>.svg and .png (twice the page's resolution).
+
+    ``caption`` says what to see, ``alt`` what is drawn, ``number`` is the paper's number of the same figure
+    (1 to 8) or None for one that the paper does not have.
+    """
+    paths = _paths(run, name)
+    svg, png = svg_text(figure, name, alt), png_bytes(figure)
+    write_text(paths.figures / f"{name}.svg", svg)
+    with atomic_path(paths.figures / f"{name}.png") as temporary:
+        temporary.write_bytes(png)
+    label = {"kind": "figure", "name": name, "caption": caption, "alt": alt, "number": number}
+    metadata: dict = {"report": label}
+    data = {"text/plain": f"Figure: {alt}"}
+    if holds_images(figure) or len(svg) > SVG_LIMIT:
+        data["image/png"] = base64.b64encode(png).decode("ascii")
+        width, height = figure.get_size_inches() * 100
+        metadata["image/png"] = {"width": round(width), "height": round(height)}
+    else:
+        data["image/svg+xml"] = svg
+    _display(data, metadata)
+    _display_caption(f"Figure {number}" if number else "Figure", caption)
+
+
+def show_table(table: Table, run: RunPaths | str, name: str, caption: str, number: int | None = None) -> None:
+    """Display a table and save its values as reports/<run>/tables/<name>.csv."""
+    paths = _paths(run, name)
+    write_table(paths.tables / f"{name}.csv", table.frame)
+    label = {"kind": "table", "name": name, "caption": caption, "alt": "", "number": number}
+    _display({"text/plain": table.to_text(), "text/html": table.to_html()}, {"report": label})
+    _display_caption("Table", caption)
+
+
+def show_text(markdown: str) -> None:
+    """Display sentences that were written from the run's numbers, as Markdown."""
+    _display({"text/plain": markdown, "text/markdown": markdown}, {"report": {"kind": "text"}})
+
+
+def _paths(run: RunPaths | str, name: str) -> RunPaths:
+    if not NAME.fullmatch(name):
+        raise ParameterError(f"'{name}' cannot name a figure or table: use letters, digits, dots, dashes and underscores.")
+    return run if isinstance(run, RunPaths) else RunPaths(run)
+
+
+def _display_caption(label: str, caption: str) -> None:
+    markdown = f"**{label}.** {caption}"
+    _display({"text/plain": markdown, "text/markdown": markdown}, {"report": {"kind": "caption"}})
+
+
+def _display(data: dict[str, str], metadata: dict) -> None:
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is not None:  # a script or a test only saves
+        display(data, raw=True, metadata=metadata)

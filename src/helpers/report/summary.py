@@ -1,0 +1,393 @@
+"""A run in numbers and sentences: what the page says before and after the notebooks."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from helpers.params import Params
+from helpers.paths import RunPaths, require
+from helpers.report.provenance import read_json, read_records
+
+MINUS, TO = "\u2212", "\u2013"
+BACKBONES = {"resnet50": "ResNet50", "efficientnet_lite0": "EfficientNet-Lite0"}
+HEADLINE = {
+    "accuracy": "Accuracy",
+    "macro_precision": "Macro precision",
+    "macro_recall": "Macro recall",
+    "macro_specificity": "Macro specificity",
+    "paper_bma": "BMA, as the paper computes it",
+    "balanced_accuracy": "Balanced accuracy, as ISIC defines it",
+    "target_recall": "{target} recall",
+}
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of a run that the page draws on; absent ones are empty."""
+
+    run: RunPaths
+    params: Params
+    manifest: dict[str, Any]
+    split: pd.DataFrame
+    metrics: pd.DataFrame
+    comparisons: pd.DataFrame
+    claims: pd.DataFrame
+    trainings: pd.DataFrame
+    gans: pd.DataFrame
+    records: list[dict[str, Any]]
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the images are drawn lesions."""
+        return self.params.data.source == "phantom"
+
+    @property
+    def target(self) -> str:
+        """The plain name of the class that the report watches."""
+        code = self.params.data.target_class
+        return class_names().get(code, code)
+
+    @property
+    def arms(self) -> list[str]:
+        """Arms in the order of the parameters."""
+        return list(self.params.arms)
+
+    def values(self, arm: str, metric: str) -> pd.Series:
+        """A metric of an arm, one value (share) per replicate."""
+        if metric not in self.metrics or "arm" not in self.metrics:
+            return pd.Series(dtype=float)
+        return self.metrics.loc[self.metrics["arm"].astype(str) == arm, metric].dropna()
+
+    def comparison(self, arm: str, metric: str) -> dict[str, Any] | None:
+        """The row of comparisons.csv for an arm against the reference."""
+        if self.comparisons.empty:
+            return None
+        rows = self.comparisons[(self.comparisons["arm"].astype(str) == arm) & (self.comparisons["metric"] == metric)]
+        rows = rows[rows["reference"].astype(str) == self.params.evaluation.reference]
+        return None if rows.empty else rows.iloc[0].to_dict()
+
+
+def read_results(run: RunPaths, params: Params) -> Results:
+    """Read every table of a run; raises MissingStageError where the evaluation has not run."""
+    require(run.evaluation / "metrics.csv", "evaluation")
+    return Results(
+        run=run,
+        params=params,
+        manifest=read_json(run.manifest, {}),
+        split=_table(run.split),
+        metrics=_table(run.evaluation / "metrics.csv"),
+        comparisons=_table(run.evaluation / "comparisons.csv"),
+        claims=_table(run.evaluation / "claims.csv"),
+        trainings=_trainings(run, params),
+        gans=_gans(run, params),
+        records=read_records(run),
+    )
+
+
+def _table(path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except (FileNotFoundError, pd.errors.EmptyDataError):
+        return pd.DataFrame()
+
+
+def _trainings(run: RunPaths, params: Params) -> pd.DataFrame:
+    """One row per training of the classifier, in the order of arms and replicates."""
+    rows = []
+    for arm in params.arms:
+        for replicate in range(params.replicates):
+            folder = run.classifier(arm, replicate)
+            summary = read_json(folder / "summary.json")
+            if summary is not None:
+                rows.append({"arm": arm, "replicate": replicate} | summary | {"seconds": read_json(folder / "timing.json", {}).get("seconds")})
+    return pd.DataFrame(rows)
+
+
+def _gans(run: RunPaths, params: Params) -> pd.DataFrame:
+    rows = [{"seed": seed} | read_json(run.gan(seed) / "timing.json", {}) for seed in params.gan.seeds]
+    return pd.DataFrame(rows)
+
+
+# --- numbers in words ---------------------------------------------------------------------------
+
+
+def class_names() -> dict[str, str]:
+    """Plain names of the classes that HAM10000 knows."""
+    from helpers.data.ham10000 import CLASS_NAMES
+
+    return dict(CLASS_NAMES)
+
+
+def percent(share: float | None) -> str:
+    """A share as percent with one decimal, the digits that some hundred images support: ``87.4``."""
+    return "" if share is None or pd.isna(share) else f"{100 * share:.1f}"
+
+
+def points(share: float | None) -> str:
+    """A difference of shares in percentage points with its sign: ``+1.2``, with a true minus."""
+    if share is None or pd.isna(share):
+        return ""
+    text = f"{100 * share:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", MINUS)
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """``-0.8 to +3.1`` in points; empty where an end is missing."""
+    return f"{points(low)} to {points(high)}" if points(low) and points(high) else ""
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as ``41 s``, ``9 min 12 s`` or ``3 h 05 min``."""
+    if seconds is None or pd.isna(seconds):
+        return ""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def moment(value: Any) -> datetime | None:
+    """A time of a job's record, written as ISO text or seconds since 1970."""
+    try:
+        return datetime.fromtimestamp(float(value), UTC) if isinstance(value, (int, float)) else datetime.fromisoformat(str(value))
+    except (TypeError, ValueError, OSError):
+        return None
+
+
+def listed(names: list[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 replicate``, ``3 replicates``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+# --- what was run -------------------------------------------------------------------------------
+
+
+def facts(results: Results) -> list[tuple[str, str]]:
+    """What was run, as pairs of label and value for the head of the page."""
+    params, sizes = results.params, _sizes(results)
+    images = "drawn by the project" if results.drawn else "HAM10000, real dermatoscopic photographs"
+    total = results.manifest.get("images")
+    weights = {"imagenet": "ImageNet weights", "none": "random weights"}.get(params.classifier.weights, "weights from a file")
+    share = "each image by itself, as in the paper" if params.data.split.by == "image" else "whole lesions together"
+    rows = [
+        ("Images", f"{total:,}, {images}" if isinstance(total, int) else images),
+        ("Split", (f"{listed([f'{count:,} {part}' for part, count in sizes.items()])}; " if sizes else "") + share),
+        ("Trainings", f"{counted(len(params.arms), 'arm')} ({listed(results.arms)}), {counted(params.replicates, 'replicate')} each"),
+        ("Classifier", f"{BACKBONES.get(params.classifier.backbone, params.classifier.backbone)}, {weights}, {params.classifier.image_size} x {params.classifier.image_size} pixels".replace(" x ", " \u00d7 ")),
+        ("GAN", f"{params.gan.resolution} \u00d7 {params.gan.resolution} pixels, {counted(len(params.gan.seeds), 'seed')}"),
+        ("Device", listed(sorted({str(record["device"]) for record in results.records if record.get("device")})) or "not recorded"),
+        ("When", _when(results)),
+    ]
+    return [(label, value) for label, value in rows if value]
+
+
+def _sizes(results: Results) -> dict[str, int]:
+    if "split" not in results.split:
+        return {}
+    counts = results.split["split"].value_counts()
+    return {name: int(counts[part]) for part, name in (("train", "training"), ("validation", "validation"), ("test", "test")) if part in counts}
+
+
+def _when(results: Results) -> str:
+    starts = [at for record in results.records if (at := moment(record.get("started")))]
+    ends = [at for record in results.records if (at := moment(record.get("finished")))]
+    work = sum(record["seconds"] for record in results.records if isinstance(record.get("seconds"), (int, float)))
+    parts = []
+    if ends:
+        last = max(ends, key=lambda at: at.timestamp())
+        parts.append(f"{last.day} {last:%B %Y}")
+    if starts and ends:
+        span = max(at.timestamp() for at in ends) - min(at.timestamp() for at in starts)
+        # jobs of several days share a run where only some were stale: then the span says nothing
+        parts.append(f"{duration(span)} from first to last job" if 0 < span <= max(2 * work, 60) else "in several sittings")
+    if work:
+        parts.append(f"{duration(work)} of work in {counted(len(results.records), 'job')}")
+    return ", ".join(parts)
+
+
+# --- the answer ---------------------------------------------------------------------------------
+
+
+def verdict(row: dict[str, Any] | None) -> str:
+    """``higher`` or ``lower`` only where the interval of a comparison excludes zero and the arms ran more than once."""
+    if row is None or not points(row.get("difference")):
+        return ""
+    if int(row.get("replicates") or 0) < 2:
+        return "one run each: cannot tell"
+    low, high = row.get("low"), row.get("high")
+    if not interval(low, high):
+        return "no interval: cannot tell"
+    return "higher" if low > 0 else "lower" if high < 0 else "not told from chance"
+
+
+def change_sentence(subject: str, metric: str, row: dict[str, Any] | None, confidence: float, reference: str) -> str:
+    """One sentence on a difference, as strong as its interval and no stronger.
+
+    ``subject`` begins the sentence, ``metric`` is the metric's name in the middle of one; ``row`` is a row of comparisons.csv.
+    """
+    word = verdict(row)
+    if not word:
+        return ""
+    size = f"{abs(100 * row['difference']):.1f} points"
+    if word.startswith("one run"):
+        direction = "the same" if size == "0.0 points" else f"{size} {'higher' if row['difference'] > 0 else 'lower'}"
+        return f"{subject} came out at {direction} in {metric} as one training against one of {reference}, which one run per arm cannot tell from chance.".replace("at the same in", "the same in").replace("came out at", "came out")
+    ends = f"{100 * confidence:.0f} % interval {interval(row['low'], row['high'])}" if interval(row.get("low"), row.get("high")) else "no interval"
+    if word in ("higher", "lower"):
+        return f"{subject} {'improves' if word == 'higher' else 'lowers'} {metric} by {size} against {reference} ({ends})."
+    return f"{subject} changes {metric} by {points(row['difference'])} points against {reference} ({ends}), which these runs cannot tell from chance."
+
+
+def abstract(results: Results) -> list[str]:
+    """The answer in three to five sentences, written from the run's numbers."""
+    params, reference = results.params, results.params.evaluation.reference
+    sentences = [_what_was_done(results)]
+    first, *others = [arm for arm in results.arms if arm != reference] or [None]
+    target = f"{results.target} recall"
+    if first is not None:
+        sentences.append(change_sentence(_subject(first, params), target, results.comparison(first, "target_recall"), params.evaluation.confidence, reference))
+        sentences.append(change_sentence(f"For the same arm, {first},", "accuracy", None, params.evaluation.confidence, reference) or _accuracy(first, results))
+    told = [arm for arm in others if verdict(results.comparison(arm, "target_recall")) in ("higher", "lower")]
+    if others:
+        named = [f"{arm} ({points(results.comparison(arm, 'target_recall')['difference'])})" for arm in others if results.comparison(arm, "target_recall")]
+        if named:
+            tail = f"only {listed(told)} can be told from chance" if told else "none of which can be told from chance" if len(named) > 1 else "which cannot be told from chance either" if not told else ""
+            sentences.append(f"In {target}, the other {'arms differ' if len(named) > 1 else 'arm differs'} from {reference} by {listed(named)} points; {tail}.".replace("; which", ", which").replace("; none of", ", none of"))
+    sentences.append(_leak(results))
+    if results.drawn:
+        sentences.append("The lesions are drawn, so these figures show that the method runs and how it is judged; they say nothing about patients.")
+    return [sentence for sentence in sentences if sentence]
+
+
+def _what_was_done(results: Results) -> str:
+    params, sizes = results.params, _sizes(results)
+    test = f" and judged on {sizes['test']:,} test images" if "test" in sizes else ""
+    kind = "drawn lesions" if results.drawn else "HAM10000"
+    return (
+        f"On {kind}, {BACKBONES.get(params.classifier.backbone, params.classifier.backbone)} was trained {'once' if params.replicates == 1 else f'{params.replicates} times'} "
+        f"in each of {counted(len(params.arms), 'arm')}{test}."
+    )
+
+
+def _subject(arm: str, params: Params) -> str:
+    added = params.arms[arm].synthetic
+    if added is None or added.folder is not None:
+        return f"The arm {arm}"
+    which = {"top": "the critic's best", "bottom": "the critic's worst", "random": "randomly chosen", "all": "all"}[added.select or "all"]
+    count = added.count or (round(added.fraction * params.synthesis.count) if added.fraction else params.synthesis.count)
+    return f"Adding {which} {count:,} synthetic images (arm {arm})"
+
+
+def _accuracy(arm: str, results: Results) -> str:
+    row = results.comparison(arm, "accuracy")
+    word = verdict(row)
+    if not word:
+        return ""
+    ends = interval(row.get("low"), row.get("high"))
+    size = f"{points(row['difference'])} points" + (f" ({ends})" if ends and not word.startswith("one run") else "")
+    end = {"higher": ", an improvement that the interval supports", "lower": ", a loss that the interval supports"}.get(word, ", again not told from chance")
+    return f"Its accuracy differs by {size}{end}."
+
+
+def _leak(results: Results) -> str:
+    if not {"lesion_id", "dx", "split"} <= set(results.split.columns):
+        return ""
+    from helpers.data.splits import split_quality
+
+    quality = split_quality(results.split, results.split["split"], results.params.data.target_class)
+    if not quality["test_seen"]:
+        return "No lesion of the test images was trained on."
+    return f"Of the test images {percent(quality['test_seen_share'])} % show a lesion that was trained on in another photograph ({percent(quality['target_seen_share'])} % of those of {results.target}), which flatters every arm alike."
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+
+def paper_value(arm: str, metric: str) -> float | None:
+    """The paper's own number (share) for one of its three arms, or None."""
+    return _paper_values().get((arm, metric))
+
+
+def _paper_values() -> dict[tuple[str, str], float]:
+    """Every published headline number, by arm and column name of metrics.csv."""
+    try:
+        from helpers.evaluation.paper import published
+    except ImportError:
+        return {}
+    found: dict[tuple[str, str], float] = {}
+    for frame in published().values():
+        if "arm" not in frame:
+            continue
+        if {"metric", "value"} <= set(frame.columns):
+            found |= {(str(r.arm), str(r.metric)): float(r.value) for r in frame.itertuples()}
+            continue
+        for row in frame.to_dict("records"):
+            found |= {(str(row["arm"]), key): float(value) for key, value in row.items() if key in HEADLINE and isinstance(value, (int, float))}
+    return found
+
+
+def headline(results: Results) -> pd.DataFrame:
+    """Paper and run side by side: one row per metric and arm, numbers as text in percent and points."""
+    several = results.params.replicates > 1
+    reference, rows = results.params.evaluation.reference, []
+    for metric, label in HEADLINE.items():
+        for arm in results.arms:
+            values = results.values(arm, metric)
+            if values.empty:
+                continue
+            paper, row = paper_value(arm, metric), results.comparison(arm, metric) if arm != reference else None
+            cells = {"Metric": label.format(target=results.target.capitalize()), "Arm": arm, "Paper, %": percent(paper), "This run, %": percent(values.mean())}
+            if several:
+                cells[f"Range of {len(values)}"] = f"{percent(values.min())} {TO} {percent(values.max())}"
+            cells["Run less paper"] = points(values.mean() - paper) if paper is not None else ""
+            cells[f"Against {reference}"] = points(row["difference"]) if row else ""
+            if several:
+                cells[f"{100 * results.params.evaluation.confidence:.0f} % interval"] = interval(row["low"], row["high"]) if row else ""
+            rows.append(cells | {"Verdict": verdict(row)})
+    return pd.DataFrame(rows).fillna("")
+
+
+def trainings_table(results: Results) -> pd.DataFrame:
+    """Every training of the classifier: images, epochs, validation accuracy, time."""
+    rows = []
+    for row in results.trainings.to_dict("records"):
+        rows.append(
+            {
+                "Arm": row["arm"],
+                "Replicate": row["replicate"],
+                "Seed": row.get("seed", ""),
+                "Training images": f"{row['training_images']:,}" if "training_images" in row else "",
+                "Synthetic": row.get("synthetic_images", ""),
+                "Epochs": row.get("epochs", ""),
+                "Best epoch": row.get("best_epoch", ""),
+                "Validation accuracy, %": percent(row.get("best_validation_accuracy")),
+                "Time": duration(row.get("seconds")),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def public_summary(results: Results) -> dict[str, Any]:
+    """What reports/index.html shows of a run."""
+    ends = [at for record in results.records if (at := moment(record.get("finished")))]
+    return {
+        "run": results.run.run,
+        "title": results.params.report.title,
+        "source": results.params.data.source,
+        "split": results.params.data.split.by,
+        "replicates": results.params.replicates,
+        "backbone": BACKBONES.get(results.params.classifier.backbone, results.params.classifier.backbone),
+        "date": f"{max(ends, key=lambda at: at.timestamp()):%Y-%m-%d}" if ends else "",
+        "target": results.target,
+        "arms": [
+            {"arm": arm, **{metric: float(results.values(arm, metric).mean()) for metric in ("accuracy", "macro_precision", "balanced_accuracy", "target_recall") if len(results.values(arm, metric))}}
+            for arm in results.arms
+        ],
+    }

@@ -1,0 +1,454 @@
+"""Every table of the report: its values as a DataFrame for the CSV, and an accessible HTML table of what is shown.
+
+Shares are 0 to 1 in the DataFrame and percent in what is shown, with the digits that the number of images supports.
+"""
+
+import html
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from helpers.params import Gan, Params, departures
+from helpers.paths import RunPaths, require
+from helpers.report.style import metric_name
+
+NONE = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
+Format = Callable[[Any], str]
+Paper = Mapping[str, pd.DataFrame]  # helpers.evaluation.paper.published()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Values, and how each column is shown. The first column names the row.
+
+    ``formats`` maps a column to a function from value to text; ``headers`` maps it to its heading; a column that
+    ``headers`` does not name keeps its own name with spaces.
+    """
+
+    frame: pd.DataFrame
+    formats: Mapping[str, Format] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ()  # saved, not shown
+
+    @property
+    def shown(self) -> pd.DataFrame:
+        """What the reader sees: text in every cell."""
+        columns = [column for column in self.frame.columns if column not in self.hidden]
+        return pd.DataFrame({self.header(column): [self._text(column, row) for _, row in self.frame.iterrows()] for column in columns})
+
+    def header(self, column: str) -> str:
+        return self.headers.get(column, str(column).replace("_", " "))
+
+    def _text(self, column: str, row: pd.Series) -> str:
+        value, form = row[column], self.formats.get(column)
+        if form is None:
+            return plain(value)
+        return form(row) if getattr(form, "takes_row", False) else (NONE if _missing(value) else form(value))
+
+    def _is_number(self, column: str) -> bool:
+        return pd.api.types.is_numeric_dtype(self.frame[column])
+
+    def to_html(self) -> str:
+        """An HTML table: escaped, headings with their scope, numbers right-aligned, raw values kept for sorting."""
+        columns = [column for column in self.frame.columns if column not in self.hidden]
+        kinds = ["number" if self._is_number(column) else "text" for column in columns]
+        heads = "".join(
+            f'<th scope="col" class="{kind}" style="{_align(kind)}">{html.escape(self.header(column))}</th>'
+            for column, kind in zip(columns, kinds, strict=True)
+        )
+        body = []
+        for _, row in self.frame.iterrows():
+            cells = []
+            for place, (column, kind) in enumerate(zip(columns, kinds, strict=True)):
+                text = html.escape(self._text(column, row))
+                raw = f' data-value="{html.escape(repr(float(row[column])))}"' if kind == "number" and not _missing(row[column]) else ""
+                tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
+                cells.append(f'<{tag}{scope} class="{kind}" style="{_align(kind)}"{raw}>{text}</{tag}>')
+            body.append("<tr>" + "".join(cells) + "</tr>")
+        return f'<table class="report-table">\n<thead><tr>{heads}</tr></thead>\n<tbody>\n' + "\n".join(body) + "\n</tbody>\n</table>"
+
+    def to_text(self) -> str:
+        """The same for a terminal."""
+        return self.shown.to_string(index=False)
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+
+def _align(kind: str) -> str:
+    return "text-align:right" if kind == "number" else "text-align:left"
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA
+
+
+# --- numbers as text ----------------------------------------------------------------------------
+
+
+def plain(value: Any) -> str:
+    """A value as a reader writes it: thousands with commas, floats to four significant digits, lists with commas."""
+    if _missing(value):
+        return NONE
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (int, np.integer)):
+        return f"{value:,}".replace("-", MINUS)
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.4g}".replace("-", MINUS)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(plain(part) for part in value)
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}: {plain(part)}" for key, part in value.items() if part is not None) or "nothing added"
+    return str(value)
+
+
+def decimals(n: int) -> int:
+    """Decimals of a percentage of ``n`` images: one image of fewer than 50 is worth more than two points."""
+    return 0 if n < 50 else 1 if n < 5000 else 2
+
+
+def percent(share: float, n: int) -> str:
+    """A share of ``n`` images in percent, such as '71.9'."""
+    return NONE if _missing(share) else f"{100 * share:.{decimals(n)}f}"
+
+
+def points(difference: float, n: int) -> str:
+    """A signed difference of shares in percentage points, such as '+5.4'."""
+    if _missing(difference):
+        return NONE
+    text = f"{100 * difference:+.{decimals(n)}f}"
+    return (text[1:] if float(text) == 0 else text).replace("-", MINUS)
+
+
+def _of_row(function: Callable[[pd.Series], str]) -> Format:
+    """Mark a format that looks at the whole row."""
+
+    def form(row: pd.Series) -> str:
+        return function(row)
+
+    form.takes_row = True
+    return form
+
+
+def _mean_and_spread(row: pd.Series, n: int) -> str:
+    if _missing(row["mean"]):
+        return NONE
+    spread = row["standard_deviation"]
+    return percent(row["mean"], n) if _missing(spread) else f"{percent(row['mean'], n)} ± {percent(spread, n)}"
+
+
+# --- reading a run ------------------------------------------------------------------------------
+
+
+def read_manifest(run: RunPaths) -> dict[str, Any]:
+    """data/manifest.json of a run."""
+    return json.loads(require(run.manifest, "eda").read_text(encoding="utf-8"))
+
+
+def read_histories(run: RunPaths, arms: Iterable[str], replicates: int) -> pd.DataFrame:
+    """The classifiers' history.csv in one table, with columns arm, replicate and best_epoch."""
+    parts = []
+    for arm, replicate in ((arm, replicate) for arm in arms for replicate in range(replicates)):
+        folder = run.classifier(arm, replicate)
+        history = pd.read_csv(require(folder / "history.csv", "classifier"))
+        summary = json.loads(require(folder / "summary.json", "classifier").read_text(encoding="utf-8"))
+        parts.append(history.assign(arm=arm, replicate=replicate, best_epoch=summary["best_epoch"]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def read_summaries(run: RunPaths, arms: Iterable[str], replicates: int) -> pd.DataFrame:
+    """The classifiers' summary.json, one row per (arm, replicate)."""
+    files = [run.classifier(arm, replicate) / "summary.json" for arm in arms for replicate in range(replicates)]
+    return pd.DataFrame([json.loads(require(file, "classifier").read_text(encoding="utf-8")) for file in files])
+
+
+def read_confusion(run: RunPaths, arms: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """evaluation/confusion-<arm>.csv by arm."""
+    return {arm: pd.read_csv(require(run.evaluation / f"confusion-{arm}.csv", "evaluation")) for arm in arms}
+
+
+# --- data ---------------------------------------------------------------------------------------
+
+
+def paper_metrics(paper: Paper) -> pd.DataFrame:
+    """The paper's metrics (shares), one row per arm, the columns as in evaluation/metrics.csv."""
+    wide = paper["metrics"].pivot_table(index="arm", columns="metric", values="value", sort=False)
+    return wide.rename_axis(None, axis=1).reset_index()
+
+
+def dataset_table(split: pd.DataFrame, names: Mapping[str, str], paper: Paper) -> Table:
+    """Images, lesions and share of each class, and the paper's count."""
+    grouped = split.groupby("dx")
+    frame = pd.DataFrame({"images": grouped.size(), "lesions": grouped["lesion_id"].nunique()}).reset_index(names="class")
+    frame.insert(1, "name", [names.get(name, name) for name in frame["class"]])
+    frame["share"] = frame["images"] / len(split)
+    frame = frame.sort_values("images", ascending=False, ignore_index=True)
+    total = {"class": "all", "name": "", "images": len(split), "lesions": split["lesion_id"].nunique(), "share": 1.0}
+    frame = pd.concat([frame, pd.DataFrame([total])], ignore_index=True)
+    known = paper["dataset"].set_index("class")["images"]
+    known["all"] = known.sum()
+    frame["paper_images"] = pd.array([known.get(name) for name in frame["class"]], dtype="Int64")
+    return Table(frame, {"share": lambda share: percent(share, len(split))}, {"share": "share, %", "paper_images": "images in the paper"})
+
+
+def split_table(split: pd.DataFrame, paper: Paper) -> Table:
+    """Images per class and part of the split; the last row has the paper's sizes."""
+    parts = ["train", "validation", "test"]
+    frame = pd.crosstab(split["dx"], split["split"]).reindex(columns=parts, fill_value=0)
+    frame = frame.loc[frame.sum(axis=1).sort_values(ascending=False).index]
+    frame.loc["all"] = frame.sum()
+    frame = frame.rename_axis("class").rename_axis(None, axis=1).reset_index()
+    theirs = paper["split"].set_index("split")["images"]
+    frame = pd.concat([frame, pd.DataFrame([{"class": "all, in the paper", **{part: theirs[part] for part in parts}}])], ignore_index=True)
+    return Table(frame)
+
+
+def leak_table(quality: Mapping[str, Any], target: str) -> Table:
+    """Test images whose lesion was also photographed in the training set: all, and of the target class.
+
+    ``quality`` is helpers.data.splits.split_quality's answer.
+    """
+    rows = [
+        {"test images": "all classes", "n": quality["test_images"], "lesion_also_in_training": quality["test_seen"], "share": quality["test_seen_share"]},
+        {"test images": target, "n": quality["target_images"], "lesion_also_in_training": quality["target_seen"], "share": quality["target_seen_share"]},
+    ]
+    frame = pd.DataFrame(rows)
+    return Table(frame, {"share": _of_row(lambda row: percent(row["share"], row["n"]))}, {"share": "share, %"})
+
+
+# --- methods ------------------------------------------------------------------------------------
+
+
+def hyperparameters_table(params: Params, sections: Sequence[str]) -> Table:
+    """Every value of some sections beside the paper's, with its meaning."""
+    ours, paper = params.as_dict(), Params().as_dict()
+    rows = []
+    for section in sections:
+        for key, info in type(getattr(params, section)).model_fields.items():
+            value, theirs = ours[section][key], paper[section][key]
+            if not isinstance(value, dict):
+                rows.append(
+                    {
+                        "parameter": f"{section}.{key}",
+                        "paper": plain(theirs),
+                        "this_run": plain(value),
+                        "same": value == theirs,
+                        "meaning": info.description or "",
+                    }
+                )
+    return Table(pd.DataFrame(rows), {}, {"paper": "paper's profile", "this_run": "this run"})
+
+
+def departures_table(params: Params) -> Table:
+    """What this run does otherwise than the paper, from the parameters alone."""
+    rows = [{**row, "paper": plain(row["paper"]), "this_run": plain(row["this_run"])} for row in departures(params)]
+    frame = pd.DataFrame(rows, columns=["parameter", "paper", "this_run", "meaning"])
+    return Table(frame, {}, {"paper": "paper's profile", "this_run": "this run"})
+
+
+def architecture_table(gan: Gan, paper: Paper) -> Table:
+    """Trainable parameters of both networks by part: of this run, and of the paper's size, counted on the networks."""
+    from helpers.gan.networks import Discriminator, Generator
+
+    published = paper["parameters"].set_index("network")["parameters"]
+    rows = []
+    for name, network in (("generator", Generator), ("discriminator", Discriminator)):
+        ours = _counts(network(resolution=gan.resolution, channel_scale=gan.channel_scale))
+        full = _counts(network(resolution=128, channel_scale=1.0))
+        rows += [{"network": name, "part": part, "this_run": ours.get(part), "full_size": full[part]} for part in full]
+        rows.append({"network": name, "part": "total", "this_run": sum(ours.values()), "full_size": sum(full.values()), "paper": published.get(name)})
+    frame = pd.DataFrame(rows)
+    columns = [column for column in ("this_run", "full_size", "paper") if column in frame]
+    frame[columns] = frame[columns].astype("Int64")
+    return Table(frame, {}, {"this_run": "this run", "full_size": "at the paper's size", "paper": "published"})
+
+
+def _counts(network: Any) -> dict[str, int]:
+    """Trainable parameters by first name of the part."""
+    counts: dict[str, int] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            counts[name.split(".")[0]] = counts.get(name.split(".")[0], 0) + parameter.numel()
+    return counts
+
+
+# --- results ------------------------------------------------------------------------------------
+
+
+def gan_results_table(history: pd.DataFrame, scores: pd.DataFrame, paper: Paper) -> Table:
+    """What the paper publishes of its GAN's training beside what history.csv and scores.csv of this run hold.
+
+    The first tenth of the training is left out of the ranges.
+    """
+    theirs = {row.quantity: _bounds(row.low, row.high) for row in paper["gan_results"].itertuples()}
+    late = history.iloc[len(history) // 10 :]
+    low, middle, high = late["generator_loss"].quantile([0.05, 0.5, 0.95])
+    kept = int(scores["selected"].sum())
+    penalty = late["gradient_penalty"]
+    rows = [
+        ("generator_loss", "Generator loss: median (5th to 95th percentile)", f"{plain(middle)} ({plain(low)} to {plain(high)})"),
+        ("discriminator_loss", "Critic loss: median", plain(late["critic_loss"].median())),
+        ("separation", "Logged steps with D(real) above D(fake)", f"{100 * (late['score_real'] > late['score_fake']).mean():.0f} %"),
+        ("gradient_penalty", "Gradient penalty: median (95th percentile)", f"{plain(penalty.median())} ({plain(penalty.quantile(0.95))})"),
+        ("epochs", "Epochs", plain(float(history["epoch"].max()))),
+        ("steps", "Generator steps", plain(int(history["step"].max()))),
+        ("synthetic_images", "Synthetic images", plain(len(scores))),
+        ("kept_images", "Kept by the filter", plain(kept)),
+        ("kept_percent", "Kept, %", f"{100 * kept / len(scores):.0f}"),
+    ]
+    frame = pd.DataFrame([{"quantity": label, "paper": theirs.get(key, NONE), "this_run": ours} for key, label, ours in rows])
+    return Table(frame, {}, {"this_run": "this run"})
+
+
+def _bounds(low: float, high: float) -> str:
+    """A published range in words."""
+    return f"under {plain(float(high))}" if _missing(low) else plain(float(high)) if low == high else f"{plain(float(low))} to {plain(float(high))}"
+
+
+def performance_table(metrics: pd.DataFrame, paper: Paper, columns: Sequence[str], n: int) -> Table:
+    """Metric by arm: the paper's value, ours (mean and standard deviation over replicates), the difference.
+
+    ``n`` is the number of images behind each share: the test set, or its images of the target class.
+    """
+    published = paper_metrics(paper).set_index("arm")
+    rows = []
+    for column in columns:
+        for arm in dict.fromkeys(metrics["arm"]):
+            values = metrics.loc[metrics["arm"] == arm, column]
+            theirs = float(published.at[arm, column]) if arm in published.index and column in published else math.nan
+            rows.append(
+                {
+                    "metric": metric_name(column),
+                    "arm": arm,
+                    "paper": theirs,
+                    "mean": values.mean(),
+                    "standard_deviation": values.std() if len(values) > 1 else math.nan,
+                    "difference": values.mean() - theirs,
+                    "replicates": len(values),
+                }
+            )
+    formats = {
+        "paper": lambda value: f"{100 * value:.2f}",
+        "mean": _of_row(lambda row: _mean_and_spread(row, n)),
+        "difference": lambda value: points(value, n),
+    }
+    headers = {"paper": "paper, %", "mean": "this run, % (mean ± sd)", "difference": "difference, points"}
+    return Table(pd.DataFrame(rows), formats, headers, hidden=("standard_deviation",))
+
+
+def recall_change_table(per_class: pd.DataFrame, reference: str, paper: Paper) -> Table:
+    """Change of each class's recall against the reference arm: the paper's, and ours as the mean over replicates.
+
+    ``per_class`` is evaluation/per_class.csv.
+    """
+    published = paper["per_class_change"].set_index("class")
+    means = per_class.pivot_table(index="class", columns="arm", values="recall", aggfunc="mean")
+    support = per_class.groupby("class")["support"].first()
+    frame = pd.DataFrame({"class": means.index, "n": support.reindex(means.index).to_numpy(dtype=int), "reference_recall": means[reference].to_numpy()})
+    formats = {"reference_recall": _of_row(lambda row: percent(row["reference_recall"], row["n"]))}
+    headers = {"n": "test images", "reference_recall": f"{reference}, recall %"}
+    for arm in [arm for arm in dict.fromkeys(per_class["arm"]) if arm != reference]:
+        if arm in published and reference == "baseline":
+            frame[f"{arm}_paper"] = published[arm].reindex(means.index).to_numpy(dtype=float)
+            formats[f"{arm}_paper"] = lambda value: f"{100 * value:+.2f}".replace("-", MINUS)
+            headers[f"{arm}_paper"] = f"{arm}, paper"
+        frame[f"{arm}_this_run"] = (means[arm] - means[reference]).to_numpy()
+        formats[f"{arm}_this_run"] = _of_row(lambda row, column=f"{arm}_this_run": points(row[column], row["n"]))
+        headers[f"{arm}_this_run"] = f"{arm}, this run"
+    return Table(frame, formats, headers)
+
+
+def dynamics_table(summaries: pd.DataFrame, n: int, paper: Paper) -> Table:
+    """Epochs, best epoch and best validation accuracy per arm; ``n`` is the number of validation images."""
+    published = paper["dynamics"].query("quantity == 'best_validation_accuracy'").set_index("arm")["value"]
+    rows = []
+    for arm, part in summaries.groupby("arm", sort=False):
+        accuracy = part["best_validation_accuracy"]
+        rows.append(
+            {
+                "arm": arm,
+                "training_images": int(part["training_images"].iloc[0]),
+                "synthetic_images": int(part["synthetic_images"].iloc[0]),
+                "epochs": _range(part["epochs"]),
+                "best_epoch": _range(part["best_epoch"]),
+                "paper": published.get(arm, math.nan),
+                "mean": accuracy.mean(),
+                "standard_deviation": accuracy.std() if len(accuracy) > 1 else math.nan,
+                "replicates": len(part),
+            }
+        )
+    formats = {"paper": lambda value: f"{100 * value:.2f}", "mean": _of_row(lambda row: _mean_and_spread(row, n))}
+    headers = {"paper": "paper: validation accuracy, %", "mean": "this run, % (mean ± sd)", "synthetic_images": "of them synthetic"}
+    return Table(pd.DataFrame(rows), formats, headers, hidden=("standard_deviation",))
+
+
+def _range(values: pd.Series) -> str:
+    low, high = int(values.min()), int(values.max())
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def seen_unseen(predictions: pd.DataFrame, split: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Accuracy and the target's recall on test images whose lesion is, and is not, in the training set.
+
+    ``predictions`` is load_predictions' table (arm, replicate, image_id, split, label, p_<class>); rows without a
+    lesion in one of the groups are left out.
+    """
+    trained = set(split.loc[split["split"] == "train", "lesion_id"])
+    lesions = split.set_index("image_id")["lesion_id"]
+    test = predictions[predictions["split"] == "test"].copy()
+    columns = [column for column in test.columns if column.startswith("p_")]
+    guess = np.array([column[2:] for column in columns])[test[columns].to_numpy().argmax(axis=1)]
+    test["correct"] = guess == test["label"].to_numpy()
+    test["lesions"] = np.where(test["image_id"].map(lesions).isin(trained), "seen", "unseen")
+    rows = []
+    for (arm, replicate, group), part in test.groupby(["arm", "replicate", "lesions"], sort=False):
+        of_target = part.loc[part["label"] == target, "correct"]
+        rows.append(
+            {
+                "arm": arm,
+                "replicate": replicate,
+                "lesions": group,
+                "images": len(part),
+                "accuracy": part["correct"].mean(),
+                "target_images": len(of_target),
+                "target_recall": of_target.mean() if len(of_target) else math.nan,
+            }
+        )
+    return pd.DataFrame(rows, columns=["arm", "replicate", "lesions", "images", "accuracy", "target_images", "target_recall"])
+
+
+def seen_unseen_table(seen: pd.DataFrame, target: str) -> Table:
+    """``seen_unseen`` averaged over replicates."""
+    grouped = seen.groupby(["arm", "lesions"], sort=False)
+    frame = grouped.agg(
+        images=("images", "first"), accuracy=("accuracy", "mean"), target_images=("target_images", "first"), target_recall=("target_recall", "mean")
+    ).reset_index()
+    formats = {
+        "accuracy": _of_row(lambda row: percent(row["accuracy"], row["images"])),
+        "target_recall": _of_row(lambda row: percent(row["target_recall"], row["target_images"])),
+    }
+    return Table(
+        frame,
+        formats,
+        {"lesions": "lesion in training", "accuracy": "accuracy, %", "target_images": f"{target} images", "target_recall": f"recall of {target}, %"},
+    )
+
+
+def comparisons_table(comparisons: pd.DataFrame, metrics: Sequence[str], n: int) -> Table:
+    """Differences to the reference arm with their intervals, in points."""
+    frame = comparisons[comparisons["metric"].isin(metrics)].reset_index(drop=True)
+    frame = frame[[column for column in ("arm", "reference", "metric", "difference", "low", "high", "replicates", "method") if column in frame]]
+    shown = {column: (lambda value: points(value, n)) for column in ("difference", "low", "high")}
+    return Table(frame, {**shown, "metric": metric_name}, {"difference": "difference, points", "low": "interval from", "high": "to"})
+
+
+def findings_table(frame: pd.DataFrame) -> Table:
+    """A table of findings (claims, audit) as it was written."""
+    return Table(frame.reset_index(drop=True))

@@ -1,0 +1,204 @@
+"""The download by DOI, against a server on loopback that answers like a Dataverse."""
+
+import hashlib
+import http.server
+import json
+import threading
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+
+from helpers.data import download
+from helpers.data.download import fetch, is_downloaded
+from helpers.errors import DataError
+
+CONTENTS = {
+    "HAM10000_images_part_1.zip": b"first" * 400_000,
+    "HAM10000_images_part_2.zip": b"second" * 1000,
+    "HAM10000_metadata.tab": b"lesion_id\timage_id\n",
+    "HAM10000_segmentations_lesion_tschandl.zip": b"not wanted",
+    "ISIC2018_Task3_Test_Images.zip": b"not wanted either",
+}
+DEPOSITED = b"lesion_id,image_id\n"  # what the metadata were before the Dataverse converted them
+
+
+class Dataverse(http.server.BaseHTTPRequestHandler):
+    """The two addresses that matter, and faults on demand."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        address = urlparse(self.path)
+        self.server.asked.append(self.path)
+        fault = self.server.faults.pop(0) if self.server.faults and self.server.faulty in self.path else None
+        if isinstance(fault, int):
+            return self.answer(b"no", fault)
+        if address.path == "/api/datasets/:persistentId":
+            assert parse_qs(address.query)["persistentId"] == [f"doi:{download.DOI}"]
+            return self.answer(b"<html>log in</html>" if fault == "login" else json.dumps(self.server.listing).encode())
+        number = int(address.path.removeprefix("/api/access/datafile/"))
+        name = list(CONTENTS)[number - 100]
+        content = DEPOSITED if parse_qs(address.query).get("format") == ["original"] else CONTENTS[name]
+        if fault == "garbled":
+            content = b"x" * len(content)
+        return self.answer(content, cut=fault == "cut")
+
+    def answer(self, content, status=200, cut=False):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[: len(content) // 2] if cut else content)
+        if cut:
+            self.wfile.flush()
+            self.close_connection = True
+
+    def log_message(self, *_):
+        pass
+
+
+def listing(contents=CONTENTS):
+    files = []
+    for number, (name, content) in enumerate(contents.items(), start=100):
+        entry = {"id": number, "filename": name, "filesize": len(content), "md5": hashlib.md5(content).hexdigest()}
+        if name.endswith(".tab"):
+            entry |= {
+                "originalFileFormat": "text/csv",
+                "originalFileName": "HAM10000_metadata.csv",
+                "originalFileSize": len(DEPOSITED),
+                "md5": hashlib.md5(DEPOSITED).hexdigest(),
+            }
+        files.append({"label": name, "dataFile": entry})
+    return {"status": "OK", "data": {"latestVersion": {"files": files}}}
+
+
+@pytest.fixture
+def server():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dataverse) as running:
+        running.listing, running.faults, running.faulty, running.asked = listing(), [], "datafile", []
+        running.address = f"http://127.0.0.1:{running.server_address[1]}"
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def get(server, folder, attempts=1, say=lambda text: None):
+    return fetch(folder, server=server.address, attempts=attempts, pause=0.01, say=say)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+
+
+WHOLE = ["HAM10000_images_part_1.zip", "HAM10000_images_part_2.zip", "HAM10000_metadata.csv", "download.json"]
+
+
+def test_download_is_whole_checked_and_done_once(server, tmp_path):
+    said = []
+    folder = tmp_path / "a folder {with} ümlaut"
+    assert get(server, folder, say=said.append) == folder
+    assert names(folder) == WHOLE
+    for name in WHOLE[:2]:
+        assert (folder / name).read_bytes() == CONTENTS[name]
+    assert (folder / "HAM10000_metadata.csv").read_bytes() == DEPOSITED
+    assert "3 of 3 files, 2.0 MB" in said[0] and str(folder) in said[0]
+    assert is_downloaded(folder)
+    asked = len(server.asked)
+    get(server, folder)
+    assert len(server.asked) == asked
+
+
+def test_a_plain_listing_without_conversion_or_checksums(server, tmp_path):
+    for file in server.listing["data"]["latestVersion"]["files"]:
+        for key in ("md5", "originalFileFormat", "originalFileName", "originalFileSize"):
+            file["dataFile"].pop(key, None)
+    get(server, tmp_path)
+    assert (tmp_path / "HAM10000_metadata.tab").read_bytes() == CONTENTS["HAM10000_metadata.tab"]
+
+
+@pytest.mark.parametrize(
+    ("faulty", "fault", "words"),
+    [
+        ("datasets", 404, r"answered 404 .* for its list of files"),
+        ("datasets", 503, r"answered 503"),
+        ("datasets", "login", r"makes no sense"),
+        ("datafile", 404, r"answered 404 .* for HAM10000_images_part_1.zip"),
+        ("datafile", 503, r"answered 503"),
+        ("datafile", "garbled", r"HAM10000_images_part_1.zip arrived with a wrong checksum"),
+        ("datafile", "cut", r"closed in the middle of HAM10000_images_part_1.zip"),
+    ],
+)
+def test_failures_are_sentences_leave_nothing_half_and_pass(server, tmp_path, faulty, fault, words):
+    server.faulty, server.faults = faulty, [fault]
+    with pytest.raises(DataError, match=words) as caught:
+        get(server, tmp_path)
+    assert "by hand" in str(caught.value) and "--data-root" in str(caught.value)
+    assert names(tmp_path) == []
+    assert not is_downloaded(tmp_path)
+    get(server, tmp_path)
+    assert names(tmp_path) == WHOLE
+
+
+def test_it_tries_again_by_itself(server, tmp_path):
+    said = []
+    server.faults = [503, "cut", "garbled"]
+    get(server, tmp_path, attempts=4, say=said.append)
+    assert names(tmp_path) == WHOLE
+    assert [line.split(";")[1].strip() for line in said if "attempt" in line] == [f"attempt {n} of 4 in 0 s." for n in (2, 3, 4)]
+
+
+def test_a_refusal_is_not_tried_again(server, tmp_path):
+    server.faulty, server.faults = "datasets", [403, 403]
+    with pytest.raises(DataError, match="403"):
+        get(server, tmp_path, attempts=4)
+    assert len(server.asked) == 1
+
+
+def test_whole_files_are_kept_and_leftovers_cleared(server, tmp_path):
+    server.faulty, server.faults = "datafile/101", [503]
+    with pytest.raises(DataError, match="503"):
+        get(server, tmp_path)
+    assert names(tmp_path) == ["HAM10000_images_part_1.zip"]
+    (tmp_path / ".partial").mkdir()
+    (tmp_path / ".partial" / "tmp-of-a-killed-job").write_bytes(b"half")
+    server.asked.clear()
+    get(server, tmp_path)
+    assert names(tmp_path) == WHOLE
+    assert not any("datafile/100" in path for path in server.asked)
+
+
+def test_a_lost_file_is_fetched_again(server, tmp_path):
+    get(server, tmp_path)
+    (tmp_path / "HAM10000_images_part_2.zip").write_bytes(b"cut")
+    assert not is_downloaded(tmp_path)
+    get(server, tmp_path)
+    assert (tmp_path / "HAM10000_images_part_2.zip").read_bytes() == CONTENTS["HAM10000_images_part_2.zip"]
+
+
+def test_a_full_disk_is_said_before(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1000})())
+    with pytest.raises(DataError, match=r"needs 2.0 MB and the disk .* has 0.1 MB free"):
+        get(server, tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_a_home_that_changed(server, tmp_path):
+    server.listing["data"]["latestVersion"]["files"].pop(0)
+    with pytest.raises(DataError, match="lists 2 of the 3 files"):
+        get(server, tmp_path)
+
+
+def test_no_network(tmp_path):
+    with pytest.raises(DataError, match=r"no connection .* by hand into .*--data-root"):
+        fetch(tmp_path, server="http://127.0.0.1:9", attempts=1, say=lambda text: None)
+
+
+def test_two_at_once_download_once(server, tmp_path):
+    threads = [threading.Thread(target=get, args=(server, tmp_path)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert names(tmp_path) == WHOLE
+    assert sum("datasets" in path for path in server.asked) == 1
