@@ -2,11 +2,15 @@
 
 import hashlib
 import http.server
+import io
 import json
 import threading
+import zipfile
 from urllib.parse import parse_qs, urlparse
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from helpers.data import download
 from helpers.data.download import fetch, is_downloaded
@@ -37,8 +41,8 @@ class Dataverse(http.server.BaseHTTPRequestHandler):
             assert parse_qs(address.query)["persistentId"] == [f"doi:{download.DOI}"]
             return self.answer(b"<html>log in</html>" if fault == "login" else json.dumps(self.server.listing).encode())
         number = int(address.path.removeprefix("/api/access/datafile/"))
-        name = list(CONTENTS)[number - 100]
-        content = DEPOSITED if parse_qs(address.query).get("format") == ["original"] else CONTENTS[name]
+        original = parse_qs(address.query).get("format") == ["original"]
+        content = DEPOSITED if original else list(self.server.contents.values())[number - 100]
         if fault == "garbled":
             content = b"x" * len(content)
         return self.answer(content, cut=fault == "cut")
@@ -71,10 +75,15 @@ def listing(contents=CONTENTS):
     return {"status": "OK", "data": {"latestVersion": {"files": files}}}
 
 
+class Quiet(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_):
+        """A client that hangs up is part of these tests."""
+
+
 @pytest.fixture
 def server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dataverse) as running:
-        running.listing, running.faults, running.faulty, running.asked = listing(), [], "datafile", []
+    with Quiet(("127.0.0.1", 0), Dataverse) as running:
+        running.contents, running.listing, running.faults, running.faulty, running.asked = CONTENTS, listing(), [], "datafile", []
         running.address = f"http://127.0.0.1:{running.server_address[1]}"
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
@@ -192,6 +201,36 @@ def test_a_home_that_changed(server, tmp_path):
 def test_no_network(tmp_path):
     with pytest.raises(DataError, match=r"no connection .* by hand into .*--data-root"):
         fetch(tmp_path, server="http://127.0.0.1:9", attempts=1, say=lambda text: None)
+
+
+def test_from_the_parameters_to_the_split(server, tmp_path, monkeypatch):
+    """data.source 'ham10000' without a root: downloaded into the project's data folder, opened, verified, split; then used without asking."""
+    from helpers import paths
+    from helpers.data.images import prepare_data
+    from helpers.params import Data
+
+    rng = np.random.default_rng(0)
+    rows, parts = [], [io.BytesIO(), io.BytesIO()]
+    for part, buffer in enumerate(parts):
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for i in range(20):
+                image = io.BytesIO()
+                Image.fromarray(rng.integers(0, 255, (12, 16, 3), dtype=np.uint8)).save(image, "JPEG")
+                archive.writestr(f"ISIC_{part}{i}.jpg", image.getvalue())
+                rows.append(f"HAM_{part}{i},ISIC_{part}{i},{'mel' if i % 2 else 'nv'},histo,50.0,male,back")
+    table = "\n".join(["lesion_id,image_id,dx,dx_type,age,sex,localization", *rows, ""]).encode()
+    server.contents = dict(
+        zip(("HAM10000_images_part_1.zip", "HAM10000_images_part_2.zip", "HAM10000_metadata"), [*(part.getvalue() for part in parts), table], strict=True)
+    )
+    server.listing = listing(server.contents)
+    monkeypatch.setattr(paths, "ARTIFACTS", tmp_path / "artifacts")
+    monkeypatch.setattr(paths, "DOWNLOADS", tmp_path / "data")
+    monkeypatch.setattr(download, "SERVER", server.address)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="40 of HAM10000's 10,015 images"):
+            split = prepare_data(paths.RunPaths("test"), Data())
+        assert split["split"].value_counts().to_dict() == {"train": 28, "validation": 6, "test": 6}
+        assert len(server.asked) == 4
 
 
 def test_two_at_once_download_once(server, tmp_path):

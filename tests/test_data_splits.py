@@ -118,7 +118,9 @@ def test_lesion_with_two_labels_goes_by_the_majority():
 
 @pytest.mark.parametrize(("by", "count"), [("image", 1), ("image", 3), ("lesion", 2)])
 def test_class_too_small_is_named(by, count):
-    metadata = pd.concat([drawn_metadata({"a": 100}), pd.DataFrame({"lesion_id": [f"r{i}" for i in range(count)], "dx": "rare", "image_id": [f"r{i}" for i in range(count)]})])
+    metadata = pd.concat(
+        [drawn_metadata({"a": 100}), pd.DataFrame({"lesion_id": [f"r{i}" for i in range(count)], "dx": "rare", "image_id": [f"r{i}" for i in range(count)]})]
+    )
     with pytest.raises(DataError, match=rf"'rare' has {count} "):
         split_metadata(metadata.reset_index(drop=True), by)
 

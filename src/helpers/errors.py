@@ -15,3 +15,7 @@ class DataError(UserError):
 
 class MissingStageError(UserError):
     """A stage was started before the stage whose files it reads."""
+
+
+class TrainingError(UserError):
+    """A training that cannot go on, or trained weights that do not fit the parameters."""

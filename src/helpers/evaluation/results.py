@@ -39,7 +39,9 @@ def load_predictions(run: RunPaths, arms: Iterable[str], replicates: int | Itera
             _check(frame, split, f"{arm}/replicate-{replicate}/predictions.csv")
             found = [name for name in frame.columns if name.startswith("p_")]
             if columns is not None and found != columns:
-                raise DataError(f"{arm}/replicate-{replicate}/predictions.csv holds the classes {', '.join(found)}, and an earlier file {', '.join(columns)}: train the arms again.")
+                raise DataError(
+                    f"{arm}/replicate-{replicate}/predictions.csv holds the classes {', '.join(found)}, and an earlier file {', '.join(columns)}: train the arms again."
+                )
             columns = found
             frames.append(frame.assign(arm=arm, replicate=replicate))
     if not frames:
@@ -116,7 +118,9 @@ def open_study(run: RunPaths, arms: Sequence[str], replicates: int, target: str)
     columns = [name for name in predictions.columns if name.startswith("p_")]
     classes = [name.removeprefix("p_") for name in columns]
     tested = predictions[predictions["split"] == "test"]
-    stacked = np.stack([frame.set_index("image_id")[columns].reindex(test["image_id"]).to_numpy(float) for _, frame in tested.groupby(["arm", "replicate"], sort=False)])
+    stacked = np.stack(
+        [frame.set_index("image_id")[columns].reindex(test["image_id"]).to_numpy(float) for _, frame in tested.groupby(["arm", "replicate"], sort=False)]
+    )
     probabilities = stacked.reshape(len(arms), replicates, len(test), len(classes))
 
     lesions = test["lesion_id"] if "lesion_id" in test else pd.Series(np.nan, index=test.index)
@@ -297,7 +301,11 @@ class _Inference:
         counts = np.bincount(cells.ravel(), minlength=arms * replicates * lesions * classes**2)
         evaluation = self.params.evaluation
         return statistics.crossed_bootstrap(
-            counts.reshape(arms, replicates, lesions, classes, classes), study.strata, lambda c: metrics.summarise(c, study.target), evaluation.bootstrap, evaluation.seed
+            counts.reshape(arms, replicates, lesions, classes, classes),
+            study.strata,
+            lambda c: metrics.summarise(c, study.target),
+            evaluation.bootstrap,
+            evaluation.seed,
         )
 
     def compare(self, arm: str, reference: str, metric: str) -> dict[str, object]:
@@ -308,7 +316,7 @@ class _Inference:
         found = statistics.paired_difference(values[first], values[second], influence[first], influence[second], study.strata, confidence)
         low = high = np.nan
         if metric in self.resampled and np.isfinite(found.standard_error):
-            spread = (self.resampled[metric][:, first] - self.resampled[metric][:, second]).std(ddof=1)
+            spread = statistics.crossed_error(self.resampled[metric][..., first] - self.resampled[metric][..., second])
             half = statistics.student_quantile(0.5 + confidence / 2, found.degrees_of_freedom) * spread
             low, high = found.estimate - half, found.estimate + half
         return {
@@ -346,7 +354,11 @@ class _Inference:
         rows = []
         for first, second in named:
             if first in part and second in part:
-                rows += [{"contrast": f"{first} - {second}"} | self.compare(part[first], part[second], metric) for metric in (*COMPARED, *self.recalls) if metric in self.values]
+                rows += [
+                    {"contrast": f"{first} - {second}"} | self.compare(part[first], part[second], metric)
+                    for metric in (*COMPARED, *self.recalls)
+                    if metric in self.values
+                ]
         table = self._table(rows, "contrast")
         primary = table["contrast"].ne("filtered - all") & table["metric"].eq("target_recall")
         table["role"] = np.where(primary, "primary", "exploratory")
@@ -370,7 +382,7 @@ class _Inference:
                 values = self.values[metric][index]
                 found = statistics.mean_interval(values, self.influence[metric][index], self.study.strata, self.params.evaluation.confidence)
                 deviation = values.std(ddof=1) if len(values) > 1 else np.nan
-                rows.append((arm, metric, values.mean(), deviation, found.low, found.high, len(values), _method(found)))
+                rows.append((arm, metric, values.mean(), deviation, np.clip(found.low, 0, 1), np.clip(found.high, 0, 1), len(values), _method(found)))
         table = pd.DataFrame(rows, columns=["arm", "metric", "mean", "standard_deviation", "low", "high", "replicates", "method"])
         return table.astype({"low": float, "high": float})
 

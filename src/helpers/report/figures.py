@@ -74,15 +74,18 @@ def sample_images(images: Mapping[str, Sequence[np.ndarray]], names: Mapping[str
     names = names or {}
     rows = max(len(column) for column in images.values())
     height, width = next(iter(images.values()))[0].shape[:2]
-    tile = 9 / len(images) * 0.97
+    columns = max(len(images), 5)  # a few classes do not become giants
+    tile = 9 / columns * 0.97
     figure = Figure(figsize=(9, rows * tile * height / width + 0.62))
     figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
-    grid = figure.subplots(rows, len(images), squeeze=False)
+    grid = figure.subplots(rows, columns, squeeze=False)
     characters = max(8, int(tile * 11))
+    for axes in grid[:, len(images) :].flat:
+        axes.set_axis_off()
     for column, (name, pictures) in enumerate(images.items()):
         for row in range(rows):
             _picture(grid[row, column], pictures[row] if row < len(pictures) else None)
-        plain = textwrap.fill(names.get(name, ""), characters)
+        plain = _wrapped(names.get(name, ""), characters)
         grid[0, column].set_title(f"{name}\n{plain}" if plain and plain != name else name, fontsize=8, fontweight="normal", loc="center", pad=4)
     return figure
 
@@ -99,7 +102,7 @@ def image_rows(rows: Mapping[str, Sequence[np.ndarray]], notes: Mapping[str, Seq
     grid = figure.subplots(len(rows), columns + 1, squeeze=False, width_ratios=[label, *[tile] * columns])
     for row, (name, pictures) in enumerate(rows.items()):
         grid[row, 0].axis("off")
-        grid[row, 0].text(0, 0.5, textwrap.fill(name, 15), transform=grid[row, 0].transAxes, va="center", fontsize=8.5)
+        grid[row, 0].text(0, 0.5, _wrapped(name, 15), transform=grid[row, 0].transAxes, va="center", fontsize=8.5)
         for column in range(columns):
             axes = grid[row, column + 1]
             _picture(axes, pictures[column] if column < len(pictures) else None)
@@ -126,37 +129,36 @@ def synthetic_samples(real: Sequence[np.ndarray], images: np.ndarray, scores: pd
 
 
 @styled
-def film_strip(directory: Path, frames: int = 8, rows: int = 3) -> Figure:
-    """Samples of the generator over its training, the same latent codes in a row: the files samples/step-*.png."""
+def film_strip(directory: Path, frames: int = 8, rows: int = 3, columns: int = 6) -> Figure:
+    """Samples of the generator over its training, the same latent codes in a row.
+
+    ``directory`` holds grids, step-<number>.png, each of square tiles, ``columns`` wide; the first ``rows`` tiles are shown.
+    """
     from PIL import Image
 
     files = sorted(Path(directory).glob("step-*.png"))
     if not files:
         return empty("No samples were written during this training.")
-    chosen = sorted({round(i) for i in np.linspace(0, len(files) - 1, min(frames, len(files)))})
-    columns, steps = [], []
-    for index in chosen:
-        with Image.open(files[index]) as opened:
-            columns.append(_tiles(opened, rows))
-        steps.append(int(files[index].stem.split("-")[1]))
-    figure = Figure(figsize=(9, min(rows, len(columns[0])) * 9 / len(columns) + 0.3))
+    chosen = [files[index] for index in sorted({round(i) for i in np.linspace(0, len(files) - 1, frames)})]
+    tiles = []
+    for file in chosen:
+        with Image.open(file) as opened:
+            tiles.append(_tiles(np.asarray(opened.convert("RGB")), columns)[:rows])
+    figure = Figure(figsize=(9, len(tiles[0]) * 9 / max(len(tiles), 6) + 0.3))
     figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
-    grid = figure.subplots(len(columns[0]), len(columns), squeeze=False)
-    for column, (tiles, step) in enumerate(zip(columns, steps, strict=True)):
-        for row, tile in enumerate(tiles):
-            _picture(grid[row, column], tile)
-        grid[0, column].set_title(f"step {step:,}", fontsize=8, fontweight="normal", loc="center", pad=3)
+    grid = figure.subplots(len(tiles[0]), max(len(tiles), 6), squeeze=False)
+    for place in range(grid.shape[1]):
+        for row in range(len(tiles[0])):
+            _picture(grid[row, place], tiles[place][row] if place < len(tiles) else None)
+    for place, file in enumerate(chosen):
+        grid[0, place].set_title(f"step {int(file.stem.split('-')[1]):,}", fontsize=8, fontweight="normal", loc="center", pad=3)
     return figure
 
 
-def _tiles(opened, rows: int) -> list[np.ndarray]:
-    """The first tiles of a sample grid; its tile size stands in the PNG's text, or the grid is taken as 8 wide."""
-    grid = np.asarray(opened.convert("RGB"))
-    side = int(opened.info.get("tile", 0)) or grid.shape[1] // 8
-    tiles = [
-        grid[top : top + side, left : left + side] for top in range(0, grid.shape[0] - side + 1, side) for left in range(0, grid.shape[1] - side + 1, side)
-    ]
-    return tiles[:rows]
+def _tiles(grid: np.ndarray, columns: int) -> list[np.ndarray]:
+    """The square tiles of a grid, row by row."""
+    side = grid.shape[1] // columns
+    return [grid[top : top + side, left : left + side] for top in range(0, grid.shape[0] - side + 1, side) for left in range(0, grid.shape[1] - side + 1, side)]
 
 
 def _picture(axes, picture: np.ndarray | None) -> None:
@@ -209,17 +211,21 @@ def class_distribution(split: pd.DataFrame, target: str, names: Mapping[str, str
 @styled
 def gan_training(history: pd.DataFrame) -> Figure:
     """The paper's Figure 3: both losses, both mean scores and the gradient penalty over generator steps."""
+    traces = [
+        ("Generator loss", {"generator_loss": (INK, None)}),
+        ("Critic loss", {"critic_loss": (INK, None)}),
+        ("Mean critic score", {"score_real": (SPLITS["train"], "real"), "score_fake": ("#D55E00", "generated")}),
+        ("Gradient penalty", {"gradient_penalty": (INK, None)}),
+    ]
     figure = Figure(figsize=(9, 5))
     panels = figure.subplots(2, 2, sharex=True).ravel()
-    for axes, column, title in zip(
-        panels[[0, 1, 3]], ["generator_loss", "critic_loss", "gradient_penalty"], ["Generator loss", "Critic loss", "Gradient penalty"], strict=True
-    ):
-        _trace(axes, history["step"], history[column], INK)
+    for axes, (title, lines) in zip(panels, traces, strict=True):
+        for column, (colour, label) in lines.items():
+            _trace(axes, history["step"], history[column], colour, label)
+        low, high = _without_spikes(history[list(lines)].to_numpy())
+        axes.set_ylim(0 if title == "Gradient penalty" else low, high)
         axes.set_title(title)
-    panels[3].set_ylim(bottom=0)
-    for column, colour, label in (("score_real", SPLITS["train"], "real"), ("score_fake", "#D55E00", "generated")):
-        _trace(panels[2], history["step"], history[column], colour, label)
-    panels[2].set_title("Mean critic score")
+        axes.margins(x=0.01)
     panels[2].legend(loc="best", ncols=2)
     for axes in panels[2:]:
         axes.set_xlabel("generator step")
@@ -227,14 +233,19 @@ def gan_training(history: pd.DataFrame) -> Figure:
     return figure
 
 
-def _trace(axes, steps: pd.Series, values: pd.Series, colour: str, label: str | None = None) -> None:
-    """A faint raw line under its running median, on the scale of the median."""
-    window = max(1, len(values) // 40)
-    smooth = values.rolling(window, center=True, min_periods=1).median()
+def _trace(axes, steps: pd.Series, values: pd.Series, colour: str, label: str | None) -> None:
+    """A faint raw line under its running median."""
+    window = max(1, len(values) // 25)
     if window > 1:
         axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.7)
-    axes.plot(steps, smooth, color=colour, label=label)
-    axes.margins(x=0.01)
+    axes.plot(steps, values.rolling(window, center=True, min_periods=1).median(), color=colour, label=label)
+
+
+def _without_spikes(values: np.ndarray) -> tuple[float, float]:
+    """Limits of an axis on which a few spikes, as at the first steps, do not flatten the rest."""
+    low, high = np.nanquantile(values[np.isfinite(values)], [0.005, 0.995]) if np.isfinite(values).any() else (0.0, 1.0)
+    room = 0.06 * (high - low) or 0.5
+    return low - room, high + room
 
 
 @styled
@@ -243,9 +254,9 @@ def score_histogram(scores: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(9, 3))
     axes = figure.subplots()
     kept = scores["selected"] == 1
-    bins = np.histogram_bin_edges(scores["score"], bins=min(40, max(8, int(np.sqrt(len(scores))))))
-    axes.hist([scores.loc[kept, "score"], scores.loc[~kept, "score"]], bins=bins, stacked=True, color=["#009E73", "#C9CED3"], edgecolor="white")
     cut = scores.loc[kept, "score"].min()
+    bins = _bins_with_edge(scores["score"].to_numpy(), cut)
+    axes.hist([scores.loc[kept, "score"], scores.loc[~kept, "score"]], bins=bins, stacked=True, color=["#009E73", "#C9CED3"], edgecolor="white")
     axes.axvline(cut, color=INK, linewidth=1, linestyle=(0, (4, 3)))
     axes.annotate(f" cut at {_significant(cut)}", (cut, 0.97), xycoords=("data", "axes fraction"), va="top", fontsize=8)
     axes.set_xlabel("critic score (higher: more like a training image, to this critic)")
@@ -255,6 +266,13 @@ def score_histogram(scores: pd.DataFrame) -> Figure:
         handles=[Patch(color="#009E73", label=f"kept ({kept.sum():,})"), Patch(color="#C9CED3", label=f"left out ({(~kept).sum():,})")], loc="upper left"
     )
     return figure
+
+
+def _bins_with_edge(values: np.ndarray, edge: float) -> np.ndarray:
+    """Equal bins over ``values`` of which one begins at ``edge``."""
+    low, high = values.min(), values.max()
+    width = (high - low) / min(40, max(8, 2 * int(np.sqrt(len(values))))) or 1.0
+    return edge + width * np.arange(np.floor((low - edge) / width), np.ceil((high - edge) / width) + 1)
 
 
 # --- classifier ---------------------------------------------------------------------------------
@@ -312,7 +330,7 @@ def _replicate_dots(axes, metrics: pd.DataFrame, paper: pd.DataFrame | None, col
             centre = place - 0.4 + (index + 0.5) * step
             values = 100 * part[column].to_numpy(dtype=float)
             spread = np.linspace(-0.22, 0.22, len(values)) * step if len(values) > 1 else [0.0]
-            axes.plot(centre + np.asarray(spread), values, "o", color=colours[arm], markersize=4, alpha=0.75, markeredgewidth=0)
+            axes.plot(centre + np.asarray(spread), values, "o", color=colours[arm], markersize=4 if len(arms) < 5 else 3, alpha=0.75, markeredgewidth=0)
             axes.plot([centre - 0.36 * step, centre + 0.36 * step], [values.mean()] * 2, color=colours[arm], linewidth=2, solid_capstyle="butt")
             row = paper[paper["arm"] == arm] if paper is not None else ()
             if len(row):
@@ -328,7 +346,7 @@ def _replicate_dots(axes, metrics: pd.DataFrame, paper: pd.DataFrame | None, col
 
 
 def _metric_ticks(axes, columns: Sequence[str], width: int) -> None:
-    axes.set_xticks(range(len(columns)), [textwrap.fill(metric_name(column), width) for column in columns])
+    axes.set_xticks(range(len(columns)), [_wrapped(metric_name(column), width) for column in columns])
     axes.tick_params(axis="x", length=0)
     axes.grid(False, axis="x")
     axes.set_xlim(-0.5, len(columns) - 0.5)
@@ -343,12 +361,14 @@ def confusion_matrices(confusion: Mapping[str, pd.DataFrame]) -> Figure:
     columns = min(3, len(confusion))
     rows = -(-len(confusion) // columns)
     classes = sorted(set(next(iter(confusion.values()))["label"]))
-    figure = Figure(figsize=(3 * columns + 0.4, 3.05 * rows + 0.3))
+    figure = Figure(figsize=(3 * columns, 3.2 * rows + 0.6))
+    figure.get_layout_engine().set(h_pad=0.08)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (arm, table) in zip(grid, confusion.items(), strict=False):
         counts = table.pivot_table(index="label", columns="prediction", values="count", aggfunc="sum", fill_value=0)
         _matrix(axes, counts.reindex(index=classes, columns=classes, fill_value=0))
-        axes.set_title(arm, color=arm_colours(confusion)[arm])
+        axes.set_title(arm)
+        axes.plot([0, 1], [1.015, 1.015], color=arm_colours(confusion)[arm], linewidth=3, solid_capstyle="butt", transform=axes.transAxes, clip_on=False)
     for axes in grid[len(confusion) :]:
         axes.set_visible(False)
     for index, axes in enumerate(grid):
@@ -393,6 +413,7 @@ def classifier_curves(history: pd.DataFrame) -> Figure:
     ``history`` has columns arm, replicate, best_epoch and those of a classifier's history.csv.
     """
     colours = arm_colours(history["arm"])
+    few = len(history[["arm", "replicate"]].drop_duplicates()) <= 12
     figure = Figure(figsize=(9, 5.2))
     panels = figure.subplots(2, 2, sharex=True)
     wanted = {
@@ -404,10 +425,12 @@ def classifier_curves(history: pd.DataFrame) -> Figure:
     for place, (column, title, factor) in wanted.items():
         axes = panels[place]
         for (arm, _), part in history.groupby(["arm", "replicate"], sort=False):
-            axes.plot(part["epoch"], factor * part[column], color=colours[arm], linewidth=1.1, alpha=0.8)
+            axes.plot(part["epoch"], factor * part[column], color=colours[arm], linewidth=1.1 if few else 0.7, alpha=0.8 if few else 0.6)
             best = part[part["epoch"] == part["best_epoch"]]
             if column.startswith("validation"):
-                axes.plot(best["epoch"], factor * best[column], "o", color=colours[arm], markersize=4.5, markeredgecolor="white", markeredgewidth=0.6)
+                axes.plot(
+                    best["epoch"], factor * best[column], "o", color=colours[arm], markersize=4.5 if few else 3.5, markeredgecolor="white", markeredgewidth=0.6
+                )
         axes.set_title(title)
     for axes in panels[1]:
         axes.set_xlabel("epoch")
@@ -445,6 +468,7 @@ def seen_unseen(table: pd.DataFrame, target: str) -> Figure:
                 axes.plot(values, [row] * len(values), "|", color=colours[arm], markersize=6, alpha=0.6)
                 axes.plot(means.get(lesions), row, "o", markerfacecolor=fill, markeredgecolor=colours[arm], markersize=7, markeredgewidth=1.5)
         axes.set_title(title)
+        axes.locator_params(axis="x", nbins=6)
     panels[0].set_yticks(range(len(arms)), arms)
     panels[0].set_ylim(len(arms) - 0.5, -0.5)
     handles = [
@@ -473,7 +497,7 @@ def forest(
     colours = arm_colours([*rows["reference"], *arms])
     shown = [metric for metric in metrics if metric in set(rows["metric"])]
     figure = Figure(figsize=(9, 0.95 + 0.36 * len(arms)))
-    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    panels = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0]
     for axes, metric in zip(panels, shown, strict=True):
         if smallest_effect:
             axes.axvspan(-100 * smallest_effect, 100 * smallest_effect, color="#F0F0F0", zorder=0)
@@ -483,11 +507,11 @@ def forest(
                 if np.isfinite(row["low"]) and np.isfinite(row["high"]):
                     axes.plot([100 * row["low"], 100 * row["high"]], [place, place], color=colours[arm], linewidth=2, solid_capstyle="butt")
                 axes.plot(100 * row["difference"], place, "s", color=colours[arm], markersize=5.5)
-        widest = max(abs(value) for value in axes.get_xlim())
-        axes.set_xlim(-widest, widest)
-        axes.set_title(metric_name(metric) + (f" of {target}" if metric.startswith("target_") and target else ""), fontsize=9)
+        axes.set_title(metric_name(metric, target), fontsize=9)
         axes.set_xlabel(f"points above {rows['reference'].iloc[0]}")
         axes.grid(False, axis="y")
+    widest = max(abs(value) for value in panels[0].get_xlim())
+    panels[0].set_xlim(-widest, widest)
     panels[0].set_yticks(range(len(arms)), arms)
     panels[0].set_ylim(len(arms) - 0.5, -0.5)
     return figure
@@ -504,4 +528,8 @@ def empty(sentence: str) -> Figure:
 
 
 def _significant(value: float) -> str:
-    return f"{value:.3g}"
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+
+
+def _wrapped(text: str, width: int) -> str:
+    return textwrap.fill(text, width, break_long_words=False)

@@ -64,6 +64,8 @@ SECTIONS = (
 )
 
 
+APART = ("claims", "audit", "departures")  # parts of a notebook that are sections of the page
+
 # --- the page -----------------------------------------------------------------------------------
 
 
@@ -100,12 +102,8 @@ def export(notebook: NotebookNode, page: dict[str, Any]) -> str:
 
 
 def stylesheet() -> str:
-    """The page's style, and the two themes of highlighted code."""
-    from pygments.formatters import HtmlFormatter
-
-    light = HtmlFormatter(style="friendly_grayscale", nobackground=True).get_style_defs(".code")
-    light = re.sub(r"(?m)^(pre|td\.linenos|span\.linenos|td\.linenos \.special|span\.linenos\.special).*$\n?", "", light)
-    return _asset("page.css") + "\n" + "\n".join(line for line in light.splitlines() if "color:" not in line or "bold" in line or "italic" in line)
+    """The page's style."""
+    return _asset("page.css")
 
 
 def _asset(name: str) -> str:
@@ -198,22 +196,34 @@ class Page:
 
         path = NOTEBOOKS / f"{section.stem}.ipynb"
         cells = combine(read_notebook(path) if path.exists() else None, shown)
-        title = take_title(cells) or section.title
-        entry = self.add_section(section.anchor, title)
+        own, lifted = lift(cells)
+        made = self._block(section.anchor, take_title(own) or section.title, own)
+        if len(executed) > 1:
+            note = Markup('<p class="note">Shown here: {}, one of {} runs of this notebook.</p>').format(what, len(executed))
+            made.insert(2 if len(made) > 1 and made[1].cell_type == "markdown" else 1, _raw(note))
+        if section.stage == "classifier":
+            caption = "Every training of the classifier. The weights of the best epoch are those that are tested."
+            made.insert(_before_last_words(made), _raw(self.table(summary.trainings_table(results), caption, "trainings")))
+        elif len(executed) > 1:
+            made.insert(_before_last_words(made), _raw(self._others(executed[1:])))
+        blocks = [self._closed(made)]
+        blocks += [self._closed(self._block(name, take_title(part, "#{1,6}") or name.capitalize(), part)) for name, part in lifted.items()]
+        return [cell for block in blocks for cell in block]
+
+    def _block(self, anchor: str, title: str, cells: list[NotebookNode]) -> list[NotebookNode]:
+        """Cells of one section of the page, numbered and folded; the first carries the section's heading."""
+        entry = self.add_section(anchor, title)
         for cell in cells:
             self._prepare(cell, entry)
         cells = fold(cells)
-        if len(executed) > 1:
-            cells.insert(1 if cells and cells[0].cell_type == "markdown" else 0, _raw(Markup('<p class="note">Shown here: {}, one of {} runs of this notebook.</p>').format(what, len(executed))))
-        if section.stage == "classifier":
-            caption = "Every training of the classifier. The weights of the best epoch are those that are tested."
-            cells.append(_raw(self.table(summary.trainings_table(results), caption, "trainings")))
-        elif len(executed) > 1:
-            cells.append(_raw(self._others(executed[1:])))
-        cells = cells or [_raw(Markup(""))]
-        cells[0].metadata["opens"] = {"anchor": entry["anchor"], "title": title}
-        cells[-1].metadata["closes"] = True
-        return cells
+        for place, cell in enumerate(cells):
+            cell.id = f"{entry['anchor']}-{place}"  # two notebooks may name a cell alike
+        opening = _raw(Markup(""))
+        opening.metadata["opens"] = {"anchor": entry["anchor"], "title": title}
+        return [opening, *cells]
+
+    def _closed(self, cells: list[NotebookNode]) -> list[NotebookNode]:
+        return [*cells[:-1], NotebookNode(cells[-1] | {"metadata": cells[-1].metadata | {"closes": True}})]
 
     def _others(self, executed: list[tuple[str, NotebookNode]]) -> Markup:
         """The figures and tables of the runs that are not shown in full, folded."""
@@ -234,10 +244,11 @@ class Page:
         """Number what a cell shows, and note its headings for the contents."""
         if cell.cell_type == "markdown":
             cell.metadata["headings"] = []
+            cell.metadata["aside"] = cell.id == "try"
             for level, text in headings(cell.source):
                 anchor = self.anchor(text)
                 cell.metadata["headings"].append(anchor)
-                if level == 2:
+                if level == 2 and cell.id != "try":
                     entry["parts"].append({"anchor": anchor, "title": text})
         cell.source = self._public(cell.source)
         for output in cell.get("outputs", []):
@@ -303,8 +314,8 @@ def _test_size(results: summary.Results) -> str:
 def _headline_note(results: summary.Results) -> str:
     confidence = f"{100 * results.params.evaluation.confidence:.0f} %"
     if results.params.replicates < 2:
-        return "Every arm was trained once, so no difference between arms can be told from chance. Differences are in percentage points."
-    return f"This run: mean over {results.params.replicates} replicates. Differences are in percentage points, with {confidence} intervals; a verdict other than 'not told from chance' needs an interval without zero."
+        return "Every arm was trained once, so no difference between arms can be told from chance: the verdict is 'unclear'. Differences are in percentage points."
+    return f"This run: mean over {results.params.replicates} replicates. Differences are in percentage points, with {confidence} intervals; 'unclear' means that the interval contains zero."
 
 
 def _audit() -> pd.DataFrame:
@@ -399,16 +410,36 @@ def combine(source: NotebookNode | None, executed: NotebookNode) -> list[Noteboo
     return cells
 
 
-def take_title(cells: list[NotebookNode]) -> str:
-    """Remove the notebook's first heading from its first prose cell and return its text."""
+def take_title(cells: list[NotebookNode], marks: str = "#") -> str:
+    """Remove the heading that opens the first prose cell (its level as a pattern) and return its text."""
     for cell in cells:
         if cell.cell_type == "markdown":
-            found = re.match(r"\s*#\s+(.+?)\s*#*\s*(?:\n|$)", cell.source)
+            found = re.match(rf"\s*{marks}\s+(.+?)\s*#*\s*(?:\n|$)", cell.source)
             if found:
                 cell.source = cell.source[found.end() :]
-            # the page numbers nothing twice: '01 - The data' is 'The data'
-            return re.sub(r"^\d+\s*[.:\u00b7\u2013-]*\s+", "", _strip_markdown(found[1])) if found else ""
+            # a file's number is no section's: '01 - The data' is 'The data'
+            return re.sub(r"^0\d\s*[.:\u00b7\u2013-]*\s+", "", _strip_markdown(found[1])) if found else ""
     return ""
+
+
+def lift(cells: list[NotebookNode]) -> tuple[list[NotebookNode], dict[str, list[NotebookNode]]]:
+    """The cells of a notebook's own section, and those of the parts that the page sets apart, by name.
+
+    Such a part runs from the prose cell of its name to the next one's, or to the notebook's last words.
+    """
+    own: list[NotebookNode] = []
+    lifted: dict[str, list[NotebookNode]] = {}
+    name = None
+    for cell in cells:
+        if cell.cell_type == "markdown" and cell.id in (*APART, "try"):
+            name = cell.id if cell.id in APART else None
+        (own if name is None else lifted.setdefault(name, [])).append(cell)
+    return own, lifted
+
+
+def _before_last_words(cells: list[NotebookNode]) -> int:
+    """Where to add to a section: before its suggestions, else at its end."""
+    return len(cells) - 1 if cells and cells[-1].metadata.get("aside") else len(cells)
 
 
 def fold(cells: list[NotebookNode]) -> list[NotebookNode]:
@@ -520,7 +551,7 @@ GREEK = dict(
 def formulae(markdown: str) -> str:
     """Simple TeX between dollars as plain HTML; code is left as it is."""
     pieces = re.split(r"(?s)(```.*?```|`[^`\n]+`)", markdown)
-    pieces[::2] = [re.sub(r"\$\$?([^$\n]+?)\$?\$", lambda found: _formula(found[1]), piece) for piece in pieces[::2]]
+    pieces[::2] = [re.sub(r"\$\$?(?=\S)([^$\n]+?)(?<=\S)\$\$?(?!\d)", lambda found: _formula(found[1]), piece) for piece in pieces[::2]]
     return "".join(pieces)
 
 
@@ -624,6 +655,17 @@ def _size(output: NotebookNode, data: dict[str, Any]) -> tuple[int | None, int |
     return (round(float(found[1]) * 4 / 3), round(float(found[2]) * 4 / 3)) if found else (None, None)
 
 
+def inline(text: str) -> Markup:
+    """A caption, escaped, with its `code` and *emphasis*."""
+    marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))
+    return Markup(re.sub(r"(?<![*\w])\*([^*\s][^*]*)\*(?![*\w])", r"<em>\1</em>", marked))
+
+
+def plain_words(text: str) -> str:
+    """A caption without its marks."""
+    return text.replace("`", "").replace("*", "")
+
+
 def figure_html(source: str, label: dict[str, Any], size: tuple[int | None, int | None]) -> Markup:
     """A figure: the picture as a button that enlarges it, number and caption below."""
     number = None if label.get("others") else label.get("number")
@@ -631,6 +673,7 @@ def figure_html(source: str, label: dict[str, Any], size: tuple[int | None, int 
     alt = label.get("alt") or caption or "A picture that this notebook displays"
     width = Markup(' width="{}" height="{}"').format(*size) if all(size) else ""
     lead = Markup("<b>{}</b> ").format(name) if number else ""
+    alt = plain_words(alt)
     return Markup(
         '<figure class="figure"{}><button class="enlarge" type="button" aria-label="Enlarge {}"><img src="{}" alt="{}"{}></button>{}</figure>'
     ).format(
@@ -639,7 +682,7 @@ def figure_html(source: str, label: dict[str, Any], size: tuple[int | None, int 
         source,
         alt,
         width,
-        Markup("<figcaption>{}{}</figcaption>").format(lead, caption) if caption or number else "",
+        Markup("<figcaption>{}{}</figcaption>").format(lead, inline(caption)) if caption or number else "",
     )
 
 
@@ -721,11 +764,13 @@ def wrap_table(table: Markup, number: int | None = None, caption: str = "", name
     """A table with its number and caption, in a box that scrolls sideways where the page is narrow."""
     lead = Markup("<b>Table {}</b> ").format(number) if number else ""
     label = f"Table {number}" if number else "Table"
-    return Markup('<figure class="table"{} data-name="{}">{}<div class="scroll" tabindex="0" role="region" aria-label="{}">{}</div></figure>').format(
+    wide = " wide" if str(table).split("</tr>", 1)[0].count("<th") > 4 else ""
+    return Markup('<figure class="table{}"{} data-name="{}">{}<div class="scroll" tabindex="0" role="region" aria-label="{}">{}</div></figure>').format(
+        wide,
         Markup(' id="table-{}"').format(number) if number else "",
         name or "table",
-        Markup("<figcaption>{}{}</figcaption>").format(lead, caption) if number or caption else "",
-        label + (f": {caption[:60]}" if caption else ""),
+        Markup("<figcaption>{}{}</figcaption>").format(lead, inline(caption)) if number or caption else "",
+        label + (f": {plain_words(caption)[:60]}" if caption else ""),
         table,
     )
 

@@ -10,6 +10,7 @@ import io
 import re
 
 import matplotlib
+import matplotlib.style
 from matplotlib.figure import Figure
 
 from helpers.errors import ParameterError
@@ -26,13 +27,26 @@ def svg_text(figure: Figure, name: str, alt: str = "") -> str:
     """The figure as an SVG element: the same bytes each time, and ids that no other figure shares."""
     buffer = io.StringIO()
     with matplotlib.style.context(["default", STYLE]), matplotlib.rc_context({"svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Title": None})
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     prefix = re.sub(r"[^A-Za-z0-9_-]", "-", name)
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", text)
+    text = re.sub(r'\bid="([^"]+)"', _Once(), text)
     return text.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt)}" ', 1)
+
+
+class _Once:
+    """Numbers an id that comes again, as that of a picture drawn twice does; references stay with the first."""
+
+    def __init__(self):
+        self.seen: dict[str, int] = {}
+
+    def __call__(self, found: re.Match) -> str:
+        name = found[1]
+        self.seen[name] = times = self.seen.get(name, 0) + 1
+        return found[0] if times == 1 else f'id="{name}-{times}"'
 
 
 def png_bytes(figure: Figure, scale: int = 2) -> bytes:

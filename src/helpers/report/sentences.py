@@ -49,7 +49,7 @@ def leak_sentence(quality: Mapping[str, Any], target: str, by: str) -> str:
         return f"The split is made by {by}: no test image (n = {quality['test_images']:,}) shows a lesion that is also in the training set."
     return (
         f"The split is made by {by}, and lesions are photographed several times: {share} % of the test images (n = {quality['test_images']:,}) and "
-        f"{own} % of those of {target} (n = {quality['target_test_images']:,}) show a lesion that the training set shows too. Scores on such images "
+        f"{own} % of those of {target} (n = {quality['target_images']:,}) show a lesion that the training set shows too. Scores on such images "
         "count memory as skill; section 5 therefore reports seen and unseen lesions apart."
     )
 
@@ -99,8 +99,8 @@ def difference_sentence(row: Mapping[str, Any], n: int, target: str = "", confid
 
     The arm is called better or worse only where the interval excludes zero.
     """
-    name = metric_name(row["metric"]).lower().replace("bma", "BMA").replace("f1", "F1")
-    name += f" for {target}" if row["metric"].startswith("target_") and target else ""
+    name = metric_name(row["metric"], target)
+    name = name if name.startswith(("BMA", "F1")) else name[0].lower() + name[1:]
     change = f"{points(row['difference'], n)} points of {name} against *{row['reference']}*"
     outcome = verdict(row["low"], row["high"])
     if outcome == "not tested":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import matplotlib
+import matplotlib.style
 
 STYLE = Path(__file__).with_name("report.mplstyle")
 
@@ -75,6 +76,7 @@ def arm_colours(arms: Iterable[str]) -> dict[str, str]:
     return {arm: KNOWN_ARMS.get(arm) or spare[strangers.index(arm) % len(spare)] for arm in arms}
 
 
-def metric_name(metric: str) -> str:
-    """The plain name of a metric's column, such as 'Macro recall' for macro_recall."""
-    return METRIC_NAMES.get(metric, metric.replace("_", " ").capitalize())
+def metric_name(metric: str, target: str = "") -> str:
+    """The plain name of a metric's column: 'Macro recall' for macro_recall, 'Recall of mel' for target_recall of mel."""
+    name = METRIC_NAMES.get(metric, metric.replace("_", " ").capitalize())
+    return f"{name} of {target}" if target and metric.startswith("target_") else name

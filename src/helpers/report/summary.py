@@ -17,8 +17,8 @@ HEADLINE = {
     "macro_precision": "Macro precision",
     "macro_recall": "Macro recall",
     "macro_specificity": "Macro specificity",
-    "paper_bma": "BMA, as the paper computes it",
-    "balanced_accuracy": "Balanced accuracy, as ISIC defines it",
+    "paper_bma": "BMA as in the paper",
+    "balanced_accuracy": "Balanced accuracy (ISIC)",
     "target_recall": "{target} recall",
 }
 
@@ -216,64 +216,68 @@ def _when(results: Results) -> str:
 
 
 def verdict(row: dict[str, Any] | None) -> str:
-    """``higher`` or ``lower`` only where the interval of a comparison excludes zero and the arms ran more than once."""
+    """``higher`` or ``lower`` only where the interval of a comparison excludes zero and the arms ran more than once, else ``unclear``."""
     if row is None or not points(row.get("difference")):
         return ""
-    if int(row.get("replicates") or 0) < 2:
-        return "one run each: cannot tell"
     low, high = row.get("low"), row.get("high")
-    if not interval(low, high):
-        return "no interval: cannot tell"
-    return "higher" if low > 0 else "lower" if high < 0 else "not told from chance"
+    if int(row.get("replicates") or 0) < 2 or not interval(low, high):
+        return "unclear"
+    return "higher" if low > 0 else "lower" if high < 0 else "unclear"
 
 
 def change_sentence(subject: str, metric: str, row: dict[str, Any] | None, confidence: float, reference: str) -> str:
-    """One sentence on a difference, as strong as its interval and no stronger.
+    """One sentence on a difference, as strong as its interval and no stronger; empty without a row.
 
     ``subject`` begins the sentence, ``metric`` is the metric's name in the middle of one; ``row`` is a row of comparisons.csv.
     """
     word = verdict(row)
     if not word:
         return ""
-    size = f"{abs(100 * row['difference']):.1f} points"
-    if word.startswith("one run"):
-        direction = "the same" if size == "0.0 points" else f"{size} {'higher' if row['difference'] > 0 else 'lower'}"
-        return f"{subject} came out at {direction} in {metric} as one training against one of {reference}, which one run per arm cannot tell from chance.".replace("at the same in", "the same in").replace("came out at", "came out")
-    ends = f"{100 * confidence:.0f} % interval {interval(row['low'], row['high'])}" if interval(row.get("low"), row.get("high")) else "no interval"
+    size = f"{abs(100 * row['difference']):.1f}"
+    if int(row.get("replicates") or 0) < 2:
+        apart = "do not differ in" if size == "0.0" else f"differ by {points(row['difference'])} points of"
+        return f"{subject}: the one training with them and the one of {reference} {apart} {metric}, which one run per arm cannot tell from chance."
+    ends = f"{100 * confidence:.0f}\u00a0% interval {interval(row['low'], row['high'])}" if interval(row.get("low"), row.get("high")) else "no interval"
     if word in ("higher", "lower"):
-        return f"{subject} {'improves' if word == 'higher' else 'lowers'} {metric} by {size} against {reference} ({ends})."
-    return f"{subject} changes {metric} by {points(row['difference'])} points against {reference} ({ends}), which these runs cannot tell from chance."
+        return f"{subject} {'improves' if word == 'higher' else 'lowers'} {metric} by {size} points against {reference} ({ends})."
+    return f"{subject} changes {metric} by {points(row['difference'])} points against {reference} ({ends}), which {row['replicates']:.0f} trainings per arm cannot tell from chance."
 
 
 def abstract(results: Results) -> list[str]:
     """The answer in three to five sentences, written from the run's numbers."""
     params, reference = results.params, results.params.evaluation.reference
+    others = [arm for arm in results.arms if arm != reference]
     sentences = [_what_was_done(results)]
-    first, *others = [arm for arm in results.arms if arm != reference] or [None]
-    target = f"{results.target} recall"
-    if first is not None:
-        sentences.append(change_sentence(_subject(first, params), target, results.comparison(first, "target_recall"), params.evaluation.confidence, reference))
-        sentences.append(change_sentence(f"For the same arm, {first},", "accuracy", None, params.evaluation.confidence, reference) or _accuracy(first, results))
-    told = [arm for arm in others if verdict(results.comparison(arm, "target_recall")) in ("higher", "lower")]
     if others:
-        named = [f"{arm} ({points(results.comparison(arm, 'target_recall')['difference'])})" for arm in others if results.comparison(arm, "target_recall")]
-        if named:
-            tail = f"only {listed(told)} can be told from chance" if told else "none of which can be told from chance" if len(named) > 1 else "which cannot be told from chance either" if not told else ""
-            sentences.append(f"In {target}, the other {'arms differ' if len(named) > 1 else 'arm differs'} from {reference} by {listed(named)} points; {tail}.".replace("; which", ", which").replace("; none of", ", none of"))
+        row = results.comparison(others[0], "target_recall")
+        sentences.append(change_sentence(_subject(others[0], params), f"{results.target} recall", row, params.evaluation.confidence, reference))
+        sentences.append(_accuracy(others[0], results))
+    sentences.append(_other_arms(others[1:], results))
     sentences.append(_leak(results))
-    if results.drawn:
-        sentences.append("The lesions are drawn, so these figures show that the method runs and how it is judged; they say nothing about patients.")
     return [sentence for sentence in sentences if sentence]
 
 
 def _what_was_done(results: Results) -> str:
     params, sizes = results.params, _sizes(results)
     test = f" and judged on {sizes['test']:,} test images" if "test" in sizes else ""
-    kind = "drawn lesions" if results.drawn else "HAM10000"
-    return (
-        f"On {kind}, {BACKBONES.get(params.classifier.backbone, params.classifier.backbone)} was trained {'once' if params.replicates == 1 else f'{params.replicates} times'} "
-        f"in each of {counted(len(params.arms), 'arm')}{test}."
-    )
+    kind = "drawn lesions, which say nothing about patients" if results.drawn else "HAM10000"
+    times = {1: "once", 2: "twice"}.get(params.replicates, f"{params.replicates} times")
+    backbone = BACKBONES.get(params.classifier.backbone, params.classifier.backbone)
+    return f"On {kind}, {backbone} was trained {times} in each of {counted(len(params.arms), 'arm')}{test}."
+
+
+def _other_arms(arms: list[str], results: Results) -> str:
+    """How the remaining arms differ in the target's recall, at most four of them by name."""
+    rows = {arm: row for arm in arms if (row := results.comparison(arm, "target_recall")) and verdict(row)}
+    if not rows:
+        return ""
+    told = [arm for arm in rows if verdict(rows[arm]) != "unclear"]
+    sizes = listed([f"{arm} by {points(rows[arm]['difference'])} points" for arm in (told or list(rows))[:4]])
+    where = f"from {results.params.evaluation.reference} in {results.target} recall"
+    if told:
+        return f"Of the other arms, {sizes} {'differs' if len(told) == 1 else 'differ'} {where}, with intervals that exclude zero."
+    arms_differ = "The other arm differs" if len(rows) == 1 else "The other arms differ"
+    return f"{arms_differ} {where}, {sizes}, {'and that' if len(rows) == 1 else 'and none of that'} {'cannot' if len(rows) == 1 else 'can'} be told from chance."
 
 
 def _subject(arm: str, params: Params) -> str:
@@ -286,14 +290,21 @@ def _subject(arm: str, params: Params) -> str:
 
 
 def _accuracy(arm: str, results: Results) -> str:
+    """The accuracy of an arm against the reference, and what the paper reports of both figures."""
     row = results.comparison(arm, "accuracy")
-    word = verdict(row)
-    if not word:
+    if not verdict(row):
         return ""
     ends = interval(row.get("low"), row.get("high"))
-    size = f"{points(row['difference'])} points" + (f" ({ends})" if ends and not word.startswith("one run") else "")
-    end = {"higher": ", an improvement that the interval supports", "lower": ", a loss that the interval supports"}.get(word, ", again not told from chance")
-    return f"Its accuracy differs by {size}{end}."
+    size = f"{points(row['difference'])} points" + (f" ({ends})" if ends and int(row["replicates"]) > 1 else "")
+    end = {"higher": ", an interval above zero", "lower": ", an interval below zero"}.get(verdict(row), ", which is as unclear")
+    if verdict(row) == "unclear" and verdict(results.comparison(arm, "target_recall")) != "unclear":
+        end = ", which chance may explain"
+    reference = results.params.evaluation.reference
+    pairs = [(paper_value(arm, metric), paper_value(reference, metric)) for metric in ("target_recall", "accuracy")]
+    if any(value is None for pair in pairs for value in pair):
+        return f"Its accuracy differs by {size}{end}."
+    recall, accuracy = (points(ours - theirs) for ours, theirs in pairs)
+    return f"Its accuracy differs by {size}{end}; the paper, from one training per arm, reports {recall} points of melanoma recall and {accuracy} of accuracy."
 
 
 def _leak(results: Results) -> str:
@@ -304,7 +315,8 @@ def _leak(results: Results) -> str:
     quality = split_quality(results.split, results.split["split"], results.params.data.target_class)
     if not quality["test_seen"]:
         return "No lesion of the test images was trained on."
-    return f"Of the test images {percent(quality['test_seen_share'])} % show a lesion that was trained on in another photograph ({percent(quality['target_seen_share'])} % of those of {results.target}), which flatters every arm alike."
+    shares = [f"{percent(quality[key])}\u00a0%" for key in ("test_seen_share", "target_seen_share")]
+    return f"Of the test images {shares[0]} show a lesion that was trained on in another photograph ({shares[1]} of those of {results.target}), which flatters every arm."
 
 
 # --- tables -------------------------------------------------------------------------------------
@@ -312,7 +324,9 @@ def _leak(results: Results) -> str:
 
 def paper_value(arm: str, metric: str) -> float | None:
     """The paper's own number (share) for one of its three arms, or None."""
-    return _paper_values().get((arm, metric))
+    values = _paper_values()
+    # balanced multiclass accuracy is macro recall; the paper prints it under that name alone
+    return values.get((arm, metric), values.get((arm, "macro_recall")) if metric == "balanced_accuracy" else None)
 
 
 def _paper_values() -> dict[tuple[str, str], float]:
@@ -321,8 +335,9 @@ def _paper_values() -> dict[tuple[str, str], float]:
         from helpers.evaluation.paper import published
     except ImportError:
         return {}
+    tables = published()
     found: dict[tuple[str, str], float] = {}
-    for frame in published().values():
+    for frame in (tables["metrics"],) if "metrics" in tables else tables.values():
         if "arm" not in frame:
             continue
         if {"metric", "value"} <= set(frame.columns):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helpers.params import Gan, Params, departures
+from helpers.params import Arm, Gan, Params, departures
 from helpers.paths import RunPaths, require
 from helpers.report.style import metric_name
 
@@ -101,7 +101,12 @@ def plain(value: Any) -> str:
     if isinstance(value, (int, np.integer)):
         return f"{value:,}".replace("-", MINUS)
     if isinstance(value, (float, np.floating)):
-        return f"{value:.4g}".replace("-", MINUS)
+        if not math.isfinite(value):
+            return str(value).replace("-", MINUS)
+        if float(value).is_integer() and abs(value) < 1e12:
+            return plain(int(value))
+        small = value != 0 and abs(value) < 1e-6
+        return (f"{value:.4g}" if small else np.format_float_positional(value, precision=4, fractional=False, trim="-")).replace("-", MINUS)
     if isinstance(value, (list, tuple)):
         return ", ".join(plain(part) for part in value)
     if isinstance(value, Mapping):
@@ -117,6 +122,12 @@ def decimals(n: int) -> int:
 def percent(share: float, n: int) -> str:
     """A share of ``n`` images in percent, such as '71.9'."""
     return NONE if _missing(share) else f"{100 * share:.{decimals(n)}f}"
+
+
+def _signed(share: float) -> str:
+    """A published difference in points, with the two decimals of its print."""
+    text = f"{100 * share:+.2f}"
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", MINUS)
 
 
 def points(difference: float, n: int) -> str:
@@ -248,9 +259,20 @@ def hyperparameters_table(params: Params, sections: Sequence[str]) -> Table:
 
 def departures_table(params: Params) -> Table:
     """What this run does otherwise than the paper, from the parameters alone."""
-    rows = [{**row, "paper": plain(row["paper"]), "this_run": plain(row["this_run"])} for row in departures(params)]
+    rows = [{**row, "paper": _setting(row, "paper"), "this_run": _setting(row, "this_run")} for row in departures(params)]
     frame = pd.DataFrame(rows, columns=["parameter", "paper", "this_run", "meaning"])
     return Table(frame, {}, {"paper": "paper's profile", "this_run": "this run"})
+
+
+def _setting(row: Mapping[str, Any], side: str) -> str:
+    """A value of ``departures`` in words; an arm without what it leaves at its default."""
+    value = row[side]
+    if not row["parameter"].startswith("arms."):
+        return plain(value)
+    if value is None:
+        return "no such arm"
+    usual = Arm().model_dump(mode="json")
+    return plain({key: part for key, part in value.items() if part != usual.get(key)})
 
 
 def architecture_table(gan: Gan, paper: Paper) -> Table:
@@ -357,7 +379,7 @@ def recall_change_table(per_class: pd.DataFrame, reference: str, paper: Paper) -
     for arm in [arm for arm in dict.fromkeys(per_class["arm"]) if arm != reference]:
         if arm in published and reference == "baseline":
             frame[f"{arm}_paper"] = published[arm].reindex(means.index).to_numpy(dtype=float)
-            formats[f"{arm}_paper"] = lambda value: f"{100 * value:+.2f}".replace("-", MINUS)
+            formats[f"{arm}_paper"] = _signed
             headers[f"{arm}_paper"] = f"{arm}, paper"
         frame[f"{arm}_this_run"] = (means[arm] - means[reference]).to_numpy()
         formats[f"{arm}_this_run"] = _of_row(lambda row, column=f"{arm}_this_run": points(row[column], row["n"]))
@@ -394,39 +416,10 @@ def _range(values: pd.Series) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def seen_unseen(predictions: pd.DataFrame, split: pd.DataFrame, target: str) -> pd.DataFrame:
-    """Accuracy and the target's recall on test images whose lesion is, and is not, in the training set.
-
-    ``predictions`` is load_predictions' table (arm, replicate, image_id, split, label, p_<class>); rows without a
-    lesion in one of the groups are left out.
-    """
-    trained = set(split.loc[split["split"] == "train", "lesion_id"])
-    lesions = split.set_index("image_id")["lesion_id"]
-    test = predictions[predictions["split"] == "test"].copy()
-    columns = [column for column in test.columns if column.startswith("p_")]
-    guess = np.array([column[2:] for column in columns])[test[columns].to_numpy().argmax(axis=1)]
-    test["correct"] = guess == test["label"].to_numpy()
-    test["lesions"] = np.where(test["image_id"].map(lesions).isin(trained), "seen", "unseen")
-    rows = []
-    for (arm, replicate, group), part in test.groupby(["arm", "replicate", "lesions"], sort=False):
-        of_target = part.loc[part["label"] == target, "correct"]
-        rows.append(
-            {
-                "arm": arm,
-                "replicate": replicate,
-                "lesions": group,
-                "images": len(part),
-                "accuracy": part["correct"].mean(),
-                "target_images": len(of_target),
-                "target_recall": of_target.mean() if len(of_target) else math.nan,
-            }
-        )
-    return pd.DataFrame(rows, columns=["arm", "replicate", "lesions", "images", "accuracy", "target_images", "target_recall"])
-
-
 def seen_unseen_table(seen: pd.DataFrame, target: str) -> Table:
-    """``seen_unseen`` averaged over replicates."""
-    grouped = seen.groupby(["arm", "lesions"], sort=False)
+    """evaluation/metrics_by_lesion.csv averaged over replicates."""
+    order = seen.assign(arm=pd.Categorical(seen["arm"], list(dict.fromkeys(seen["arm"]))))
+    grouped = order.groupby(["arm", "lesions"], observed=True)
     frame = grouped.agg(
         images=("images", "first"), accuracy=("accuracy", "mean"), target_images=("target_images", "first"), target_recall=("target_recall", "mean")
     ).reset_index()
@@ -441,14 +434,21 @@ def seen_unseen_table(seen: pd.DataFrame, target: str) -> Table:
     )
 
 
-def comparisons_table(comparisons: pd.DataFrame, metrics: Sequence[str], n: int) -> Table:
+def comparisons_table(comparisons: pd.DataFrame, metrics: Sequence[str], n: int, target: str = "") -> Table:
     """Differences to the reference arm with their intervals, in points."""
     frame = comparisons[comparisons["metric"].isin(metrics)].reset_index(drop=True)
     frame = frame[[column for column in ("arm", "reference", "metric", "difference", "low", "high", "replicates", "method") if column in frame]]
     shown = {column: (lambda value: points(value, n)) for column in ("difference", "low", "high")}
-    return Table(frame, {**shown, "metric": metric_name}, {"difference": "difference, points", "low": "interval from", "high": "to"})
+    return Table(
+        frame, {**shown, "metric": lambda metric: metric_name(metric, target)}, {"difference": "difference, points", "low": "interval from", "high": "to"}
+    )
 
 
-def findings_table(frame: pd.DataFrame) -> Table:
-    """A table of findings (claims, audit) as it was written."""
-    return Table(frame.reset_index(drop=True))
+def claims_table(claims: pd.DataFrame) -> Table:
+    """evaluation/claims.csv; the bare numbers behind its sentences are saved and not shown."""
+    return Table(claims.reset_index(drop=True), hidden=tuple(name for name in ("metric", "difference", "low", "high") if name in claims))
+
+
+def audit_table(audit: pd.DataFrame) -> Table:
+    """What the paper's numbers say of its statements."""
+    return Table(audit.reset_index(drop=True), headers={"says": "the paper says"})

@@ -1,0 +1,184 @@
+"""What an arm trains on: the split's training images, thinned, repeated or joined by synthetic ones.
+
+Synthetic images enter the training set only. The photographs stay in their memory-mapped array and are
+referred to by index, so that 100,000 of them cost a few megabytes.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageOps
+
+from helpers.data.selection import select_images, wanted_count
+from helpers.errors import DataError, ParameterError
+from helpers.files import digest
+from helpers.params import Arm, Params, SyntheticImages
+from helpers.paths import ROOT, require
+
+IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+WITHHOLD, OVERSAMPLE, SELECT = 1, 2, 3  # each random choice has a stream of its own
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The images that one training sees: first photographs, by index, then extra (synthetic) ones."""
+
+    labels: np.ndarray  # int64 (n,), positions in classes
+    sources: np.ndarray  # int64 (photographs,), rows of the split and of the image array; repeats are allowed
+    extras: np.ndarray  # uint8 (n - photographs, S, S, 3)
+    classes: tuple[str, ...]  # sorted
+    class_weights: np.ndarray | None  # float64 (classes,) of the loss; None: all equal
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def synthetic_images(self) -> int:
+        return len(self.extras)
+
+    def batch(self, images: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        """uint8 (len(indices), S, S, 3) of this set's images at ``indices``; ``images`` is the split's array."""
+        real = indices < len(self.sources)
+        if real.all():
+            return np.ascontiguousarray(images[self.sources[indices]])
+        batch = np.empty((len(indices), *images.shape[1:]), dtype=np.uint8)
+        batch[real] = images[self.sources[indices[real]]]
+        batch[~real] = self.extras[indices[~real] - len(self.sources)]
+        return batch
+
+    def digest(self) -> str:
+        """A fingerprint of labels, selection, extra images and weights."""
+        sums = [hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in (self.labels, self.sources, self.extras)]
+        weights = None if self.class_weights is None else self.class_weights.tolist()
+        return digest(sums, self.classes, weights)
+
+
+def replicate_seed(params: Params, arm: str, replicate: int) -> int:
+    """Seed of one training: ``classifier.seed + replicate``, the same for every arm, so that replicates are paired.
+
+    An arm with the same recipe as an earlier one (``again: {}`` beside ``baseline: {}``) is there to show
+    what chance alone does: it gets seeds of its own, a million further on for each earlier twin.
+    """
+    if arm not in params.arms:
+        raise ParameterError(f"There is no arm '{arm}'; the arms are {', '.join(params.arms)}.")
+    names = list(params.arms)
+    twins = sum(params.arms[name] == params.arms[arm] for name in names[: names.index(arm)])
+    return params.classifier.seed + replicate + 1_000_000 * twins
+
+
+def compose_training_set(
+    split: pd.DataFrame, images: np.ndarray, arm: Arm, target_class: str, synthetic_folder: Path | str | None = None, seed: int = 0
+) -> TrainingSet:
+    """The training set of ``arm``: withheld first, then oversampled from what is left, then joined by synthetic images.
+
+    ``split``: columns dx and split, rows aligned with ``images`` (uint8 (N, S, S, 3)). ``synthetic_folder`` holds images.npy and
+    scores.csv of the GAN that supplies the images; they get ``target_class``. ``seed`` is the replicate's and decides every random choice.
+    Raises ParameterError for an unknown class or too many images, MissingStageError where there are no generated images.
+    """
+    if len(split) != len(images):
+        raise DataError(f"split.csv has {len(split):,} rows and the image array {len(images):,}: run the stage 'eda' again.")
+    classes = tuple(sorted(split["dx"].unique()))
+    codes = split["dx"].map({name: code for code, name in enumerate(classes)}).to_numpy(np.int64)
+    sources = np.flatnonzero((split["split"] == "train").to_numpy())
+    if arm.withhold is not None:
+        sources = _withhold(sources, codes, _code(arm.withhold.class_, classes, "withhold.class"), arm.withhold.fraction, seed)
+    if arm.oversample is not None:
+        sources = _oversample(sources, codes, _code(arm.oversample.class_, classes, "oversample.class"), arm.oversample.count, seed)
+    size = images.shape[1]
+    extras, labels = np.empty((0, size, size, 3), np.uint8), codes[sources]
+    if arm.synthetic is not None:
+        of_folder = arm.synthetic.folder is not None
+        code = _code((arm.synthetic.class_ if of_folder else None) or target_class, classes, "synthetic.class" if of_folder else "data.target_class")
+        extras = _folder_images(arm.synthetic, size, seed) if of_folder else _generated_images(arm.synthetic, synthetic_folder, size, seed)
+        labels = np.concatenate([labels, np.full(len(extras), code, np.int64)])
+    weights = balanced_weights(labels, len(classes)) if arm.loss == "balanced" else None
+    # synthetic images, and test and validation photographs, must never meet
+    assert (split["split"].to_numpy()[sources] == "train").all() and len(labels) == len(sources) + len(extras)
+    return TrainingSet(labels=labels, sources=sources, extras=extras, classes=classes, class_weights=weights)
+
+
+def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Weight per class, proportional to 1 / its number of images, with mean 1 over the images; 0 for an absent class."""
+    counts = np.bincount(labels, minlength=classes)
+    present = counts > 0
+    return np.where(present, len(labels) / (present.sum() * np.maximum(counts, 1)), 0.0)
+
+
+def _rng(seed: int, stream: int) -> np.random.Generator:
+    return np.random.default_rng([seed, stream])
+
+
+def _code(name: str, classes: tuple[str, ...], key: str) -> int:
+    if name not in classes:
+        raise ParameterError(f"{key} is '{name}', and the data hold no such class; the classes are {', '.join(classes)}.")
+    return classes.index(name)
+
+
+def _withhold(sources: np.ndarray, codes: np.ndarray, code: int, fraction: float, seed: int) -> np.ndarray:
+    """``sources`` without a random ``fraction`` of one class."""
+    of_class = sources[codes[sources] == code]
+    count = wanted_count(len(of_class), fraction=fraction) if len(of_class) else 0
+    gone = _rng(seed, WITHHOLD).choice(of_class, size=count, replace=False) if count else of_class
+    return sources[~np.isin(sources, gone)]
+
+
+def _oversample(sources: np.ndarray, codes: np.ndarray, code: int, count: int, seed: int) -> np.ndarray:
+    """``sources`` and ``count`` of one class once more; with replacement only where the class is smaller."""
+    of_class = sources[codes[sources] == code]
+    if not len(of_class):
+        raise ParameterError(f"oversample asks for {count} images of a class that has none in the training set.")
+    again = _rng(seed, OVERSAMPLE).choice(of_class, size=count, replace=count > len(of_class))
+    return np.concatenate([sources, again])
+
+
+def _generated_images(wanted: SyntheticImages, folder: Path | str | None, size: int, seed: int) -> np.ndarray:
+    """The selected images of this run's GAN, resized to ``size``."""
+    if folder is None:
+        raise ParameterError("This arm takes synthetic images, and no folder of them was given.")
+    folder = Path(folder)
+    scores = pd.read_csv(require(folder / "scores.csv", "synthesis"))
+    generated = np.load(require(folder / "images.npy", "synthesis"), mmap_mode="r")
+    if len(scores) != len(generated):
+        raise DataError(f"{folder} holds {len(generated):,} images and {len(scores):,} scores: run the stage 'synthesis' again.")
+    stream = int(_rng(seed, SELECT).integers(2**31))
+    indices = select_images(scores, wanted.select, wanted.count, wanted.fraction, seed=stream)
+    return resize_images(generated[indices], size)
+
+
+def resize_images(images: np.ndarray, size: int) -> np.ndarray:
+    """uint8 (n, R, R, 3) to (n, size, size, 3), bilinear with antialiasing, as the photographs are resized."""
+    if images.shape[1:3] == (size, size):
+        return np.ascontiguousarray(images)
+    return np.stack([np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)) for image in images])
+
+
+def _folder_images(wanted: SyntheticImages, size: int, seed: int) -> np.ndarray:
+    """Anyone's images from a folder and its subfolders, in order of path, resized to ``size``."""
+    folder = ROOT / Path(wanted.folder).expanduser()
+    if not folder.is_dir():
+        raise ParameterError(f"The arm's folder of images, {folder}, does not exist; give a path from the project's folder or an absolute one.")
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS)
+    if not paths:
+        raise DataError(f"{folder} holds no image (looked for {', '.join(sorted(IMAGE_ENDINGS))}).")
+    if wanted.select in ("top", "bottom"):
+        raise ParameterError(f"'select: {wanted.select}' goes by the critic's score, which the images of {folder} have none of; use 'random' or 'all'.")
+    count = wanted_count(len(paths), wanted.count, wanted.fraction)
+    if count < len(paths):
+        chosen = np.sort(_rng(seed, SELECT).choice(len(paths), size=count, replace=False))
+        paths = [paths[index] for index in chosen]
+    images = np.empty((len(paths), size, size, 3), np.uint8)
+    for row, path in zip(images, paths, strict=True):
+        row[:] = _read_image(path, size)
+    return images
+
+
+def _read_image(path: Path, size: int) -> np.ndarray:
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+            return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path} cannot be read as an image ({error}): replace it or take it out of the folder.") from error

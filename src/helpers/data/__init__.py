@@ -1,0 +1,1 @@
+"""Images, metadata and splits. Imports nothing of the other rooms."""

@@ -1,0 +1,168 @@
+"""Files below a folder, members of unopened zip archives included: found safely, read one at a time, never unpacked."""
+
+import os
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from helpers.errors import DataError
+
+MAX_DEPTH = 5  # folders below the root; HAM10000's layouts need two
+MAX_FILES = 500_000  # more than this is somebody's whole disk
+MAX_MEMBER_BYTES = 256 * 2**20  # of one zip member, unpacked
+MAX_ARCHIVE_BYTES = 200 * 2**30  # of all members of one archive, unpacked
+MAX_RATIO = 200  # unpacked to packed, for members above a mebibyte
+IGNORED = re.compile(r"^\.|^__MACOSX$|^lost\+found$|^ISIC2018_Task3_(Test|Validation)|segmentation", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file in a folder, or a member of a zip archive."""
+
+    name: str  # path below the root; 'part_1.zip/a.jpg' for a member
+    path: Path  # the file, or the archive
+    member: str | None  # the member's name inside the archive
+    size: int  # bytes, unpacked
+
+    @property
+    def stem(self) -> str:
+        return PurePosixPath(self.name).stem
+
+    @property
+    def ending(self) -> str:
+        return PurePosixPath(self.name).suffix.lower()
+
+
+def shown(names: Iterable[str], limit: int = 5) -> str:
+    """A few names for a sentence: ``'a, b, c, d, e and 12 more'``."""
+    names = list(names)
+    rest = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+class FileTree:
+    """All files below ``root`` (a folder or one zip archive), in folders first, then in zip archives, each in name order.
+
+    Symbolic links are followed, each folder once. Hidden files, segmentations and the challenge's test and validation parts are
+    passed over. Reading is safe from several threads. Raises DataError for a missing root, a folder too deep or too full,
+    and an archive that is damaged, encrypted or unsafe.
+    """
+
+    def __init__(self, root: Path | str):
+        self.root = Path(root).expanduser()
+        if not self.root.exists():
+            raise DataError(f"The data folder {self.root} does not exist: check data.root (or --data-root).")
+        self._archives: dict[Path, zipfile.ZipFile] = {}
+        try:
+            plain = [Found(self.root.name, self.root, None, 0)] if self.root.is_file() else list(_walk(self.root))
+            self.files = [file for file in plain if file.ending != ".zip"]
+            for file in plain:
+                if file.ending == ".zip":
+                    self.files += self._members(file)
+        except BaseException:
+            self.close()
+            raise
+
+    def _members(self, file: Found) -> list[Found]:
+        archive = _open_archive(file)
+        self._archives[file.path] = archive
+        members = [member for member in archive.infolist() if not member.is_dir()]
+        _check_members(file, archive.infolist())
+        found = [Found(f"{file.name}/{member.filename}", file.path, member.filename, member.file_size) for member in members]
+        return sorted((f for f in found if not _ignored(f.member)), key=lambda f: f.name)
+
+    def read(self, file: Found) -> bytes:
+        """The bytes of ``file``. Raises OSError where they cannot be had (a damaged member included)."""
+        if file.member is None:
+            if file.path.stat().st_size > MAX_MEMBER_BYTES:
+                raise OSError(f"larger than {MAX_MEMBER_BYTES // 2**20} MB")
+            return file.path.read_bytes()
+        try:
+            return self._archives[file.path].read(file.member)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+            raise OSError(f"damaged inside the archive ({error})") from None
+
+    def close(self) -> None:
+        """Close the archives."""
+        for archive in self._archives.values():
+            archive.close()
+        self._archives.clear()
+
+
+def _ignored(name: str) -> bool:
+    return any(IGNORED.search(part) for part in PurePosixPath(name).parts)
+
+
+def _walk(root: Path) -> Iterator[Found]:
+    """Files below ``root``, folder by folder in name order; a folder met again through a link is passed over."""
+    met: set[tuple[int, int]] = set()
+    count = 0
+    pending = [(root, "", 0)]
+    while pending:
+        folder, prefix, depth = pending.pop()
+        try:
+            state = folder.stat()
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            raise DataError(f"The folder {folder} cannot be read: {error.strerror or error}.") from None
+        if (state.st_dev, state.st_ino) in met:
+            continue
+        met.add((state.st_dev, state.st_ino))
+        folders = []
+        for entry in entries:
+            if IGNORED.search(entry.name):
+                continue
+            count += 1
+            if count > MAX_FILES:
+                raise DataError(f"{root} holds more than {MAX_FILES:,} files, which is no image data set: name its folder itself.")
+            try:
+                if entry.is_dir():
+                    folders.append((Path(entry.path), f"{prefix}{entry.name}/", depth + 1))
+                elif entry.is_file():
+                    yield Found(f"{prefix}{entry.name}", Path(entry.path), None, entry.stat().st_size)
+            except OSError:
+                continue  # a link in a loop with itself, or gone meanwhile: a missing image is told by its id
+        if depth < MAX_DEPTH:
+            pending += reversed(folders)
+
+
+def _open_archive(file: Found) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file.path)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise DataError(f"{file.name} is not a whole zip archive ({error}): download it again, or take it away.") from None
+
+
+def _check_members(file: Found, members: list[zipfile.ZipInfo]) -> None:
+    """Raise DataError for members that an honest image archive does not have."""
+    if len(members) > MAX_FILES:
+        raise DataError(f"{file.name} lists {len(members):,} members, more than the {MAX_FILES:,} that an image archive may have.")
+    total = 0
+    for member in members:
+        fault = _fault(member)
+        if fault:
+            raise DataError(f"{file.name} is refused: its member '{member.orig_filename}' {fault}. Take an archive from the data's official home.")
+        total += member.file_size
+    if total > MAX_ARCHIVE_BYTES:
+        raise DataError(f"{file.name} is refused: it would unpack to {total / 1e9:,.0f} GB.")
+
+
+def _fault(member: zipfile.ZipInfo) -> str:
+    name = member.orig_filename.replace("\\", "/")
+    if name.startswith("/") or re.match(r"[A-Za-z]:", name):
+        return "has an absolute path"
+    if ".." in name.split("/"):
+        return "points outside the archive"
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return "is a link"
+    if member.flag_bits & 1:
+        return "is encrypted"
+    if member.file_size > MAX_MEMBER_BYTES:
+        return f"would unpack to {member.file_size / 1e6:,.0f} MB"
+    if member.file_size > 2**20 and member.file_size > MAX_RATIO * max(member.compress_size, 1):
+        return f"is packed {member.file_size / max(member.compress_size, 1):,.0f} times smaller than it is, as no photograph can be"
+    return ""

@@ -1,0 +1,232 @@
+"""HAM10000 from its official home, a Dataverse, by its DOI: sizes said first, checksums kept, no half file under a final name."""
+
+import fcntl
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from helpers.errors import DataError
+from helpers.files import write_json
+from helpers.progress import Progress
+
+DOI = "10.7910/DVN/DBW86T"
+SERVER = "https://dataverse.harvard.edu"
+WANTED = (r"HAM10000_images_part_?1\.zip", r"HAM10000_images_part_?2\.zip", r"HAM10000_metadata(\.(csv|tab|tsv|txt))?")
+RECORD = "download.json"  # written last: with it, the download is whole
+TIMEOUT = 60  # seconds without a byte
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file of the Dataverse listing."""
+
+    name: str  # under which it is kept
+    url: str
+    size: int  # bytes
+    checksum: str | None  # 'md5:…', as the server gives it
+
+
+class _Unreachable(Exception):
+    """A failure that may pass: no connection, a busy server, bytes that went astray."""
+
+
+class _Refused(_Unreachable):
+    """A failure that another attempt will not mend."""
+
+
+def is_downloaded(folder: Path | str) -> bool:
+    """Whether ``folder`` holds a finished download: its record, and every file that it lists at its size."""
+    import json
+
+    folder = Path(folder)
+    try:
+        files = json.loads((folder / RECORD).read_text(encoding="utf-8"))["files"]
+        return bool(files) and all((folder / file["name"]).stat().st_size == file["size"] for file in files)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def fetch(folder: Path | str, server: str | None = None, doi: str = DOI, attempts: int = 4, pause: float = 5.0, say: Callable[[str], None] = print) -> Path:
+    """Download HAM10000's images and metadata into ``folder`` and return it; at once where that was done before.
+
+    Files that arrived whole are kept, one that was interrupted starts afresh. ``server`` is the address of the Dataverse, ``attempts``
+    the tries per request, ``pause`` the seconds after the first (doubled each time). Raises DataError with the way out: no network, a full
+    disk, a server's refusal, a wrong checksum.
+    """
+    folder, server = Path(folder), (server or SERVER).rstrip("/")
+    if is_downloaded(folder):
+        return folder
+    by_hand = (
+        f"Or download HAM10000_images_part_1.zip, HAM10000_images_part_2.zip and HAM10000_metadata from https://doi.org/{doi} by hand "
+        f"into {folder}, or into a folder that you name with --data-root; the zip files stay as they are."
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder):
+            if not is_downloaded(folder):
+                _fetch(folder, server, doi, attempts, pause, say)
+    except _Unreachable as error:
+        raise DataError(f"HAM10000 could not be downloaded from {server}: {error}. Try again later: files that arrived whole are kept. {by_hand}") from None
+    except OSError as error:
+        raise DataError(f"HAM10000 cannot be kept in {folder}: {error.strerror or error}. {by_hand}") from None
+    return folder
+
+
+def _fetch(folder: Path, server: str, doi: str, attempts: int, pause: float, say: Callable[[str], None]) -> None:
+    partial = folder / ".partial"
+    shutil.rmtree(partial, ignore_errors=True)  # what a killed download left
+    files = _patiently(lambda: _listing(server, doi), attempts, pause, say)
+    missing = [file for file in files if not _whole(folder / file.name, file)]
+    size = sum(file.size for file in missing)
+    say(f"Downloading HAM10000 (doi:{doi}, CC BY-NC 4.0): {len(missing)} of {len(files)} files, {_bytes(size)}, into {folder}.")
+    free = shutil.disk_usage(folder).free
+    if free < size * 1.05:
+        raise DataError(
+            f"The download needs {_bytes(size)} and the disk of {folder} has {_bytes(free)} free: make room, or name another folder with --data-root."
+        )
+    partial.mkdir()
+    try:
+        for file in missing:
+            _patiently(lambda file=file: _fetch_file(file, partial, folder), attempts, pause, say)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    kept = [{"name": file.name, "size": (folder / file.name).stat().st_size, "checksum": file.checksum} for file in files]
+    write_json(folder / RECORD, {"doi": doi, "licence": "CC BY-NC 4.0", "files": kept})
+
+
+def _patiently(act: Callable[[], Any], attempts: int, pause: float, say: Callable[[str], None]) -> Any:
+    """What ``act`` returns, tried again after failures that may pass."""
+    for attempt in range(1, attempts + 1):
+        try:
+            return act()
+        except _Unreachable as error:
+            if attempt == attempts or isinstance(error, _Refused):
+                raise
+            say(f"{str(error)[0].upper()}{str(error)[1:]}; attempt {attempt + 1} of {attempts} in {pause:.0f} s.")
+            time.sleep(pause)
+            pause *= 2
+
+
+def _listing(server: str, doi: str) -> list[RemoteFile]:
+    """The wanted files, from the Dataverse's JSON listing of the data set."""
+    import requests
+
+    with _failures("its list of files"):
+        response = requests.get(f"{server}/api/datasets/:persistentId", params={"persistentId": f"doi:{doi}"}, timeout=TIMEOUT)
+        response.raise_for_status()
+        try:
+            entries = [entry["dataFile"] for entry in response.json()["data"]["latestVersion"]["files"]]
+            found = [_remote(server, entry, pattern) for pattern in WANTED for entry in entries if _named(entry, pattern)]
+        except (ValueError, KeyError, TypeError):
+            raise _Unreachable("its list of files makes no sense (is a proxy or a login page in the way?)") from None
+    if len(found) != len(WANTED):
+        raise DataError(f"The data set doi:{doi} at {server} lists {len(found)} of the {len(WANTED)} files that HAM10000 consists of: its home has changed.")
+    return found
+
+
+def _named(entry: dict[str, Any], pattern: str) -> bool:
+    return re.fullmatch(pattern, entry["filename"], re.IGNORECASE) is not None
+
+
+def _remote(server: str, entry: dict[str, Any], pattern: str) -> RemoteFile:
+    """A listed file. A table that the Dataverse has converted is asked for as it was deposited: only that has the listed checksum."""
+    converted = bool(entry.get("originalFileFormat"))
+    name = (entry.get("originalFileName") or entry["filename"]) if converted else entry["filename"]
+    name = name if re.fullmatch(pattern, name, re.IGNORECASE) else entry["filename"]
+    checksum = entry.get("checksum") or {}
+    kind, value = str(checksum.get("type", "MD5")).lower().replace("-", ""), entry.get("md5") or checksum.get("value")
+    size = int((entry.get("originalFileSize") if converted else None) or entry["filesize"])
+    url = f"{server}/api/access/datafile/{int(entry['id'])}{'?format=original' if converted else ''}"
+    kind = "md5" if entry.get("md5") else kind
+    return RemoteFile(name, url, size, f"{kind}:{value}" if value and kind in ("md5", "sha1", "sha256", "sha512") else None)
+
+
+def _whole(path: Path, file: RemoteFile) -> bool:
+    """Whether ``path`` is there with the listed size; the checksum was tested before it got its name."""
+    return path.is_file() and path.stat().st_size == file.size
+
+
+def _fetch_file(file: RemoteFile, partial: Path, folder: Path) -> None:
+    """Download one file beside its place, check it, and move it there."""
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")
+    bar = _Bar(file)
+    try:
+        with _failures(file.name):
+            downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=2**20, timeout=TIMEOUT)
+            path = Path(pooch.retrieve(file.url, known_hash=file.checksum, fname=file.name, path=partial, downloader=downloader))
+    finally:
+        bar.end()
+    got = path.stat().st_size
+    if file.checksum is None and got != file.size:
+        path.unlink()
+        raise _Unreachable(f"{file.name} came with {got:,} bytes in place of {file.size:,}")
+    with open(path, "rb") as written:
+        os.fsync(written.fileno())
+    os.replace(path, folder / file.name)
+
+
+@contextmanager
+def _failures(what: str) -> Iterator[None]:
+    """Turn the network's exceptions into one that may pass, or into a DataError."""
+    import requests
+
+    try:
+        yield
+    except requests.HTTPError as error:
+        status = error.response.status_code
+        kind = _Refused if 400 <= status < 500 and status not in (408, 429) else _Unreachable
+        raise kind(f"the server answered {status} ({error.response.reason}) for {what}") from None
+    except requests.Timeout:
+        raise _Unreachable(f"no answer within {TIMEOUT} s for {what}") from None
+    except requests.exceptions.ChunkedEncodingError:
+        raise _Unreachable(f"the connection was closed in the middle of {what}") from None
+    except requests.ConnectionError:
+        raise _Unreachable(f"no connection for {what} (is there a network?)") from None
+    except requests.RequestException as error:
+        raise _Unreachable(f"{what} failed ({type(error).__name__})") from None
+    except ValueError as error:
+        if "hash" not in str(error).lower():
+            raise
+        raise _Unreachable(f"{what} arrived with a wrong checksum") from None
+
+
+class _Bar:
+    """pooch's progress bar, drawn by Progress in megabytes."""
+
+    def __init__(self, file: RemoteFile):
+        self.total = file.size
+        self.done = 0
+        self.progress = Progress(file.name, total=max(1, round(file.size / 1e6)), unit="MB")
+
+    def update(self, size: int) -> None:
+        self.done = min(self.total, self.done + size)
+        self.progress.update(round(self.done / 1e6))
+
+    def reset(self) -> None:
+        self.done = 0
+
+    def close(self) -> None:
+        """Left to ``end``, which also runs after a failure."""
+
+    def end(self) -> None:
+        self.progress.close()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One download at a time; a second job waits and finds it done."""
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _bytes(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(size / 1e6, 0.1):.1f} MB"

@@ -1,0 +1,276 @@
+"""HAM10000 in every layout that people have: official zips, Kaggle's folders, the ISIC 2018 challenge's, one flat folder.
+
+Source: Tschandl, Rosendahl, Kittler, Scientific Data 5:180161 (2018), doi:10.7910/DVN/DBW86T.
+"""
+
+import io
+import re
+import warnings
+from collections.abc import Sequence, Sized
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from helpers.data.archives import FileTree, Found, shown
+from helpers.data.download import fetch
+from helpers.errors import DataError
+
+__all__ = ["CLASSES", "CLASS_NAMES", "COLUMNS", "IMAGES", "Dataset", "fetch", "load_metadata", "open_dataset"]
+
+CLASS_NAMES = {
+    "akiec": "actinic keratosis",
+    "bcc": "basal cell carcinoma",
+    "bkl": "benign keratosis",
+    "df": "dermatofibroma",
+    "mel": "melanoma",
+    "nv": "melanocytic naevus",
+    "vasc": "vascular lesion",
+}
+CLASSES = tuple(CLASS_NAMES)
+COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
+IMAGES = 10_015  # in the whole data set
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
+TABLE_ENDINGS = (".csv", ".tab", ".tsv", ".txt")
+CONFIRMATIONS = {  # the challenge's words for dx_type
+    "histopathology": "histo",
+    "serial imaging showing no change": "follow_up",
+    "single image expert consensus": "consensus",
+    "confocal microscopy with consensus dermoscopy": "confocal",
+}
+
+
+@dataclass
+class Dataset:
+    """An opened data set: its metadata in file order, and its images as bytes on demand.
+
+    ``metadata`` has the seven official columns (age: float, years, NaN where unknown; the others text). ``lesions_known`` is false
+    where the layout does not say which images show the same lesion, and every image counts as a lesion of its own.
+    """
+
+    root: Path
+    layout: str
+    metadata: pd.DataFrame
+    lesions_known: bool = True
+    images: dict[str, Found] = field(default_factory=dict, repr=False)
+    tree: FileTree | None = field(default=None, repr=False)
+
+    def read(self, image_id: str) -> bytes:
+        """The encoded bytes of an image; safe from several threads. Raises OSError where they cannot be read."""
+        return self.tree.read(self.images[image_id])
+
+    def close(self) -> None:
+        """Close the archives."""
+        if self.tree is not None:
+            self.tree.close()
+
+    def __enter__(self) -> "Dataset":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_dataset(root: Path | str, classes: Sequence[str] | None = CLASSES) -> Dataset:
+    """Open the data set below ``root``, whatever its layout, and check that rows and images agree.
+
+    An image found twice under the same file name is taken where it is met first, folders before archives. ``classes`` are the
+    allowed values of dx (None: any). No image is decoded here. Raises DataError with one sentence that names what is wrong.
+    """
+    tree = FileTree(root)
+    try:
+        metadata, lesions_known, origin = _read_metadata(tree, classes)
+        images = _find_images(tree)
+        _check_agreement(metadata, images, tree)
+        return Dataset(tree.root, _layout(origin, lesions_known, images), metadata, lesions_known, images, tree)
+    except BaseException:
+        tree.close()
+        raise
+
+
+def load_metadata(root: Path | str, classes: Sequence[str] | None = CLASSES) -> pd.DataFrame:
+    """The metadata below ``root`` (or the table itself) in file order, with the seven official columns. Raises DataError."""
+    tree = FileTree(root)
+    try:
+        return _read_metadata(tree, classes)[0]
+    finally:
+        tree.close()
+
+
+# --- metadata ---------------------------------------------------------------------------------------
+
+
+def _read_metadata(tree: FileTree, classes: Sequence[str] | None) -> tuple[pd.DataFrame, bool, Found]:
+    """Metadata, whether its lesions are known, and the file that it stands in."""
+    named = [file for file in tree.files if re.fullmatch(r"ham10000_metadata", file.stem, re.IGNORECASE) and file.ending in ("", *TABLE_ENDINGS)]
+    tables = [file for file in tree.files if file.ending in TABLE_ENDINGS and file not in named]
+    truths = [file for file in tables if "groundtruth" in file.stem.lower()]
+    if named:
+        return _only(tree, named, classes), True, named[0]
+    for file in truths:
+        if "MEL" in (columns := _columns(tree, file)) and "image" in columns:
+            metadata, known = _from_challenge(tree, file, [table for table in tables if "grouping" in table.stem.lower()])
+            return _checked(metadata, file.name, classes), known, file
+    others = [file for file in tables if file not in truths and {"image_id", "dx"} <= set(_columns(tree, file))]
+    if others:
+        return _only(tree, others, classes), True, others[0]
+    inner = [file.name for file in tree.files if file.ending == ".zip"]
+    if inner:
+        raise DataError(f"{tree.root} holds zip archives inside a zip archive ({shown(inner)}): unpack the outer one.")
+    raise DataError(
+        f"{tree.root} holds no metadata: looked for HAM10000_metadata (.csv, .tab, .tsv, .txt or no ending), "
+        "ISIC2018_Task3_Training_GroundTruth.csv and any table with the columns image_id and dx."
+    )
+
+
+def _only(tree: FileTree, files: list[Found], classes: Sequence[str] | None) -> pd.DataFrame:
+    """The metadata of several copies, which must say the same."""
+    first = _official(tree, files[0], classes)
+    for other in files[1:]:
+        if not _official(tree, other, classes).equals(first):
+            raise DataError(f"{tree.root} holds two different tables of metadata, {files[0].name} and {other.name}: keep one.")
+    return first
+
+
+def _official(tree: FileTree, file: Found, classes: Sequence[str] | None) -> pd.DataFrame:
+    table = _table(tree, file)
+    missing = [column for column in COLUMNS if column not in table.columns]
+    if missing:
+        raise DataError(f"{file.name} lacks the column {shown(missing, 7)}; it has {shown(table.columns, 12)}.")
+    return _checked(table[list(COLUMNS)].copy(), file.name, classes)
+
+
+def _columns(tree: FileTree, file: Found) -> list[str]:
+    try:
+        return list(_table(tree, file, rows=0).columns)
+    except DataError:
+        return []
+
+
+def _table(tree: FileTree, file: Found, rows: int | None = None) -> pd.DataFrame:
+    """A table as text values, its separator (comma, tab, semicolon) read off the header."""
+    try:
+        text = tree.read(file).decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{file.name} cannot be read: {error}.") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{file.name} is not UTF-8 text: save it as CSV in UTF-8.") from None
+    text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
+    header = text.split("\n", 1)[0]
+    separator = max("\t;,", key=header.count)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # pandas drops surplus fields with no more than a warning
+            table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, nrows=rows, index_col=False, on_bad_lines="error")
+    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, ValueError) as error:
+        raise DataError(f"{file.name} is no table: {str(error).strip().rstrip('.')}.") from None
+    known = {column.lower(): column for column in COLUMNS}
+    table.columns = [known.get(str(column).strip().lower(), str(column).strip()) for column in table.columns]
+    if len(set(table.columns)) < len(table.columns):
+        raise DataError(f"{file.name} has a column twice: {shown(table.columns, 12)}.")
+    return table.apply(lambda column: column.fillna("").str.strip()) if len(table) else table
+
+
+def _checked(table: pd.DataFrame, name: str, classes: Sequence[str] | None) -> pd.DataFrame:
+    """``table`` with its values checked and age as a number."""
+    if table.empty:
+        raise DataError(f"{name} has a header and no rows.")
+    table["image_id"] = table["image_id"].str.replace(r"\.(jpe?g|png)$", "", regex=True, case=False)
+    for column in ("image_id", "lesion_id", "dx"):
+        blank = table.index[table[column] == ""]
+        if len(blank):
+            raise DataError(f"{name}: no {column} in {_plural(blank, 'row')} (line {shown(str(row + 2) for row in blank)}).")
+    twice = table["image_id"][table["image_id"].duplicated()].unique()
+    if len(twice):
+        raise DataError(f"{name} has {_plural(twice, 'image id')} more than once: {shown(twice)}.")
+    unsafe = table["image_id"][table["image_id"].str.contains(r"[/\\\x00]")]
+    if len(unsafe):
+        raise DataError(f"{name}: an image id is a name without slashes, unlike {shown(unsafe)}.")
+    if classes is not None:
+        table["dx"] = table["dx"].str.lower()
+        unknown = table[~table["dx"].isin(classes)]
+        if len(unknown):
+            found = shown(f"'{value}'" for value in unknown["dx"].unique())
+            raise DataError(f"{name} has {_plural(unknown, 'row')} of an unknown class, {found} ({shown(unknown['image_id'])}); known: {', '.join(classes)}.")
+    return _typed(table, name)
+
+
+def _typed(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    known = ~table["age"].str.lower().isin(["", "unknown", "na", "nan", "none"])
+    age = pd.to_numeric(table["age"].str.replace(",", ".", regex=False), errors="coerce").astype(float)
+    wrong = table[known & ~age.between(0, 130)]
+    if len(wrong):
+        raise DataError(f"{name}: an age is a number of years, not '{wrong['age'].iloc[0]}' ({shown(wrong['image_id'])}).")
+    table["age"] = age
+    for column in ("dx_type", "sex", "localization"):
+        table[column] = table[column].replace("", "unknown")
+    return table[list(COLUMNS)].reset_index(drop=True)
+
+
+def _from_challenge(tree: FileTree, truth: Found, groupings: list[Found]) -> tuple[pd.DataFrame, bool]:
+    """The challenge's one-hot labels as official columns, with lesions from its LesionGroupings table where there is one."""
+    table = _table(tree, truth)
+    codes = [column for column in table.columns if column != "image"]
+    values = table[codes].apply(pd.to_numeric, errors="coerce")
+    wrong = table["image"][(values.isin([0, 1]).sum(axis=1) < len(codes)) | (values.sum(axis=1) != 1)]
+    if len(wrong):
+        raise DataError(f"{truth.name}: each row marks one class with 1 and the others with 0, unlike {shown(wrong)}.")
+    metadata = pd.DataFrame({"image_id": table["image"], "dx": values.idxmax(axis=1).str.lower() if len(values) else []})
+    metadata = metadata.assign(lesion_id=metadata["image_id"], dx_type="", age="", sex="", localization="")
+    for file in groupings:
+        groups = _table(tree, file)
+        if {"image", "lesion_id"} <= set(groups.columns):
+            groups = groups.drop_duplicates("image").set_index("image")
+            metadata["lesion_id"] = metadata["image_id"].map(groups["lesion_id"]).fillna("")
+            if "diagnosis_confirm_type" in groups.columns:
+                metadata["dx_type"] = metadata["image_id"].map(groups["diagnosis_confirm_type"]).replace(CONFIRMATIONS).fillna("")
+            return metadata, True
+    warnings.warn(f"{truth.name} does not say which images show the same lesion: each counts as its own, and a split by lesion is impossible.", stacklevel=4)
+    return metadata, False
+
+
+# --- images -----------------------------------------------------------------------------------------
+
+
+def _find_images(tree: FileTree) -> dict[str, Found]:
+    """The first file of each image id. Raises DataError where one id has two different file names."""
+    images: dict[str, Found] = {}
+    clashes = []
+    for file in tree.files:
+        if file.ending in IMAGE_ENDINGS:
+            first = images.setdefault(file.stem, file)
+            if PurePosixPath(first.name).name.lower() != PurePosixPath(file.name).name.lower():
+                clashes.append(f"{first.name} and {file.name}")
+    if clashes:
+        raise DataError(f"{len(clashes):,} images are there under two file names: {shown(clashes, 3)}. Keep one of each.")
+    return images
+
+
+def _check_agreement(metadata: pd.DataFrame, images: dict[str, Found], tree: FileTree) -> None:
+    """Raise DataError, in one sentence, for rows without an image and images without a row."""
+    missing = [image_id for image_id in metadata["image_id"] if image_id not in images]
+    extra = sorted(images.keys() - set(metadata["image_id"]))
+    faults = []
+    if not images:
+        faults.append(f"no image (looked for {', '.join(IMAGE_ENDINGS)}, in folders and zip archives)")
+    elif missing:
+        faults.append(f"{_plural(missing, 'row')} without an image ({shown(missing)})")
+    if extra:
+        faults.append(f"{_plural(extra, 'image')} without a row ({shown(images[image_id].name for image_id in extra)})")
+    if faults:
+        parts = " Are both HAM10000_images_part_1 and _part_2 there?" if images and len(missing) >= 1000 else ""
+        raise DataError(f"{tree.root} has {' and '.join(faults)}.{parts}")
+
+
+def _plural(things: Sized, noun: str) -> str:
+    return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def _layout(origin: Found, lesions_known: bool, images: dict[str, Found]) -> str:
+    """A few words for the manifest."""
+    homes = {PurePosixPath(file.name).parent for file in images.values()}
+    if "groundtruth" in origin.stem.lower():
+        return "ISIC 2018 challenge" + ("" if lesions_known else ", lesions unknown")
+    if any(file.member for file in images.values()):
+        return "zip archives" if all(file.member for file in images.values()) else "folders and zip archives"
+    return "one folder" if len(homes) == 1 else "several folders"

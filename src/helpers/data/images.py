@@ -1,0 +1,321 @@
+"""Photographs to arrays: verified, split and listed once, decoded once per size, memory-mapped from then on."""
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image, UnidentifiedImageError
+
+from helpers import paths
+from helpers.data import download, ham10000
+from helpers.data.archives import shown
+from helpers.data.ham10000 import Dataset
+from helpers.data.splits import split_metadata
+from helpers.errors import DataError, ParameterError
+from helpers.files import atomic_path, digest, write_json
+from helpers.params import Data
+from helpers.paths import RunPaths, require
+from helpers.progress import Progress
+
+VERSION = 1  # of the decoding below: raise it when the same photograph would give other pixels
+FILTERS = {"nearest": Image.Resampling.NEAREST, "area": Image.Resampling.BOX, "bilinear": Image.Resampling.BILINEAR}
+MAX_PIXELS = 50_000_000  # 100 times HAM10000's; beyond lies a decompression bomb
+MIN_SIDE = 8  # pixels
+
+
+# --- the stage 'eda' --------------------------------------------------------------------------------
+
+
+def prepare_data(run: RunPaths, data: Data) -> pd.DataFrame:
+    """Draw, fetch or open the data, verify every image, split, and write split.csv and manifest.json; returns the split table.
+
+    Columns: image_id, lesion_id, dx, dx_type, age, sex, localization, split, in metadata order. Files whose bytes would not change are
+    left untouched. Raises DataError with one sentence that names what is missing or broken.
+    """
+    with open_source(run, data) as dataset:
+        metadata = dataset.metadata
+        if data.target_class not in set(metadata["dx"]):
+            raise DataError(f"data.target_class is '{data.target_class}', and the data have no such class; they have {', '.join(sorted(set(metadata['dx'])))}.")
+        if data.split.by == "lesion" and not dataset.lesions_known:
+            raise DataError(
+                f"{dataset.root} does not say which images show the same lesion, so data.split.by cannot be 'lesion': "
+                "add the challenge's LesionGroupings csv, use the official metadata, or split by 'image'."
+            )
+        split = split_metadata(metadata, data.split.by, data.split.fractions, data.split.seed)
+        table = metadata.assign(split=split)[["image_id", "lesion_id", "dx", "dx_type", "age", "sex", "localization", "split"]]
+        checks = verify_images(dataset)
+        manifest = _manifest(data.source, dataset, checks)
+    write_if_changed(run.split, table.to_csv(index=False, lineterminator="\n"))
+    write_if_changed(run.manifest, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    return load_split(run)
+
+
+def load_split(run: RunPaths) -> pd.DataFrame:
+    """The table that prepare_data wrote. Raises MissingStageError before that."""
+    text = ["lesion_id", "image_id", "dx", "dx_type", "sex", "localization", "split"]
+    return pd.read_csv(require(run.split, "eda"), dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={"age": [""]})
+
+
+def load_manifest(run: RunPaths) -> dict[str, Any]:
+    """The manifest that prepare_data wrote. Raises MissingStageError before that."""
+    return json.loads(require(run.manifest, "eda").read_text(encoding="utf-8"))
+
+
+def open_source(run: RunPaths, data: Data) -> Dataset:
+    """The opened data set that ``data.source`` names: drawn, in the user's folder, or downloaded. Raises DataError."""
+    if data.source == "phantom":
+        from helpers.data.phantom import draw_dataset
+
+        with _LateBar("drawing lesions", data.phantom.images) as bar:
+            folder = draw_dataset(run.data / "phantom", images=data.phantom.images, seed=data.phantom.seed, progress=bar.update)
+        return ham10000.open_dataset(folder)
+    dataset = ham10000.open_dataset(_real_root(data.root))
+    if len(dataset.metadata) != ham10000.IMAGES:
+        warnings.warn(f"{dataset.root} holds {len(dataset.metadata):,} of HAM10000's {ham10000.IMAGES:,} images.", stacklevel=2)
+    return dataset
+
+
+def _real_root(root: str | None) -> Path:
+    """The user's folder, relative to where they are or to the project; else the project's download, made where there is none."""
+    if root is not None:
+        path = Path(root).expanduser()
+        return path if path.is_absolute() or path.exists() else paths.ROOT / path
+    home = paths.DOWNLOADS / "ham10000"
+    # zips put there by hand have no record of a download, and are as good
+    by_hand = next((folder for folder in (home, paths.DOWNLOADS) if _holds_official_files(folder)), None)
+    return by_hand or download.fetch(home)
+
+
+def _holds_official_files(folder: Path) -> bool:
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    # folders too: a zip archive may have been unpacked and taken away
+    wanted = [pattern.replace(r"\.zip", r"(\.zip)?") for pattern in download.WANTED]
+    return all(any(re.fullmatch(pattern, name, re.IGNORECASE) for name in names) for pattern in wanted)
+
+
+def verify_images(dataset: Dataset) -> pd.DataFrame:
+    """Read and decode every image in parallel; one row per image in metadata order: image_id, sha256 (of its bytes), width, height.
+
+    Raises DataError that names the broken ones: empty, cut off, neither JPEG nor PNG, too large, too small.
+    """
+
+    def check(image_id: str) -> tuple[str, str, int, int, str]:
+        try:
+            content = dataset.read(image_id)
+            width, height = decode(content).size
+            return image_id, hashlib.sha256(content).hexdigest(), width, height, ""
+        except (OSError, DataError) as error:
+            return image_id, "", 0, 0, str(getattr(error, "strerror", None) or error)
+
+    ids = list(dataset.metadata["image_id"])
+    rows = list(_in_parallel(check, ids, "verifying images"))
+    broken = [f"{dataset.images[image_id].name} ({fault})" for image_id, _, _, _, fault in sorted(rows) if fault]
+    if broken:
+        noun = "image is" if len(broken) == 1 else "images are"
+        raise DataError(f"{len(broken):,} of {len(rows):,} {noun} broken: {shown(broken)}. Get {'it' if len(broken) == 1 else 'them'} anew.")
+    return pd.DataFrame([row[:4] for row in rows], columns=["image_id", "sha256", "width", "height"])
+
+
+def _manifest(source: str, dataset: Dataset, checks: pd.DataFrame) -> dict[str, Any]:
+    metadata = dataset.metadata
+    (width, height), _ = max(checks.groupby(["width", "height"]).size().items(), key=lambda item: (item[1], item[0]))
+    return {
+        "source": source,
+        "layout": dataset.layout,
+        "images": len(metadata),
+        "lesions": int(metadata["lesion_id"].nunique()),
+        "classes": {str(name): int(count) for name, count in metadata["dx"].value_counts().sort_index().items()},
+        "checksum": _checksum(metadata, zip(checks["image_id"], checks["sha256"], strict=True)),
+        "image_width": int(width),
+        "image_height": int(height),
+    }
+
+
+def _checksum(metadata: pd.DataFrame, hashes: Iterable[tuple[str, str]]) -> str:
+    """SHA-256 over the metadata in file order and every image's own SHA-256; the same for the same data in any layout."""
+    whole = hashlib.sha256(metadata[list(ham10000.COLUMNS)].to_csv(index=False, lineterminator="\n").encode())
+    for image_id, sha256 in sorted(hashes):
+        whole.update(f"{image_id} {sha256}\n".encode())
+    return whole.hexdigest()
+
+
+# --- decoding ---------------------------------------------------------------------------------------
+
+
+def decode(content: bytes) -> Image.Image:
+    """An encoded image, fully decoded, as 8-bit RGB.
+
+    JPEG and PNG are told by their bytes, so a PNG named .jpg is read as what it is. CMYK, palette, grey and 16-bit images are converted,
+    transparency is dropped, an orientation tag is not applied. Raises DataError with a few words that follow a file name.
+    """
+    if not content:
+        raise DataError("empty")
+    try:
+        image = Image.open(io.BytesIO(content), formats=("JPEG", "PNG"))
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise DataError(f"{width} x {height} pixels, more than the {MAX_PIXELS // 10**6} million allowed")
+        if min(width, height) < MIN_SIDE:
+            raise DataError(f"only {width} x {height} pixels")
+        image.load()
+        if image.mode.startswith("I"):
+            # PIL would clip 16-bit grey at 255
+            image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+        return image if image.mode == "RGB" else image.convert("RGB")
+    except UnidentifiedImageError:
+        raise DataError("neither JPEG nor PNG") from None
+    except Image.DecompressionBombError:
+        raise DataError(f"more than the {MAX_PIXELS // 10**6} million pixels allowed") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise DataError("cut off" if "truncated" in str(error).lower() else f"damaged: {error}") from None
+
+
+def resize_image(image: Image.Image, size: int, resize: str) -> np.ndarray:
+    """The whole image squashed to ``size`` x ``size``, as the paper does: uint8 (size, size, 3).
+
+    ``nearest`` takes one pixel per pixel and aliases; ``area`` averages the pixels that each one covers; ``bilinear`` averages under a
+    triangle as wide as the reduction (antialiased). JPEG's scaled decoding would be faster and give other pixels, so it is not used.
+    """
+    if resize not in FILTERS:
+        raise ParameterError(f"Images are resized by {', '.join(FILTERS)}, not by '{resize}'.")
+    return np.asarray(image.resize((size, size), FILTERS[resize]))
+
+
+def load_images(run: RunPaths, data: Data, size: int, resize: str) -> np.memmap:
+    """All images as uint8 (N, size, size, 3), read-only and memory-mapped, rows as in split.csv.
+
+    Decoded in parallel on the first call, by one job while others wait; built again where the data, the preprocessing or the file have
+    changed. Raises MissingStageError before the stage 'eda', DataError where the images are no longer those that it verified.
+    """
+    if resize not in FILTERS:
+        raise ParameterError(f"Images are resized by {', '.join(FILTERS)}, not by '{resize}'.")
+    split, manifest = load_split(run), load_manifest(run)
+    path = run.data / f"images-{size}-{resize}.npy"
+    shape = (len(split), size, size, 3)
+    key = digest(manifest["checksum"], size, resize, VERSION)
+    with _locked(path):
+        if not _is_current(path, key, shape):
+            for left in path.parent.glob(f".{path.stem}.*.tmp.npy"):  # by a job that was killed; the lock says that none is at work
+                left.unlink(missing_ok=True)
+            sha256 = _decode_all(run, data, path, shape, resize, split, manifest["checksum"])
+            write_json(path.with_suffix(".json"), {"key": key, "sha256": sha256})
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _decode_all(run: RunPaths, data: Data, path: Path, shape: tuple[int, ...], resize: str, split: pd.DataFrame, checksum: str) -> str:
+    """Write the array row by row, so that memory stays small, and return its digest."""
+    with open_source(run, data) as dataset, atomic_path(path) as temporary:
+        if list(dataset.metadata["image_id"]) != list(split["image_id"]):
+            raise _changed(dataset)
+        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+
+        def fill(row: int) -> tuple[str, str]:
+            image_id = split["image_id"].iat[row]
+            try:
+                content = dataset.read(image_id)
+                array[row] = resize_image(decode(content), shape[1], resize)
+            except (OSError, DataError) as error:
+                raise DataError(f"{dataset.images[image_id].name} is broken ({error}), and was not when the stage 'eda' ran: get it anew.") from None
+            return image_id, hashlib.sha256(content).hexdigest()
+
+        hashes = list(_in_parallel(fill, range(shape[0]), f"decoding to {shape[1]} px"))
+        if _checksum(dataset.metadata, hashes) != checksum:
+            raise _changed(dataset)
+        array.flush()
+        return _array_digest(temporary)
+
+
+def _changed(dataset: Dataset) -> DataError:
+    return DataError(f"The data in {dataset.root} have changed since the stage 'eda' verified them: run it again (python run_all.py --force eda).")
+
+
+def _is_current(path: Path, key: str, shape: tuple[int, ...]) -> bool:
+    """Whether the array on disk has this key and shape and is whole. Its bytes are hashed again only if it is younger than its sidecar."""
+    sidecar = path.with_suffix(".json")
+    try:
+        said = json.loads(sidecar.read_text(encoding="utf-8"))
+        array = np.load(path, mmap_mode="r", allow_pickle=False)  # fails where the file is shorter than its header says
+        if said["key"] != key or array.shape != shape or array.dtype != np.uint8:
+            return False
+        if path.stat().st_mtime_ns >= sidecar.stat().st_mtime_ns:
+            if _array_digest(path) != said["sha256"]:
+                return False
+            os.utime(sidecar)
+        return True
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        return False
+
+
+def _array_digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# --- tools ------------------------------------------------------------------------------------------
+
+
+def write_if_changed(path: Path, text: str) -> Path:
+    """Write ``text`` (UTF-8) atomically, unless the file holds just that: then its time stays, and nothing after it is stale."""
+    content = text.encode()
+    if not (path.is_file() and path.read_bytes() == content):
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(content)
+    return path
+
+
+def _in_parallel(act: Callable[[Any], Any], items: Iterable[Any], label: str) -> Iterator[Any]:
+    """``act`` of each item, in order, by threads (PIL and hashlib work outside the interpreter's lock), with a bar."""
+    items = list(items)
+    progress = Progress(label, total=len(items), unit="image")
+    with ThreadPool(_threads()) as pool:
+        try:
+            for done, result in enumerate(pool.imap(act, items, chunksize=8), start=1):
+                progress.update(done)
+                yield result
+        finally:
+            progress.close()
+
+
+class _LateBar:
+    """A bar that appears with its first step: not at all where the work was done before."""
+
+    def __init__(self, label: str, total: int):
+        self.label, self.total, self.progress = label, total, None
+
+    def update(self, done: int) -> None:
+        if self.progress is None:
+            self.progress = Progress(self.label, total=self.total, unit="image")
+        self.progress.update(done)
+
+    def __enter__(self) -> "_LateBar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.progress is not None:
+            self.progress.close()
+
+
+def _threads() -> int:
+    """Threads for decoding; the pixels do not depend on them."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(16, max(1, available))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One process at a time; the lock ends with the process that holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_name(f".{path.stem}.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,113 @@
+"""Training, validation and test: the paper's split by image, and one that keeps the photographs of a lesion together."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from helpers.errors import DataError, ParameterError
+
+SPLITS = ("train", "validation", "test")
+PAPER_FRACTIONS = (0.70, 0.15, 0.15)
+
+
+def split_metadata(metadata: pd.DataFrame, by: str = "image", fractions: tuple[float, float, float] = PAPER_FRACTIONS, seed: int = 42) -> pd.Series:
+    """Share images out among train, validation and test; a Series of these words on ``metadata.index``.
+
+    ``image`` is the paper's split (section 3.2): stratified by dx, blind to lesions. ``lesion`` has the same fractions of every class and
+    no lesion in two parts. Raises DataError for a class too small to be in all three.
+    """
+    if by not in ("image", "lesion"):
+        raise ParameterError(f"A split goes by 'image' or by 'lesion', not by '{by}'.")
+    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise ParameterError(f"The fractions of training, validation and test are positive and sum to 1, unlike {fractions}.")
+    positions = _by_image(metadata, fractions, seed) if by == "image" else _by_lesion(metadata, fractions, seed)
+    split = pd.Series(np.array(SPLITS, dtype=object)[positions], index=metadata.index, name="split")
+    _check_classes(metadata, split, by)
+    return split
+
+
+def _by_image(metadata: pd.DataFrame, fractions: tuple[float, float, float], seed: int) -> np.ndarray:
+    """Two stratified halvings by scikit-learn, which give the paper's counts to the image."""
+    from sklearn.model_selection import train_test_split
+
+    labels = metadata["dx"].to_numpy(dtype=object)
+    # 1 - 0.7 is 0.30000000000000004, which would move an image in a data set of the wrong size
+    held_out = round(fractions[1] + fractions[2], 9)
+    try:
+        _, rest = train_test_split(np.arange(len(labels)), test_size=held_out, stratify=labels, random_state=seed)
+        validation, test = train_test_split(rest, test_size=round(fractions[2] / held_out, 9), stratify=labels[rest], random_state=seed)
+    except ValueError:
+        raise _too_small(metadata, "images") from None
+    positions = np.zeros(len(labels), dtype=int)
+    positions[validation], positions[test] = 1, 2
+    return positions
+
+
+def _by_lesion(metadata: pd.DataFrame, fractions: tuple[float, float, float], seed: int) -> np.ndarray:
+    """Lesions of each class in random order, the most photographed first, each to the part that is furthest behind.
+
+    Going by size keeps the parts alike in photographs per lesion, and leaves single photographs to even out the counts.
+    """
+    rng = np.random.default_rng(seed)
+    lesions = lesion_table(metadata)
+    homes: dict[str, int] = {}
+    for _, group in lesions.groupby("dx", sort=True):
+        group = group.iloc[rng.permutation(len(group))].sort_values("images", ascending=False, kind="stable")
+        placed, total = np.zeros(3), 0
+        for lesion, images in zip(group.index, group["images"], strict=True):
+            total += images
+            home = int(np.argmax(np.round(np.asarray(fractions) * total - placed, 9)))
+            placed[home] += images
+            homes[lesion] = home
+    return metadata["lesion_id"].map(homes).to_numpy(dtype=int)
+
+
+def lesion_table(metadata: pd.DataFrame) -> pd.DataFrame:
+    """One row per lesion (index lesion_id, sorted): ``dx``, the label of most of its images (alphabetically first if tied), and ``images``."""
+    counts = metadata.groupby(["lesion_id", "dx"], sort=True).size().rename("count").reset_index()
+    label = counts.sort_values(["lesion_id", "count", "dx"], ascending=[True, False, True]).drop_duplicates("lesion_id").set_index("lesion_id")["dx"]
+    return pd.DataFrame({"dx": label, "images": counts.groupby("lesion_id")["count"].sum()})
+
+
+def _check_classes(metadata: pd.DataFrame, split: pd.Series, by: str) -> None:
+    table = pd.crosstab(metadata["dx"], split).reindex(columns=list(SPLITS), fill_value=0)
+    if (table == 0).any(axis=None):
+        raise _too_small(metadata, "images" if by == "image" else "lesions")
+
+
+def _too_small(metadata: pd.DataFrame, unit: str) -> DataError:
+    counts = metadata["dx"].value_counts() if unit == "images" else lesion_table(metadata)["dx"].value_counts()
+    name, count = counts.index[-1], counts.iloc[-1]
+    return DataError(
+        f"The class '{name}' has {count:,} {unit if count != 1 else unit[:-1]}, too few to be in training, validation and test: leave the class out or add {unit}."
+    )
+
+
+def lesion_seen(split: pd.DataFrame) -> pd.Series:
+    """Whether the lesion of each image (columns lesion_id, split) was trained on: a boolean Series on ``split.index``, true for training images."""
+    trained = split.loc[split["split"] == "train", "lesion_id"]
+    return split["lesion_id"].isin(trained).rename("lesion_seen")
+
+
+def split_quality(metadata: pd.DataFrame, split: pd.Series, target: str | None = None) -> dict[str, Any]:
+    """What a split leaks: the test and validation images whose lesion was trained on.
+
+    Counts and shares (0..1): ``test_images``, ``test_seen``, ``test_seen_share``, the same for validation, ``classes`` with the test figures
+    of each class (images, seen, seen_share), and, where ``target`` is given, ``target_images``, ``target_seen``, ``target_seen_share``.
+    """
+    table = metadata[["lesion_id", "dx"]].assign(split=split)
+    table["seen"] = lesion_seen(table)
+    quality: dict[str, Any] = {}
+    for part in ("test", "validation"):
+        quality |= {f"{part}_{key}": value for key, value in _leak(table[table["split"] == part]).items()}
+    test = table[table["split"] == "test"]
+    quality["classes"] = {name: _leak(test[test["dx"] == name]) for name in sorted(table["dx"].unique())}
+    if target is not None:
+        quality |= {f"target_{key}": value for key, value in _leak(test[test["dx"] == target]).items()}
+    return quality
+
+
+def _leak(rows: pd.DataFrame) -> dict[str, Any]:
+    seen = int(rows["seen"].sum())
+    return {"images": len(rows), "seen": seen, "seen_share": seen / len(rows) if len(rows) else float("nan")}

@@ -1,0 +1,130 @@
+"use strict";
+(() => {
+  const all = (selector, within = document) => Array.from(within.querySelectorAll(selector));
+  const one = (selector, within = document) => within.querySelector(selector);
+  const root = document.documentElement;
+  const say = (text) => { one("#status").textContent = ""; setTimeout(() => { one("#status").textContent = text; }, 30); };
+
+  // theme: the reader's system decides until the button does
+  const themeButton = one('[data-action="theme"]');
+  const stored = { get() { try { return localStorage.getItem("report-theme"); } catch { return null; } },
+                   set(value) { try { localStorage.setItem("report-theme", value); } catch { /* a private window */ } } };
+  const systemDark = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => root.dataset.theme ? root.dataset.theme === "dark" : systemDark.matches;
+  const label = () => { themeButton.textContent = isDark() ? "Light" : "Dark"; themeButton.setAttribute("aria-label", `Use the ${isDark() ? "light" : "dark"} theme`); };
+  if (["light", "dark"].includes(stored.get())) root.dataset.theme = stored.get();
+  systemDark.addEventListener("change", label);
+  themeButton.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; stored.set(root.dataset.theme); label(); });
+  label();
+
+  // code: folded one by one, opened all at once
+  const codeButton = one('[data-action="code"]');
+  if (codeButton) codeButton.addEventListener("click", () => {
+    const open = codeButton.getAttribute("aria-pressed") !== "true";
+    all("details.source").forEach((fold) => { fold.open = open; });
+    codeButton.setAttribute("aria-pressed", String(open));
+    codeButton.textContent = open ? "Hide all code" : "Show all code";
+  });
+
+  // contents: closed on a narrow screen, and following the reading
+  const fold = one(".contents details");
+  if (fold) {
+    const narrow = matchMedia("(max-width: 62rem)");
+    const fit = () => { fold.open = !narrow.matches; };
+    narrow.addEventListener("change", fit);
+    fit();
+    const links = new Map(all(".contents a").map((link) => [decodeURIComponent(link.hash.slice(1)), link]));
+    const targets = Array.from(links.keys(), (id) => document.getElementById(id)).filter(Boolean);
+    const mark = () => {
+      const passed = targets.filter((target) => target.getBoundingClientRect().top < innerHeight * 0.3);
+      const atEnd = innerHeight + scrollY >= root.scrollHeight - 4;
+      const current = atEnd ? targets.at(-1) : passed.at(-1) ?? targets[0];
+      links.forEach((link, id) => {
+        if (current && id === current.id) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current");
+      });
+      all(".contents li.open").forEach((item) => item.classList.remove("open"));
+      const link = current && links.get(current.id);
+      link?.closest(".contents details > ol > li")?.classList.add("open");
+      const nav = one(".contents");
+      if (link && !narrow.matches && (link.offsetTop < nav.scrollTop + 40 || link.offsetTop > nav.scrollTop + nav.clientHeight - 60)) nav.scrollTop = link.offsetTop - nav.clientHeight / 2;
+    };
+    const observer = new IntersectionObserver(mark, { rootMargin: "0px 0px -70% 0px", threshold: [0, 1] });
+    targets.forEach((target) => observer.observe(target));
+    let waiting = false; // the last part may be too short to reach the observer's line
+    addEventListener("scroll", () => { if (!waiting) { waiting = true; requestAnimationFrame(() => { waiting = false; mark(); }); } }, { passive: true });
+    fold.addEventListener("click", (event) => { if (narrow.matches && event.target.closest("a")) fold.open = false; });
+    mark();
+  }
+
+  // figures: a click enlarges
+  const viewer = one("dialog.viewer");
+  all(".enlarge").forEach((button) => button.addEventListener("click", () => {
+    const image = one("img", button), caption = one("figcaption", button.closest("figure"));
+    one("img", viewer).src = image.src;
+    one("img", viewer).alt = image.alt;
+    one("figcaption", viewer).textContent = caption ? caption.textContent : "";
+    viewer.showModal();
+  }));
+  viewer.addEventListener("click", (event) => { if (event.target === viewer) viewer.close(); });
+
+  // tables: sorted by a click on a heading, copied as CSV
+  const text = (cell) => cell.textContent.replace(/\s+/g, " ").trim();
+  const number = (cell) => {
+    if (cell.dataset.value !== undefined) return Number(cell.dataset.value);
+    const found = text(cell).replace(/\u2212/g, "-").replace(/,(?=\d{3})/g, "").match(/^[+-]?\d*\.?\d+(e[+-]?\d+)?/i);
+    return found ? Number(found[0]) : NaN;
+  };
+  const compare = (a, b, numeric) => numeric ? number(a) - number(b) : text(a).localeCompare(text(b), undefined, { numeric: true });
+  const sort = (table, column, heading) => {
+    const descending = heading.getAttribute("aria-sort") === "ascending";
+    const body = table.tBodies[0], rows = Array.from(body.rows);
+    const numeric = rows.every((row) => !text(row.cells[column]) || text(row.cells[column]) === "\u2013" || !Number.isNaN(number(row.cells[column])));
+    const empty = (row) => numeric && Number.isNaN(number(row.cells[column]));
+    rows.sort((a, b) => empty(a) - empty(b) || (descending ? -1 : 1) * compare(a.cells[column], b.cells[column], numeric));
+    body.append(...rows);
+    table.classList.add("sorted");
+    all("th[aria-sort]", table).forEach((other) => other.removeAttribute("aria-sort"));
+    heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
+  };
+  const csv = (table) => Array.from(table.rows, (row) => Array.from(row.cells, (cell) => {
+    const value = text(cell).replace(/\u2212/g, "-");
+    return /[",\n]/.test(value) ? `"${value.replace(/"/g, '""')}"` : value;
+  }).join(",")).join("\n") + "\n";
+  const copy = async (content) => {
+    try { await navigator.clipboard.writeText(content); return true; } catch { /* not allowed from a file in some browsers */ }
+    const area = document.createElement("textarea");
+    area.value = content;
+    area.style.position = "fixed";
+    area.style.opacity = "0";
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  };
+  all("figure.table table").forEach((table) => {
+    const plain = !one("[rowspan]:not([rowspan='1'])", table) && table.tBodies.length === 1 && table.tHead;
+    const last = table.tHead?.rows[table.tHead.rows.length - 1];
+    const regular = plain && Array.from(table.tBodies[0].rows).every((row) => row.cells.length === last.cells.length);
+    if (regular && table.tBodies[0].rows.length > 1) Array.from(last.cells).forEach((heading, column) => {
+      if (!text(heading)) return;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...heading.childNodes);
+      button.title = "Sort by this column";
+      heading.append(button);
+      button.addEventListener("click", () => sort(table, column, heading));
+    });
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "Copy as CSV";
+    button.addEventListener("click", async () => {
+      const done = await copy(csv(table));
+      button.textContent = done ? "Copied" : "Could not copy";
+      say(button.textContent);
+      setTimeout(() => { button.textContent = "Copy as CSV"; }, 1800);
+    });
+    table.closest("figure").append(button);
+  });
+})();

@@ -1,0 +1,269 @@
+"""The engine on stand-in notebooks: what is stale, what is not, and what happens when something fails or is killed."""
+
+import json
+import os
+import re
+import signal
+import time
+
+import fake_stages
+import psutil
+import pytest
+
+SMOKE = ("--params", "params/smoke.yaml")
+
+
+@pytest.fixture(scope="module")
+def project(project_copy):
+    """A copied project with stand-in notebooks, run once."""
+    copied = project_copy()
+    fake_stages.install(copied)
+    copied.run(*SMOKE)
+    return copied
+
+
+def executed(project) -> list[str]:
+    """Jobs executed since the last call."""
+    path = project.folder / "executed.txt"
+    names = path.read_text().split() if path.exists() else []
+    path.unlink(missing_ok=True)
+    return names
+
+
+@pytest.fixture(autouse=True)
+def forget(request):
+    if "project" in request.fixturenames:
+        executed(request.getfixturevalue("project"))
+
+
+def stale(project, *words) -> set[str]:
+    """First words of the jobs that a dry run calls stale."""
+    plan = project.run(*SMOKE, "--dry-run", *words).stdout
+    return {line.split()[1] for line in plan.splitlines() if line.strip().startswith("stale")}
+
+
+def test_nothing_changed_runs_nothing_and_is_quick(project):
+    began = time.monotonic()
+    told = project.run(*SMOKE)
+    assert executed(project) == []
+    assert time.monotonic() - began < 15
+    assert "every job is fresh" in told.stdout
+
+
+def test_a_parameter_makes_its_stage_and_the_later_ones_stale(project):
+    assert stale(project, "--set", "classifier.dropout=0.4") == {"classifier", "evaluation", "report"}
+    assert stale(project, "--set", "gan.lr_generator=0.002") == {"gan", "synthesis", "classifier", "evaluation", "report"}
+    assert stale(project, "--set", "evaluation.bootstrap=300") == {"evaluation", "report"}
+    assert stale(project, "--set", "report.title=Another") == {"report"}
+    assert stale(project, "--set", "gan.checkpoint_minutes=1") == set()  # it changes no number
+    plan = project.run(*SMOKE, "--dry-run", "--set", "classifier.dropout=0.4").stdout
+    assert "classifier.dropout 0.5 -> 0.4" in plan
+
+
+def test_the_baseline_does_not_wait_for_the_gan_parameters(project):
+    plan = project.run(*SMOKE, "--dry-run", "--set", "gan.lr_generator=0.002").stdout
+    assert re.search(r"fresh\s+classifier baseline", plan)
+    assert re.search(r"stale\s+classifier filtered", plan)
+
+
+def test_a_new_arm_is_the_only_new_training(project):
+    plan = project.run(*SMOKE, "--dry-run", "--set", "arms.weighted={loss: balanced}").stdout
+    assert re.findall(r"stale\s+classifier (\w+)", plan) == ["weighted"]
+
+
+def _edited(project, path, old, new):
+    """Replace text in a file of the copied project, and put it back afterwards."""
+    from contextlib import contextmanager
+
+    @contextmanager
+    def edit():
+        file = project.folder / path
+        before = file.read_text()
+        assert old in before
+        file.write_text(before.replace(old, new, 1))
+        try:
+            yield
+        finally:
+            file.write_text(before)
+
+    return edit()
+
+
+def test_code_makes_stale_only_what_its_numbers_depend_on(project):
+    helpers = "src/helpers"
+    with _edited(project, f"{helpers}/gan/__init__.py", '"""', 'NEW = 1\n"""'):
+        assert stale(project) == {"gan", "synthesis", "classifier", "evaluation", "report"}
+    with _edited(project, f"{helpers}/classifier/__init__.py", '"""', 'NEW = 1\n"""'):
+        assert stale(project) == {"classifier", "evaluation", "report"}
+    with _edited(project, f"{helpers}/report/__init__.py", '"""', 'NEW = 1\n"""'):
+        assert stale(project) == {"report"}
+    with _edited(project, f"{helpers}/gan/__init__.py", '"""', '# a comment costs nothing\n"""'):
+        assert stale(project) == set()
+
+
+def test_prose_costs_a_training_nothing(project):
+    with _edited(project, "notebooks/02_gan_training.ipynb", "# 02_gan_training", "# Other words"):
+        assert stale(project) == {"report"}
+    with _edited(project, "notebooks/05_evaluation.ipynb", "# 05_evaluation", "# Other words"):
+        assert stale(project) == {"evaluation", "report"}
+
+
+def test_accepted_code_keeps_results_until_the_next_change(project):
+    path = "src/helpers/gan/__init__.py"
+    with _edited(project, path, '"""', 'NEW = 1\n"""'):
+        assert stale(project, "--accept-code", "gan", "--accept-code", "synthesis") == set()
+        assert "gan" in json.loads((project.folder / "artifacts/smoke/run.json").read_text())["accepted"]
+        assert stale(project) == set()
+        with _edited(project, path, "NEW = 1", "NEW = 2"):
+            assert "gan" in stale(project)
+    assert stale(project) == set()
+
+
+def test_a_deleted_middle_file_is_made_again(project):
+    (project.folder / "artifacts/smoke/synthetic/seed-0/scores.csv").unlink()
+    project.run(*SMOKE)
+    made = executed(project)
+    assert "synthesis-seed-0" in made and "evaluation" in made
+    assert "gan-seed-0" not in made and "classifier-baseline-replicate-0" not in made
+
+
+def test_a_new_first_notebook_does_not_cost_a_gan(project):
+    with _edited(project, "notebooks/01_eda.ipynb", "import json, os, time", "import json, os, time, math"):
+        project.run(*SMOKE)
+        made = executed(project)
+        assert "eda" in made and "gan-seed-0" not in made
+    project.run(*SMOKE)
+
+
+def test_a_failure_is_told_kept_apart_and_mended(project):
+    page = project.folder / "reports/smoke/report.html"
+    before = page.read_text()
+    (project.folder / "fault").write_text("gan-seed-0")
+    try:
+        told = project.run(*SMOKE, "--set", "gan.lr_generator=0.003", code=1)
+    finally:
+        (project.folder / "fault").unlink()
+    assert "02_gan_training.ipynb, cell 4" in told.stderr  # the injected parameters are cell 3
+    assert "ValueError: a fault was asked for" in told.stderr
+    assert "gan-seed-0.ipynb (half executed)" in told.stderr and (project.folder / "artifacts/smoke/logs/gan-seed-0.ipynb").exists()
+    assert "Traceback" not in told.stderr
+    assert not (project.folder / "artifacts/smoke/gan/seed-0/generator.safetensors").exists()
+    # the old page must not pass for this run's
+    executed(project)
+    project.run(*SMOKE, "--set", "gan.lr_generator=0.003")
+    made = executed(project)
+    assert {"gan-seed-0", "synthesis-seed-0", "classifier-all-replicate-0", "evaluation"} <= set(made)
+    assert page.read_text() != before
+    project.run(*SMOKE)
+
+
+def test_until_only_and_force(project):
+    assert stale(project, "--force", "synthesis") >= {"synthesis", "evaluation", "report"}
+    project.run(*SMOKE, "--run", "part", "--until", "gan")
+    assert executed(project) == ["eda", "gan-seed-0"]
+    told = project.run(*SMOKE, "--run", "part", "--only", "evaluation", code=2)
+    assert "run the stage 'synthesis' first" in told.stderr
+    project.run(*SMOKE, "--only", "evaluation", "--force", "evaluation")
+    assert executed(project) == ["evaluation"]
+
+
+def test_two_runs_at_once_and_two_names(project):
+    (project.folder / "pause").touch()
+    first = project.start(*SMOKE, "--run", "held", "--until", "eda")
+    try:
+        _wait_for(project.folder / "paused-eda")
+        told = project.run(*SMOKE, "--run", "held", code=2)
+        assert re.search(rf"being made by process {first.pid}", told.stderr)
+        assert "--run NAME" in told.stderr
+    finally:
+        (project.folder / "pause").unlink()
+    assert first.wait(60) == 0
+    (project.folder / "paused-eda").unlink()
+
+
+def _wait_for(path, seconds=60):
+    until = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < until, f"{path} did not appear"
+        time.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return open(f"/proc/{pid}/stat").read().split(")")[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _pids(pattern: str) -> list[int]:
+    return [p.pid for p in psutil.process_iter(["cmdline"]) if re.search(pattern, " ".join(p.info["cmdline"] or []))]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc"), reason="looks at processes through /proc")
+@pytest.mark.parametrize("victim", ["front door", "engine", "job", "kernel"])
+def test_no_orphan_goes_on_when_one_process_is_killed(project, victim):
+    paused = project.folder / "paused-eda"
+    paused.unlink(missing_ok=True)
+    (project.folder / "pause").touch()
+    name = f"killed-{victim.replace(' ', '-')}"
+    process = project.start(*SMOKE, "--run", name, "--until", "eda")
+    try:
+        _wait_for(paused)
+        kernel = int(paused.read_text())
+        chain = {
+            "front door": process.pid,
+            "engine": _pids(rf"snakemake .*run={name}")[0],
+            "job": _pids(rf"helpers\.engine\.job {name} eda")[0],
+            "kernel": kernel,
+        }
+        os.kill(chain[victim], signal.SIGKILL)
+        out, err = process.communicate(timeout=60)
+        until = time.monotonic() + 10
+        while any(_alive(pid) for pid in chain.values()) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert [who for who, pid in chain.items() if _alive(pid)] == []
+        if victim != "front door":
+            assert process.returncode == 1 and "goes on from here" in err and "Traceback" not in err
+    finally:
+        (project.folder / "pause").unlink(missing_ok=True)
+        process.kill()
+    project.run(*SMOKE, "--run", name, "--until", "eda")  # no unlocking, nothing to remove
+    assert (project.folder / "artifacts" / name / "data" / "split.csv").exists()
+
+
+@pytest.mark.parametrize("request_, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_everything_soon(project, request_, code):
+    paused = project.folder / "paused-eda"
+    paused.unlink(missing_ok=True)
+    (project.folder / "pause").touch()
+    process = project.start(*SMOKE, "--run", "stopped", "--until", "eda")
+    try:
+        _wait_for(paused)
+        kernel = int(paused.read_text())
+        began = time.monotonic()
+        process.send_signal(request_)
+        out, err = process.communicate(timeout=30)
+        assert time.monotonic() - began < 10
+        assert process.returncode == code and "goes on from here" in err
+        time.sleep(0.3)
+        assert not _alive(kernel)
+    finally:
+        (project.folder / "pause").unlink()
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["--params", "params/quikc.yaml"], "did you mean 'quick.yaml'?"),
+        (["--set", "gan.epohcs=3"], "did you mean 'epochs'?"),
+        (["--set", "gan.steps"], "section.key=value"),
+        (["--run", "a/b"], "cannot name a run"),
+        (["--data-root", "nowhere at all"], "there is no folder"),
+        (["--only", "gan", "--until", "gan"], "contradict"),
+        (["--accept-code", "gan", "--run", "never"], "no finished 'gan'"),
+    ],
+)
+def test_mistakes_are_answered_by_a_sentence(project, words, sentence):
+    told = project.run(*words, code=2)
+    assert sentence in told.stderr
+    assert "Traceback" not in told.stderr
