@@ -404,6 +404,7 @@ def _sentence(fault: Mapping[str, Any]) -> str:
         return f"{where}{str(context.get('error', fault['msg'])).rstrip('.')}."
     if kind == "string_pattern_mismatch":
         return f"{key}: '{value}' is not a name; use letters, digits, dashes and underscores, at most 40."
+    context = {key: f"{bound:g}" if isinstance(bound, float) else bound for key, bound in context.items()}
     expected = {
         "literal_error": f"one of {context.get('expected')}",
         "greater_than_equal": f"at least {context.get('ge')}",

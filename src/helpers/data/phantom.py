@@ -759,7 +759,7 @@ def _draw_and_rename(folder: Path, arguments: dict, progress: Callable[[int], No
 
 def _draw_files(tasks: list[tuple], progress: Callable[[int], None], workers: int | None) -> None:
     chunks = [tasks[start : start + CHUNK] for start in range(0, len(tasks), CHUNK)]
-    workers = min(workers or min(len(os.sched_getaffinity(0)), 8), len(chunks))
+    workers = min(workers or min(os.cpu_count() or 1, 8), len(chunks))
     done = 0
     if workers == 1:
         for chunk in chunks:

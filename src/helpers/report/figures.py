@@ -229,6 +229,7 @@ def gan_training(history: pd.DataFrame) -> Figure:
     panels[2].legend(loc="best", ncols=2)
     for axes in panels[2:]:
         axes.set_xlabel("generator step")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.xaxis.set_major_formatter("{x:,.0f}")
     return figure
 
@@ -262,9 +263,9 @@ def score_histogram(scores: pd.DataFrame) -> Figure:
     axes.set_xlabel("critic score (higher: more like a training image, to this critic)")
     axes.set_ylabel("synthetic images")
     axes.grid(False, axis="x")
-    axes.legend(
-        handles=[Patch(color="#009E73", label=f"kept ({kept.sum():,})"), Patch(color="#C9CED3", label=f"left out ({(~kept).sum():,})")], loc="upper left"
-    )
+    axes.set_ylim(top=1.12 * axes.get_ylim()[1])  # room for the label of the cut
+    handles = [Patch(color="#C9CED3", label=f"left out ({(~kept).sum():,})"), Patch(color="#009E73", label=f"kept ({kept.sum():,})")]
+    figure.legend(handles=handles, loc="outside upper right", ncols=2)
     return figure
 
 
@@ -272,7 +273,7 @@ def _bins_with_edge(values: np.ndarray, edge: float) -> np.ndarray:
     """Equal bins over ``values`` of which one begins at ``edge``."""
     low, high = values.min(), values.max()
     width = (high - low) / min(40, max(8, 2 * int(np.sqrt(len(values))))) or 1.0
-    return edge + width * np.arange(np.floor((low - edge) / width), np.ceil((high - edge) / width) + 1)
+    return edge + width * np.arange(np.floor((low - edge) / width - 1e-9), np.floor((high - edge) / width) + 2)
 
 
 # --- classifier ---------------------------------------------------------------------------------

@@ -301,6 +301,16 @@ def _counts(network: Any) -> dict[str, int]:
     return counts
 
 
+def fidelity_table(fidelity: pd.DataFrame) -> Table:
+    """synthetic/seed-<g>/fidelity.csv with a row per set of images: mean pixel distances, in grey levels (0 to 255)."""
+    wide = fidelity.pivot_table(index=["set", "images"], columns="measure", values="value", sort=False).rename_axis(None, axis=1).reset_index()
+    names = {"kept": "kept by the filter", "dropped": "left out", "all": "all synthetic", "real": "real, training"}
+    wide["set"] = wide["set"].map(lambda name: names.get(name, name))
+    shown = {column: (lambda value: f"{value:.1f}") for column in wide.columns[2:]}
+    headers = {"set": "images", "images": "n", "nearest_training_distance": "to the nearest training image", "pairwise_distance": "between two of the set"}
+    return Table(wide, shown, headers)
+
+
 # --- results ------------------------------------------------------------------------------------
 
 
