@@ -73,7 +73,10 @@ def notebook(title: str, shown: list, subject: str) -> nbformat.NotebookNode:
         cell_code("parameters", 'run = "quick"', tags=["parameters"]),
         cell_code("injected", 'run = "fake"', tags=["injected-parameters"]),
         cell_code("imports", "from helpers.paths import RunPaths\nimport numpy as np"),
-        cell_text("first", f"## What to look at in {subject}\n\nThe penalty $\\lambda_{{GP}} = 10$ holds the critic. It costs $5 and $6.\n\n### A detail\n\nSome **words** and `code`."),
+        cell_text(
+            "first",
+            f"## What to look at in {subject}\n\nThe penalty $\\lambda_{{GP}} = 10$ holds the critic. It costs $5 and $6.\n\n### A detail\n\nSome **words** and `code`.",
+        ),
         cell_code("show", "show(1)  # what is shown", shown),
         cell_code(
             "print",
@@ -124,15 +127,36 @@ def build_run(base: Path, monkeypatch, run: str = "fake", params: Params | None 
 
 def _data(folder: Path, lesion_class: str) -> None:
     counts = {lesion_class: 60, "mel": 40}
-    rows = [{"image_id": f"ISIC_{n:07d}", "lesion_id": f"HAM_{n // 2:07d}", "dx": "mel" if n % 5 < 2 else lesion_class, "split": ("train", "test", "validation")[n % 3]} for n in range(100)]
+    rows = [
+        {
+            "image_id": f"ISIC_{n:07d}",
+            "lesion_id": f"HAM_{n // 2:07d}",
+            "dx": "mel" if n % 5 < 2 else lesion_class,
+            "split": ("train", "test", "validation")[n % 3],
+        }
+        for n in range(100)
+    ]
     pd.DataFrame(rows).to_csv(folder / "data" / "split.csv", index=False)
-    manifest = {"source": "phantom", "layout": "official", "images": 100, "lesions": 50, "classes": counts, "checksum": "sha256:0123abcd", "image_width": 128, "image_height": 96}
+    manifest = {
+        "source": "phantom",
+        "layout": "official",
+        "images": 100,
+        "lesions": 50,
+        "classes": counts,
+        "checksum": "sha256:0123abcd",
+        "image_width": 128,
+        "image_height": 96,
+    }
     (folder / "data" / "manifest.json").write_text(json.dumps(manifest))
 
 
 def _evaluation(folder: Path, params: Params) -> None:
     rng = np.random.default_rng(3)
-    rows = [{"arm": arm, "replicate": r, "images": 33} | {metric: 0.7 + 0.02 * place + 0.01 * rng.random() for metric in METRICS} for place, arm in enumerate(params.arms) for r in range(params.replicates)]
+    rows = [
+        {"arm": arm, "replicate": r, "images": 33} | {metric: 0.7 + 0.02 * place + 0.01 * rng.random() for metric in METRICS}
+        for place, arm in enumerate(params.arms)
+        for r in range(params.replicates)
+    ]
     metrics = pd.DataFrame(rows)
     metrics.to_csv(folder / "evaluation" / "metrics.csv", index=False)
     means = metrics.groupby("arm")[list(METRICS)].mean()
@@ -158,7 +182,10 @@ def _evaluation(folder: Path, params: Params) -> None:
                     }
                 )
     pd.DataFrame(compared).to_csv(folder / "evaluation" / "comparisons.csv", index=False)
-    claims = [{"claim": "filtered wins", "paper": "90.55", "this_run": "74.1", "verdict": f"not supported {EVIL}"}, {"claim": "300 beat 1,000", "paper": "1.26", "this_run": "-1.9", "verdict": "cannot tell"}]
+    claims = [
+        {"claim": "filtered wins", "paper": "90.55", "this_run": "74.1", "verdict": f"not supported {EVIL}"},
+        {"claim": "300 beat 1,000", "paper": "1.26", "this_run": "-1.9", "verdict": "cannot tell"},
+    ]
     pd.DataFrame(claims).to_csv(folder / "evaluation" / "claims.csv", index=False)
 
 
@@ -167,7 +194,15 @@ def _trainings(folder: Path, params: Params) -> None:
         for replicate in range(params.replicates):
             place = folder / "classifier" / arm / f"replicate-{replicate}"
             place.mkdir(parents=True, exist_ok=True)
-            summary = {"arm": arm, "replicate": replicate, "seed": 1000 + replicate, "gan_seed": 0, "training_images": 7010, "synthetic_images": 300, "epochs": 12 + replicate}
+            summary = {
+                "arm": arm,
+                "replicate": replicate,
+                "seed": 1000 + replicate,
+                "gan_seed": 0,
+                "training_images": 7010,
+                "synthetic_images": 300,
+                "epochs": 12 + replicate,
+            }
             summary |= {"best_epoch": 7, "best_validation_accuracy": 0.81234, "best_validation_loss": 0.5, "parameters": 10, "trainable_parameters": 5}
             (place / "summary.json").write_text(json.dumps(summary))
             (place / "timing.json").write_text(json.dumps({"seconds": 61.5, "images_per_second": 600, "device": "cpu", "threads": 2}))
@@ -180,7 +215,9 @@ def _trainings(folder: Path, params: Params) -> None:
 def _notebooks(base: Path, folder: Path, params: Params, lesion_class: str) -> None:
     executed = {
         "01_eda": notebook("01 - What the images are", [figure("samples", 1, drawing=False), figure("classes", 2), table("classes", lesion_class)], "classes"),
-        "05_evaluation": notebook("Evaluation", [figure("overall", 5), figure("melanoma", 6), figure("confusion", 7), figure("forest"), table("per_class", EVIL)], "scores"),
+        "05_evaluation": notebook(
+            "Evaluation", [figure("overall", 5), figure("melanoma", 6), figure("confusion", 7), figure("forest"), table("per_class", EVIL)], "scores"
+        ),
     }
     sources = dict(executed)
     for seed in params.gan.seeds:

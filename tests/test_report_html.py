@@ -123,14 +123,35 @@ def test_code_is_folded(soup):
 
 
 def test_order_of_the_page(soup):
-    assert [tag["id"] for tag in soup.find_all("h2")] == ["answer", "data", "gan", "synthesis", "classifier", "evaluation", "claims", "audit", "departures", "provenance"]
+    assert [tag["id"] for tag in soup.find_all("h2")] == [
+        "answer",
+        "data",
+        "gan",
+        "synthesis",
+        "classifier",
+        "evaluation",
+        "claims",
+        "audit",
+        "departures",
+        "provenance",
+    ]
     assert [link["href"] for link in soup.select(".contents > details > ol > li > a")] == [f"#{tag['id']}" for tag in soup.find_all("h2")]
     assert soup.find(class_="banner").get_text().startswith("Drawn lesions: a demonstration.")
 
 
 def test_every_training_is_listed(soup):
     rows = soup.find("figure", attrs={"data-name": "trainings"}).find("tbody").find_all("tr")
-    assert [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in rows][4] == ["filtered", "1", "1001", "7,010", "300", "13", "7", "81.2", "1 min 02 s"]
+    assert [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in rows][4] == [
+        "filtered",
+        "1",
+        "1001",
+        "7,010",
+        "300",
+        "13",
+        "7",
+        "81.2",
+        "1 min 02 s",
+    ]
     assert len(rows) == 9
 
 
@@ -142,8 +163,8 @@ def test_headline_table_holds_paper_run_and_difference(soup, base):
     assert len(rows) == 7 * 3
     filtered = next(row for row in rows if row["Metric"] == "Accuracy" and row["Arm"] == "filtered")
     mean = metrics.loc[metrics["arm"] == "filtered", "accuracy"].mean()
-    assert filtered["Paper, %"] == "90.5" and filtered["This run, %"] == f"{100 * mean:.1f}"
-    assert filtered["Run less paper"] == summary.points(mean - 0.9055)
+    assert filtered["Paper, %"] == "90.5" and filtered["This run, %"] == f"{100 * mean:.0f}"  # 33 images support no decimal
+    assert filtered["Run less paper"] == summary.points(mean - 0.9055, 0)
     assert filtered["Verdict"] == "higher"
     assert {row["Verdict"] for row in rows if row["Metric"] == "Melanoma recall"} == {"", "unclear"}
 
@@ -201,7 +222,10 @@ def test_several_gans_are_folded(tmp_path, monkeypatch):
 # --- parts --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("low", "high", "replicates", "word"), [(0.01, 0.05, 3, "higher"), (-0.05, -0.01, 3, "lower"), (-0.01, 0.05, 3, "unclear"), (0.01, 0.05, 1, "unclear"), (None, None, 3, "unclear")])
+@pytest.mark.parametrize(
+    ("low", "high", "replicates", "word"),
+    [(0.01, 0.05, 3, "higher"), (-0.05, -0.01, 3, "lower"), (-0.01, 0.05, 3, "unclear"), (0.01, 0.05, 1, "unclear"), (None, None, 3, "unclear")],
+)
 def test_a_sentence_is_as_strong_as_its_interval(low, high, replicates, word):
     row = {"difference": -0.03 if word == "lower" else 0.03, "low": low, "high": high, "replicates": replicates}
     assert summary.verdict(row) == word
@@ -219,7 +243,7 @@ def test_abstract_has_three_to_five_sentences(base):
         sentences = summary.abstract(summary.read_results(run, provenance.read_params(run)))
     assert 3 <= len(sentences) <= 5 and all(sentence.endswith(".") for sentence in sentences)
     assert "drawn lesions, which say nothing about patients" in sentences[0]
-    assert "51.5" in sentences[-1]  # test images whose lesion is in training: 17 of 33
+    assert "52\u00a0%" in sentences[-1]  # test images whose lesion is in training: 17 of 33
 
 
 def test_numbers_in_words():
@@ -229,7 +253,9 @@ def test_numbers_in_words():
 
 
 def test_sanitised_html_keeps_tables_and_shows_the_rest_as_text():
-    shown = html.html_output(f'<style>b{{}}</style><table border="1" onclick="x()"><tr><th>a</th></tr><tr><td style="x">{EVIL}<img src=x onerror=alert(1)></td></tr></table>', {})
+    shown = html.html_output(
+        f'<style>b{{}}</style><table border="1" onclick="x()"><tr><th>a</th></tr><tr><td style="x">{EVIL}<img src=x onerror=alert(1)></td></tr></table>', {}
+    )
     assert "<script" not in shown and "onerror=" not in re.sub(r"&lt;.*?&gt;", "", shown) and "onclick" not in shown and "<style" not in shown
     assert "&lt;script&gt;" in shown and '<th scope="col">a</th>' in shown
 

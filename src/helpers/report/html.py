@@ -32,8 +32,53 @@ from helpers.report.provenance import public_parameters, read_params, write_prov
 TEMPLATE = Path(__file__).with_name("template")
 SHRINK_ABOVE = 200_000  # bytes; a larger PNG is stored as WebP where that is smaller
 SVG_LIMIT = 400_000  # characters
+TALL = 30  # rows; a longer table scrolls in a box of its own
 STREAM_LINES = 12  # printed lines that stand open
-TAGS = ["a", "abbr", "b", "blockquote", "br", "caption", "code", "dd", "del", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "kbd", "li", "ol", "p", "pre", "s", "small", "span", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul", "var"]
+TAGS = [
+    "a",
+    "abbr",
+    "b",
+    "blockquote",
+    "br",
+    "caption",
+    "code",
+    "dd",
+    "del",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "img",
+    "kbd",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "s",
+    "small",
+    "span",
+    "strong",
+    "sub",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+    "u",
+    "ul",
+    "var",
+]
 ATTRIBUTES = {
     "a": ["href", "title"],
     "abbr": ["title"],
@@ -132,7 +177,9 @@ class Page:
 
     def figure_number(self, wanted: int | None) -> int:
         """The paper's number where it is free, else the next of ours, which begin at 9."""
-        number = wanted if isinstance(wanted, int) and wanted not in self.figures else next(n for n in range(9, 10_000) if n not in self.figures | self.reserved)
+        number = (
+            wanted if isinstance(wanted, int) and wanted not in self.figures else next(n for n in range(9, 10_000) if n not in self.figures | self.reserved)
+        )
         self.figures.add(number)
         return number
 
@@ -293,7 +340,9 @@ class Page:
         if "departures" in self.names:
             return Markup("")
         rows = departures(self.params)
-        frame = pd.DataFrame([{"Parameter": row["parameter"], "Paper": _plain(row["paper"]), "This run": _plain(row["this_run"]), "Meaning": row["meaning"]} for row in rows])
+        frame = pd.DataFrame(
+            [{"Parameter": row["parameter"], "Paper": _plain(row["paper"]), "This run": _plain(row["this_run"]), "Meaning": row["meaning"]} for row in rows]
+        )
         return self.table(frame, "Every parameter that differs from the paper's value, or from our reading where the paper is silent.", "departures")
 
 
@@ -314,7 +363,9 @@ def _test_size(results: summary.Results) -> str:
 def _headline_note(results: summary.Results) -> str:
     confidence = f"{100 * results.params.evaluation.confidence:.0f} %"
     if results.params.replicates < 2:
-        return "Every arm was trained once, so no difference between arms can be told from chance: the verdict is 'unclear'. Differences are in percentage points."
+        return (
+            "Every arm was trained once, so no difference between arms can be told from chance: the verdict is 'unclear'. Differences are in percentage points."
+        )
     return f"This run: mean over {results.params.replicates} replicates. Differences are in percentage points, with {confidence} intervals; 'unclear' means that the interval contains zero."
 
 
@@ -487,7 +538,9 @@ def is_shown(output: NotebookNode) -> bool:
     data = output.get("data", {})
     if "application/vnd.jupyter.widget-view+json" in data:
         return False
-    return output.output_type == "error" or any(kind in data for kind in ("image/svg+xml", "image/png", "image/jpeg", "text/html", "text/markdown", "text/plain"))
+    return output.output_type == "error" or any(
+        kind in data for kind in ("image/svg+xml", "image/png", "image/jpeg", "text/html", "text/markdown", "text/plain")
+    )
 
 
 # --- HTML of one cell ---------------------------------------------------------------------------
@@ -561,7 +614,9 @@ def _formula(tex: str) -> str:
     text = str(escape(tex))
     text = re.sub(r"\\(?:mathrm|mathbf|mathbb|text|mathcal|hat|tilde|operatorname)\{([^{}]*)\}", r"\1", text)
     text = re.sub(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", r"(\1) / (\2)", text)
-    text = re.sub(r"\\([A-Za-z]+)", lambda found: GREEK.get(found[1]) or GREEK.get(f"{found[1]}_") or ("" if found[1] in ("left", "right", "quad") else found[1]), text)
+    text = re.sub(
+        r"\\([A-Za-z]+)", lambda found: GREEK.get(found[1]) or GREEK.get(f"{found[1]}_") or ("" if found[1] in ("left", "right", "quad") else found[1]), text
+    )
     text = re.sub(r"_\{([^{}]*)\}|_(\w)", lambda found: f"<sub>{found[1] or found[2]}</sub>", text)
     text = re.sub(r"\^\{([^{}]*)\}|\^(\w)", lambda found: f"<sup>{found[1] or found[2]}</sup>", text)
     return f"<var>{text.replace('{', '').replace('}', '').replace(chr(92), '')}</var>"
@@ -588,7 +643,7 @@ def output_html(output: NotebookNode) -> Markup:
     if "text/html" in data:
         return html_output(data["text/html"], label)
     if "text/markdown" in data:
-        return markdown_html(data["text/markdown"])
+        return Markup('<div class="prose">{}</div>').format(markdown_html(data["text/markdown"]))
     return printed(data.get("text/plain", ""))
 
 
@@ -601,7 +656,10 @@ def html_output(html: str, label: dict[str, Any]) -> Markup:
     if not tables:
         return Markup('<div class="output">{}</div>').format(Markup(str(soup)))
     number = None if label.get("others") else label.get("number")
-    wrapped = [wrap_table(clean_table(str(table)), number if place == 0 else None, label.get("caption", "") if place == 0 else "", label.get("name")) for place, table in enumerate(tables)]
+    wrapped = [
+        wrap_table(clean_table(str(table)), number if place == 0 else None, label.get("caption", "") if place == 0 else "", label.get("name"))
+        for place, table in enumerate(tables)
+    ]
     return Markup("").join(wrapped)
 
 
@@ -765,8 +823,9 @@ def wrap_table(table: Markup, number: int | None = None, caption: str = "", name
     lead = Markup("<b>Table {}</b> ").format(number) if number else ""
     label = f"Table {number}" if number else "Table"
     wide = " wide" if str(table).split("</tr>", 1)[0].count("<th") > 4 else ""
+    tall = " tall" if str(table).count("<tr") > TALL else ""
     return Markup('<figure class="table{}"{} data-name="{}">{}<div class="scroll" tabindex="0" role="region" aria-label="{}">{}</div></figure>').format(
-        wide,
+        wide + tall,
         Markup(' id="table-{}"').format(number) if number else "",
         name or "table",
         Markup("<figcaption>{}{}</figcaption>").format(lead, inline(caption)) if number or caption else "",
@@ -795,8 +854,14 @@ def write_index(reports: Path | None = None) -> Path:
                 runs.append(entry | {"folder": path.parent.name})
         environment = Environment(loader=FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
         script = _asset("page.js")
-        table = wrap_table(frame_html(_index_rows(runs), repeats="Run"), None, "One row per run and arm; shares in percent, means over replicates.", "runs") if runs else ""
-        page = environment.get_template("runs.html.j2").render(runs=runs, table=table, css=Markup(stylesheet()), js=Markup(script), script_hash=_script_hash(script))
+        table = (
+            wrap_table(frame_html(_index_rows(runs), repeats="Run"), None, "One row per run and arm; shares in percent, means over replicates.", "runs")
+            if runs
+            else ""
+        )
+        page = environment.get_template("runs.html.j2").render(
+            runs=runs, table=table, css=Markup(stylesheet()), js=Markup(script), script_hash=_script_hash(script)
+        )
         return write_text(reports / "index.html", page)
 
 

@@ -60,6 +60,16 @@ class Results:
             return pd.Series(dtype=float)
         return self.metrics.loc[self.metrics["arm"].astype(str) == arm, metric].dropna()
 
+    def places(self, metric: str) -> int:
+        """Decimals of a percentage that the images behind a metric support."""
+        from helpers.report.tables import decimals
+
+        if not {"split", "dx"} <= set(self.split.columns):
+            return 1
+        test = self.split["split"] == "test"
+        counted_images = test & (self.split["dx"] == self.params.data.target_class) if metric.startswith("target_") else test
+        return decimals(int(counted_images.sum()))
+
     def comparison(self, arm: str, metric: str) -> dict[str, Any] | None:
         """The row of comparisons.csv for an arm against the reference."""
         if self.comparisons.empty:
@@ -120,22 +130,22 @@ def class_names() -> dict[str, str]:
     return dict(CLASS_NAMES)
 
 
-def percent(share: float | None) -> str:
-    """A share as percent with one decimal, the digits that some hundred images support: ``87.4``."""
-    return "" if share is None or pd.isna(share) else f"{100 * share:.1f}"
+def percent(share: float | None, places: int = 1) -> str:
+    """A share as percent: ``87.4``; empty where there is none."""
+    return "" if share is None or pd.isna(share) else f"{100 * share:.{places}f}"
 
 
-def points(share: float | None) -> str:
+def points(share: float | None, places: int = 1) -> str:
     """A difference of shares in percentage points with its sign: ``+1.2``, with a true minus."""
     if share is None or pd.isna(share):
         return ""
-    text = f"{100 * share:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", MINUS)
+    text = f"{100 * share:+.{places}f}"
+    return (text[1:] if float(text) == 0 else text).replace("-", MINUS)
 
 
-def interval(low: float | None, high: float | None) -> str:
+def interval(low: float | None, high: float | None, places: int = 1) -> str:
     """``-0.8 to +3.1`` in points; empty where an end is missing."""
-    return f"{points(low)} to {points(high)}" if points(low) and points(high) else ""
+    return f"{points(low, places)} to {points(high, places)}" if points(low) and points(high) else ""
 
 
 def duration(seconds: float | None) -> str:
@@ -180,7 +190,12 @@ def facts(results: Results) -> list[tuple[str, str]]:
         ("Images", f"{total:,}, {images}" if isinstance(total, int) else images),
         ("Split", (f"{listed([f'{count:,} {part}' for part, count in sizes.items()])}; " if sizes else "") + share),
         ("Trainings", f"{counted(len(params.arms), 'arm')} ({listed(results.arms)}), {counted(params.replicates, 'replicate')} each"),
-        ("Classifier", f"{BACKBONES.get(params.classifier.backbone, params.classifier.backbone)}, {weights}, {params.classifier.image_size} x {params.classifier.image_size} pixels".replace(" x ", " \u00d7 ")),
+        (
+            "Classifier",
+            f"{BACKBONES.get(params.classifier.backbone, params.classifier.backbone)}, {weights}, {params.classifier.image_size} x {params.classifier.image_size} pixels".replace(
+                " x ", " \u00d7 "
+            ),
+        ),
         ("GAN", f"{params.gan.resolution} \u00d7 {params.gan.resolution} pixels, {counted(len(params.gan.seeds), 'seed')}"),
         ("Device", listed(sorted({str(record["device"]) for record in results.records if record.get("device")})) or "not recorded"),
         ("When", _when(results)),
@@ -225,7 +240,7 @@ def verdict(row: dict[str, Any] | None) -> str:
     return "higher" if low > 0 else "lower" if high < 0 else "unclear"
 
 
-def change_sentence(subject: str, metric: str, row: dict[str, Any] | None, confidence: float, reference: str) -> str:
+def change_sentence(subject: str, metric: str, row: dict[str, Any] | None, confidence: float, reference: str, places: int = 1) -> str:
     """One sentence on a difference, as strong as its interval and no stronger; empty without a row.
 
     ``subject`` begins the sentence, ``metric`` is the metric's name in the middle of one; ``row`` is a row of comparisons.csv.
@@ -233,14 +248,17 @@ def change_sentence(subject: str, metric: str, row: dict[str, Any] | None, confi
     word = verdict(row)
     if not word:
         return ""
-    size = f"{abs(100 * row['difference']):.1f}"
+    signed = points(row["difference"], places)
+    size = signed.lstrip("+" + MINUS)
     if int(row.get("replicates") or 0) < 2:
-        apart = "do not differ in" if size == "0.0" else f"differ by {points(row['difference'])} points of"
+        apart = "do not differ in" if float(size) == 0 else f"differ by {signed} points of"
         return f"{subject}: the one training with them and the one of {reference} {apart} {metric}, which one run per arm cannot tell from chance."
-    ends = f"{100 * confidence:.0f}\u00a0% interval {interval(row['low'], row['high'])}" if interval(row.get("low"), row.get("high")) else "no interval"
+    ends = f"{100 * confidence:.0f}\u00a0% interval {interval(row['low'], row['high'], places)}" if interval(row.get("low"), row.get("high")) else "no interval"
     if word in ("higher", "lower"):
         return f"{subject} {'improves' if word == 'higher' else 'lowers'} {metric} by {size} points against {reference} ({ends})."
-    return f"{subject} changes {metric} by {points(row['difference'])} points against {reference} ({ends}), which {row['replicates']:.0f} trainings per arm cannot tell from chance."
+    return (
+        f"{subject} changes {metric} by {signed} points against {reference} ({ends}), which {row['replicates']:.0f} trainings per arm cannot tell from chance."
+    )
 
 
 def abstract(results: Results) -> list[str]:
@@ -250,7 +268,11 @@ def abstract(results: Results) -> list[str]:
     sentences = [_what_was_done(results)]
     if others:
         row = results.comparison(others[0], "target_recall")
-        sentences.append(change_sentence(_subject(others[0], params), f"{results.target} recall", row, params.evaluation.confidence, reference))
+        sentences.append(
+            change_sentence(
+                _subject(others[0], params), f"{results.target} recall", row, params.evaluation.confidence, reference, results.places("target_recall")
+            )
+        )
         sentences.append(_accuracy(others[0], results))
     sentences.append(_other_arms(others[1:], results))
     sentences.append(_leak(results))
@@ -272,12 +294,14 @@ def _other_arms(arms: list[str], results: Results) -> str:
     if not rows:
         return ""
     told = [arm for arm in rows if verdict(rows[arm]) != "unclear"]
-    sizes = listed([f"{arm} by {points(rows[arm]['difference'])} points" for arm in (told or list(rows))[:4]])
+    sizes = listed([f"{arm} by {points(rows[arm]['difference'], results.places('target_recall'))} points" for arm in (told or list(rows))[:4]])
     where = f"from {results.params.evaluation.reference} in {results.target} recall"
     if told:
         return f"Of the other arms, {sizes} {'differs' if len(told) == 1 else 'differ'} {where}, with intervals that exclude zero."
     arms_differ = "The other arm differs" if len(rows) == 1 else "The other arms differ"
-    return f"{arms_differ} {where}, {sizes}, {'and that' if len(rows) == 1 else 'and none of that'} {'cannot' if len(rows) == 1 else 'can'} be told from chance."
+    return (
+        f"{arms_differ} {where}, {sizes}, {'and that' if len(rows) == 1 else 'and none of that'} {'cannot' if len(rows) == 1 else 'can'} be told from chance."
+    )
 
 
 def _subject(arm: str, params: Params) -> str:
@@ -294,8 +318,9 @@ def _accuracy(arm: str, results: Results) -> str:
     row = results.comparison(arm, "accuracy")
     if not verdict(row):
         return ""
-    ends = interval(row.get("low"), row.get("high"))
-    size = f"{points(row['difference'])} points" + (f" ({ends})" if ends and int(row["replicates"]) > 1 else "")
+    places = results.places("accuracy")
+    ends = interval(row.get("low"), row.get("high"), places)
+    size = f"{points(row['difference'], places)} points" + (f" ({ends})" if ends and int(row["replicates"]) > 1 else "")
     end = {"higher": ", an interval above zero", "lower": ", an interval below zero"}.get(verdict(row), ", which is as unclear")
     if verdict(row) == "unclear" and verdict(results.comparison(arm, "target_recall")) != "unclear":
         end = ", which chance may explain"
@@ -315,7 +340,9 @@ def _leak(results: Results) -> str:
     quality = split_quality(results.split, results.split["split"], results.params.data.target_class)
     if not quality["test_seen"]:
         return "No lesion of the test images was trained on."
-    shares = [f"{percent(quality[key])}\u00a0%" for key in ("test_seen_share", "target_seen_share")]
+    shares = [
+        f"{percent(quality[key], results.places(metric))}\u00a0%" for key, metric in (("test_seen_share", "accuracy"), ("target_seen_share", "target_recall"))
+    ]
     return f"Of the test images {shares[0]} show a lesion that was trained on in another photograph ({shares[1]} of those of {results.target}), which flatters every arm."
 
 
@@ -357,14 +384,20 @@ def headline(results: Results) -> pd.DataFrame:
             values = results.values(arm, metric)
             if values.empty:
                 continue
+            places = results.places(metric)
             paper, row = paper_value(arm, metric), results.comparison(arm, metric) if arm != reference else None
-            cells = {"Metric": label.format(target=results.target.capitalize()), "Arm": arm, "Paper, %": percent(paper), "This run, %": percent(values.mean())}
+            cells = {
+                "Metric": label.format(target=results.target.capitalize()),
+                "Arm": arm,
+                "Paper, %": percent(paper),
+                "This run, %": percent(values.mean(), places),
+            }
             if several:
-                cells[f"Range of {len(values)}"] = f"{percent(values.min())} {TO} {percent(values.max())}"
-            cells["Run less paper"] = points(values.mean() - paper) if paper is not None else ""
-            cells[f"Against {reference}"] = points(row["difference"]) if row else ""
+                cells[f"Range of {len(values)}"] = f"{percent(values.min(), places)} {TO} {percent(values.max(), places)}"
+            cells["Run less paper"] = points(values.mean() - paper, places) if paper is not None else ""
+            cells[f"Against {reference}"] = points(row["difference"], places) if row else ""
             if several:
-                cells[f"{100 * results.params.evaluation.confidence:.0f} % interval"] = interval(row["low"], row["high"]) if row else ""
+                cells[f"{100 * results.params.evaluation.confidence:.0f} % interval"] = interval(row["low"], row["high"], places) if row else ""
             rows.append(cells | {"Verdict": verdict(row)})
     return pd.DataFrame(rows).fillna("")
 
@@ -402,7 +435,14 @@ def public_summary(results: Results) -> dict[str, Any]:
         "date": f"{max(ends, key=lambda at: at.timestamp()):%Y-%m-%d}" if ends else "",
         "target": results.target,
         "arms": [
-            {"arm": arm, **{metric: float(results.values(arm, metric).mean()) for metric in ("accuracy", "macro_precision", "balanced_accuracy", "target_recall") if len(results.values(arm, metric))}}
+            {
+                "arm": arm,
+                **{
+                    metric: float(results.values(arm, metric).mean())
+                    for metric in ("accuracy", "macro_precision", "balanced_accuracy", "target_recall")
+                    if len(results.values(arm, metric))
+                },
+            }
             for arm in results.arms
         ],
     }
