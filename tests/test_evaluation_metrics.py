@@ -83,6 +83,7 @@ def test_classes_are_found_in_columns_in_labels_or_in_whole_numbers():
         (["xyz"], [[0.1, 0.2, 0.3, 0.2, 0.2]], "xyz"),
         ([["mel"]], ["mel"], "one list"),
         (["mel"], [[[0.5]]], "array of shape"),
+        ([], [], "nothing to score"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_words(labels, predictions, part):

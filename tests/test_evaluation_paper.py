@@ -26,7 +26,8 @@ def test_published_tables_are_shares_with_their_place():
 
 
 def test_a_callers_change_does_not_reach_the_next_caller():
-    published()["overall"].loc[0, "filtered"] = 0
+    overall = published()["overall"]
+    overall.loc[0, "filtered"] = 0
     assert published()["overall"].loc[0, "filtered"] == 0.9055
 
 

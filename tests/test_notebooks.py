@@ -131,3 +131,18 @@ def test_looking_at_data_and_results_loads_no_torch():
     code = "; ".join(f"import {module}" for module in sorted(modules)) + "; import sys; sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr or "torch was imported"
+
+
+def test_a_notebook_without_its_inputs_names_the_stage_to_run(tmp_path):
+    papermill = pytest.importorskip("papermill")
+    with pytest.raises(papermill.exceptions.PapermillExecutionError) as caught:
+        papermill.execute_notebook(
+            str(NOTEBOOKS / "05_evaluation.ipynb"),
+            str(tmp_path / "out.ipynb"),
+            {"run": "never-run"},
+            kernel_name="python3",
+            progress_bar=False,
+            cwd=str(NOTEBOOKS),
+        )
+    assert caught.value.ename == "MissingStageError"
+    assert "run the stage 'eda' first" in caught.value.evalue

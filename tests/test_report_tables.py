@@ -371,6 +371,10 @@ class TestSentences:
         assert "new to the classifiers" in sentences.seen_sentence(pd.DataFrame(rows[1:]), "baseline")
         assert "shows a lesion of the training set" in sentences.seen_sentence(pd.DataFrame(rows[:1]), "baseline")
 
+    def test_counting(self):
+        assert (sentences.counted(1, "replicate"), sentences.counted(1200, "image")) == ("1 replicate", "1,200 images")
+        assert sentences.join(["One.", "", "Two."]) == "One. Two."
+
     def test_the_highest_mean_comes_with_the_replicates_ranges(self):
         text = sentences.best_arm_sentence(metrics(), "accuracy", 180)
         assert "*mine*'s, 90.0 %" in text and "*baseline* 80.0 to 82.0" in text and not VERDICTS.search(text)

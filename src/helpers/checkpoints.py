@@ -34,7 +34,9 @@ def save_checkpoint(directory: Path | str, step: int, state: dict[str, Any], fin
         with atomic_path(path) as temporary:
             torch.save({"step": step, "fingerprint": fingerprint, "state": state}, temporary)
     except (OSError, RuntimeError) as error:
-        raise UserError(f"The checkpoint {path} could not be written ({error}): free some disk space and start again; the run resumes from the checkpoint before.") from error
+        raise UserError(
+            f"The checkpoint {path} could not be written ({error}): free some disk space and start again; the run resumes from the checkpoint before."
+        ) from error
     for _, old in list_checkpoints(directory)[KEPT:]:
         old.unlink(missing_ok=True)
     return path
@@ -62,7 +64,9 @@ def load_latest(directory: Path | str, fingerprint: str, map_location: Any = "cp
             found = (step, content["state"])
     if stale:
         folder = _set_aside(directory, stale)
-        warnings.warn(f"Checkpoints in {directory} belong to other parameters, images or code and were moved to {folder.name}/; they are not resumed.", stacklevel=2)
+        warnings.warn(
+            f"Checkpoints in {directory} belong to other parameters, images or code and were moved to {folder.name}/; they are not resumed.", stacklevel=2
+        )
     return found
 
 

@@ -60,10 +60,7 @@ def resolve_precision(precision: str, device: str) -> Any:
         return None
     if precision == "bfloat16":
         return torch.bfloat16
-    if device.startswith("cuda"):
-        native = torch.cuda.get_device_capability(torch.device(device)) >= (8, 0)
-    else:
-        native = _cpu_has_bfloat16()
+    native = torch.cuda.get_device_capability(torch.device(device)) >= (8, 0) if device.startswith("cuda") else _cpu_has_bfloat16()
     return torch.bfloat16 if native else None
 
 

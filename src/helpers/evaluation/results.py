@@ -30,7 +30,7 @@ def load_predictions(run: RunPaths, arms: Iterable[str], replicates: int | Itera
     none.
     """
     numbers = range(replicates) if isinstance(replicates, int) else list(replicates)
-    split = pd.read_csv(require(run.split, "eda"))
+    split = _read_split(run)
     frames, columns = [], None
     for arm in arms:
         for replicate in numbers:
@@ -50,6 +50,11 @@ def load_predictions(run: RunPaths, arms: Iterable[str], replicates: int | Itera
     return predictions[["arm", "replicate", "image_id", "split", "label", *columns]]
 
 
+def _read_split(run: RunPaths) -> pd.DataFrame:
+    """split.csv with names as texts, even where they are digits."""
+    return pd.read_csv(require(run.split, "eda"), dtype={"image_id": str, "dx": str, "split": str})
+
+
 def _check(frame: pd.DataFrame, split: pd.DataFrame, name: str) -> None:
     """Raise DataError, naming the file and the first image at fault, where predictions cannot be this run's."""
     missing = [column for column in ("image_id", "split", "label") if column not in frame.columns]
@@ -58,7 +63,7 @@ def _check(frame: pd.DataFrame, split: pd.DataFrame, name: str) -> None:
         raise DataError(f"{name} lacks the column {missing[0] if missing else 'p_<class>'}: train this replicate again.")
     if frame["image_id"].duplicated().any():
         raise DataError(f"{name} holds the image {frame['image_id'][frame['image_id'].duplicated()].iloc[0]} twice: train this replicate again.")
-    known = split.astype({"image_id": str}).set_index("image_id")
+    known = split.set_index("image_id")
     expected = known.reindex(frame["image_id"])
 
     def refuse(wrong: np.ndarray, sentence: str) -> None:
@@ -113,7 +118,7 @@ class Study:
 def open_study(run: RunPaths, arms: Sequence[str], replicates: int, target: str) -> Study:
     """Load, check and align the test predictions of a run."""
     predictions = load_predictions(run, arms, replicates)
-    split = pd.read_csv(run.split, dtype={"image_id": str})
+    split = _read_split(run)
     test = split[split["split"] == "test"].reset_index(drop=True)
     columns = [name for name in predictions.columns if name.startswith("p_")]
     classes = [name.removeprefix("p_") for name in columns]
@@ -159,7 +164,8 @@ def evaluate(run: RunPaths, params: Params) -> dict[str, pd.DataFrame]:
         "mcnemar": _mcnemar(study, params.evaluation.reference),
         "audit": audit(),
     }
-    tables["claims"] = claims(tables, smallest_effect=params.evaluation.smallest_effect, target=params.data.target_class, arms=roles(params))
+    settings = params.evaluation
+    tables["claims"] = claims(tables, settings.smallest_effect, params.data.target_class, roles(params), settings.confidence)
     _write(run.evaluation, tables)
     return tables
 
@@ -241,10 +247,13 @@ def _by_lesion(study: Study) -> dict[str, pd.DataFrame]:
         table = _per_class(study, confusion)
         table.insert(2, "lesions", name)
         within.append(table[table["support"] > 0])
-    empty = pd.DataFrame(columns=["arm", "replicate", "lesions"])
+    first = ["arm", "replicate", "lesions"]
+    # without lesion ids nothing is known, and the tables have their columns and no row
+    empty = pd.DataFrame(columns=[*first, "images", "classes", "target_images", *metrics.METRICS])
+    empty_within = pd.DataFrame(columns=[*first, "class", "support", *metrics.CLASS_RATIOS])
     return {
-        "metrics_by_lesion": pd.concat(overall, ignore_index=True) if overall else empty,
-        "per_class_by_lesion": pd.concat(within, ignore_index=True) if within else empty,
+        "metrics_by_lesion": pd.concat(overall, ignore_index=True)[list(empty)] if overall else empty,
+        "per_class_by_lesion": pd.concat(within, ignore_index=True)[list(empty_within)] if within else empty_within,
     }
 
 
@@ -353,7 +362,7 @@ class _Inference:
         named = (("filtered", "baseline"), ("filtered", "random"), ("all", "baseline"), ("filtered", "all"))
         rows = []
         for first, second in named:
-            if first in part and second in part:
+            if first in part and second in part and part[first] != part[second]:
                 rows += [
                     {"contrast": f"{first} - {second}"} | self.compare(part[first], part[second], metric)
                     for metric in (*COMPARED, *self.recalls)

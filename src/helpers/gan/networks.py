@@ -140,7 +140,7 @@ class GeneratorBlock(nn.Module):
         super().__init__()
         self.first = StyledConv(in_channels, out_channels, style_size, style_order)
         self.second = StyledConv(out_channels, out_channels, style_size, style_order)
-        self.to_rgb = _he_normal(nn.Conv2d(out_channels, 3, 1), gain=1.0)
+        self.to_rgb = _he_normal(nn.Conv2d(out_channels, 3, 1), gain=0.2)  # a fresh sum of up to six lies within about -1 to 1
 
 
 def _double(x: Tensor) -> Tensor:

@@ -50,10 +50,10 @@ def collect(run: RunPaths, params: Params) -> dict[str, Any]:
         "data": {key: value for key, value in manifest.items() if key != "root"} | {"source": params.data.source},
         "code": {"digests": code_digests(), "commit": git_commit()},
         "versions": _united(records, "versions"),
-        "device": sorted({str(record["device"]) for record in records if record.get("device")}),
+        "device": devices(run, params),
         "host_cpu": sorted({str(record["host_cpu"]) for record in records if record.get("host_cpu")}),
         "threads": {"gan": params.gan.threads, "classifier": params.classifier.threads},
-        "kept_over_code_changes": [record["job"] for record in records if record.get("accepted")],
+        "kept_over_code_changes": kept_results(run, records),
         "jobs": {record["job"]: {"code": record.get("code"), "accepted": bool(record.get("accepted"))} for record in records},
         "parameters": public_parameters(params),
     }
@@ -100,6 +100,26 @@ def code_digests() -> dict[str, str]:
         rooms.setdefault(room, {})[place.as_posix()] = file_digest(path)
     notebooks = {path.stem: file_digest(path) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
     return {room: digest(files) for room, files in rooms.items()} | notebooks
+
+
+def devices(run: RunPaths, params: Params) -> list[str]:
+    """What the trainings ran on, in words: from the jobs' records, else from the trainings' own timing.json."""
+    records = read_records(run)
+    named = {str(record["device"]) for record in records if record.get("device")}
+    if named:
+        return sorted(named)
+    folders = [run.gan(seed) for seed in params.gan.seeds]
+    folders += [run.classifier(arm, replicate) for arm in params.arms for replicate in range(params.replicates)]
+    found = {str(timing["device"]) for folder in folders if isinstance(timing := read_json(folder / "timing.json", {}), dict) and timing.get("device")}
+    processors = sorted({str(record["host_cpu"]) for record in records if record.get("host_cpu")})
+    return sorted(f"CPU ({' and '.join(processors)})" if device == "cpu" and processors else "CPU" if device == "cpu" else device for device in found)
+
+
+def kept_results(run: RunPaths, records: list[dict[str, Any]]) -> list[str]:
+    """The jobs and stages whose results were kept over a change of code that the user declared harmless."""
+    accepted = read_json(run.folder / "run.json", {}).get("accepted") or {}
+    kept = [str(name) for name in accepted] + [record["job"] for record in records if record.get("accepted")]
+    return list(dict.fromkeys(kept))
 
 
 def git_commit() -> str | None:

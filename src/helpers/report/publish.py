@@ -68,7 +68,7 @@ def show_figure(figure: Figure, run: RunPaths | str, name: str, caption: str, al
     ``caption`` says what to see, ``alt`` what is drawn, ``number`` is the paper's number of the same figure
     (1 to 8) or None for one that the paper does not have.
     """
-    paths = _paths(run, name)
+    paths, caption = _paths(run, name), caption.strip()
     svg, png = svg_text(figure, name, alt), png_bytes(figure)
     write_text(paths.figures / f"{name}.svg", svg)
     with atomic_path(paths.figures / f"{name}.png") as temporary:

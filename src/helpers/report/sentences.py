@@ -30,7 +30,7 @@ def photographs_sentence(policy: str) -> str:
     if policy == "show":
         return ""
     how = {"blur": "blurred beyond recognition", "omit": "left out, a grey tile in place of each"}[policy]
-    return f"The photographs of the data set are {how} (`report.real_images: {policy}`): this page may go to people who may not see them."
+    return f"The photographs of the data set are {how} (report.real_images is '{policy}'): this page may go to people who may not see them."
 
 
 def imbalance_sentence(manifest: Mapping[str, Any], target: str) -> str:
@@ -74,7 +74,7 @@ def filter_sentence(scores: pd.DataFrame, keep_fraction: float) -> str:
     text = f"Of {len(scores):,} synthetic images the critic's best {len(kept):,} are kept ({100 * keep_fraction:.0f} %)"
     if left.empty:
         return text + "."
-    return f"{text}; the cut lies at a score of {kept.min():.3g}. Kept images score {kept.mean():.3g} on average, those left out {left.mean():.3g}."
+    return f"{text}; the cut lies at a score of {plain(kept.min())}. Kept images score {plain(kept.mean())} on average, those left out {plain(left.mean())}."
 
 
 def training_sentence(summary: Mapping[str, Any]) -> str:
@@ -150,6 +150,11 @@ def best_arm_sentence(metrics: pd.DataFrame, metric: str, n: int) -> str:
     name = metric_name(metric).lower()
     spread = "; ".join(f"*{arm}* {percent(row['min'], n)} to {percent(row['max'], n)}" for arm, row in ranges.iterrows())
     return f"The highest mean {name} is *{best}*'s, {percent(means[best], n)} % (n = {n:,} images). Single replicates range, in percent: {spread}."
+
+
+def counted(number: int, noun: str) -> str:
+    """'1 replicate', '3 replicates'."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def join(sentences: Iterable[str]) -> str:

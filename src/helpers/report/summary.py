@@ -8,7 +8,7 @@ import pandas as pd
 
 from helpers.params import Params
 from helpers.paths import RunPaths, require
-from helpers.report.provenance import read_json, read_records
+from helpers.report.provenance import devices, read_json, read_records
 
 MINUS, TO = "\u2212", "\u2013"
 BACKBONES = {"resnet50": "ResNet50", "efficientnet_lite0": "EfficientNet-Lite0"}
@@ -197,7 +197,7 @@ def facts(results: Results) -> list[tuple[str, str]]:
             ),
         ),
         ("GAN", f"{params.gan.resolution} \u00d7 {params.gan.resolution} pixels, {counted(len(params.gan.seeds), 'seed')}"),
-        ("Device", listed(sorted({str(record["device"]) for record in results.records if record.get("device")})) or "not recorded"),
+        ("Device", listed(devices(results.run, results.params)) or "not recorded"),
         ("When", _when(results)),
     ]
     return [(label, value) for label, value in rows if value]

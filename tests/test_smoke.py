@@ -1,0 +1,78 @@
+"""The whole report at tiny sizes, by the front door, in a folder with a space and a brace in its name."""
+
+import re
+import time
+
+import pandas as pd
+import pytest
+
+SMOKE = ("--params", "params/smoke.yaml")
+TABLES = ("metrics.csv", "per_class.csv", "comparisons.csv", "claims.csv")
+
+
+@pytest.fixture(scope="module")
+def smoke(project_copy):
+    """A copied project after one whole run, with what it printed."""
+    project = project_copy()
+    project.first = project.run(*SMOKE).stdout
+    return project
+
+
+def tables(project) -> dict[str, bytes]:
+    return {name: (project.folder / "artifacts/smoke/evaluation" / name).read_bytes() for name in TABLES}
+
+
+def test_one_command_makes_the_report(smoke):
+    page = (smoke.folder / "reports/smoke/report.html").read_text(encoding="utf-8")
+    assert "Drawn lesions" in page and page.rstrip().endswith("</html>")
+    for number in range(1, 9):
+        assert f"Figure {number}" in page
+    assert len(page) < 5_000_000
+    assert str(smoke.folder) not in page  # the page is shared, this machine's folders are not
+    assert re.search(r"accuracy +\d+\.\d% +\d+\.\d% +\d+\.\d%", smoke.first)
+    assert "Report: reports/smoke/report.html" in smoke.first
+    names = {path.name for path in (smoke.folder / "reports/smoke/figures").iterdir()}
+    assert len(names) >= 16 and all((smoke.folder / "reports/smoke/figures" / name).stat().st_size > 500 for name in names)
+
+
+def test_its_files_are_as_designed(smoke):
+    run = smoke.folder / "artifacts/smoke"
+    split = pd.read_csv(run / "data/split.csv")
+    assert len(split) == 160 and set(split["split"]) == {"train", "validation", "test"}
+    scores = pd.read_csv(run / "synthetic/seed-0/scores.csv")
+    assert list(scores["rank"].sort_values()) == list(range(1, 21)) and scores["selected"].sum() == 6
+    predictions = pd.read_csv(run / "classifier/filtered/replicate-0/predictions.csv")
+    held_out = split[split["split"] != "train"]
+    assert set(predictions["image_id"]) == set(held_out["image_id"]) and len(predictions) == len(held_out)
+    probabilities = predictions[[f"p_{name}" for name in sorted(split["dx"].unique())]]
+    assert ((probabilities.sum(axis=1) - 1).abs() < 1e-5).all()
+    metrics = pd.read_csv(run / "evaluation/metrics.csv")
+    assert list(metrics["arm"]) == ["baseline", "filtered", "all"]
+    hits = predictions[predictions["split"] == "test"]
+    accuracy = (probabilities.loc[hits.index].idxmax(axis=1).str[2:] == hits["label"]).mean()
+    assert metrics.set_index("arm")["accuracy"]["filtered"] == pytest.approx(accuracy)
+
+
+def test_a_second_run_executes_nothing(smoke):
+    before = smoke.executed("smoke")
+    began = time.monotonic()
+    told = smoke.run(*SMOKE).stdout
+    assert time.monotonic() - began < 15
+    assert "every job is fresh" in told and smoke.executed("smoke") == before
+
+
+def test_a_classifier_parameter_costs_no_gan_and_its_return_gives_the_same_bytes(smoke):
+    before, first = smoke.executed("smoke"), tables(smoke)
+    smoke.run(*SMOKE, "--set", "classifier.dropout=0.2", "--set", "classifier.learning_rate=0.01")
+    after = smoke.executed("smoke")
+    changed = {name.split("_")[0] for name in after if after[name] != before.get(name)}
+    assert changed == {"04", "05"}
+    assert tables(smoke)["metrics.csv"] != first["metrics.csv"]
+    smoke.run(*SMOKE)
+    assert tables(smoke) == first
+
+
+def test_the_same_seed_gives_the_same_images(smoke):
+    smoke.run(*SMOKE, "--run", "again", "--until", "synthesis")
+    for name in ("synthetic/seed-0/images.npy", "synthetic/seed-0/scores.csv", "gan/seed-0/history.csv", "data/split.csv"):
+        assert (smoke.folder / "artifacts/again" / name).read_bytes() == (smoke.folder / "artifacts/smoke" / name).read_bytes(), name
