@@ -295,6 +295,8 @@ def _other_arms(arms: list[str], results: Results) -> str:
         return ""
     told = [arm for arm in rows if verdict(rows[arm]) != "unclear"]
     sizes = listed([f"{arm} by {points(rows[arm]['difference'], results.places('target_recall'))} points" for arm in (told or list(rows))[:4]])
+    if not any(rows[arm]["difference"] for arm in rows):
+        return f"In {results.target} recall, {listed(list(rows)[:4])} came out as {results.params.evaluation.reference} did."
     where = f"from {results.params.evaluation.reference} in {results.target} recall"
     if told:
         return f"Of the other arms, {sizes} {'differs' if len(told) == 1 else 'differ'} {where}, with intervals that exclude zero."
@@ -321,15 +323,16 @@ def _accuracy(arm: str, results: Results) -> str:
     places = results.places("accuracy")
     ends = interval(row.get("low"), row.get("high"), places)
     size = f"{points(row['difference'], places)} points" + (f" ({ends})" if ends and int(row["replicates"]) > 1 else "")
-    end = {"higher": ", an interval above zero", "lower": ", an interval below zero"}.get(verdict(row), ", which is as unclear")
+    end = {"higher": ", an interval above zero", "lower": ", an interval below zero"}.get(verdict(row), ", which is no clearer")
     if verdict(row) == "unclear" and verdict(results.comparison(arm, "target_recall")) != "unclear":
         end = ", which chance may explain"
+    change = f"differs by {size}{end}" if float(points(row["difference"], places).replace(MINUS, "-")) else "is the same"
     reference = results.params.evaluation.reference
     pairs = [(paper_value(arm, metric), paper_value(reference, metric)) for metric in ("target_recall", "accuracy")]
     if any(value is None for pair in pairs for value in pair):
-        return f"Its accuracy differs by {size}{end}."
+        return f"Its accuracy {change}."
     recall, accuracy = (points(ours - theirs) for ours, theirs in pairs)
-    return f"Its accuracy differs by {size}{end}; the paper, from one training per arm, reports {recall} points of melanoma recall and {accuracy} of accuracy."
+    return f"Its accuracy {change}; the paper, from one training per arm, reports {recall} points of melanoma recall and {accuracy} of accuracy."
 
 
 def _leak(results: Results) -> str:
