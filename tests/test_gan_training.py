@@ -12,12 +12,33 @@ from helpers import params
 from helpers.checkpoints import list_checkpoints
 from helpers.errors import DataError, MissingStageError, TrainingError
 from helpers.gan import training
-from helpers.gan.training import HISTORY_COLUMNS, ImageStream, Trainer, load_discriminator, load_generator, steps_per_epoch, to_bytes, to_float, total_steps, train_gan
+from helpers.gan.training import (
+    HISTORY_COLUMNS,
+    ImageStream,
+    Trainer,
+    load_discriminator,
+    load_generator,
+    steps_per_epoch,
+    to_bytes,
+    to_float,
+    total_steps,
+    train_gan,
+)
 from PIL import Image
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3), dtype=np.uint8)
 SMALL = params.Gan(
-    resolution=32, channel_scale=0.02, batch_size=4, steps=6, n_critic=2, threads=1, precision="float32", flips="both", log_every=2, sample_every=4, checkpoint_minutes=1e-9
+    resolution=32,
+    channel_scale=0.02,
+    batch_size=4,
+    steps=6,
+    n_critic=2,
+    threads=1,
+    precision="float32",
+    flips="both",
+    log_every=2,
+    sample_every=4,
+    checkpoint_minutes=1e-9,
 )
 
 

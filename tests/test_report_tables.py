@@ -371,6 +371,15 @@ class TestSentences:
         assert "new to the classifiers" in sentences.seen_sentence(pd.DataFrame(rows[1:]), "baseline")
         assert "shows a lesion of the training set" in sentences.seen_sentence(pd.DataFrame(rows[:1]), "baseline")
 
+    def test_ties_are_told(self):
+        level = metrics().assign(accuracy=0.64)
+        assert "is every arm's, 64.0 %" in sentences.best_arm_sentence(level, "accuracy", 180)
+
+    def test_a_missing_interval_has_its_reason(self):
+        row = comparison(math.nan, math.nan)
+        assert "too few replicates" in sentences.difference_sentence(row | {"method": "single runs"}, 167)
+        assert "replicates do not differ" in sentences.difference_sentence(row | {"method": "no variation"}, 167)
+
     def test_counting(self):
         assert (sentences.counted(1, "replicate"), sentences.counted(1200, "image")) == ("1 replicate", "1,200 images")
         assert sentences.join(["One.", "", "Two."]) == "One. Two."

@@ -328,4 +328,3 @@ class Discriminator(nn.Module):
 
     def spectral_layers(self) -> Sequence[nn.Module]:
         return [layer for layer in self.modules() if isinstance(layer, (SpectralConv, SpectralLinear))]
-

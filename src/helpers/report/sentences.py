@@ -104,7 +104,8 @@ def difference_sentence(row: Mapping[str, Any], n: int, target: str = "", confid
     change = f"{points(row['difference'], n)} points of {name} against *{row['reference']}*"
     outcome = verdict(row["low"], row["high"])
     if outcome == "not tested":
-        return f"*{row['arm']}*: {change}, from too few replicates for an interval; nothing follows from it."
+        why = "the replicates do not differ, which leaves no interval" if row.get("method") == "no variation" else "too few replicates for an interval"
+        return f"*{row['arm']}*: {change}; {why}, and nothing follows from it."
     interval = f"{100 * confidence:.0f} % interval {points(row['low'], n)} to {points(row['high'], n)}"
     tail = {
         "better": f"the interval excludes zero: *{row['arm']}* is better in this run",
@@ -145,11 +146,12 @@ def departures_sentence(count: int) -> str:
 def best_arm_sentence(metrics: pd.DataFrame, metric: str, n: int) -> str:
     """Which arm has the highest mean, with the range of single replicates that puts it into proportion."""
     means = metrics.groupby("arm", sort=False)[metric].mean()
-    best = means.idxmax()
+    leaders = [arm for arm, mean in means.items() if math.isclose(mean, means.max(), abs_tol=1e-12)]
     ranges = metrics.groupby("arm", sort=False)[metric].agg(["min", "max"])
     name = metric_name(metric).lower()
     spread = "; ".join(f"*{arm}* {percent(row['min'], n)} to {percent(row['max'], n)}" for arm, row in ranges.iterrows())
-    return f"The highest mean {name} is *{best}*'s, {percent(means[best], n)} % (n = {n:,} images). Single replicates range, in percent: {spread}."
+    whose = "every arm's" if len(leaders) == len(means) > 1 else " and ".join(f"*{arm}*'s" for arm in leaders)
+    return f"The highest mean {name} is {whose}, {percent(means.max(), n)} % (n = {n:,} images). Single replicates range, in percent: {spread}."
 
 
 def counted(number: int, noun: str) -> str:
