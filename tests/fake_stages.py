@@ -2,7 +2,7 @@
 
 import nbformat
 
-CODE = '''
+CODE = """
 import json, os, time
 from pathlib import Path
 from helpers.engine.stages import Job, outputs
@@ -22,7 +22,7 @@ for path in outputs(job, paths):
     if path.suffix != ".ipynb":
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(BODY.get(path.name, job.name))
-'''
+"""
 METRICS = 'BODY = {"metrics.csv": "arm,accuracy,target_recall,macro_precision\\n" + "".join(f"{arm},0.5,0.25,0.125\\n" for arm in arms)}'
 NOTEBOOKS = {
     "01_eda": ("eda", "{}", ["run", "data", "report"]),

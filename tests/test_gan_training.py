@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
+
 from helpers import params
 from helpers.checkpoints import list_checkpoints
 from helpers.errors import DataError, MissingStageError, TrainingError
@@ -24,7 +26,6 @@ from helpers.gan.training import (
     total_steps,
     train_gan,
 )
-from PIL import Image
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3), dtype=np.uint8)
 SMALL = params.Gan(

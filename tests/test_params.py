@@ -21,7 +21,24 @@ def test_the_paper_file_says_every_default_and_departs_from_none():
     assert departures(paper) == []
     assert paper == Params(description=paper.description)
     values = {key for key in flatten(yaml.safe_load((ROOT / "params/paper.yaml").read_text())) if not key.startswith("arms.")}
-    silent = {"phantom", "precision", "threads", "checkpoint_minutes", "log_every", "sample_every", "initial_weights", "steps", "root", "seed", "batch_size", "compute", "evaluation", "report", "arms", "device"}
+    silent = {
+        "phantom",
+        "precision",
+        "threads",
+        "checkpoint_minutes",
+        "log_every",
+        "sample_every",
+        "initial_weights",
+        "steps",
+        "root",
+        "seed",
+        "batch_size",
+        "compute",
+        "evaluation",
+        "report",
+        "arms",
+        "device",
+    }
     unsaid = {key for key in flatten(paper.as_dict()) if key not in values and not silent & set(key.split("."))}
     assert unsaid <= {"description"}, f"paper.yaml does not say {sorted(unsaid)}"
 

@@ -4,6 +4,10 @@
 class UserError(Exception):
     """A mistake that the user can mend; its text is one sentence or two with the way out."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class ParameterError(UserError):
     """A parameter file or an override is wrong."""

@@ -76,13 +76,19 @@ class Gan(Section):
     batch_size: int = Field(16, ge=2, le=1024, description="images per step")
     lr_generator: float = Field(5e-5, gt=0, le=0.1, description="Adam's learning rate of the generator")
     lr_discriminator: float = Field(8e-5, gt=0, le=0.1, description="Adam's learning rate of the critic")
-    adam_betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field((0.0, 0.9), description="Adam's moment decays (WGAN-GP's own choice; the paper is silent)")
+    adam_betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
+        (0.0, 0.9), description="Adam's moment decays (WGAN-GP's own choice; the paper is silent)"
+    )
     n_critic: int = Field(3, ge=1, le=20, description="critic steps per generator step")
     gradient_penalty: float = Field(10.0, ge=0, le=1000, description="weight of the gradient penalty")
     drift_penalty: float = Field(0.0, ge=0, le=1, description="weight of mean squared real scores, which anchors the score scale (0: off)")
     ema_decay: float = Field(0.9995, ge=0, lt=1, description="decay of the generator's moving average, per generator step")
-    spectral_norm: Literal["none", "blocks", "all"] = Field("blocks", description="critic layers under spectral normalisation; 'blocks': the convolutions of the five blocks")
-    style_order: Literal["noise_activation_adain", "noise_adain_activation"] = Field("noise_activation_adain", description="order within a layer; the first StyleGAN's by default")
+    spectral_norm: Literal["none", "blocks", "all"] = Field(
+        "blocks", description="critic layers under spectral normalisation; 'blocks': the convolutions of the five blocks"
+    )
+    style_order: Literal["noise_activation_adain", "noise_adain_activation"] = Field(
+        "noise_activation_adain", description="order within a layer; the first StyleGAN's by default"
+    )
     rgb: Literal["skip", "last"] = Field("skip", description="image is the sum of every block's upsampled RGB, or the last block's RGB")
     seeds: tuple[Seed, ...] = Field((0,), min_length=1, max_length=100, description="one GAN is trained per seed")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="arithmetic of the convolutions; weights stay float32")
@@ -116,7 +122,12 @@ class Classifier(Section):
     backbone: Literal["resnet50", "efficientnet_lite0"] = Field("resnet50", description="network under the head")
     weights: str = Field("imagenet", min_length=1, description="'imagenet', 'none', or a file of weights")
     image_size: int = Field(224, ge=32, le=1024, description="side of the square input, pixels")
-    frozen_stages: int = Field(4, ge=0, le=9, description="stages kept as they are: ResNet50's are stem, layer1-4 (the paper's layers 1-5); Lite0's are stem, blocks 0-6, last convolution")
+    frozen_stages: int = Field(
+        4,
+        ge=0,
+        le=9,
+        description="stages kept as they are: ResNet50's are stem, layer1-4 (the paper's layers 1-5); Lite0's are stem, blocks 0-6, last convolution",
+    )
     hidden: int = Field(512, ge=8, le=8192, description="width of the head's hidden layer")
     dropout: float = Field(0.5, ge=0, lt=1, description="rate of both dropouts of the head (the paper is silent)")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's learning rate")
@@ -230,7 +241,9 @@ class Params(Section):
     gan: Gan = Gan()
     synthesis: Synthesis = Synthesis()
     classifier: Classifier = Classifier()
-    arms: dict[Annotated[str, Field(pattern=NAME)], Arm] = Field(default_factory=lambda: dict(PAPER_ARMS), min_length=1, description="the comparison's arms, by name")
+    arms: dict[Annotated[str, Field(pattern=NAME)], Arm] = Field(
+        default_factory=lambda: dict(PAPER_ARMS), min_length=1, description="the comparison's arms, by name"
+    )
     replicates: int = Field(1, ge=1, le=1000, description="trainings per arm; replicate r takes GAN r modulo the number of GAN seeds")
     evaluation: Evaluation = Evaluation()
     compute: Compute = Compute()
@@ -243,7 +256,9 @@ class Params(Section):
         for name, arm in self.arms.items():
             wanted = arm.synthetic.count if arm.uses_gan else None
             if wanted is not None and wanted > self.synthesis.count:
-                raise ValueError(f"arms.{name} asks for {wanted} synthetic images, and synthesis.count generates only {self.synthesis.count}: lower the one or raise the other")
+                raise ValueError(
+                    f"arms.{name} asks for {wanted} synthetic images, and synthesis.count generates only {self.synthesis.count}: lower the one or raise the other"
+                )
         if len({name.lower() for name in self.arms}) < len(self.arms):
             raise ValueError("two arms differ only in upper and lower case, and would share a folder on some systems")
         return self
@@ -365,8 +380,12 @@ def validate(mapping: Mapping[str, Any], origin: str = "the parameters") -> Para
 
 
 def validate_sections(sections: Mapping[str, Any]) -> Params:
-    """Params of the sections that a notebook was given; the others keep their defaults."""
-    return validate({key: value for key, value in sections.items() if value is not None}, "this notebook's parameters")
+    """Params of the sections that a notebook was given; the others keep their defaults.
+
+    A notebook that was given no arms gets the reference alone, so that the paper's 300 images are not asked of a run that generates fewer.
+    """
+    given = {key: value for key, value in sections.items() if value is not None}
+    return validate({"arms": {"baseline": {}}} | given, "this notebook's parameters")
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -416,7 +435,15 @@ def _sentence(fault: Mapping[str, Any]) -> str:
         "missing": "a value",
     }.get(kind)
     if expected is None:
-        noun = {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "a text", "dict": "a mapping", "tuple": "a list", "model": "a section with keys of its own"}
+        noun = {
+            "int": "a whole number",
+            "float": "a number",
+            "bool": "true or false",
+            "string": "a text",
+            "dict": "a mapping",
+            "tuple": "a list",
+            "model": "a section with keys of its own",
+        }
         expected = next((words for start, words in noun.items() if kind.startswith(start)), fault["msg"].lower())
     shown = "nothing" if value is None else f"{value!r}" if isinstance(value, (str, int, float, bool)) else f"a {type(value).__name__}"
     return f"{key} must be {expected}, not {shown}."
@@ -424,7 +451,12 @@ def _sentence(fault: Mapping[str, Any]) -> str:
 
 def _home_of(name: str) -> str:
     """The full key of a parameter that exists, but in another section."""
-    full = [f"{section}.{field}" for section, info in Params.model_fields.items() if isinstance(info.annotation, type) and issubclass(info.annotation, Section) for field in info.annotation.model_fields]
+    full = [
+        f"{section}.{field}"
+        for section, info in Params.model_fields.items()
+        if isinstance(info.annotation, type) and issubclass(info.annotation, Section)
+        for field in info.annotation.model_fields
+    ]
     return next((key for key in full if key.split(".")[1] == name), "")
 
 

@@ -27,9 +27,7 @@ class RunPaths:
 
     def __post_init__(self) -> None:
         if not RUN_NAME.fullmatch(self.run):
-            raise ParameterError(
-                f"'{self.run}' cannot name a run: use letters, digits, dots, dashes and underscores, at most 64."
-            )
+            raise ParameterError(f"'{self.run}' cannot name a run: use letters, digits, dots, dashes and underscores, at most 64.")
 
     @property
     def folder(self) -> Path:
@@ -97,7 +95,5 @@ def require(path: Path, stage: str) -> Path:
     """Return ``path``, or raise MissingStageError that names the stage which writes it."""
     if not path.exists():
         shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-        raise MissingStageError(
-            f"{shown} does not exist yet: run the stage '{stage}' first (python run_all.py --until {stage}, or its notebook)."
-        )
+        raise MissingStageError(f"{shown} does not exist yet: run the stage '{stage}' first (python run_all.py --until {stage}, or its notebook).")
     return path

@@ -17,7 +17,7 @@ from helpers.engine.snakemake import Planned, command, execute, plan, targets
 from helpers.engine.stages import STAGES, jobs, outputs
 from helpers.engine.view import View, duration
 from helpers.errors import UserError
-from helpers.params import Params, read_mapping, load_params
+from helpers.params import Params, load_params, read_mapping
 from helpers.paths import PARAMS, ROOT, RunPaths
 
 DESCRIPTION = """\
@@ -56,12 +56,25 @@ def parser() -> argparse.ArgumentParser:
     part = page.add_argument_group("which part")
     part.add_argument("--until", metavar="STAGE", choices=stages, help="stop after this stage")
     part.add_argument("--only", metavar="STAGE", choices=stages, help="run this stage alone, on what earlier ones wrote")
-    part.add_argument("--force", metavar="STAGE", choices=stages, action="append", default=[], help="make this stage anew from the start, and what follows; repeatable")
     part.add_argument(
-        "--accept-code", metavar="STAGE", choices=stages, action="append", default=[], help="keep this stage's results over a change of code known to be harmless; the page says so"
+        "--force", metavar="STAGE", choices=stages, action="append", default=[], help="make this stage anew from the start, and what follows; repeatable"
+    )
+    part.add_argument(
+        "--accept-code",
+        metavar="STAGE",
+        choices=stages,
+        action="append",
+        default=[],
+        help="keep this stage's results over a change of code known to be harmless; the page says so",
     )
     how = page.add_argument_group("how")
-    how.add_argument("--cores", metavar="N", type=_positive, default=os.cpu_count() or 1, help="CPU cores to keep busy (default: all, here %(default)s); results do not depend on it")
+    how.add_argument(
+        "--cores",
+        metavar="N",
+        type=_positive,
+        default=os.cpu_count() or 1,
+        help="CPU cores to keep busy (default: all, here %(default)s); results do not depend on it",
+    )
     how.add_argument("--profile", metavar="NAME", help="engine profile: a folder below profiles/, or one of Snakemake's own (Slurm, Kubernetes, ...)")
     look = page.add_argument_group("only look")
     look.add_argument("--dry-run", action="store_true", help="print the plan: each job, fresh or stale and why; run nothing")
@@ -236,4 +249,3 @@ def _say_result(runfile: RunFile) -> None:
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
-

@@ -2,7 +2,8 @@
 
 import ast
 import json
-from functools import lru_cache
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from helpers.files import digest
@@ -20,7 +21,7 @@ def _without_docstrings(tree: ast.AST) -> ast.AST:
     return tree
 
 
-@lru_cache(maxsize=None)
+@cache
 def _file_fingerprint(path: Path, modified: int, size: int) -> str:
     if path.suffix != ".py":
         return digest(path.read_bytes().hex())
@@ -54,9 +55,7 @@ def notebook_digest(name: str, prose: bool) -> str:
             continue
         source = "".join(cell["source"])
         if cell["cell_type"] == "code":
-            try:
+            with suppress(SyntaxError):  # a magic command
                 source = ast.dump(ast.parse(source))
-            except SyntaxError:  # a magic command
-                pass
         cells.append((cell.get("id"), source))
     return digest(cells)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.engine.process import JOBS_LOCK_VARIABLE, join_run
-from helpers.engine.runfile import load_runfile, shown
+from helpers.engine.runfile import load_runfile
 from helpers.engine.stages import STAGES, Job, papermill_parameters, relevant_parameters
 from helpers.errors import UserError
 from helpers.files import write_json

@@ -14,7 +14,6 @@ from helpers.params import Params, flatten, validate
 from helpers.paths import ROOT, RunPaths
 
 
-
 @dataclass(frozen=True)
 class RunFile:
     """A run as its jobs see it."""

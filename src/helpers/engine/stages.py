@@ -11,7 +11,7 @@ from helpers.params import Params
 from helpers.paths import RunPaths
 
 SHARED_CODE = ("files.py", "device.py", "checkpoints.py")
-FIGURE_CODE = tuple(f"report/{name}" for name in ("figures.py", "tables.py", "publish.py", "style.py", "sentences.py"))
+FIGURE_CODE = tuple(f"report/{name}" for name in ("figures.py", "tables.py", "publish.py", "style.py", "sentences.py", "report.mplstyle"))
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,10 @@ STAGES = {
     )
 }
 UNRELATED_TO_RESULTS = {
-    "gan": {"seeds", "checkpoint_minutes", "log_every", "sample_every"},
+    "gan": {"seeds", "checkpoint_minutes"},  # log_every and sample_every change what the notebook shows
     "classifier": {"checkpoint_minutes"},
     "data": {"root"},
 }
-# history.csv and the film strip are shown, so their cadence does belong to the GAN's notebook
-UNRELATED_TO_RESULTS["gan"] -= {"log_every", "sample_every"}
 
 
 @dataclass(frozen=True)

@@ -359,10 +359,10 @@ def confusion_matrices(confusion: Mapping[str, pd.DataFrame]) -> Figure:
 
     ``confusion`` maps an arm to evaluation/confusion-<arm>.csv (replicate, label, prediction, count).
     """
-    columns = min(3, len(confusion))
+    columns = 3
     rows = -(-len(confusion) // columns)
     classes = sorted(set(next(iter(confusion.values()))["label"]))
-    figure = Figure(figsize=(3 * columns, 3.2 * rows + 0.6))
+    figure = Figure(figsize=(9, 3.2 * rows + 0.6), layout="compressed")  # square panels keep their titles inside
     figure.get_layout_engine().set(h_pad=0.08)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (arm, table) in zip(grid, confusion.items(), strict=False):
