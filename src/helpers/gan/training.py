@@ -189,9 +189,7 @@ class Trainer:
 
 def _descend(loss: Tensor, optimiser: torch.optim.Optimizer, weights: Sequence[Tensor]) -> None:
     """One optimiser step on the gradient of ``loss`` by ``weights`` alone: the other network's gradients are never computed."""
-    # the very last bias moves all scores together, which a loss without drift term does not see
-    gradients = torch.autograd.grad(loss, weights, allow_unused=True)
-    for weight, gradient in zip(weights, gradients, strict=True):
+    for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
         weight.grad = gradient
     optimiser.step()
 
