@@ -79,6 +79,7 @@ class Gan(Section):
     adam_betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
         (0.0, 0.9), description="Adam's moment decays (WGAN-GP's own choice; the paper is silent)"
     )
+    equalised: bool = Field(False, description="scale each layer's learning rate by its initial weights (ProGAN's equalised learning rate); the published rates fit plain layers")
     n_critic: int = Field(3, ge=1, le=20, description="critic steps per generator step")
     gradient_penalty: float = Field(10.0, ge=0, le=1000, description="weight of the gradient penalty")
     drift_penalty: float = Field(0.0, ge=0, le=1, description="weight of mean squared real scores, which anchors the score scale (0: off)")

@@ -44,10 +44,14 @@ def _scaled(width: int, channel_scale: float) -> int:
     return max(8, 8 * round(width * channel_scale / 8))
 
 
+def initial_deviation(weight: Tensor, gain: float = math.sqrt(2 / (1 + SLOPE**2))) -> float:
+    """Standard deviation of a weight (out, in, ...) by He's initialisation."""
+    return gain / math.sqrt(weight[0].numel())
+
+
 def _he_normal(layer: nn.Module, gain: float = math.sqrt(2 / (1 + SLOPE**2))) -> nn.Module:
     """He's initialisation, zero bias; ``gain=1`` where no activation follows."""
-    fan_in = layer.weight[0].numel()
-    nn.init.normal_(layer.weight, std=gain / math.sqrt(fan_in))
+    nn.init.normal_(layer.weight, std=initial_deviation(layer.weight, gain))
     nn.init.zeros_(layer.bias)
     return layer
 

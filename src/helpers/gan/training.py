@@ -28,13 +28,14 @@ from helpers.engine.code import source_digest
 from helpers.errors import DataError, TrainingError
 from helpers.files import atomic_path, digest, file_digest, write_json, write_table
 from helpers.gan.losses import CriticLoss, critic_loss, generator_loss
-from helpers.gan.networks import Discriminator, Generator
+from helpers.gan.networks import Discriminator, Generator, initial_deviation
 from helpers.paths import require
 from helpers.progress import Progress
 
 HISTORY_COLUMNS = ("step", "epoch", "generator_loss", "critic_loss", "score_real", "score_fake", "gradient_penalty", "gradient_norm")
 CODE = ("gan/networks.py", "gan/losses.py", "gan/training.py")  # what makes a training's numbers
 WITHOUT_EFFECT = {"seeds", "checkpoint_minutes", "log_every", "sample_every"}  # on the weights of one seed
+MAPPING_RATE = 0.01  # of the other layers' learning rate, where rates are equalised
 HEALTH_EVERY = 50  # steps between two looks at the losses; a look makes a GPU wait
 GRID = (6, 4)  # columns and rows of a sample grid
 SAMPLE_SEED = 2**32  # above any seed that a parameter may have
@@ -99,8 +100,8 @@ class Trainer:
         self.generator_weights = [p for p in self.generator.parameters() if p.requires_grad]
         self.critic_weights = list(self.critic.parameters())
         betas = config.adam_betas
-        self.generator_optimiser = torch.optim.Adam(self.generator_weights, lr=config.lr_generator, betas=betas, fused=True)
-        self.critic_optimiser = torch.optim.Adam(self.critic_weights, lr=config.lr_discriminator, betas=betas, fused=True)
+        self.generator_optimiser = torch.optim.Adam(learning_rates(self.generator, config.lr_generator, config.equalised), betas=betas, fused=True)
+        self.critic_optimiser = torch.optim.Adam(learning_rates(self.critic, config.lr_discriminator, config.equalised), betas=betas, fused=True)
         self.random = torch.Generator(device).manual_seed(seed)
         self.data = ImageStream(images, config.batch_size, config.flips, device, self.random)
         self.sample_inputs = _sample_inputs(self.generator, seed, device)
@@ -192,6 +193,24 @@ def _descend(loss: Tensor, optimiser: torch.optim.Optimizer, weights: Sequence[T
     for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
         weight.grad = gradient
     optimiser.step()
+
+
+def learning_rates(network: nn.Module, rate: float, equalised: bool) -> list[dict[str, Any]]:
+    """Parameter groups for Adam: one rate for all, or each weight's rate in proportion to its size at initialisation.
+
+    The second is ProGAN's equalised learning rate (Karras et al. 2018). Adam does not see the scale of a gradient, so that
+    scaling the rate equals scaling the weight in the forward pass. The mapping learns 100 times slower (Karras et al. 2019).
+    """
+    trained = [p for p in network.parameters() if p.requires_grad]
+    if not equalised:
+        return [{"params": trained, "lr": rate}]
+    factors = {id(p): 1.0 for p in trained}
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            factors[id(module.weight)] = initial_deviation(module.weight)
+    for weight in getattr(network, "mapping", nn.Module()).parameters():
+        factors[id(weight)] *= MAPPING_RATE
+    return [{"params": [p for p in trained if factors[id(p)] == factor], "lr": rate * factor} for factor in dict.fromkeys(factors[id(p)] for p in trained)]
 
 
 class ImageStream:
