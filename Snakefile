@@ -75,6 +75,7 @@ rule gan:
         files("gan", seed="{seed}"),
     params:
         key=key("gan", seed=int),
+    priority: 3  # the longest wait of all: the arms with synthetic images stand behind it
     threads: parameters.gan.threads
     resources:
         gpu=GPU,
@@ -90,6 +91,7 @@ rule synthesis:
         files("synthesis", seed="{seed}"),
     params:
         key=key("synthesis", seed=int),
+    priority: 2
     threads: parameters.gan.threads
     resources:
         gpu=GPU,

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -120,8 +119,7 @@ def _terminated(*_: Any) -> None:
 
 def _list() -> int:
     for path in sorted(PARAMS.glob("*.yaml")):
-        described = textwrap.fill(str(read_mapping(path).get("description", "")), 90, subsequent_indent=" " * 12)
-        print(f"{path.stem:<10}  {described}")
+        print(f"{path.stem:<9} {read_mapping(path).get('description', '')}")
     return 0
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from helpers.files import write_json
 
 KERNEL = "python3"  # ipykernel's own name in any environment; papermill must be told it
-USER_ERRORS = {"UserError", "ParameterError", "DataError", "MissingStageError", "TrainingError"}
+USER_ERRORS = {"UserError", "ParameterError", "DataError", "MissingStageError"}
+SENTENCES = USER_ERRORS | {"TrainingError"}  # errors whose text is the whole message
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -96,7 +97,7 @@ def _cell_watch(on_cell: Callable[[int, int], None], source: Path):
 def _details(error: Any, source: Path, half: Path, log: Path) -> dict[str, Any]:
     last = ANSI.sub("", str(error.evalue)).strip().splitlines()
     user = error.ename in USER_ERRORS
-    line = " ".join(last) if user else f"{error.ename}: {last[-1] if last else ''}".rstrip(": ")
+    line = " ".join(last) if error.ename in SENTENCES else f"{error.ename}: {last[-1] if last else ''}".rstrip(": ")
     return {
         "notebook": source.name,
         "cell": error.cell_index + 1 if isinstance(error.cell_index, int) else error.cell_index,
