@@ -202,6 +202,10 @@ class TestDrawings:
         assert all(len(line.get_xdata()) == 1 for axes in figure.axes for line in axes.lines if line.get_marker() == "s")
         assert not [line for axes in figure.axes for line in axes.lines if line.get_linewidth() == 2 and line.get_marker() == "None"]
 
+    def test_forest_of_equal_arms_has_a_scale(self):
+        figure = figures.forest(comparisons(low=np.nan, high=np.nan).assign(difference=0.0))
+        assert figure.axes[0].get_xlim() == (-5, 5)
+
     def test_forest_of_one_arm_says_so(self):
         figure = figures.forest(comparisons([]).reindex(columns=comparisons().columns))
         assert "no second arm" in figure.axes[0].texts[0].get_text()
@@ -228,9 +232,22 @@ class TestDrawings:
             grid[:, :, 0] = np.repeat(np.repeat(np.arange(6).reshape(2, 3), 8, 0), 8, 1) + 10 * (step > 1)
             Image.fromarray(grid).save(tmp_path / f"step-{step:07d}.png")
         figure = figures.film_strip(tmp_path, rows=2, columns=3)
-        shown = [[axes.images[0].get_array()[0, 0, 0] for axes in figure.axes[row * 6 : row * 6 + 3]] for row in (0, 1)]
+        shown = [[axes.images[0].get_array()[0, 0, 0] for axes in figure.axes[row * 3 : row * 3 + 3]] for row in (0, 1)]
         assert shown == [[0, 10, 10], [1, 11, 11]]
         assert [figure.axes[place].get_title(loc="center") for place in range(3)] == ["step 1", "step 20", "step 300"]
+
+    @pytest.mark.parametrize(("count", "columns"), [(1, 1), (3, 3), (9, 9), (41, 10)])
+    def test_film_strip_is_centred_with_at_most_ten_columns(self, tmp_path, count, columns):
+        steps = [1, *range(50, 50 * count, 50)]
+        for step in steps:
+            Image.fromarray(np.zeros((8, 48, 3), np.uint8)).save(tmp_path / f"step-{step:07d}.png")
+        figure = figures.film_strip(tmp_path)
+        shown = [int(axes.get_title(loc="center").split()[1].replace(",", "")) for axes in figure.axes[:columns]]
+        assert (len(figure.axes), shown[0], shown[-1]) == (3 * columns, steps[0], steps[-1])
+        figure.draw_without_rendering()
+        left, right = figure.axes[0].get_position().x0, figure.axes[columns - 1].get_position().x1
+        assert left == pytest.approx(1 - right, abs=0.01) and 9 * (right - left) / columns < 1.6
+        assert columns < 9 or left < 0.01
 
     def test_no_samples_are_said_to_be_none(self, tmp_path):
         assert "No samples" in figures.film_strip(tmp_path).axes[0].texts[0].get_text()

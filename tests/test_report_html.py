@@ -14,7 +14,7 @@ from report_run import EVIL, build_run, cell_code, cell_text, fake_params, figur
 from helpers.errors import MissingStageError
 from helpers.params import load_params, validate
 from helpers.paths import RunPaths
-from helpers.report import html, provenance, summary
+from helpers.report import cells, html, provenance, summary
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +253,7 @@ def test_numbers_in_words():
 
 
 def test_sanitised_html_keeps_tables_and_shows_the_rest_as_text():
-    shown = html.html_output(
+    shown = cells.html_output(
         f'<style>b{{}}</style><table border="1" onclick="x()"><tr><th>a</th></tr><tr><td style="x">{EVIL}<img src=x onerror=alert(1)></td></tr></table>', {}
     )
     assert "<script" not in shown and "onerror=" not in re.sub(r"&lt;.*?&gt;", "", shown) and "onclick" not in shown and "<style" not in shown
@@ -261,7 +261,7 @@ def test_sanitised_html_keeps_tables_and_shows_the_rest_as_text():
 
 
 def test_prose_pictures_from_elsewhere_become_words():
-    shown = html.markdown_html("![a plot](https://example.org/x.png) and [a link](javascript:alert(1))")
+    shown = cells.markdown_html("![a plot](https://example.org/x.png) and [a link](javascript:alert(1))")
     assert "<img" not in shown and "a plot" in shown and "javascript" not in shown
 
 
@@ -275,17 +275,17 @@ def test_prose_pictures_from_elsewhere_become_words():
     ],
 )
 def test_formulae_are_plain_html(text, made):
-    assert html.formulae(text) == made
+    assert cells.formulae(text) == made
 
 
 def test_cells_are_matched_by_id():
     source = nbformat.v4.new_notebook(cells=[cell_text("new", "New"), cell_code("a", "old code"), cell_text("b", "Today"), cell_code("unrun", "1")])
     executed = nbformat.v4.new_notebook(cells=[cell_code("a", "ran"), cell_code("injected", "x = 1"), cell_text("b", "Then"), cell_text("gone", "Gone")])
-    assert [cell.source for cell in html.combine(source, executed)] == ["New", "ran", "x = 1", "Today"]
+    assert [cell.source for cell in cells.combine(source, executed)] == ["New", "ran", "x = 1", "Today"]
 
 
 def test_drawings_cannot_share_ids_and_large_pictures_shrink():
-    source = html.image_source(figure("x").data)
+    source = cells.image_source(figure("x").data)
     assert source.startswith("data:image/svg+xml;base64,") and b'xmlns="http://www.w3.org/2000/svg"' in base64.b64decode(source.split(",")[1])
     import io
 
@@ -293,7 +293,7 @@ def test_drawings_cannot_share_ids_and_large_pictures_shrink():
 
     buffer = io.BytesIO()
     Image.effect_noise((700, 700), 60).convert("RGB").save(buffer, "PNG")
-    kind, small = html.shrink(buffer.getvalue())
+    kind, small = cells.shrink(buffer.getvalue())
     assert kind == "image/webp" and len(small) < 0.8 * len(buffer.getvalue())
 
 

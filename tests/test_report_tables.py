@@ -46,7 +46,7 @@ class TestTable:
 
     def test_hidden_columns_are_saved_only(self):
         table = tables.Table(pd.DataFrame({"a": ["x"], "secret": [1]}), hidden=("secret",))
-        assert rows_of(table)[0] == ["a"] and "secret" in table.frame
+        assert rows_of(table)[0] == ["A"] and "secret" in table.frame
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ class TestDataTables:
 
     def test_split(self):
         assert rows_of(tables.split_table(split(), PAPER)) == [
-            ["class", "train", "validation", "test"],
+            ["Class", "Train", "Validation", "Test"],
             ["nv", "2", "1", "1"],
             ["mel", "1", "0", "1"],
             ["all", "3", "1", "2"],
@@ -164,7 +164,7 @@ class TestResultTables:
 
     def test_another_reference_has_no_published_change(self):
         per_class = pd.DataFrame([{"arm": arm, "replicate": 0, "class": "mel", "support": 9, "recall": 0.5} for arm in ("mine", "filtered")])
-        assert "filtered, paper" not in rows_of(tables.recall_change_table(per_class, "mine", PAPER))[0]
+        assert "Paper, filtered" not in rows_of(tables.recall_change_table(per_class, "mine", PAPER))[0]
 
     def test_training_dynamics(self):
         summaries = pd.DataFrame(
@@ -373,7 +373,20 @@ class TestSentences:
 
     def test_ties_are_told(self):
         level = metrics().assign(accuracy=0.64)
-        assert "is every arm's, 64.0 %" in sentences.best_arm_sentence(level, "accuracy", 180)
+        assert "All arms tie: the mean accuracy of each is 64.0 %" in sentences.best_arm_sentence(level, "accuracy", 180)
+        worse = pd.concat([level, level.assign(arm="poor", accuracy=0.5)])
+        assert "*baseline* and *mine* tie for the highest mean accuracy, 64.0 %" in sentences.best_arm_sentence(worse, "accuracy", 180)
+
+    def test_means_that_print_alike_tie(self):
+        close = metrics().assign(accuracy=[0.6401, 0.6401, 0.6404, 0.6404])
+        assert "All arms tie" in sentences.best_arm_sentence(close, "accuracy", 180)
+
+    def test_a_caption_speaks_of_intervals_where_there_are_some(self):
+        single, tested = comparison(math.nan, math.nan), comparison(-0.1, 0.1)
+        captions = [sentences.differences_caption(pd.DataFrame(rows), "baseline", 180, 0.9) for rows in ([single], [tested], [tested, single])]
+        assert "without an interval" in captions[0] and "%" not in captions[0] and "crosses" not in captions[0]
+        assert "90 % interval" in captions[1] and "without" not in captions[1]
+        assert "90 % interval" in captions[2] and captions[2].endswith("A square without a line has no interval.")
 
     def test_a_missing_interval_has_its_reason(self):
         row = comparison(math.nan, math.nan)

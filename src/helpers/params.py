@@ -79,7 +79,9 @@ class Gan(Section):
     adam_betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
         (0.0, 0.9), description="Adam's moment decays (WGAN-GP's own choice; the paper is silent)"
     )
-    equalised: bool = Field(False, description="scale each layer's learning rate by its initial weights (ProGAN's equalised learning rate); the published rates fit plain layers")
+    equalised: bool = Field(
+        False, description="scale each layer's learning rate by its initial weights (ProGAN's equalised learning rate); the published rates fit plain layers"
+    )
     n_critic: int = Field(3, ge=1, le=20, description="critic steps per generator step")
     gradient_penalty: float = Field(10.0, ge=0, le=1000, description="weight of the gradient penalty")
     drift_penalty: float = Field(0.0, ge=0, le=1, description="weight of mean squared real scores, which anchors the score scale (0: off)")
@@ -95,8 +97,8 @@ class Gan(Section):
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="arithmetic of the convolutions; weights stay float32")
     threads: int = Field(2, ge=1, le=256, description="CPU threads; part of the result, for one and two threads round differently")
     checkpoint_minutes: float = Field(5.0, gt=0, le=600, description="minutes between resumable checkpoints")
-    log_every: int = Field(10, ge=1, le=10_000, description="generator steps between rows of history.csv")
-    sample_every: int = Field(500, ge=1, le=1_000_000, description="generator steps between sample grids")
+    log_every: int = Field(10, ge=1, le=10_000, description="generator steps between rows of history.csv (a finished training keeps those it has)")
+    sample_every: int = Field(500, ge=1, le=1_000_000, description="generator steps between sample grids (a finished training keeps those it has)")
     initial_weights: str | None = Field(None, description="folder of generator.safetensors and discriminator.safetensors to start from (not a resume)")
 
     @field_validator("seeds")
@@ -268,6 +270,11 @@ class Params(Section):
         """Seed of the GAN that supplies the images of ``replicate``."""
         return self.gan.seeds[replicate % len(self.gan.seeds)]
 
+    def earlier_twins(self, arm: str) -> int:
+        """Number of arms before ``arm`` that have the same recipe."""
+        names = list(self.arms)
+        return sum(self.arms[name] == self.arms[arm] for name in names[: names.index(arm)])
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as YAML, JSON and papermill take them."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=False)
@@ -383,10 +390,13 @@ def validate(mapping: Mapping[str, Any], origin: str = "the parameters") -> Para
 def validate_sections(sections: Mapping[str, Any]) -> Params:
     """Params of the sections that a notebook was given; the others keep their defaults.
 
-    A notebook that was given no arms gets the reference alone, so that the paper's 300 images are not asked of a run that generates fewer.
+    A notebook that was given no arms gets the reference alone, so that the paper's 300 images are not asked of a run that generates fewer;
+    one that was given arms and no evaluation compares nothing, and any of them may be called the reference.
     """
-    given = {key: value for key, value in sections.items() if value is not None}
-    return validate({"arms": {"baseline": {}}} | given, "this notebook's parameters")
+    given = {"arms": {"baseline": {}}} | {key: value for key, value in sections.items() if value is not None}
+    if "evaluation" not in given and isinstance(given["arms"], Mapping) and given["arms"]:
+        given["evaluation"] = {"reference": next(iter(given["arms"]))}
+    return validate(given, "this notebook's parameters")
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -64,9 +64,7 @@ def replicate_seed(params: Params, arm: str, replicate: int) -> int:
     """
     if arm not in params.arms:
         raise ParameterError(f"There is no arm '{arm}'; the arms are {', '.join(params.arms)}.")
-    names = list(params.arms)
-    twins = sum(params.arms[name] == params.arms[arm] for name in names[: names.index(arm)])
-    return params.classifier.seed + replicate + 1_000_000 * twins
+    return params.classifier.seed + replicate + 1_000_000 * params.earlier_twins(arm)
 
 
 def compose_training_set(

@@ -67,7 +67,7 @@ def train_classifier(
     """Train one classifier and write its files to ``directory``; resumes where an earlier call was cut off.
 
     ``images``: uint8 (N, S, S, 3), rows aligned with ``split`` (columns image_id, dx, split). ``name``, ``replicate`` and ``gan_seed`` are
-    recorded; ``image_key`` and ``code`` tell apart data and versions of the code in the checkpoints' fingerprint.
+    recorded; ``image_key`` (a checksum of ``images``) and ``code`` tell apart data and versions of the code in the checkpoints' fingerprint.
     Returns summary.json's content. Raises UserError where the loss stops being a number.
     """
     directory = Path(directory)
@@ -78,6 +78,7 @@ def train_classifier(
         config.model_dump(mode="json", exclude={"checkpoint_minutes"}),
         arm.model_dump(mode="json"),
         seed,
+        device.split(":")[0],
         training_set.digest(),
         _validation_digest(split),
         list(images.shape),

@@ -22,13 +22,13 @@ from helpers.data import download, ham10000
 from helpers.data.archives import shown
 from helpers.data.ham10000 import Dataset
 from helpers.data.splits import split_metadata
+from helpers.engine.code import source_digest
 from helpers.errors import DataError, ParameterError
 from helpers.files import atomic_path, digest, write_json
 from helpers.params import Data
 from helpers.paths import RunPaths, require
 from helpers.progress import Progress
 
-VERSION = 1  # of the decoding below: raise it when the same photograph would give other pixels
 FILTERS = {"nearest": Image.Resampling.NEAREST, "area": Image.Resampling.BOX, "bilinear": Image.Resampling.BILINEAR}
 MAX_PIXELS = 50_000_000  # 100 times HAM10000's; beyond lies a decompression bomb
 MIN_SIDE = 8  # pixels
@@ -91,10 +91,12 @@ def _real_root(root: str | None) -> Path:
     if root is not None:
         path = Path(root).expanduser()
         return path if path.is_absolute() or path.exists() else paths.ROOT / path
-    home = paths.DOWNLOADS / "ham10000"
-    # zips put there by hand have no record of a download, and are as good
-    by_hand = next((folder for folder in (home, paths.DOWNLOADS) if _holds_official_files(folder)), None)
-    return by_hand or download.fetch(home)
+    return official_folder() or download.fetch(paths.DOWNLOADS / "ham10000")
+
+
+def official_folder() -> Path | None:
+    """The folder below data/ that holds HAM10000's official files: fetched, or put there by hand, which is as good."""
+    return next((folder for folder in (paths.DOWNLOADS / "ham10000", paths.DOWNLOADS) if _holds_official_files(folder)), None)
 
 
 def _holds_official_files(folder: Path) -> bool:
@@ -203,7 +205,7 @@ def load_images(run: RunPaths, data: Data, size: int, resize: str) -> np.memmap:
     split, manifest = load_split(run), load_manifest(run)
     path = run.data / f"images-{size}-{resize}.npy"
     shape = (len(split), size, size, 3)
-    key = digest(manifest["checksum"], size, resize, VERSION)
+    key = digest(manifest["checksum"], size, resize, source_digest(("data/images.py",)))
     with _locked(path):
         if not _is_current(path, key, shape):
             for left in path.parent.glob(f".{path.stem}.*.tmp.npy"):  # by a job that was killed; the lock says that none is at work

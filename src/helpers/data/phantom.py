@@ -26,10 +26,10 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from helpers.engine.code import source_digest
 from helpers.errors import DataError
 from helpers.files import write_json, write_table
 
-DRAWING_VERSION = 1  # part of the marker: a data set of another version is drawn anew
 WIDTH, HEIGHT = 128, 96  # pixels
 JPEG_QUALITY = 90
 FIRST_IMAGE = 24306  # HAM10000's first photograph is ISIC_0024306
@@ -696,7 +696,7 @@ def draw_dataset(folder: Path | str, images: int = 1200, seed: int = 1, progress
         raise DataError(f"{images} drawn images are too few: {smallest} are needed, {SMALLEST_CLASS} in each of {len(FACTS)} classes.")
     if seed < 0:
         raise DataError(f"The seed of the drawing is {seed}, but must not be negative.")
-    arguments = {"drawing_version": DRAWING_VERSION, "images": images, "seed": seed, "width": WIDTH, "height": HEIGHT}
+    arguments = {"code": source_digest(("data/phantom.py",)), "images": images, "seed": seed, "width": WIDTH, "height": HEIGHT}
     _refuse_foreign(folder)
     if _finished(folder, arguments):
         return folder

@@ -139,6 +139,8 @@ def _prepare(options: argparse.Namespace, words: list[str]) -> tuple[RunPaths, P
     params = load_params(path, overrides)
     if params.data.root and not Path(params.data.root).is_absolute():
         params = load_params(path, [*overrides, f"data.root={json.dumps(str(Path(params.data.root).expanduser().resolve()))}"])
+    if options.data_root is not None and params.data.source == "phantom":
+        raise UserError(f"--data-root names photographs, and {path.name} draws its lesions: add --set data.source=ham10000, or --params params/laptop.yaml.")
     if options.only and options.until:
         raise UserError("--only and --until contradict each other: give one of them.")
     return RunPaths(options.run or path.stem), params
@@ -147,17 +149,28 @@ def _prepare(options: argparse.Namespace, words: list[str]) -> tuple[RunPaths, P
 def _make(options: argparse.Namespace, words: list[str]) -> int:
     run, params = _prepare(options, words)
     with run_lock(run.folder):
-        codes, accepted = current_codes(run, options.accept_code)
+        told = {path: path.read_bytes() if path.exists() else None for path in (run.params, run.folder / "run.json", run.folder / "accepted.json")}
+        codes, accepted = current_codes(run, params, options.accept_code)
         runfile = RunFile(run, params, codes, accepted, data_fingerprint(params), ["python", "run_all.py", *words])
         runfile.save()
-        base = command(runfile, options.cores, options.force, options.profile, options.only)
+        force = list(STAGES) if "eda" in options.force else options.force  # the images may be others now
+        base = command(runfile, options.cores, force, options.profile, options.only)
         wanted = targets(runfile, options.until, options.only)
         if options.only:
             _require_inputs(runfile, options.only)
         planned = plan(runfile, base, wanted)
         if options.dry_run:
+            _restore(told)  # a plan changes nothing
             return _show_plan(run, planned)
         return _run(runfile, base, wanted, planned, options)
+
+
+def _restore(files: dict[Path, bytes | None]) -> None:
+    for path, content in files.items():
+        if content is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_bytes(content)
 
 
 def _require_inputs(runfile: RunFile, only: str) -> None:
@@ -246,4 +259,4 @@ def _say_result(runfile: RunFile) -> None:
 
 
 def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
+    return sum(values) / len(values) if values else float("nan")

@@ -2,16 +2,20 @@
 
 import hashlib
 import json
-import os
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from helpers.data.archives import FileTree
 from helpers.engine.stages import STAGES, Job, code_digest, jobs, relevant_parameters
-from helpers.errors import UserError
-from helpers.files import digest, write_json
+from helpers.errors import DataError, UserError
+from helpers.files import digest, file_digest, write_json
 from helpers.params import Params, flatten, validate
 from helpers.paths import ROOT, RunPaths
+
+TABLE_ENDINGS = {".csv", ".tsv", ".tab", ".txt", ""}
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,12 @@ class RunFile:
         """What a job's results depend on, as one fingerprint: parameters, code, data and the code of the stages before it."""
         codes = {"eda": ("eda",), "gan": ("gan",), "synthesis": ("gan", "synthesis"), "classifier": ("classifier",)}
         made_by = codes.get(job.stage, (job.stage,))
-        return digest(relevant_parameters(job, self.params), [self.codes[stage] for stage in made_by], self.data)
+        depends: list[Any] = [relevant_parameters(job, self.params), [self.codes[stage] for stage in made_by], self.data]
+        if files := named_files(job, self.params):
+            depends.append(files)
+        if job.stage == "report" and self.accepted:  # the page tells of it
+            depends.append(self.accepted)
+        return digest(*depends)
 
     def save(self) -> None:
         """Write params.json and run.json into the run's folder, untouched where nothing changed."""
@@ -62,26 +71,54 @@ def load_runfile(run: RunPaths) -> tuple[Params, dict[str, Any]]:
     return validate(params, f"{run.params}"), record
 
 
+def named_files(job: Job, params: Params) -> dict[str, str]:
+    """Fingerprints of the files that a job's parameters name: weights to start from, an arm's own images."""
+    arm = params.arms.get(job.wildcards.get("arm", ""))
+    named: dict[str, str | None] = {}
+    if job.stage in ("gan", "synthesis") or (arm and arm.uses_gan):
+        named["gan.initial_weights"] = params.gan.initial_weights
+    if arm:
+        named["classifier.weights"] = params.classifier.weights if params.classifier.weights not in ("imagenet", "none") else None
+        named["synthetic.folder"] = arm.synthetic.folder if arm.synthetic else None
+    found = {key: Path(value).expanduser() for key, value in named.items() if value}
+    return {key: _fingerprint(path if path.exists() else ROOT / path) for key, path in found.items()}
+
+
+@cache
+def _fingerprint(path: Path) -> str:
+    """Content of a file, names and content of a folder's files; empty where there is nothing, which the job says itself."""
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    try:
+        return digest([(file.relative_to(path).as_posix(), file_digest(file)) for file in files]) if files else ""
+    except OSError:
+        return ""
+
+
 def data_fingerprint(params: Params) -> str:
-    """Names and sizes of the data folder's files, and the content of its tables; a constant for drawn and fetched data."""
+    """Names and sizes of the data's files as the loader sees them, and the content of its tables; a constant for drawn and fetched data."""
     if params.data.source == "phantom":
         return "phantom"
-    if params.data.root is None:
+    root = Path(params.data.root) if params.data.root is not None else _placed_by_hand()
+    if root is None:
         return "doi"
-    root = Path(params.data.root)
     listing = []
-    for folder, names, files in os.walk(root):
-        names.sort()
-        for name in sorted(files):
-            path = Path(folder, name)
-            try:
-                size = path.stat().st_size
-                is_table = path.suffix.lower() in {".csv", ".tsv", ".tab", ".txt", ""} and size < 50_000_000
-                content = hashlib.sha256(path.read_bytes()).hexdigest() if is_table else ""
-            except OSError:
-                continue  # the loader says what cannot be read
-            listing.append((path.relative_to(root).as_posix(), size, content))
+    with suppress(DataError):  # the loader says what is wrong
+        tree = FileTree(root)
+        for file in tree.files:
+            is_table = file.ending in TABLE_ENDINGS and file.size < 50_000_000
+            with suppress(OSError):
+                listing.append((file.name, file.size, hashlib.sha256(tree.read(file)).hexdigest() if is_table else ""))
+        tree.close()
     return digest(sorted(listing))
+
+
+def _placed_by_hand() -> Path | None:
+    """The official files below data/ where they were not fetched, with checksums, by this project."""
+    from helpers.data.download import is_downloaded
+    from helpers.data.images import official_folder
+
+    folder = official_folder()
+    return None if folder is None or is_downloaded(folder) else folder
 
 
 def records(run: RunPaths) -> dict[str, dict[str, Any]]:
@@ -96,17 +133,18 @@ def records(run: RunPaths) -> dict[str, dict[str, Any]]:
     return found
 
 
-def current_codes(run: RunPaths, accept: list[str]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+def current_codes(run: RunPaths, params: Params, accept: list[str]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """The code fingerprint that each stage counts as made by, with changes of code that were accepted.
 
     ``accept`` names stages whose present results are to be kept over the present code. An acceptance
     holds for just this code: the next change makes the stage stale again.
     """
     now = {stage: code_digest(stage) for stage in STAGES}
+    current = {job.name for job in jobs(params)}
     file = run.folder / "accepted.json"
     accepted: dict[str, dict[str, str]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     for stage in accept:
-        made_by = {r["code"] for r in records(run).values() if r["stage"] == stage}
+        made_by = {r["code"] for r in records(run).values() if r["stage"] == stage and r["job"] in current}
         if not made_by:
             raise UserError(f"--accept-code {stage}: the run '{run.run}' has no finished '{stage}' to keep.")
         if len(made_by) > 1:

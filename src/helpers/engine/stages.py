@@ -47,8 +47,12 @@ STAGES = {
         Stage("report", None, ("report", "evaluation", "params.py"), ()),
     )
 }
+EVALUATION_TABLES = tuple(
+    f"{name}.csv"
+    for name in ("metrics", "per_class", "arms", "comparisons", "contrasts", "metrics_by_lesion", "per_class_by_lesion", "mcnemar", "claims", "audit")
+)
 UNRELATED_TO_RESULTS = {
-    "gan": {"seeds", "checkpoint_minutes"},  # log_every and sample_every change what the notebook shows
+    "gan": {"seeds", "checkpoint_minutes", "log_every", "sample_every"},
     "classifier": {"checkpoint_minutes"},
     "data": {"root"},
 }
@@ -109,11 +113,11 @@ def outputs(job: Job, run: RunPaths) -> list[Path]:
     if job.stage == "gan":
         return [run.gan(w["seed"]) / name for name in ("generator.safetensors", "discriminator.safetensors", "history.csv")] + executed
     if job.stage == "synthesis":
-        return [run.synthetic(w["seed"]) / name for name in ("images.npy", "scores.csv")] + executed
+        return [run.synthetic(w["seed"]) / name for name in ("images.npy", "scores.csv", "fidelity.csv")] + executed
     if job.stage == "classifier":
         return [run.classifier(w["arm"], w["replicate"]) / name for name in ("predictions.csv", "history.csv", "summary.json", "model.safetensors")] + executed
     if job.stage == "evaluation":
-        return [run.evaluation / name for name in ("metrics.csv", "per_class.csv", "comparisons.csv", "claims.csv")] + executed
+        return [run.evaluation / name for name in EVALUATION_TABLES] + executed
     return [run.report, run.provenance]
 
 
@@ -152,9 +156,12 @@ def relevant_parameters(job: Job, params: Params) -> dict[str, Any]:
     if job.stage == "synthesis":
         return generative | {"synthesis": values["synthesis"], "report.real_images": params.report.real_images}
     if job.stage == "classifier":
-        arm = params.arms[job.wildcards["arm"]]
-        images = {"synthesis": values["synthesis"], "gan": values["gan"], "gan_seed": params.gan_seed(job.wildcards["replicate"])} if arm.uses_gan else {}
-        return data | images | {"classifier": values["classifier"], "compute": values["compute"], "arm": values["arms"][job.wildcards["arm"]]}
+        name, replicate = job.wildcards["arm"], job.wildcards["replicate"]
+        arm = params.arms[name]
+        images = {"synthesis": values["synthesis"], "gan": values["gan"], "gan_seed": params.gan_seed(replicate)} if arm.uses_gan else {}
+        twins = params.earlier_twins(name)  # they decide the seed
+        seed = {"earlier_twins": twins} if twins else {}
+        return data | images | seed | {"classifier": values["classifier"], "compute": values["compute"], "arm": values["arms"][name]}
     everything = values | {"gan_seeds": list(params.gan.seeds)}
     if job.stage == "evaluation":
         everything = {key: value for key, value in everything.items() if key != "report"} | {"report.real_images": params.report.real_images}

@@ -29,7 +29,7 @@ from helpers.errors import DataError, TrainingError
 from helpers.files import atomic_path, digest, file_digest, write_json, write_table
 from helpers.gan.losses import CriticLoss, critic_loss, generator_loss
 from helpers.gan.networks import Discriminator, Generator, initial_deviation
-from helpers.paths import require
+from helpers.paths import ROOT, require
 from helpers.progress import Progress
 
 HISTORY_COLUMNS = ("step", "epoch", "generator_loss", "critic_loss", "score_real", "score_fake", "gradient_penalty", "gradient_norm")
@@ -57,6 +57,9 @@ def train_gan(images: np.ndarray, config: params.Gan, directory: Path | str, dev
     found = load_latest(directory, fingerprint, map_location=device) if resume else None
     if found is not None:
         trainer.load_state(found[1])
+    else:
+        for grid in (directory / "samples").glob("step-*.png"):
+            grid.unlink()  # of another training
 
     progress = Progress("GAN", trainer.total_steps, "step")
     sitting = Sitting(trainer)
@@ -318,7 +321,9 @@ def _empty_networks(config: params.Gan) -> tuple[Generator, Discriminator]:
 def _initial_files(config: params.Gan) -> list[Path]:
     if config.initial_weights is None:
         return []
-    return [require(Path(config.initial_weights) / f"{name}.safetensors", "gan") for name in ("generator", "discriminator")]
+    given = Path(config.initial_weights).expanduser()
+    folder = given if given.exists() else ROOT / given  # a job's working folder is not the reader's
+    return [require(folder / f"{name}.safetensors", "gan") for name in ("generator", "discriminator")]
 
 
 def load_generator(directory: Path | str, config: params.Gan, device: str) -> Generator:

@@ -129,30 +129,39 @@ def synthetic_samples(real: Sequence[np.ndarray], images: np.ndarray, scores: pd
 
 
 @styled
-def film_strip(directory: Path, frames: int = 8, rows: int = 3, columns: int = 6) -> Figure:
+def film_strip(directory: Path, frames: int = 10, rows: int = 3, columns: int = 6) -> Figure:
     """Samples of the generator over its training, the same latent codes in a row.
 
-    ``directory`` holds grids, step-<number>.png, each of square tiles, ``columns`` wide; the first ``rows`` tiles are shown.
+    ``directory`` holds grids, step-<number>.png, each of square tiles, ``columns`` wide; the first ``rows`` tiles are
+    shown, at no more than ``frames`` steps, evenly from the first to the last.
     """
     from PIL import Image
 
-    files = sorted(Path(directory).glob("step-*.png"))
+    files = {int(file.stem.split("-")[1]): file for file in Path(directory).glob("step-*.png")}
     if not files:
         return empty("No samples were written during this training.")
-    chosen = [files[index] for index in sorted({round(i) for i in np.linspace(0, len(files) - 1, frames)})]
-    tiles = []
-    for file in chosen:
-        with Image.open(file) as opened:
-            tiles.append(_tiles(np.asarray(opened.convert("RGB")), columns)[:rows])
-    figure = Figure(figsize=(9, len(tiles[0]) * 9 / max(len(tiles), 6) + 0.3))
-    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
-    grid = figure.subplots(len(tiles[0]), max(len(tiles), 6), squeeze=False)
-    for place in range(grid.shape[1]):
-        for row in range(len(tiles[0])):
-            _picture(grid[row, place], tiles[place][row] if place < len(tiles) else None)
-    for place, file in enumerate(chosen):
-        grid[0, place].set_title(f"step {int(file.stem.split('-')[1]):,}", fontsize=8, fontweight="normal", loc="center", pad=3)
+    tiles = {}
+    for step in _evenly(sorted(files), frames):
+        with Image.open(files[step]) as opened:
+            tiles[step] = _tiles(np.asarray(opened.convert("RGB")), columns)[:rows]
+    height = min(rows, *map(len, tiles.values()))
+    side = min(9 / len(tiles), 1.5)  # inches; a few small images do not become giants, and stand in the middle
+    width = len(tiles) * side / 9
+    figure = Figure(figsize=(9, height * side + 0.2))
+    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0, rect=((1 - width) / 2, 0, width, 1))
+    grid = figure.subplots(height, len(tiles), squeeze=False)
+    for column, (step, pictures) in zip(grid.T, tiles.items(), strict=True):
+        for axes, picture in zip(column, pictures, strict=False):
+            _picture(axes, picture)
+        column[0].set_title(f"step {step:,}", fontsize=8, fontweight="normal", loc="center", pad=3)
     return figure
+
+
+def _evenly(steps: Sequence[int], count: int) -> list[int]:
+    """At most ``count`` of the sorted steps: the first, the last, and those nearest to even distances between them."""
+    if len(steps) <= count:
+        return list(steps)
+    return sorted({min(steps, key=lambda step: abs(step - wanted)) for wanted in np.linspace(steps[0], steps[-1], count)})
 
 
 def _tiles(grid: np.ndarray, columns: int) -> list[np.ndarray]:
@@ -511,7 +520,7 @@ def forest(
         axes.set_title(metric_name(metric, target), fontsize=9)
         axes.set_xlabel(f"points above {rows['reference'].iloc[0]}")
         axes.grid(False, axis="y")
-    widest = max(abs(value) for value in panels[0].get_xlim())
+    widest = max(5, *(abs(value) for value in panels[0].get_xlim()))  # points; a scale narrower than that magnifies nothing
     panels[0].set_xlim(-widest, widest)
     panels[0].set_yticks(range(len(arms)), arms)
     panels[0].set_ylim(len(arms) - 0.5, -0.5)

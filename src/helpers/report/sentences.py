@@ -144,14 +144,43 @@ def departures_sentence(count: int) -> str:
 
 
 def best_arm_sentence(metrics: pd.DataFrame, metric: str, n: int) -> str:
-    """Which arm has the highest mean, with the range of single replicates that puts it into proportion."""
+    """Which arm has the highest mean, with the range of single replicates that puts it into proportion.
+
+    Arms whose means are printed alike tie.
+    """
     means = metrics.groupby("arm", sort=False)[metric].mean()
-    leaders = [arm for arm, mean in means.items() if math.isclose(mean, means.max(), abs_tol=1e-12)]
+    highest = percent(means.max(), n)
+    leaders = [f"*{arm}*" for arm, mean in means.items() if percent(mean, n) == highest]
     ranges = metrics.groupby("arm", sort=False)[metric].agg(["min", "max"])
     name = metric_name(metric).lower()
     spread = "; ".join(f"*{arm}* {percent(row['min'], n)} to {percent(row['max'], n)}" for arm, row in ranges.iterrows())
-    whose = "every arm's" if len(leaders) == len(means) > 1 else " and ".join(f"*{arm}*'s" for arm in leaders)
-    return f"The highest mean {name} is {whose}, {percent(means.max(), n)} % (n = {n:,} images). Single replicates range, in percent: {spread}."
+    if len(leaders) == 1:
+        outcome = f"The highest mean {name} is {leaders[0]}'s, {highest} %"
+    elif len(leaders) == len(means):
+        outcome = f"All arms tie: the mean {name} of each is {highest} %"
+    else:
+        outcome = f"{', '.join(leaders[:-1])} and {leaders[-1]} tie for the highest mean {name}, {highest} %"
+    return f"{outcome} (n = {n:,} images). Single replicates range, in percent: {spread}."
+
+
+def has_intervals(comparisons: pd.DataFrame) -> bool:
+    """Whether any row of evaluation/comparisons.csv has an interval: single runs leave none."""
+    return bool(comparisons[["low", "high"]].notna().all(axis=1).any())
+
+
+def differences_caption(comparisons: pd.DataFrame, reference: str, n: int, confidence: float = 0.95) -> str:
+    """The caption of figures.forest; it speaks of intervals only where some are drawn."""
+    ending = "the grey band is the smallest effect of interest."
+    if not has_intervals(comparisons):
+        return (
+            f"Difference to {reference}, in percentage points, on n = {n:,} test images. A square is a difference without an interval, "
+            f"which says nothing of chance; {ending}"
+        )
+    alone = "" if comparisons[["low", "high"]].notna().all(axis=None) else " A square without a line has no interval."
+    return (
+        f"Difference to {reference} with its {100 * confidence:.0f} % interval, in percentage points, on n = {n:,} test images. "
+        f"An interval that crosses the line at zero shows no difference; {ending}{alone}"
+    )
 
 
 def counted(number: int, noun: str) -> str:

@@ -28,7 +28,7 @@ class Table:
     """Values, and how each column is shown. The first column names the row.
 
     ``formats`` maps a column to a function from value to text; ``headers`` maps it to its heading; a column that
-    ``headers`` does not name keeps its own name with spaces.
+    ``headers`` does not name keeps its own name with spaces. Headings are shown with a capital letter.
     """
 
     frame: pd.DataFrame
@@ -43,7 +43,8 @@ class Table:
         return pd.DataFrame({self.header(column): [self._text(column, row) for _, row in self.frame.iterrows()] for column in columns})
 
     def header(self, column: str) -> str:
-        return self.headers.get(column, str(column).replace("_", " "))
+        text = self.headers.get(column, str(column).replace("_", " "))
+        return text[:1].upper() + text[1:]
 
     def _text(self, column: str, row: pd.Series) -> str:
         value, form = row[column], self.formats.get(column)
@@ -227,11 +228,11 @@ def leak_table(quality: Mapping[str, Any], target: str) -> Table:
     ``quality`` is helpers.data.splits.split_quality's answer.
     """
     rows = [
-        {"test images": "all classes", "n": quality["test_images"], "lesion_also_in_training": quality["test_seen"], "share": quality["test_seen_share"]},
-        {"test images": target, "n": quality["target_images"], "lesion_also_in_training": quality["target_seen"], "share": quality["target_seen_share"]},
+        {"test_images": "all classes", "n": quality["test_images"], "lesion_also_in_training": quality["test_seen"], "share": quality["test_seen_share"]},
+        {"test_images": target, "n": quality["target_images"], "lesion_also_in_training": quality["target_seen"], "share": quality["target_seen_share"]},
     ]
     frame = pd.DataFrame(rows)
-    return Table(frame, {"share": _of_row(lambda row: percent(row["share"], row["n"]))}, {"share": "share, %"})
+    return Table(frame, {"share": _of_row(lambda row: percent(row["share"], row["n"]))}, {"n": "images", "share": "share, %"})
 
 
 # --- methods ------------------------------------------------------------------------------------
@@ -307,7 +308,12 @@ def fidelity_table(fidelity: pd.DataFrame) -> Table:
     names = {"kept": "kept by the filter", "dropped": "left out", "all": "all synthetic", "real": "real, training"}
     wide["set"] = wide["set"].map(lambda name: names.get(name, name))
     shown = {column: (lambda value: f"{value:.1f}") for column in wide.columns[2:]}
-    headers = {"set": "images", "images": "n", "nearest_training_distance": "to the nearest training image", "pairwise_distance": "between two of the set"}
+    headers = {
+        "set": "set of images",
+        "images": "images",
+        "nearest_training_distance": "to the nearest training image",
+        "pairwise_distance": "between two of the set",
+    }
     return Table(wide, shown, headers)
 
 
@@ -385,15 +391,15 @@ def recall_change_table(per_class: pd.DataFrame, reference: str, paper: Paper) -
     support = per_class.groupby("class")["support"].first()
     frame = pd.DataFrame({"class": means.index, "n": support.reindex(means.index).to_numpy(dtype=int), "reference_recall": means[reference].to_numpy()})
     formats = {"reference_recall": _of_row(lambda row: percent(row["reference_recall"], row["n"]))}
-    headers = {"n": "test images", "reference_recall": f"{reference}, recall %"}
+    headers = {"n": "test images", "reference_recall": f"recall of {reference}, %"}
     for arm in [arm for arm in dict.fromkeys(per_class["arm"]) if arm != reference]:
         if arm in published and reference == "baseline":
             frame[f"{arm}_paper"] = published[arm].reindex(means.index).to_numpy(dtype=float)
             formats[f"{arm}_paper"] = _signed
-            headers[f"{arm}_paper"] = f"{arm}, paper"
+            headers[f"{arm}_paper"] = f"paper, {arm}"
         frame[f"{arm}_this_run"] = (means[arm] - means[reference]).to_numpy()
         formats[f"{arm}_this_run"] = _of_row(lambda row, column=f"{arm}_this_run": points(row[column], row["n"]))
-        headers[f"{arm}_this_run"] = f"{arm}, this run"
+        headers[f"{arm}_this_run"] = f"this run, {arm}"
     return Table(frame, formats, headers)
 
 
@@ -440,7 +446,7 @@ def seen_unseen_table(seen: pd.DataFrame, target: str) -> Table:
     return Table(
         frame,
         formats,
-        {"lesions": "lesion in training", "accuracy": "accuracy, %", "target_images": f"{target} images", "target_recall": f"recall of {target}, %"},
+        {"lesions": "lesion in training", "accuracy": "accuracy, %", "target_images": f"images of {target}", "target_recall": f"recall of {target}, %"},
     )
 
 

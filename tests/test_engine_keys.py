@@ -1,0 +1,69 @@
+"""What is in a job's key: everything that its numbers depend on, files and twins included."""
+
+import os
+
+import pytest
+
+from helpers.engine.runfile import RunFile, _fingerprint, data_fingerprint
+from helpers.engine.stages import STAGES, Job
+from helpers.params import load_params, validate_sections
+from helpers.paths import RunPaths
+
+
+def key(stage: str, *overrides: str, accepted=None, **wildcards) -> str:
+    codes = dict.fromkeys(STAGES, "same")
+    _fingerprint.cache_clear()
+    return RunFile(RunPaths("keys"), load_params("smoke", overrides), codes, accepted or {}, "phantom", []).key(Job(stage, wildcards))
+
+
+def test_a_twin_that_becomes_the_second_gets_another_key():
+    alone = key("classifier", "arms.again={}", arm="baseline", replicate=0)
+    second = key("classifier", "arms.again={}", arm="again", replicate=0)
+    assert alone == key("classifier", arm="baseline", replicate=0) != second
+    # again is no twin any more, and trains with the seed of its replicate
+    assert key("classifier", "arms.again={}", "arms.baseline={loss: balanced}", arm="again", replicate=0) == alone
+
+
+def test_files_that_parameters_name_are_read(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"1")
+    theirs = f"arms.theirs={{synthetic: {{folder: {tmp_path}}}}}"
+    weights = tmp_path / "w.safetensors"
+    first = key("classifier", theirs, arm="theirs", replicate=0)
+    assert first == key("classifier", theirs, arm="theirs", replicate=0)
+    (tmp_path / "a.png").write_bytes(b"2")
+    assert first != key("classifier", theirs, arm="theirs", replicate=0)
+    weights.write_bytes(b"1")
+    named = f"classifier.weights={weights}"
+    before = key("classifier", named, arm="baseline", replicate=0)
+    weights.write_bytes(b"2")
+    assert before != key("classifier", named, arm="baseline", replicate=0)
+    start = f"gan.initial_weights={tmp_path}"
+    before = key("gan", start, seed=0)
+    weights.write_bytes(b"3")
+    assert before != key("gan", start, seed=0)
+
+
+def test_the_page_is_made_again_when_code_was_accepted():
+    accepted = {"gan": {"code": "new", "made_by": "old"}}
+    assert key("report", accepted=accepted) != key("report")
+    assert key("evaluation", accepted=accepted) == key("evaluation")
+
+
+def test_the_data_fingerprint_sees_what_the_loader_sees(tmp_path):
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    (home / "HAM10000_metadata.csv").write_text("image_id,dx\n")
+    (elsewhere / "a.jpg").write_bytes(b"1")
+    os.symlink(elsewhere, home / "images")
+    params = load_params("smoke", ["data.source=ham10000", f"data.root={home}"])
+    first = data_fingerprint(params)
+    (home / ".DS_Store").write_bytes(b"a viewer's own")
+    assert data_fingerprint(params) == first
+    (elsewhere / "a.jpg").write_bytes(b"12")
+    assert data_fingerprint(params) != first
+
+
+@pytest.mark.parametrize("arms", [{"control": {}, "more": {"loss": "balanced"}}, {"baseline": {}}])
+def test_a_notebook_without_the_evaluation_takes_any_arms(arms):
+    assert list(validate_sections({"arms": arms}).arms) == list(arms)
