@@ -279,8 +279,9 @@ class Page:
         if not findings.empty and "audit" not in self.names:
             self.add_section("audit", "An audit of the paper")
             parts["audit"] = self.table(readable(findings), "The paper's own numbers, held against one another.", "audit")
-        self.add_section("departures", "Departures from the paper")
-        parts["departures"] = self._departures()
+        if "departures" not in self.names:
+            self.add_section("departures", "Departures from the paper")
+            parts["departures"] = self._departures()
         self.add_section("provenance", "Provenance")
         provenance = write_provenance(self.paths, self.params)
         parts["provenance"] = provenance
@@ -290,8 +291,6 @@ class Page:
         return parts
 
     def _departures(self) -> Markup:
-        if "departures" in self.names:
-            return Markup("")
         rows = departures(self.params)
         frame = pd.DataFrame(
             [{"Parameter": row["parameter"], "Paper": as_text(row["paper"]), "This run": as_text(row["this_run"]), "Meaning": row["meaning"]} for row in rows]

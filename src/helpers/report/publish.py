@@ -31,6 +31,9 @@ def svg_text(figure: Figure, name: str, alt: str = "") -> str:
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    # matplotlib names clip paths by their address in memory: they are numbered as they come
+    numbers: dict[str, str] = {}
+    text = re.sub(r"\b[A-Za-z][0-9a-f]{10}\b(?=[\")])", lambda found: numbers.setdefault(found[0], f"e{len(numbers)}"), text)
     prefix = re.sub(r"[^A-Za-z0-9_-]", "-", name)
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", text)
     text = re.sub(r'\bid="([^"]+)"', _Once(), text)
