@@ -9,6 +9,7 @@ import pytest
 from helpers.data.selection import select_images, wanted_count
 from helpers.data.splits import lesion_seen, lesion_table, split_metadata, split_quality
 from helpers.errors import DataError, ParameterError
+from helpers.report.sentences import leak_sentence
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "ham10000-200x150"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="HAM10000 is not here")
@@ -182,3 +183,12 @@ def test_selection_refuses_in_sentences():
         select_images(SCORES, "all", count=3)
     with pytest.raises(ParameterError, match="not both"):
         select_images(SCORES, "top", count=1, fraction=0.5)
+
+
+def test_unknown_lesions_are_not_called_unseen():
+    table = pd.DataFrame({"lesion_id": [None] * 4, "dx": ["mel", "nv"] * 2, "split": ["train", "test", "test", "train"]})
+    assert not lesion_seen(table).any()
+    quality = split_quality(table, table["split"], "mel")
+    assert not quality["lesions_known"]
+    said = leak_sentence(quality, "mel", "image")
+    assert "unknown" in said and "no test image" not in said

@@ -53,6 +53,8 @@ def prepare_data(run: RunPaths, data: Data) -> pd.DataFrame:
                 "add the challenge's LesionGroupings csv, use the official metadata, or split by 'image'."
             )
         split = split_metadata(metadata, data.split.by, data.split.fractions, data.split.seed)
+        if not dataset.lesions_known:
+            metadata = metadata.assign(lesion_id=None)  # each image its own lesion would pass for a split without a leak
         table = metadata.assign(split=split)[["image_id", "lesion_id", "dx", "dx_type", "age", "sex", "localization", "split"]]
         checks = verify_images(dataset)
         manifest = _manifest(data.source, dataset, checks)

@@ -85,20 +85,24 @@ def _too_small(metadata: pd.DataFrame, unit: str) -> DataError:
 
 
 def lesion_seen(split: pd.DataFrame) -> pd.Series:
-    """Whether the lesion of each image (columns lesion_id, split) was trained on: a boolean Series on ``split.index``, true for training images."""
+    """Whether the lesion of each image (columns lesion_id, split) was trained on: a boolean Series on ``split.index``, true for training images.
+
+    An image without a lesion id counts as unseen.
+    """
     trained = split.loc[split["split"] == "train", "lesion_id"]
-    return split["lesion_id"].isin(trained).rename("lesion_seen")
+    return (split["lesion_id"].notna() & split["lesion_id"].isin(trained)).rename("lesion_seen")
 
 
 def split_quality(metadata: pd.DataFrame, split: pd.Series, target: str | None = None) -> dict[str, Any]:
     """What a split leaks: the test and validation images whose lesion was trained on.
 
     Counts and shares (0..1): ``test_images``, ``test_seen``, ``test_seen_share``, the same for validation, ``classes`` with the test figures
-    of each class (images, seen, seen_share), and, where ``target`` is given, ``target_images``, ``target_seen``, ``target_seen_share``.
+    of each class (images, seen, seen_share), and, where ``target`` is given, ``target_images``, ``target_seen``, ``target_seen_share``. ``lesions_known`` is
+    false where no image names its lesion: nothing seen then means nothing known.
     """
     table = metadata[["lesion_id", "dx"]].assign(split=split)
     table["seen"] = lesion_seen(table)
-    quality: dict[str, Any] = {}
+    quality: dict[str, Any] = {"lesions_known": bool(table["lesion_id"].notna().any())}
     for part in ("test", "validation"):
         quality |= {f"{part}_{key}": value for key, value in _leak(table[table["split"] == part]).items()}
     test = table[table["split"] == "test"]

@@ -16,7 +16,7 @@ from helpers.report.tables import percent, plain, points
 def data_sentence(manifest: Mapping[str, Any]) -> str:
     """What the images are."""
     images, lesions, classes = manifest["images"], manifest["lesions"], len(manifest["classes"])
-    counted = f"{images:,} images of {lesions:,} lesions in {classes} classes"
+    counted = f"{images:,} images of {f'{lesions:,}' if lesions else 'an unknown number of'} lesions in {classes} classes"
     if manifest["source"] == "phantom":
         return (
             f"**This run uses drawn lesions: {counted}, painted by the project itself.** They show that the whole chain works and what its "
@@ -45,6 +45,8 @@ def leak_sentence(quality: Mapping[str, Any], target: str, by: str) -> str:
     """How many test images show a lesion that was trained on."""
     share = percent(quality["test_seen_share"], quality["test_images"])
     own = percent(quality["target_seen_share"], quality["target_images"])
+    if not quality.get("lesions_known", True):
+        return f"The split is made by {by}, and the data do not say which images show the same lesion: how many test images show one that was trained on is unknown."
     if not quality["test_seen"]:
         return f"The split is made by {by}: no test image (n = {quality['test_images']:,}) shows a lesion that is also in the training set."
     return (
@@ -125,6 +127,8 @@ def comparison_sentences(comparisons: pd.DataFrame, metric: str, n: int, target:
 
 def seen_sentence(seen: pd.DataFrame, reference: str) -> str:
     """How the reference arm does on lesions it has and has not seen."""
+    if seen.empty:
+        return "The data do not say which images show the same lesion, so seen and unseen ones cannot be told apart."
     means = seen[seen["arm"] == reference].groupby("lesions")[["accuracy", "images"]].mean()
     if set(means.index) < {"seen", "unseen"}:
         return (

@@ -341,6 +341,8 @@ def _leak(results: Results) -> str:
     from helpers.data.splits import split_quality
 
     quality = split_quality(results.split, results.split["split"], results.params.data.target_class)
+    if not quality["lesions_known"]:
+        return "How many test images show a lesion that was trained on is unknown: the data do not name lesions."
     if not quality["test_seen"]:
         return "No lesion of the test images was trained on."
     shares = [
