@@ -137,6 +137,13 @@ def test_what_has_no_effect_does_not_cost_a_checkpoint():
     assert print_of() != print_of(threads=2)
 
 
+def test_a_critic_that_ran_away_stops_training_with_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "RUNAWAY_PENALTY", 1e-9)
+    with pytest.raises(TrainingError, match=r"has run away: its gradient penalty is .* at step \d+ \(it was last below 1 at step \d+\)"):
+        train_gan(IMAGES, SMALL, tmp_path, "cpu")
+    assert not (tmp_path / "generator.safetensors").exists() and not list_checkpoints(tmp_path)
+
+
 def test_infinite_losses_stop_training_with_a_sentence(tmp_path):
     with pytest.raises(TrainingError, match=r"no longer finite numbers at step \d+"):
         train_gan(IMAGES, SMALL.model_copy(update={"lr_discriminator": 1e30, "steps": 60}), tmp_path, "cpu")

@@ -36,6 +36,7 @@ HISTORY_COLUMNS = ("step", "epoch", "generator_loss", "critic_loss", "score_real
 CODE = ("gan/networks.py", "gan/losses.py", "gan/training.py")  # what makes a training's numbers
 WITHOUT_EFFECT = {"seeds", "checkpoint_minutes", "log_every", "sample_every"}  # on the weights of one seed
 MAPPING_RATE = 0.01  # of the other layers' learning rate, where rates are equalised
+RUNAWAY_PENALTY = 1000.0  # a gradient of norm 30 where 1 is wanted; a critic was never seen to come back from there
 HEALTH_EVERY = 50  # steps between two looks at the losses; a look makes a GPU wait
 GRID = (6, 4)  # columns and rows of a sample grid
 SAMPLE_SEED = 2**32  # above any seed that a parameter may have
@@ -70,7 +71,7 @@ def train_gan(images: np.ndarray, config: params.Gan, directory: Path | str, dev
             last = step == trainer.total_steps
             if step % config.log_every == 0 or step == 1 or last:
                 trainer.log()
-            elif step % HEALTH_EVERY == 0:
+            if step % HEALTH_EVERY == 0:
                 trainer.check_health()
             if step % config.sample_every == 0 or step == 1 or last:
                 write_samples(trainer, directory)
@@ -156,8 +157,16 @@ class Trainer:
         self.history.append([self.steps, round(self.steps / self.steps_per_epoch, 4), *values])
 
     def check_health(self) -> None:
-        """Raise TrainingError where a loss is not finite; the history stays as it is."""
-        self._require_finite(torch.stack([self.last_generator, self.last_critic.loss]).detach().tolist())
+        """Raise TrainingError where a loss is not finite or the critic has run away; the history stays as it is."""
+        values = torch.stack([self.last_generator, self.last_critic.loss, self.last_critic.gradient_penalty]).detach().tolist()
+        self._require_finite(values)
+        if values[-1] > RUNAWAY_PENALTY:
+            calm = [row[0] for row in self.history if row[HISTORY_COLUMNS.index("gradient_penalty")] < 1]
+            since = f"it was last below 1 at step {calm[-1]}" if calm else "it never was below 1"
+            raise TrainingError(
+                f"The critic has run away: its gradient penalty is {values[-1]:,.0f} at step {self.steps} ({since}), and what the generator learns from it "
+                "is no longer images. Lower gan.lr_generator and gan.lr_discriminator, or end gan.steps before."
+            )
 
     def _require_finite(self, values: Sequence[float]) -> None:
         if not all(map(math.isfinite, values)):

@@ -348,7 +348,7 @@ def _leak(results: Results) -> str:
     shares = [
         f"{percent(quality[key], results.places(metric))}\u00a0%" for key, metric in (("test_seen_share", "accuracy"), ("target_seen_share", "target_recall"))
     ]
-    return f"Of the test images {shares[0]} show a lesion that was trained on in another photograph ({shares[1]} of those of {results.target}), which flatters every arm."
+    return f"Of the test images {shares[0]} show a lesion that was trained on in another photograph ({shares[1]} of those of {results.target}), which may flatter every arm."
 
 
 # --- tables -------------------------------------------------------------------------------------
