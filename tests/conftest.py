@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -24,7 +25,15 @@ class Project:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("REPORT_")} | {"PYTHONPATH": str(self.folder / "src")}
         environment |= options.pop("env", {})
         return subprocess.Popen(
-            [sys.executable, "run_all.py", *words], cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+            [sys.executable, "run_all.py", *words],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # tests started in a shell's background inherit an ignored Ctrl-C
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            **options,
         )
 
     def run(self, *words: str, code: int | None = 0, timeout: float = 600) -> subprocess.CompletedProcess:

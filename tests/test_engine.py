@@ -252,6 +252,7 @@ def test_a_signal_stops_everything_soon(project, request_, code):
         assert not _alive(kernel)
     finally:
         (project.folder / "pause").unlink()
+        process.kill()
 
 
 @pytest.mark.parametrize(
