@@ -89,10 +89,10 @@ class View:
     def _line(self, name: str, state: dict[str, Any]) -> str:
         parts = [f"{state['title']:<34}", f"cell {state['cell']}/{state['cells']}" if state["cells"] else "starting"]
         inner = _read(self.run.logs / f"{name}.progress.json")
-        if inner:
+        if inner and inner["done"] < inner["total"]:
             parts.append(f"{inner['label']}: {inner['unit']} {inner['done']}/{inner['total']}")
             parts += [inner["note"]] if inner.get("note") else []
-            if inner.get("seconds_left") is not None and inner["done"] < inner["total"]:
+            if inner.get("seconds_left") is not None:
                 parts.append(f"{duration(inner['seconds_left'])} left")
         return "  ".join(parts)
 
