@@ -26,5 +26,5 @@ def test_plain_lines_tell_stage_cell_inner_progress_and_the_end(tmp_path, monkey
         (run.logs / "gan-seed-0.state.json").write_text(json.dumps(state | {"state": "finished"}))
         view.tick()
     first, last = view.stream.getvalue().splitlines()
-    assert first.split() == "gan seed 0 cell 11/14 GAN: step 240/400 3.1 s/kimg 1 min 05 s left".split()
+    assert first.split() == ["gan", "seed", "0", "cell", "11/14", "GAN:", "step", "240/400", "3.1", "s/kimg", "1", "min", "05", "s", "left"]
     assert last.startswith("done") and "[1/1]" in last and view.ended == {"gan-seed-0": "finished"}

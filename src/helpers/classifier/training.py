@@ -41,8 +41,8 @@ class Course:
     best: dict[str, torch.Tensor] = field(default_factory=dict)
     since_best: int = 0
     done: bool = False
-    seconds: float = 0.0  # of training epochs, all sessions together
-    seen: int = 0  # training images, all sessions together
+    seconds: float = 0.0  # of training epochs, all sittings together
+    seen: int = 0  # training images, all sittings together
 
     @property
     def best_row(self) -> dict[str, float]:
