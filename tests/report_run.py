@@ -9,25 +9,13 @@ import nbformat
 import numpy as np
 import pandas as pd
 
+from helpers.evaluation.metrics import METRICS
 from helpers.params import Params, load_params, validate
 
 EVIL = "<script>document.title='broken'</script>"
 SVG = (
     '<svg viewBox="0 0 360 180" role="img"><defs><path id="dot" d="M0 0h4v4z"/></defs>'
     '<use href="#dot" x="40" y="40"/><rect x="60" y="20" width="200" height="120" fill="#0072B2"/></svg>'
-)
-METRICS = (
-    "accuracy",
-    "macro_precision",
-    "macro_recall",
-    "macro_specificity",
-    "macro_f1",
-    "paper_bma",
-    "balanced_accuracy",
-    "target_precision",
-    "target_recall",
-    "target_specificity",
-    "target_f1",
 )
 
 

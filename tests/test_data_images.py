@@ -16,8 +16,9 @@ from PIL import Image
 from helpers import paths
 from helpers.data import download, images
 from helpers.data.ham10000 import CLASSES, open_dataset
-from helpers.data.images import decode, load_images, load_manifest, load_split, prepare_data, resize_image, verify_images, write_if_changed
+from helpers.data.images import decode, load_images, load_manifest, load_split, prepare_data, resize_image, verify_images
 from helpers.errors import DataError, MissingStageError, ParameterError
+from helpers.files import write_if_changed
 from helpers.params import Data
 from helpers.paths import RunPaths
 

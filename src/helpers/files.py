@@ -37,9 +37,20 @@ def write_text(path: Path | str, text: str) -> Path:
     return Path(path)
 
 
+def write_if_changed(path: Path | str, text: str) -> Path:
+    """Write ``text`` atomically, unless the file holds just that: then its time stays, and nothing after it is stale."""
+    path = Path(path)
+    return path if path.is_file() and path.read_bytes() == text.encode() else write_text(path, text)
+
+
+def json_text(value: Any) -> str:
+    """``value`` as the project writes JSON: indented, any script as it is, a line's end at the end."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
+
+
 def write_json(path: Path | str, value: Any) -> Path:
     """Write ``value`` as indented JSON to ``path`` atomically."""
-    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    return write_text(path, json_text(value))
 
 
 def write_table(path: Path | str, table: "pandas.DataFrame", **options: Any) -> Path:  # noqa: F821

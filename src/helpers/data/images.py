@@ -24,7 +24,7 @@ from helpers.data.ham10000 import Dataset
 from helpers.data.splits import split_metadata
 from helpers.engine.code import source_digest
 from helpers.errors import DataError, ParameterError
-from helpers.files import atomic_path, digest, write_json
+from helpers.files import atomic_path, digest, json_text, write_if_changed, write_json
 from helpers.params import Data
 from helpers.paths import RunPaths, require
 from helpers.progress import Progress
@@ -59,7 +59,7 @@ def prepare_data(run: RunPaths, data: Data) -> pd.DataFrame:
         checks = verify_images(dataset)
         manifest = _manifest(data.source, dataset, checks)
     write_if_changed(run.split, table.to_csv(index=False, lineterminator="\n"))
-    write_if_changed(run.manifest, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    write_if_changed(run.manifest, json_text(manifest))
     return load_split(run)
 
 
@@ -267,15 +267,6 @@ def _array_digest(path: Path) -> str:
 
 
 # --- tools ------------------------------------------------------------------------------------------
-
-
-def write_if_changed(path: Path, text: str) -> Path:
-    """Write ``text`` (UTF-8) atomically, unless the file holds just that: then its time stays, and nothing after it is stale."""
-    content = text.encode()
-    if not (path.is_file() and path.read_bytes() == content):
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(content)
-    return path
 
 
 def _in_parallel(act: Callable[[Any], Any], items: Iterable[Any], label: str) -> Iterator[Any]:

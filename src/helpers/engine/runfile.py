@@ -11,7 +11,7 @@ from typing import Any
 from helpers.data.archives import FileTree
 from helpers.engine.stages import STAGES, Job, code_digest, jobs, relevant_parameters
 from helpers.errors import DataError, UserError
-from helpers.files import digest, file_digest, write_json
+from helpers.files import digest, file_digest, json_text, write_if_changed, write_json
 from helpers.params import Params, flatten, validate
 from helpers.paths import ROOT, RunPaths
 
@@ -42,23 +42,20 @@ class RunFile:
 
     def save(self) -> None:
         """Write params.json and run.json into the run's folder, untouched where nothing changed."""
-        _write_if_new(self.run.params, self.params.as_dict())
-        _write_if_new(
+        write_if_changed(self.run.params, json_text(self.params.as_dict()))
+        write_if_changed(
             self.run.folder / "run.json",
-            {
-                "run": self.run.run,
-                "command": self.command,
-                "data": self.data,
-                "codes": self.codes,
-                "accepted": self.accepted,
-                "keys": {job.name: self.key(job) for job in jobs(self.params)},
-            },
+            json_text(
+                {
+                    "run": self.run.run,
+                    "command": self.command,
+                    "data": self.data,
+                    "codes": self.codes,
+                    "accepted": self.accepted,
+                    "keys": {job.name: self.key(job) for job in jobs(self.params)},
+                }
+            ),
         )
-
-
-def _write_if_new(path: Path, value: Any) -> None:
-    if not path.exists() or json.loads(path.read_text(encoding="utf-8")) != json.loads(json.dumps(value)):
-        write_json(path, value)
 
 
 def load_runfile(run: RunPaths) -> tuple[Params, dict[str, Any]]:
