@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from helpers.engine.runfile import load_runfile
-from helpers.engine.stages import Job, jobs, outputs
+from helpers.engine.stages import Job, jobs, judge, outputs
 from helpers.paths import RunPaths
 
 RUN = RunPaths(config["run"])
@@ -20,7 +20,7 @@ parameters, runfile = load_runfile(RUN)
 
 def files(stage, **wildcards):
     """A job's outputs, relative to the run's folder, so that a moved project stays fresh."""
-    return [os.path.relpath(path, RUN.folder) for path in outputs(Job(stage, wildcards), RUN)]
+    return [os.path.relpath(path, RUN.folder) for path in outputs(Job(stage, wildcards), RUN, parameters)]
 
 
 def all_files(stage):
@@ -44,6 +44,8 @@ def command(stage, *names):
 PYTHON = sys.executable
 GPU = 1 if config.get("gpus", 0) and parameters.compute.device != "cpu" else 0
 SPLIT = files("eda")[0]
+JUDGE = judge(parameters)
+OPINION = [path for path in files("classifier", **JUDGE.wildcards) if path.endswith(("summary.json", "model.safetensors"))] if JUDGE else []
 
 
 wildcard_constraints:
@@ -87,6 +89,7 @@ rule synthesis:
     input:
         ancient(SPLIT),
         files("gan", seed="{seed}")[:2],
+        OPINION,
     output:
         files("synthesis", seed="{seed}"),
     params:

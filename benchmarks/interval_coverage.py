@@ -1,11 +1,16 @@
-"""How often the study's intervals cover the truth, over simulated studies: a table for the docs.
+"""How often the study's intervals cover the truth and its tests err, over simulated studies: the tables of docs/statistics.md.
 
-Run: python benchmarks/interval_coverage.py [studies]   (2,000 by default, a few minutes on one core)
+Run: python benchmarks/interval_coverage.py [--studies 2000] [--write docs/statistics.md]
+The 2,000 studies take about two minutes on one core. --write puts the tables between the page's two marks; without it they are printed.
 """
 
-import sys
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
 
-from helpers.evaluation.statistics import Simulation, coverage
+from helpers.evaluation.statistics import Simulation, coverage, family_errors, score_coverage
+from helpers.files import write_text
+from helpers.report.style import metric_name
 
 QUICK = (6, 9, 20, 4, 22, 115, 4)  # test images of each class in the quick run
 DESIGNS = {
@@ -13,19 +18,62 @@ DESIGNS = {
     "paper's test set, 5 points": Simulation(effect=0.05),
     "quick run's test set, no effect": Simulation(support=QUICK),
 }
+REPLICATES = (3, 5, 10)
+SEED = 5
+MARKS = ("<!-- tables of benchmarks/interval_coverage.py -->", "<!-- end of tables -->")
 
 
-def main(studies: int) -> None:
-    """Print one row per design, number of replicates and metric."""
-    print("| simulated study | replicates | metric | covered, % | called real, % | mean width, points |\n|---|--:|---|--:|--:|--:|")
+def intervals(studies: int) -> Iterator[str]:
+    """Rows per design, number of replicates and metric."""
+    yield "| simulated study | replicates | metric | covered, % | called real, % | mean width, points |\n|---|--:|---|--:|--:|--:|"
     for name, design in DESIGNS.items():
-        for replicates in (3, 5, 10):
-            for metric, row in coverage(design, replicates, studies, seed=5).items():
-                print(
-                    f"| {name} | {replicates} | {metric} | {100 * row['coverage']:.1f} | {100 * row['false_positives']:.1f} | {100 * row['width']:.1f} |",
-                    flush=True,
-                )
+        for replicates in REPLICATES:
+            for metric, row in coverage(design, replicates, studies, SEED).items():
+                yield _row(name, replicates, metric, row)
+
+
+def scored(studies: int) -> Iterator[str]:
+    """Rows for the metrics that come from probabilities; every model is ranked and binned, so they take a quarter of the studies."""
+    yield "| simulated study | replicates | metric | covered, % | called real, % | mean width, points |\n|---|--:|---|--:|--:|--:|"
+    for replicates in REPLICATES:
+        for metric, row in score_coverage(Simulation(), replicates, max(50, studies // 4), SEED).items():
+            yield _row("paper's test set, no effect", replicates, metric, row)
+
+
+def families(studies: int) -> Iterator[str]:
+    """Rows for the three primary contrasts where nothing differs."""
+    yield "| simulated study | replicates | one contrast, % | any of three, % | any of three after Holm, % |\n|---|--:|--:|--:|--:|"
+    for name in ("paper's test set, no effect", "quick run's test set, no effect"):
+        for replicates in REPLICATES:
+            found = family_errors(DESIGNS[name], replicates, studies, SEED)
+            yield f"| {name} | {replicates} | " + " | ".join(f"{100 * share:.1f}" for share in found.values()) + " |"
+
+
+def _row(name: str, replicates: int, metric: str, row: dict[str, float]) -> str:
+    shares = " | ".join(f"{100 * row[key]:.1f}" for key in ("coverage", "false_positives", "width"))
+    return f"| {name} | {replicates} | {metric_name(metric, 'melanoma')} | {shares} |"
+
+
+def main() -> None:
+    """Print the tables, or write them into a page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--studies", type=int, default=2000, help="simulated studies per row")
+    parser.add_argument("--write", type=Path, help="the page whose tables are replaced")
+    given = parser.parse_args()
+    parts = {
+        f"Intervals, {given.studies:,} simulated studies a row": intervals,
+        f"Metrics of probabilities, {max(50, given.studies // 4):,} simulated studies a row": scored,
+        f"The primary test and its family, {given.studies:,} simulated studies a row": families,
+    }
+    lines = []
+    for title, part in parts.items():
+        lines += [f"**{title}**", "", *part(given.studies), ""]
+        if given.write is None:
+            print("\n".join(lines[lines.index(f"**{title}**") :]), flush=True)
+    if given.write is not None:
+        before, rest = given.write.read_text(encoding="utf-8").split(MARKS[0])
+        write_text(given.write, f"{before}{MARKS[0]}\n\n" + "\n".join(lines) + f"\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
+    main()

@@ -5,6 +5,7 @@ import nbformat
 CODE = """
 import json, os, time
 from pathlib import Path
+from helpers.engine.runfile import load_runfile
 from helpers.engine.stages import Job, outputs
 from helpers.paths import RunPaths
 
@@ -18,7 +19,7 @@ if Path("../fault").exists() and Path("../fault").read_text() == job.name:
     raise ValueError("a fault was asked for")
 with open("../executed.txt", "a") as log:
     log.write(job.name + "\\n")
-for path in outputs(job, paths):
+for path in outputs(job, paths, load_runfile(paths)[0]):
     if path.suffix != ".ipynb":
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(BODY.get(path.name, job.name))
@@ -27,7 +28,7 @@ METRICS = 'BODY = {"metrics.csv": "arm,accuracy,target_recall,macro_precision\\n
 NOTEBOOKS = {
     "01_eda": ("eda", "{}", ["run", "data", "report"]),
     "02_gan_training": ("gan", '{"seed": gan_seed}', ["run", "data", "gan", "compute", "gan_seed"]),
-    "03_generation_filtering": ("synthesis", '{"seed": gan_seed}', ["run", "data", "gan", "synthesis", "compute", "report", "gan_seed"]),
+    "03_generation_filtering": ("synthesis", '{"seed": gan_seed}', ["run", "data", "gan", "synthesis", "classifier", "compute", "report", "gan_seed", "judge"]),
     "04_classifier_training": (
         "classifier",
         '{"arm": arm, "replicate": replicate}',

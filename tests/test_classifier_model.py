@@ -42,7 +42,7 @@ def test_lite0_has_nine_stages_and_agrees_with_timm_on_its_own_weights():
         for stage in list(model.stages.values())[6:]:
             features = stage(features)
         assert torch.equal(features, expected)
-        model.prepare_trunk(None)  # batch norms folded in
+        model.prepare("cpu", None)  # batch norms folded in
         assert torch.allclose(model.trunk(images), _trunk_as_is(model, images), atol=1e-3)
 
 
@@ -187,9 +187,9 @@ def test_colours_follow_the_closed_forms():
     colour = torch.tensor([[0.6, 0.3, 0.2]])
     grey = 0.299 * 0.6 + 0.587 * 0.3 + 0.114 * 0.2
 
-    def apply(draws, mean=colour):
-        matrix, offset = colour_matrices(torch.tensor([draws]), Augmentation("none", 0, 0.2, 0.1), mean)
-        return (matrix[0] @ colour[0].double() + offset[0]).numpy()
+    def apply(draws):
+        matrix, share = colour_matrices(torch.tensor([draws]), Augmentation("none", 0, 0.2, 0.1))
+        return (matrix[0] @ colour[0].double() + share[0] * grey).numpy()
 
     assert np.allclose(apply([1.0, 0.5, 0.5, 0.5]), colour[0].numpy() * 1.2, atol=1e-6)
     assert np.allclose(apply([0.5, 1.0, 0.5, 0.5]), grey + 1.2 * (colour[0].numpy() - grey), atol=1e-6)

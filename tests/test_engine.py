@@ -51,7 +51,7 @@ def test_nothing_changed_runs_nothing_and_is_quick(project):
 
 
 def test_a_parameter_makes_its_stage_and_the_later_ones_stale(project):
-    assert stale(project, "--set", "classifier.dropout=0.4") == {"classifier", "evaluation", "report"}
+    assert stale(project, "--set", "classifier.dropout=0.4") == {"synthesis", "classifier", "evaluation", "report"}
     assert stale(project, "--set", "gan.lr_generator=0.002") == {"gan", "synthesis", "classifier", "evaluation", "report"}
     assert stale(project, "--set", "evaluation.bootstrap=300") == {"evaluation", "report"}
     assert stale(project, "--set", "report.title=Another") == {"report"}
@@ -94,7 +94,7 @@ def test_code_makes_stale_only_what_its_numbers_depend_on(project):
     with _edited(project, f"{helpers}/gan/__init__.py", '"""', 'NEW = 1\n"""'):
         assert stale(project) == {"gan", "synthesis", "classifier", "evaluation", "report"}
     with _edited(project, f"{helpers}/classifier/__init__.py", '"""', 'NEW = 1\n"""'):
-        assert stale(project) == {"classifier", "evaluation", "report"}
+        assert stale(project) == {"synthesis", "classifier", "evaluation", "report"}
     with _edited(project, f"{helpers}/report/__init__.py", '"""', 'NEW = 1\n"""'):
         assert stale(project) == {"report"}
     with _edited(project, f"{helpers}/gan/__init__.py", '"""', '# a comment costs nothing\n"""'):
@@ -130,12 +130,35 @@ def test_a_deleted_middle_file_is_made_again(project):
     assert "gan-seed-0" not in made and "classifier-baseline-replicate-0" not in made
 
 
+def test_the_baselines_opinion_comes_before_the_synthetic_images(project):
+    folder = project.folder / "artifacts/smoke"
+    (folder / "classifier/baseline/replicate-0/model.safetensors").unlink()
+    assert "classifier baseline" in project.run(*SMOKE, "--until", "synthesis", "--dry-run").stdout
+    refused = project.run(*SMOKE, "--only", "synthesis", code=2)
+    assert "run the stage 'classifier' first" in refused.stderr
+    project.run(*SMOKE)
+    made = executed(project)
+    assert made.index("classifier-baseline-replicate-0") < made.index("synthesis-seed-0") < made.index("classifier-filtered-replicate-0")
+    assert "gan-seed-0" not in made
+
+
 def test_a_new_first_notebook_does_not_cost_a_gan(project):
     with _edited(project, "notebooks/01_eda.ipynb", "import json, os, time", "import json, os, time, math"):
         project.run(*SMOKE)
         made = executed(project)
         assert "eda" in made and "gan-seed-0" not in made
     project.run(*SMOKE)
+
+
+def test_a_stale_first_stage_hides_no_stale_gan(project):
+    with _edited(project, "notebooks/01_eda.ipynb", "import json, os, time", "import json, os, time, cmath"):
+        assert {"eda", "gan", "classifier"} <= stale(project, "--set", "gan.lr_generator=0.004")
+        project.run(*SMOKE, "--set", "gan.lr_generator=0.004")
+        made = executed(project)
+        assert {"eda", "gan-seed-0", "synthesis-seed-0", "classifier-all-replicate-0", "evaluation"} <= set(made)
+        assert stale(project, "--set", "gan.lr_generator=0.004") == set()
+    project.run(*SMOKE)
+    executed(project)
 
 
 def test_a_failure_is_told_kept_apart_and_mended(project):

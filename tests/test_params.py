@@ -38,6 +38,22 @@ def test_the_paper_file_says_every_default_and_departs_from_none():
         "report",
         "arms",
         "device",
+        "external_root",
+        # of the other recipe, of what is looked at, and of speed
+        "r1_weight",
+        "r1_every",
+        "path_length_weight",
+        "path_length_every",
+        "augment_target",
+        "augment_kimg",
+        "min_diversity",
+        "tensorboard",
+        "export_png",
+        "features",
+        "feature_weights",
+        "fidelity_images",
+        "fidelity_draws",
+        "bank",
     }
     unsaid = {key for key in flatten(paper.as_dict()) if key not in values and not silent & set(key.split("."))}
     assert unsaid <= {"description"}, f"paper.yaml does not say {sorted(unsaid)}"

@@ -194,13 +194,6 @@ class TestResultTables:
         assert rows["Synthetic images"] == ["1,000", "10"] and rows["Kept, %"] == ["30", "30"]
         assert rows["Logged steps with D(real) above D(fake)"][1] == "100 %"
 
-    def test_fidelity(self):
-        frame = pd.DataFrame(
-            [("nearest_training_distance", "kept", 12.34, 36), ("pairwise_distance", "kept", 30.0, 36), ("nearest_training_distance", "real", 9.0, 93)],
-            columns=["measure", "set", "value", "images"],
-        )
-        assert rows_of(tables.fidelity_table(frame))[1:] == [["kept by the filter", "36", "12.3", "30.0"], ["real, training", "93", "9.0", tables.NONE]]
-
     def test_comparisons_name_the_class(self):
         frame = pd.DataFrame(
             [

@@ -1,5 +1,6 @@
 """Files that are either whole or absent: written under a temporary name, flushed, renamed."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+BLOCK = 2**24  # bytes of an array read at a time
 
 
 @contextmanager
@@ -77,3 +80,50 @@ def file_digest(path: Path | str, length: int = 16) -> str:
     """A short hexadecimal SHA-256 of a file's bytes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:length]
+
+
+def row_blocks(array: np.ndarray, rows: int | None = None) -> Iterator[np.ndarray]:
+    """Copies of ``rows`` rows at a time (by default about BLOCK bytes), the last ones fewer; of a memory-mapped file no page stays in memory."""
+    rows = rows or max(1, BLOCK * len(array) // max(1, array.nbytes))
+    mapped = isinstance(array, np.memmap) and array.base is not None and not isinstance(array.base, np.ndarray)
+    for start in range(0, len(array), rows):
+        # a mapping's pages count as the process's memory until it ends: each block gets one of its own
+        source = np.load(array.filename, mmap_mode="r") if mapped else array
+        yield np.array(source[start : start + rows], order="C")
+
+
+def array_digest(array: np.ndarray) -> str:
+    """SHA-256 of an array's shape, type and values, read in blocks, so that a memory-mapped one costs no memory."""
+    found = hashlib.sha256(repr((array.shape, array.dtype.str)).encode())
+    for block in row_blocks(array):
+        found.update(block)
+    return found.hexdigest()
+
+
+def open_whole_array(path: Path, **expected: Any) -> np.memmap | None:
+    """The array in ``path``, memory-mapped, if its sidecar (.json) says what is ``expected`` and the file is whole; None otherwise.
+
+    The sidecar holds the file's ``sha256``. The bytes are hashed again only if the file is younger than its sidecar.
+    """
+    sidecar = path.with_suffix(".json")
+    try:
+        said = json.loads(sidecar.read_text(encoding="utf-8"))
+        array = np.load(path, mmap_mode="r", allow_pickle=False)  # fails where the file is shorter than its header says
+        if any(said[name] != value for name, value in expected.items()):
+            return None
+        if path.stat().st_mtime_ns >= sidecar.stat().st_mtime_ns:
+            if file_digest(path, length=64) != said["sha256"]:
+                return None
+            os.utime(sidecar)
+        return array
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        return None
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One process at a time works on ``path`` (the lock file stands beside it); the lock ends with the process that holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_name(f".{path.stem}.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -19,6 +19,7 @@ from helpers.paths import PARAMS
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+UNLIKE_RESULTS = frozenset({"description", "report.title", "data.root", "data.external_root", "gan.checkpoint_minutes", "classifier.checkpoint_minutes"})
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -55,14 +56,19 @@ class Data(Section):
 
     source: Literal["phantom", "ham10000"] = Field("ham10000", description="drawn lesions, or the real data set")
     root: str | None = Field(None, description="folder of HAM10000 in any known layout; none: fetched from its DOI")
+    external_root: str | None = Field(None, description="folder of a second test set (ISIC 2018 Task 3), never trained on; none: not used")
     target_class: str = Field("mel", description="class that the GAN learns and that the report watches")
     split: Split = Split()
     phantom: Phantom = Phantom()
 
 
 class Gan(Section):
-    """The generative network and its training (WGAN-GP)."""
+    """The generative network and its training."""
 
+    recipe: Literal["paper", "stylegan2"] = Field(
+        "paper",
+        description="'paper': AdaIN and WGAN-GP; 'stylegan2': weight demodulation, skip generator, residual critic, non-saturating loss with lazy R1",
+    )
     resolution: Literal[32, 64, 128] = Field(128, description="side of the square images, pixels")
     channel_scale: float = Field(1.0, gt=0, le=2, description="factor on every channel count of both networks")
     resize: Literal["nearest", "area"] = Field("nearest", description="how photographs are reduced; 'nearest' aliases skin texture")
@@ -83,22 +89,37 @@ class Gan(Section):
         False, description="scale each layer's learning rate by its initial weights (ProGAN's equalised learning rate); the published rates fit plain layers"
     )
     n_critic: int = Field(3, ge=1, le=20, description="critic steps per generator step")
-    gradient_penalty: float = Field(10.0, ge=0, le=1000, description="weight of the gradient penalty")
-    drift_penalty: float = Field(0.0, ge=0, le=1, description="weight of mean squared real scores, which anchors the score scale (0: off)")
+    gradient_penalty: float = Field(10.0, ge=0, le=1000, description="recipe paper: weight of the gradient penalty")
+    drift_penalty: float = Field(0.0, ge=0, le=1, description="recipe paper: weight of mean squared real scores, which anchors the score scale (0: off)")
     ema_decay: float = Field(0.9995, ge=0, lt=1, description="decay of the generator's moving average, per generator step")
     spectral_norm: Literal["none", "blocks", "all"] = Field(
-        "blocks", description="critic layers under spectral normalisation; 'blocks': the convolutions of the five blocks"
+        "blocks", description="recipe paper: critic layers under spectral normalisation; 'blocks': the convolutions of the five blocks"
     )
     style_order: Literal["noise_activation_adain", "noise_adain_activation"] = Field(
-        "noise_activation_adain", description="order within a layer; the first StyleGAN's by default"
+        "noise_activation_adain", description="recipe paper: order within a layer; the first StyleGAN's by default"
     )
-    rgb: Literal["skip", "last"] = Field("skip", description="image is the sum of every block's upsampled RGB, or the last block's RGB")
+    rgb: Literal["skip", "last"] = Field("skip", description="recipe paper: image is the sum of every block's upsampled RGB, or the last block's RGB")
     seeds: tuple[Seed, ...] = Field((0,), min_length=1, max_length=100, description="one GAN is trained per seed")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="arithmetic of the convolutions; weights stay float32")
     threads: int = Field(2, ge=1, le=256, description="CPU threads; part of the result, for one and two threads round differently")
     checkpoint_minutes: float = Field(5.0, gt=0, le=600, description="minutes between resumable checkpoints")
     log_every: int = Field(10, ge=1, le=10_000, description="generator steps between rows of history.csv (a finished training keeps those it has)")
     sample_every: int = Field(500, ge=1, le=1_000_000, description="generator steps between sample grids (a finished training keeps those it has)")
+    r1_weight: float = Field(1.0, ge=0, le=1000, description="recipe stylegan2: weight of the critic's squared gradient at real images, halved in the loss")
+    r1_every: int = Field(16, ge=1, le=1000, description="recipe stylegan2: critic steps between two R1 penalties, whose weight grows in proportion")
+    path_length_weight: float = Field(0.0, ge=0, le=1000, description="recipe stylegan2: weight of path-length regularisation (0: off)")
+    path_length_every: int = Field(8, ge=1, le=1000, description="recipe stylegan2: generator steps between two path-length penalties")
+    augment: Literal["none", "differentiable", "adaptive"] = Field(
+        "none", description="augmentation of what the critic sees, real and fake alike: always, or as often as overfitting asks for"
+    )
+    augment_target: float = Field(0.6, gt=0, lt=1, description="adaptive augmentation: mean sign of the critic's real scores that it steers to")
+    augment_kimg: float = Field(
+        100.0, gt=0, le=10_000, description="adaptive augmentation: thousands of real images in which its probability can go from 0 to 1"
+    )
+    min_diversity: float = Field(
+        0.1, ge=0, lt=1, description="training stops where the samples differ from one another by less than this share of what real images do (0: never)"
+    )
+    tensorboard: bool = Field(False, description="write TensorBoard scalars and sample grids beside history.csv")
     initial_weights: str | None = Field(None, description="folder of generator.safetensors and discriminator.safetensors to start from (not a resume)")
 
     @field_validator("seeds")
@@ -117,6 +138,13 @@ class Synthesis(Section):
     seed: Seed = Field(0, description="seed of the first image; image i uses seed + i")
     truncation: float = Field(1.0, gt=0, le=1, description="pull of the styles to their mean; 1: none")
     batch_size: int = Field(50, ge=1, le=4096, description="images per generator pass; the images do not depend on it")
+    export_png: bool = Field(False, description="write every image as a PNG file, too")
+    features: Literal["efficientnet_lite0", "inception"] = Field(
+        "efficientnet_lite0", description="network in whose features fidelity is measured; Inception's weights are downloaded, or read from feature_weights"
+    )
+    feature_weights: str | None = Field(None, description="file of the feature network's weights, for machines without a network")
+    fidelity_images: int = Field(150, ge=10, le=100_000, description="images on either side of a comparison of two sets (fewer where a set has fewer)")
+    fidelity_draws: int = Field(100, ge=2, le=10_000, description="random draws of that many images, for the interval")
 
 
 class Classifier(Section):
@@ -144,6 +172,8 @@ class Classifier(Section):
     rotation: float = Field(20.0, ge=0, le=180, description="largest random rotation, degrees")
     jitter: float = Field(0.2, ge=0, le=1, description="brightness, contrast and saturation jitter (the paper is silent on its size)")
     hue: float = Field(0.02, ge=0, le=0.5, description="hue jitter, as a share of the colour circle")
+    bank: int = Field(0, ge=0, le=64, description="augmented trunk outputs kept per training image and shared by all trainings (0: the trunk runs each time)")
+    equal_steps: bool = Field(False, description="every arm takes as many optimiser steps in an epoch as the real training images alone would")
     seed: Seed = Field(1000, description="seed of replicate 0; replicate r uses seed + r")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="arithmetic of convolutions; weights stay float32")
     threads: int = Field(2, ge=1, le=256, description="CPU threads; part of the result")
@@ -154,6 +184,11 @@ class SyntheticImages(Section):
     """Synthetic images that an arm adds to the training set."""
 
     select: Literal["top", "bottom", "random", "all"] | None = Field(None, description="which of the generated images, by the critic's score")
+    rank: Literal["critic", "classifier", "distance", "diverse"] = Field(
+        "critic",
+        description="what 'top' and 'bottom' go by: the critic's score, the baseline classifier's probability of the target class, "
+        "nearness to the real images in feature space, or variety among the images above a floor of nearness",
+    )
     count: int | None = Field(None, ge=1, description="how many (or 'fraction')")
     fraction: float | None = Field(None, gt=0, le=1, description="share of the generated images (or 'count')")
     folder: str | None = Field(None, description="a folder of anyone's images, in place of the GAN's")
@@ -220,6 +255,7 @@ class Evaluation(Section):
     confidence: float = Field(0.95, ge=0.5, lt=1, description="level of every interval")
     bootstrap: int = Field(2000, ge=100, le=100_000, description="bootstrap resamples")
     seed: Seed = Field(0, description="seed of the resampling")
+    operating_specificity: Fraction = Field(0.95, description="specificity on validation images that fixes the threshold of the sensitivity beside argmax")
     smallest_effect: float = Field(0.02, gt=0, lt=1, description="smallest difference of interest, as a share (0.02: two points)")
 
 
@@ -269,6 +305,11 @@ class Params(Section):
     def gan_seed(self, replicate: int) -> int:
         """Seed of the GAN that supplies the images of ``replicate``."""
         return self.gan.seeds[replicate % len(self.gan.seeds)]
+
+    @property
+    def judge(self) -> str | None:
+        """Arm whose first classifier tells how melanoma-like a synthetic image is: the reference, unless it needs such images itself."""
+        return None if self.arms[self.evaluation.reference].uses_gan else self.evaluation.reference
 
     def earlier_twins(self, arm: str) -> int:
         """Number of arms before ``arm`` that have the same recipe."""
@@ -486,8 +527,7 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def departures(params: Params) -> list[dict[str, Any]]:
     """Every parameter that differs from the paper: key, what it means, the paper's value, this run's value."""
     ours, paper = flatten(params.as_dict()), flatten(Params().as_dict())
-    unlike_results = {"description", "report.title", "data.root", "gan.checkpoint_minutes", "classifier.checkpoint_minutes"}
-    keys = [key for key in (*paper, *(k for k in ours if k not in paper)) if key not in unlike_results and ours.get(key) != paper.get(key)]
+    keys = [key for key in (*paper, *(k for k in ours if k not in paper)) if key not in UNLIKE_RESULTS and ours.get(key) != paper.get(key)]
     return [{"parameter": key, "meaning": describe(key), "paper": paper.get(key), "this_run": ours.get(key)} for key in keys]
 
 

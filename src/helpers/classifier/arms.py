@@ -4,7 +4,7 @@ Synthetic images enter the training set only. The photographs stay in their memo
 referred to by index, so that 100,000 of them cost a few megabytes.
 """
 
-import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from helpers.data.selection import select_images, wanted_count
 from helpers.errors import DataError, ParameterError
-from helpers.files import digest
+from helpers.files import array_digest, digest
 from helpers.params import Arm, Params, SyntheticImages
 from helpers.paths import ROOT, require
 
@@ -31,6 +31,8 @@ class TrainingSet:
     extras: np.ndarray  # uint8 (n - photographs, S, S, 3)
     classes: tuple[str, ...]  # sorted
     class_weights: np.ndarray | None  # float64 (classes,) of the loss; None: all equal
+    pool: np.ndarray | None = None  # uint8 (P, R, R, 3), what the extras were selected from, in its own size; None: the extras themselves
+    picks: np.ndarray | None = None  # int64 (extras,), the extras' places in the pool
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -39,19 +41,9 @@ class TrainingSet:
     def synthetic_images(self) -> int:
         return len(self.extras)
 
-    def batch(self, images: np.ndarray, indices: np.ndarray) -> np.ndarray:
-        """uint8 (len(indices), S, S, 3) of this set's images at ``indices``; ``images`` is the split's array."""
-        real = indices < len(self.sources)
-        if real.all():
-            return np.ascontiguousarray(images[self.sources[indices]])
-        batch = np.empty((len(indices), *images.shape[1:]), dtype=np.uint8)
-        batch[real] = images[self.sources[indices[real]]]
-        batch[~real] = self.extras[indices[~real] - len(self.sources)]
-        return batch
-
     def digest(self) -> str:
         """A fingerprint of labels, selection, extra images and weights."""
-        sums = [hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in (self.labels, self.sources, self.extras)]
+        sums = [array_digest(array) for array in (self.labels, self.sources, self.extras)]
         weights = None if self.class_weights is None else self.class_weights.tolist()
         return digest(sums, self.classes, weights)
 
@@ -86,16 +78,21 @@ def compose_training_set(
     if arm.oversample is not None:
         sources = _oversample(sources, codes, _code(arm.oversample.class_, classes, "oversample.class"), arm.oversample.count, seed)
     size = images.shape[1]
-    extras, labels = np.empty((0, size, size, 3), np.uint8), codes[sources]
+    labels, pool, picks = codes[sources], None, None
+    extras = np.empty((0, size, size, 3), np.uint8)
     if arm.synthetic is not None:
         of_folder = arm.synthetic.folder is not None
         code = _code((arm.synthetic.class_ if of_folder else None) or target_class, classes, "synthetic.class" if of_folder else "data.target_class")
-        extras = _folder_images(arm.synthetic, size, seed) if of_folder else _generated_images(arm.synthetic, synthetic_folder, size, seed)
+        if of_folder:
+            extras = _folder_images(arm.synthetic, size, seed)
+        else:
+            pool, picks = _generated_images(arm.synthetic, synthetic_folder, seed)
+            extras = resize_images(pool[picks], size)
         labels = np.concatenate([labels, np.full(len(extras), code, np.int64)])
     weights = balanced_weights(labels, len(classes)) if arm.loss == "balanced" else None
     # synthetic images, and test and validation photographs, must never meet
     assert (split["split"].to_numpy()[sources] == "train").all() and len(labels) == len(sources) + len(extras)
-    return TrainingSet(labels=labels, sources=sources, extras=extras, classes=classes, class_weights=weights)
+    return TrainingSet(labels, sources, extras, classes, weights, pool, picks)
 
 
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -132,8 +129,8 @@ def _oversample(sources: np.ndarray, codes: np.ndarray, code: int, count: int, s
     return np.concatenate([sources, again])
 
 
-def _generated_images(wanted: SyntheticImages, folder: Path | str | None, size: int, seed: int) -> np.ndarray:
-    """The selected images of this run's GAN, resized to ``size``."""
+def _generated_images(wanted: SyntheticImages, folder: Path | str | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """All images of this run's GAN, memory-mapped in their own size, and the indices of the selected ones."""
     if folder is None:
         raise ParameterError("This arm takes synthetic images, and no folder of them was given.")
     folder = Path(folder)
@@ -142,13 +139,12 @@ def _generated_images(wanted: SyntheticImages, folder: Path | str | None, size: 
     if len(scores) != len(generated):
         raise DataError(f"{folder} holds {len(generated):,} images and {len(scores):,} scores: run the stage 'synthesis' again.")
     stream = int(_rng(seed, SELECT).integers(2**31))
-    indices = select_images(scores, wanted.select, wanted.count, wanted.fraction, seed=stream)
-    return resize_images(generated[indices], size)
+    return generated, select_images(scores, wanted.select, wanted.count, wanted.fraction, seed=stream, rank=wanted.rank)
 
 
-def resize_images(images: np.ndarray, size: int) -> np.ndarray:
-    """uint8 (n, R, R, 3) to (n, size, size, 3), bilinear with antialiasing, as the photographs are resized."""
-    if images.shape[1:3] == (size, size):
+def resize_images(images: np.ndarray | Sequence[np.ndarray], size: int) -> np.ndarray:
+    """uint8 (n, R, R, 3), or n images of any sizes, to (n, size, size, 3), bilinear with antialiasing, as the photographs are resized."""
+    if isinstance(images, np.ndarray) and images.shape[1:3] == (size, size):
         return np.ascontiguousarray(images)
     return np.stack([np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)) for image in images])
 

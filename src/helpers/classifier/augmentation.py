@@ -12,6 +12,10 @@ import numpy as np
 import torch
 from torch.nn.functional import affine_grid, grid_sample
 
+from helpers.classifier.arrays import upload
+from helpers.params import Classifier as Config
+
+Colour = tuple[float, float, float]
 LUMA = (0.299, 0.587, 0.114)  # weights of a colour's brightness (ITU-R BT.601)
 
 
@@ -24,70 +28,77 @@ class Augmentation:
     jitter: float = 0.2  # brightness, contrast and saturation: a factor within 1 +- jitter
     hue: float = 0.02  # share of the colour circle either way
 
+    @classmethod
+    def of(cls, config: Config) -> "Augmentation":
+        """The augmentation that a classifier's parameters ask for."""
+        return cls(config.flips, config.rotation, config.jitter, config.hue)
 
-def to_float(images: torch.Tensor | np.ndarray, device: str | torch.device = "cpu") -> torch.Tensor:
-    """uint8 (B, S, S, 3) as float32 (B, 3, S, S) in 0..1, channels last, on ``device``."""
-    images = torch.as_tensor(images).to(device, non_blocking=True)
-    return images.permute(0, 3, 1, 2).to(torch.float32).mul_(1 / 255)
 
-
-def normalise(images: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
-    """``(x - mean) / std`` per channel of (B, 3, S, S) values in 0..1, in place."""
-    mean, std = (torch.tensor(values, device=images.device).view(1, 3, 1, 1) for values in (mean, std))
-    return images.sub_(mean).div_(std)
+def plain(images: torch.Tensor | np.ndarray, mean: Colour, std: Colour, device: str) -> torch.Tensor:
+    """Normalised images without variation: uint8 (B, S, S, 3) to float32 (B, 3, S, S), channels last, on ``device``."""
+    return _normalise(_to_float(images, device), mean, std)
 
 
 def augment(
     images: torch.Tensor | np.ndarray,
     augmentation: Augmentation,
     generator: torch.Generator,
-    mean: tuple[float, ...] = (0.0, 0.0, 0.0),
-    std: tuple[float, ...] = (1.0, 1.0, 1.0),
-    device: str | torch.device = "cpu",
+    mean: Colour = (0.0, 0.0, 0.0),
+    std: Colour = (1.0, 1.0, 1.0),
+    device: str = "cpu",
 ) -> torch.Tensor:
-    """Varied and normalised images: uint8 (B, S, S, 3) to float32 (B, 3, S, S) on ``device``.
+    """Varied and normalised images: uint8 (B, S, S, 3) to float32 (B, 3, S, S), channels last, on ``device``.
 
     The values, before ``mean`` and ``std``, lie in 0..1. ``generator`` is a CPU generator; eight numbers per image are drawn
-    whatever the settings, so that switching one variation off leaves the others' draws as they were.
+    whatever the settings, so that switching one variation off leaves the others' draws as they were. A GPU is never waited for.
     """
     draws = torch.rand(len(images), 8, generator=generator, dtype=torch.float32)
-    moved = _move(torch.as_tensor(images), draws[:, :3], augmentation, device)
-    return _recolour(moved, draws[:, 3:7], augmentation, mean, std)
+    moved = _move(_to_float(images, device), draws[:, :3], augmentation, device)
+    return _recolour(moved, draws[:, 3:7], augmentation, mean, std, device)
 
 
-def _move(images: torch.Tensor, draws: torch.Tensor, augmentation: Augmentation, device: str | torch.device) -> torch.Tensor:
-    """Flips and rotation; float32 (B, 3, S, S) in 0..1."""
+def _to_float(images: torch.Tensor | np.ndarray, device: str) -> torch.Tensor:
+    """uint8 (B, S, S, 3) as float32 (B, 3, S, S) in 0..1, channels last, on ``device``."""
+    images = images if isinstance(images, torch.Tensor) and images.device.type == device.split(":")[0] else upload(images, device)
+    return images.permute(0, 3, 1, 2).to(torch.float32).mul_(1 / 255)
+
+
+def _normalise(images: torch.Tensor, mean: Colour, std: Colour) -> torch.Tensor:
+    """``(x - mean) / std`` per channel of (B, 3, S, S) values in 0..1, in place."""
+    mean, std = upload(torch.tensor([mean, std]).view(2, 1, 3, 1, 1), str(images.device))
+    return images.sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
+
+
+def _move(images: torch.Tensor, draws: torch.Tensor, augmentation: Augmentation, device: str) -> torch.Tensor:
+    """Flips and rotation of float32 (B, 3, S, S)."""
     sign_x = torch.where(draws[:, 0] < (0.5 if augmentation.flips != "none" else 0.0), -1.0, 1.0)
     sign_y = torch.where(draws[:, 1] < (0.5 if augmentation.flips == "both" else 0.0), -1.0, 1.0)
-    images = to_float(images, device)
     if augmentation.rotation == 0:  # a flip alone needs no resampling
         for dimension, sign in ((3, sign_x), (2, sign_y)):
-            images = torch.where((sign < 0).to(device).view(-1, 1, 1, 1), images.flip(dimension), images)
+            images = torch.where(upload(sign < 0, device).view(-1, 1, 1, 1), images.flip(dimension), images)
         return images
     angle = (2 * draws[:, 2] - 1) * math.radians(augmentation.rotation)
     cosine, sine, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
     # output to input coordinates: first the rotation back, then the flip
     theta = torch.stack([sign_x * cosine, -sign_x * sine, zero, sign_y * sine, sign_y * cosine, zero], dim=1).view(-1, 2, 3)
-    grid = affine_grid(theta.to(device), list(images.shape), align_corners=False)
+    grid = affine_grid(upload(theta, device), list(images.shape), align_corners=False)
     return grid_sample(images.contiguous(), grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
-def colour_matrices(draws: torch.Tensor, augmentation: Augmentation, mean_colour: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Per image the matrix (B, 3, 3) and offset (B, 3) of brightness, contrast, saturation and hue, in this order.
+def colour_matrices(draws: torch.Tensor, augmentation: Augmentation) -> tuple[torch.Tensor, torch.Tensor]:
+    """Per image the matrix (B, 3, 3) of brightness, contrast, saturation and hue, in this order, and contrast's share (B) of its mean brightness.
 
-    ``draws`` (B, 4) in 0..1; ``mean_colour`` (B, 3) is each image's mean, whose brightness is contrast's fixed point. Contrast and
-    saturation mix with grey as usual; hue turns the colour about the grey axis, which keeps grey as it is.
+    A colour becomes ``matrix @ colour + share * brightness of the image's mean colour`` (in all channels): contrast's fixed point. ``draws``: (B, 4) in
+    0..1. Contrast and saturation mix with grey as usual; hue turns the colour about the grey axis, which keeps grey as it is.
     """
-    draws, mean_colour = draws.double(), mean_colour.double()
+    draws = draws.double()
     brightness, contrast, saturation = (1 + augmentation.jitter * (2 * draws[:, i] - 1) for i in range(3))
     angle = 2 * math.pi * augmentation.hue * (2 * draws[:, 3] - 1)
-    luma = torch.tensor(LUMA, dtype=torch.float64)
-    grey = luma.expand(3, 3)  # every row: a colour's brightness in all three channels
+    grey = torch.tensor(LUMA, dtype=torch.float64).expand(3, 3)  # every row: a colour's brightness in all three channels
     identity = torch.eye(3, dtype=torch.float64)
     saturate = saturation.view(-1, 1, 1) * identity + (1 - saturation).view(-1, 1, 1) * grey
     matrix = _hue_rotation(angle) @ saturate * (brightness * contrast).view(-1, 1, 1)
-    offset = (1 - contrast) * brightness * (mean_colour @ luma)  # a grey: saturation and hue leave it alone
-    return matrix, offset.view(-1, 1).expand(-1, 3)
+    return matrix, (1 - contrast) * brightness
 
 
 def _hue_rotation(angle: torch.Tensor) -> torch.Tensor:
@@ -100,17 +111,18 @@ def _hue_rotation(angle: torch.Tensor) -> torch.Tensor:
     return torch.linalg.inv(to_yiq) @ turn @ to_yiq
 
 
-def _recolour(images: torch.Tensor, draws: torch.Tensor, augmentation: Augmentation, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
+def _recolour(images: torch.Tensor, draws: torch.Tensor, augmentation: Augmentation, mean: Colour, std: Colour, device: str) -> torch.Tensor:
     """Colour jitter, clipping to 0..1 and normalisation, in one product and one clipping."""
     if augmentation.jitter == 0 and augmentation.hue == 0:
-        return normalise(images.clamp_(0, 1), mean, std).contiguous(memory_format=torch.channels_last)
+        return _normalise(images.clamp_(0, 1), mean, std)
     batch, _, height, width = images.shape
-    device = images.device
-    matrix, offset = colour_matrices(draws, augmentation, images.mean(dim=(2, 3)).cpu())
+    matrix, share = colour_matrices(draws, augmentation)
     means, stds = torch.tensor(mean, dtype=torch.float64), torch.tensor(std, dtype=torch.float64)
-    matrix, offset = matrix / stds.view(1, 3, 1), (offset - means) / stds  # the normalisation is linear too
-    matrix, offset = (value.to(device, torch.float32) for value in (matrix, offset))
-    recoloured = torch.baddbmm(offset.unsqueeze(2), matrix, images.reshape(batch, 3, height * width)).view(batch, 3, height, width)
-    low, high = ((bound - means) / stds for bound in (0.0, 1.0))
-    low, high = (bound.to(device, torch.float32).view(1, 3, 1, 1) for bound in (low, high))
-    return torch.clamp(recoloured, low, high).contiguous(memory_format=torch.channels_last)
+    # the normalisation is linear too; one table of all numbers per image, for one copy to the device
+    table = torch.cat([(matrix / stds.view(1, 3, 1)).flatten(1), share.view(-1, 1) / stds], dim=1)
+    bounds = torch.stack([-means / stds, (1 - means) / stds, torch.tensor(LUMA, dtype=torch.float64)])
+    table, (low, high, luma) = upload(table.float(), device), upload(bounds.float(), device)
+    brightness = (images.mean(dim=(2, 3)) * luma).sum(dim=1, keepdim=True)
+    offset = table[:, 9:] * brightness + low
+    recoloured = torch.baddbmm(offset.unsqueeze(2), table[:, :9].view(-1, 3, 3), images.reshape(batch, 3, height * width)).view(batch, 3, height, width)
+    return torch.clamp(recoloured, low.view(1, 3, 1, 1), high.view(1, 3, 1, 1)).contiguous(memory_format=torch.channels_last)

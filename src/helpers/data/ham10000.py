@@ -16,7 +16,19 @@ from helpers.data.archives import FileTree, Found, shown
 from helpers.data.download import fetch
 from helpers.errors import DataError
 
-__all__ = ["CLASSES", "CLASS_NAMES", "COLUMNS", "IMAGES", "Dataset", "fetch", "load_metadata", "open_dataset"]
+__all__ = [
+    "CLASSES",
+    "CLASS_NAMES",
+    "COLUMNS",
+    "IMAGES",
+    "Dataset",
+    "check_metadata",
+    "fetch",
+    "from_challenge",
+    "load_metadata",
+    "open_dataset",
+    "read_table",
+]
 
 CLASS_NAMES = {
     "akiec": "actinic keratosis",
@@ -109,8 +121,8 @@ def _read_metadata(tree: FileTree, classes: Sequence[str] | None) -> tuple[pd.Da
         return _only(tree, named, classes), True, named[0]
     for file in truths:
         if "MEL" in (columns := _columns(tree, file)) and "image" in columns:
-            metadata, known = _from_challenge(tree, file, [table for table in tables if "grouping" in table.stem.lower()])
-            return _checked(metadata, file.name, classes), known, file
+            metadata, known = from_challenge(tree, file, [table for table in tables if "grouping" in table.stem.lower()])
+            return check_metadata(metadata, file.name, classes), known, file
     others = [file for file in tables if file not in truths and {"image_id", "dx"} <= set(_columns(tree, file))]
     if others:
         return _only(tree, others, classes), True, others[0]
@@ -133,21 +145,21 @@ def _only(tree: FileTree, files: list[Found], classes: Sequence[str] | None) -> 
 
 
 def _official(tree: FileTree, file: Found, classes: Sequence[str] | None) -> pd.DataFrame:
-    table = _table(tree, file)
+    table = read_table(tree, file)
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:
         raise DataError(f"{file.name} lacks the column {shown(missing, 7)}; it has {shown(table.columns, 12)}.")
-    return _checked(table[list(COLUMNS)].copy(), file.name, classes)
+    return check_metadata(table[list(COLUMNS)].copy(), file.name, classes)
 
 
 def _columns(tree: FileTree, file: Found) -> list[str]:
     try:
-        return list(_table(tree, file, rows=0).columns)
+        return list(read_table(tree, file, rows=0).columns)
     except DataError:
         return []
 
 
-def _table(tree: FileTree, file: Found, rows: int | None = None) -> pd.DataFrame:
+def read_table(tree: FileTree, file: Found, rows: int | None = None) -> pd.DataFrame:
     """A table as text values, its separator (comma, tab, semicolon) read off the header."""
     try:
         text = tree.read(file).decode("utf-8-sig")
@@ -171,7 +183,7 @@ def _table(tree: FileTree, file: Found, rows: int | None = None) -> pd.DataFrame
     return table.apply(lambda column: column.fillna("").str.strip()) if len(table) else table
 
 
-def _checked(table: pd.DataFrame, name: str, classes: Sequence[str] | None) -> pd.DataFrame:
+def check_metadata(table: pd.DataFrame, name: str, classes: Sequence[str] | None) -> pd.DataFrame:
     """``table`` with its values checked and age as a number."""
     if table.empty:
         raise DataError(f"{name} has a header and no rows.")
@@ -207,9 +219,9 @@ def _typed(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return table[list(COLUMNS)].reset_index(drop=True)
 
 
-def _from_challenge(tree: FileTree, truth: Found, groupings: list[Found]) -> tuple[pd.DataFrame, bool]:
+def from_challenge(tree: FileTree, truth: Found, groupings: list[Found]) -> tuple[pd.DataFrame, bool]:
     """The challenge's one-hot labels as official columns, with lesions from its LesionGroupings table where there is one."""
-    table = _table(tree, truth)
+    table = read_table(tree, truth)
     codes = [column for column in table.columns if column != "image"]
     values = table[codes].apply(pd.to_numeric, errors="coerce")
     wrong = table["image"][(values.isin([0, 1]).sum(axis=1) < len(codes)) | (values.sum(axis=1) != 1)]
@@ -218,7 +230,7 @@ def _from_challenge(tree: FileTree, truth: Found, groupings: list[Found]) -> tup
     metadata = pd.DataFrame({"image_id": table["image"], "dx": values.idxmax(axis=1).str.lower() if len(values) else []})
     metadata = metadata.assign(lesion_id=metadata["image_id"], dx_type="", age="", sex="", localization="")
     for file in groupings:
-        groups = _table(tree, file)
+        groups = read_table(tree, file)
         if {"image", "lesion_id"} <= set(groups.columns):
             groups = groups.drop_duplicates("image").set_index("image")
             metadata["lesion_id"] = metadata["image_id"].map(groups["lesion_id"]).fillna("")

@@ -1,6 +1,5 @@
 """Photographs to arrays: verified, split and listed once, decoded once per size, memory-mapped from then on."""
 
-import fcntl
 import hashlib
 import io
 import json
@@ -8,7 +7,6 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from helpers.data.ham10000 import Dataset
 from helpers.data.splits import split_metadata
 from helpers.engine.code import source_digest
 from helpers.errors import DataError, ParameterError
-from helpers.files import atomic_path, digest, json_text, write_if_changed, write_json
+from helpers.files import atomic_path, digest, file_digest, json_text, locked, open_whole_array, write_if_changed, write_json
 from helpers.params import Data
 from helpers.paths import RunPaths, require
 from helpers.progress import Progress
@@ -123,7 +121,7 @@ def verify_images(dataset: Dataset) -> pd.DataFrame:
             return image_id, "", 0, 0, str(getattr(error, "strerror", None) or error)
 
     ids = list(dataset.metadata["image_id"])
-    rows = list(_in_parallel(check, ids, "verifying images"))
+    rows = list(in_parallel(check, ids, "verifying images"))
     broken = [f"{dataset.images[image_id].name} ({fault})" for image_id, _, _, _, fault in sorted(rows) if fault]
     if broken:
         noun = "image is" if len(broken) == 1 else "images are"
@@ -208,7 +206,7 @@ def load_images(run: RunPaths, data: Data, size: int, resize: str) -> np.memmap:
     path = run.data / f"images-{size}-{resize}.npy"
     shape = (len(split), size, size, 3)
     key = digest(manifest["checksum"], size, resize, source_digest(("data/images.py",)))
-    with _locked(path):
+    with locked(path):
         if not _is_current(path, key, shape):
             for left in path.parent.glob(f".{path.stem}.*.tmp.npy"):  # by a job that was killed; the lock says that none is at work
                 left.unlink(missing_ok=True)
@@ -233,11 +231,11 @@ def _decode_all(run: RunPaths, data: Data, path: Path, shape: tuple[int, ...], r
                 raise DataError(f"{dataset.images[image_id].name} is broken ({error}), and was not when the stage 'eda' ran: get it anew.") from None
             return image_id, hashlib.sha256(content).hexdigest()
 
-        hashes = list(_in_parallel(fill, range(shape[0]), f"decoding to {shape[1]} px"))
+        hashes = list(in_parallel(fill, range(shape[0]), f"decoding to {shape[1]} px"))
         if _checksum(dataset.metadata, hashes) != checksum:
             raise _changed(dataset)
         array.flush()
-        return _array_digest(temporary)
+        return file_digest(temporary, length=64)
 
 
 def _changed(dataset: Dataset) -> DataError:
@@ -245,31 +243,15 @@ def _changed(dataset: Dataset) -> DataError:
 
 
 def _is_current(path: Path, key: str, shape: tuple[int, ...]) -> bool:
-    """Whether the array on disk has this key and shape and is whole. Its bytes are hashed again only if it is younger than its sidecar."""
-    sidecar = path.with_suffix(".json")
-    try:
-        said = json.loads(sidecar.read_text(encoding="utf-8"))
-        array = np.load(path, mmap_mode="r", allow_pickle=False)  # fails where the file is shorter than its header says
-        if said["key"] != key or array.shape != shape or array.dtype != np.uint8:
-            return False
-        if path.stat().st_mtime_ns >= sidecar.stat().st_mtime_ns:
-            if _array_digest(path) != said["sha256"]:
-                return False
-            os.utime(sidecar)
-        return True
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
-        return False
-
-
-def _array_digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Whether the array on disk has this key and shape and is whole."""
+    array = open_whole_array(path, key=key)
+    return array is not None and array.shape == shape and array.dtype == np.uint8
 
 
 # --- tools ------------------------------------------------------------------------------------------
 
 
-def _in_parallel(act: Callable[[Any], Any], items: Iterable[Any], label: str) -> Iterator[Any]:
+def in_parallel(act: Callable[[Any], Any], items: Iterable[Any], label: str) -> Iterator[Any]:
     """``act`` of each item, in order, by threads (PIL and hashlib work outside the interpreter's lock), with a bar."""
     items = list(items)
     progress = Progress(label, total=len(items), unit="image")
@@ -305,12 +287,3 @@ def _threads() -> int:
     """Threads for decoding; the pixels do not depend on them."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(16, max(1, available))
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """One process at a time; the lock ends with the process that holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_name(f".{path.stem}.lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -1,4 +1,4 @@
-"""Which synthetic images an arm takes, by the critic's rank or by chance."""
+"""Which synthetic images an arm takes, by a rank or by chance."""
 
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import ParameterError
+
+RANKS = {"critic": "rank", "classifier": "rank_classifier", "distance": "rank_distance", "diverse": "rank_diverse"}  # columns of scores.csv
 
 
 def wanted_count(available: int, count: int | None = None, fraction: float | None = None) -> int:
@@ -29,11 +31,14 @@ def wanted_count(available: int, count: int | None = None, fraction: float | Non
     return int(count)
 
 
-def select_images(scores: pd.DataFrame, select: str, count: int | None = None, fraction: float | None = None, seed: int = 0) -> np.ndarray:
+def select_images(
+    scores: pd.DataFrame, select: str, count: int | None = None, fraction: float | None = None, seed: int = 0, rank: str = "critic"
+) -> np.ndarray:
     """Indices (int64, column ``index`` of ``scores``) of the selected synthetic images.
 
-    ``top`` and ``bottom`` go by ``rank`` (1 is best), best and worst first; ``random`` draws without replacement from ``seed``, whatever
-    the order of the rows; ``all`` takes every image. Raises ParameterError for an unknown way or more images than there are.
+    ``top`` and ``bottom`` go by the column of ``rank`` in RANKS (1 is best), best and worst first; ``random`` draws without replacement from
+    ``seed``, whatever the order of the rows; ``all`` takes every image. Raises ParameterError for an unknown way, a rank that the
+    scores do not hold, or more images than there are.
     """
     if select not in ("top", "bottom", "random", "all"):
         raise ParameterError(f"Synthetic images are selected by 'top', 'bottom', 'random' or 'all', not '{select}'.")
@@ -47,5 +52,14 @@ def select_images(scores: pd.DataFrame, select: str, count: int | None = None, f
         return indices
     if select == "random":
         return np.random.default_rng(seed).choice(indices, size=wanted, replace=False)
-    ranked = scores.sort_values("rank", kind="stable")["index"].to_numpy(dtype=np.int64)
+    ranked = scores.sort_values(_rank_column(scores, rank), kind="stable")["index"].to_numpy(dtype=np.int64)
     return ranked[:wanted] if select == "top" else ranked[::-1][:wanted].copy()
+
+
+def _rank_column(scores: pd.DataFrame, rank: str) -> str:
+    if rank not in RANKS:
+        raise ParameterError(f"Synthetic images are ranked by {', '.join(map(repr, RANKS))}, not by '{rank}'.")
+    if RANKS[rank] not in scores:
+        way_out = "give notebook 03 the baseline classifier's probabilities" if rank == "classifier" else "run the stage 'synthesis' again"
+        raise ParameterError(f"An arm ranks synthetic images by '{rank}', and scores.csv has no column {RANKS[rank]}: {way_out}, or rank by 'critic'.")
+    return RANKS[rank]

@@ -13,7 +13,7 @@ from typing import Any
 from helpers.engine.process import run_lock
 from helpers.engine.runfile import RunFile, current_codes, data_fingerprint, shown
 from helpers.engine.snakemake import Planned, command, execute, plan, targets
-from helpers.engine.stages import STAGES, jobs, outputs
+from helpers.engine.stages import STAGES, jobs, judge, outputs
 from helpers.engine.view import View, duration
 from helpers.errors import UserError
 from helpers.params import Params, load_params, read_mapping
@@ -137,8 +137,11 @@ def _prepare(options: argparse.Namespace, words: list[str]) -> tuple[RunPaths, P
             raise UserError(f"--data-root: there is no folder {root}.")
         overrides.append(f"data.root={json.dumps(str(root))}")
     params = load_params(path, overrides)
-    if params.data.root and not Path(params.data.root).is_absolute():
-        params = load_params(path, [*overrides, f"data.root={json.dumps(str(Path(params.data.root).expanduser().resolve()))}"])
+    for name in ("root", "external_root"):
+        folder = getattr(params.data, name)
+        if folder and not Path(folder).is_absolute():
+            overrides.append(f"data.{name}={json.dumps(str(Path(folder).expanduser().resolve()))}")
+    params = load_params(path, overrides)
     if options.data_root is not None and params.data.source == "phantom":
         raise UserError(f"--data-root names photographs, and {path.name} draws its lesions: add --set data.source=ham10000, or --params params/laptop.yaml.")
     if options.only and options.until:
@@ -175,8 +178,9 @@ def _restore(files: dict[Path, bytes | None]) -> None:
 
 def _require_inputs(runfile: RunFile, only: str) -> None:
     before = list(STAGES)[: list(STAGES).index(only)]
+    early = judge(runfile.params) if only == "synthesis" else None
     for job in jobs(runfile.params):
-        missing = [path for path in outputs(job, runfile.run) if not path.exists()] if job.stage in before else []
+        missing = [path for path in outputs(job, runfile.run, runfile.params) if not path.exists()] if job.stage in before or job == early else []
         if missing:
             raise UserError(f"--only {only} reads {shown(missing[0])}, which does not exist yet: run the stage '{job.stage}' first (--until {job.stage}).")
 
@@ -198,6 +202,14 @@ def _run(runfile: RunFile, base: list[str], wanted: list[str], planned: list[Pla
         _forget_checkpoints(run, planned, options.force)
         with View(run, [item.job.name for item in stale]) as view:
             code = execute(base, wanted, run, view.tick)
+            again = command(runfile, options.cores, [], options.profile, options.only)
+            # what stood behind a stale first stage shows itself as stale only now
+            hidden = not options.only and any(item.job.stage == "eda" for item in stale)
+            while not code and hidden and any(item.stale for item in plan(runfile, again, wanted)):
+                before = len(view.ended)
+                code = execute(again, wanted, run, view.tick)
+                if len(view.ended) == before:
+                    break
         failures = _failures(run, [item.job.name for item in stale])
         if failures or code:
             return _tell_failures(run, failures, [item for item in stale if view.ended.get(item.job.name) != "finished"])
@@ -213,7 +225,7 @@ def _forget_checkpoints(run: RunPaths, planned: list[Planned], force: list[str])
     """A forced training starts over: its checkpoints are removed."""
     for item in planned:
         if item.job.stage in force and item.job.stage in ("gan", "classifier"):
-            folder = outputs(item.job, run)[0].parent
+            folder = run.gan(item.job.wildcards["seed"]) if item.job.stage == "gan" else run.classifier(**item.job.wildcards)
             for checkpoint in folder.glob("checkpoint-*"):
                 checkpoint.unlink()
 

@@ -31,7 +31,8 @@ class RunFile:
 
     def key(self, job: Job) -> str:
         """What a job's results depend on, as one fingerprint: parameters, code, data and the code of the stages before it."""
-        codes = {"eda": ("eda",), "gan": ("gan",), "synthesis": ("gan", "synthesis"), "classifier": ("classifier",)}
+        judged = ("classifier",) if self.params.judge else ()
+        codes = {"eda": ("eda",), "gan": ("gan",), "synthesis": ("gan", "synthesis", *judged), "classifier": ("classifier",)}
         made_by = codes.get(job.stage, (job.stage,))
         depends: list[Any] = [relevant_parameters(job, self.params), [self.codes[stage] for stage in made_by], self.data]
         if files := named_files(job, self.params):

@@ -14,7 +14,7 @@ from typing import Any
 
 from helpers.engine.process import die_with_parent
 from helpers.engine.runfile import RunFile, changed_parameters, records
-from helpers.engine.stages import STAGES, Job, jobs, outputs
+from helpers.engine.stages import STAGES, Job, jobs, judge, outputs
 from helpers.errors import UserError
 from helpers.paths import ROOT, RunPaths
 
@@ -48,7 +48,8 @@ def targets(runfile: RunFile, until: str | None = None, only: str | None = None)
     """The files to be made: of all stages, of those up to ``until``, or of ``only``."""
     order = list(STAGES)
     wanted = [only] if only else order[: order.index(until) + 1] if until else order
-    paths = [path for job in jobs(runfile.params) if job.stage in wanted for path in outputs(job, runfile.run)]
+    early = judge(runfile.params) if until == "synthesis" else None
+    paths = [path for job in jobs(runfile.params) if job.stage in wanted or job == early for path in outputs(job, runfile.run, runfile.params)]
     return [os.path.relpath(path, runfile.run.folder) for path in paths]
 
 
@@ -86,10 +87,13 @@ def plan(runfile: RunFile, base: list[str], wanted: list[str]) -> list[Planned]:
     wanted_files = set(wanted)
     planned = []
     for job in jobs(runfile.params):
-        made = {os.path.relpath(path, runfile.run.folder) for path in outputs(job, runfile.run)}
+        made = {os.path.relpath(path, runfile.run.folder) for path in outputs(job, runfile.run, runfile.params)}
         if not made & wanted_files:
             continue
-        reason = reasons.get(job.name, "")
+        # the engine does not look at a job behind a stale one whose files are `ancient` to it: its key tells
+        record = before.get(job.name)
+        changed = record is not None and record.get("key") != runfile.key(job)
+        reason = reasons.get(job.name, "Params" if changed else "")
         planned.append(Planned(job, _plain_reason(reason, job, runfile, before.get(job.name)) if reason else ""))
     return planned
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from helpers.engine.code import notebook_digest, source_digest
 from helpers.files import digest
+from helpers.gan import TRAINING_CODE, WITHOUT_EFFECT
 from helpers.params import Params
 from helpers.paths import RunPaths
 
 SHARED_CODE = ("files.py", "device.py", "checkpoints.py")
+GAN_TRAINING_CODE = ("gan/__init__.py", "gan/health.py", "gan/records.py", *TRAINING_CODE)
 FIGURE_CODE = tuple(f"report/{name}" for name in ("figures.py", "tables.py", "publish.py", "style.py", "sentences.py", "report.mplstyle"))
 
 
@@ -29,12 +31,17 @@ STAGES = {
     stage.name: stage
     for stage in (
         Stage("eda", "01_eda", ("data", *FIGURE_CODE, *SHARED_CODE), ("data", "report")),
-        Stage("gan", "02_gan_training", ("data", "gan", *SHARED_CODE), ("data", "gan", "compute")),
-        Stage("synthesis", "03_generation_filtering", ("data", "gan", *SHARED_CODE), ("data", "gan", "synthesis", "compute", "report")),
+        Stage("gan", "02_gan_training", ("data", *GAN_TRAINING_CODE, *SHARED_CODE), ("data", "gan", "compute")),
+        Stage(
+            "synthesis",
+            "03_generation_filtering",
+            ("data", "gan", "pretrained.py", *SHARED_CODE),
+            ("data", "gan", "synthesis", "classifier", "compute", "report"),
+        ),
         Stage(
             "classifier",
             "04_classifier_training",
-            ("data", "classifier", *SHARED_CODE),
+            ("data", "classifier", "pretrained.py", *SHARED_CODE),
             ("data", "gan", "synthesis", "classifier", "arms", "compute"),
         ),
         Stage(
@@ -47,14 +54,27 @@ STAGES = {
         Stage("report", None, ("report", "evaluation", "params.py"), ()),
     )
 }
+SYNTHESIS_FILES = (
+    "images.npy",
+    "scores.csv",
+    "score-stability.csv",
+    "fidelity.csv",
+    "filter-sweep.csv",
+    "filter-correlation.csv",
+    "memorisation.csv",
+    "memorisation-pairs.csv",
+)
 EVALUATION_TABLES = tuple(
     f"{name}.csv"
-    for name in ("metrics", "per_class", "arms", "comparisons", "contrasts", "metrics_by_lesion", "per_class_by_lesion", "mcnemar", "claims", "audit")
+    for name in (
+        *("metrics", "per_class", "arms", "arms_per_class", "comparisons", "contrasts", "leak", "metrics_by_lesion", "per_class_by_lesion"),
+        *("reliability", "curves", "decision_curve", "external", "mcnemar", "claims", "audit"),
+    )
 )
 UNRELATED_TO_RESULTS = {
-    "gan": {"seeds", "checkpoint_minutes", "log_every", "sample_every"},
+    "gan": WITHOUT_EFFECT,
     "classifier": {"checkpoint_minutes"},
-    "data": {"root"},
+    "data": {"root", "external_root"},
 }
 
 
@@ -99,12 +119,17 @@ def jobs(params: Params) -> Iterator[Job]:
     yield Job("report")
 
 
+def judge(params: Params) -> Job | None:
+    """The classifier that gives its opinion on synthetic images before any is trained on them."""
+    return params.judge and Job("classifier", {"arm": params.judge, "replicate": 0})
+
+
 def gan_seeds(params: Params) -> list[int]:
     """Seeds of the GANs that a run trains: all of them, even where no arm uses one (their fidelity is a result)."""
     return list(params.gan.seeds)
 
 
-def outputs(job: Job, run: RunPaths) -> list[Path]:
+def outputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
     """The files that a job declares: all of them are there when it is done, and are removed when it fails."""
     executed = [run.notebooks / job.notebook_file] if job.notebook_file else []
     w = job.wildcards
@@ -113,11 +138,14 @@ def outputs(job: Job, run: RunPaths) -> list[Path]:
     if job.stage == "gan":
         return [run.gan(w["seed"]) / name for name in ("generator.safetensors", "discriminator.safetensors", "history.csv")] + executed
     if job.stage == "synthesis":
-        return [run.synthetic(w["seed"]) / name for name in ("images.npy", "scores.csv", "fidelity.csv")] + executed
+        return [run.synthetic(w["seed"]) / name for name in SYNTHESIS_FILES] + executed
     if job.stage == "classifier":
-        return [run.classifier(w["arm"], w["replicate"]) / name for name in ("predictions.csv", "history.csv", "summary.json", "model.safetensors")] + executed
+        names = ["predictions.csv", "history.csv", "summary.json", "model.safetensors"]
+        names += ["predictions-external.csv"] if params.data.external_root else []
+        return [run.classifier(w["arm"], w["replicate"]) / name for name in names] + executed
     if job.stage == "evaluation":
-        return [run.evaluation / name for name in EVALUATION_TABLES] + executed
+        names = [*EVALUATION_TABLES, *(f"confusion-{arm}.csv" for arm in params.arms)]
+        return [run.evaluation / name for name in names] + executed
     return [run.report, run.provenance]
 
 
@@ -126,6 +154,8 @@ def papermill_parameters(job: Job, params: Params, run: str) -> dict[str, Any]:
     values = params.as_dict()
     given: dict[str, Any] = {"run": run, **{name: values[name] for name in STAGES[job.stage].sections}}
     own = {"seed": "gan_seed"} if job.stage in ("gan", "synthesis") else {}
+    if job.stage == "synthesis":
+        given["judge"] = params.judge
     return given | {own.get(key, key): value for key, value in job.wildcards.items()}
 
 
@@ -154,15 +184,17 @@ def relevant_parameters(job: Job, params: Params) -> dict[str, Any]:
     if job.stage == "gan":
         return generative
     if job.stage == "synthesis":
-        return generative | {"synthesis": values["synthesis"], "report.real_images": params.report.real_images}
+        opinion = {"classifier": values["classifier"], "judge": values["arms"][params.judge]} if params.judge else {}
+        return generative | opinion | {"synthesis": values["synthesis"], "report.real_images": params.report.real_images}
     if job.stage == "classifier":
         name, replicate = job.wildcards["arm"], job.wildcards["replicate"]
         arm = params.arms[name]
         images = {"synthesis": values["synthesis"], "gan": values["gan"], "gan_seed": params.gan_seed(replicate)} if arm.uses_gan else {}
         twins = params.earlier_twins(name)  # they decide the seed
         seed = {"earlier_twins": twins} if twins else {}
-        return data | images | seed | {"classifier": values["classifier"], "compute": values["compute"], "arm": values["arms"][name]}
-    everything = values | {"gan_seeds": list(params.gan.seeds)}
+        external = {"external_root": params.data.external_root}
+        return data | external | images | seed | {"classifier": values["classifier"], "compute": values["compute"], "arm": values["arms"][name]}
+    everything = values | {"gan_seeds": list(params.gan.seeds), "external_root": params.data.external_root}
     if job.stage == "evaluation":
         everything = {key: value for key, value in everything.items() if key != "report"} | {"report.real_images": params.report.real_images}
     return everything

@@ -24,7 +24,19 @@ METRICS = (
     "target_specificity",
     "target_f1",
 )
-PROBABILITY_METRICS = ("target_roc_auc", "target_average_precision")
+PROBABILITY_METRICS = (
+    "target_roc_auc",
+    "target_average_precision",
+    "target_operating_recall",
+    "target_operating_specificity",
+    "target_calibration_error",
+    "macro_roc_auc",
+    "macro_average_precision",
+    "calibration_error",
+    "brier_score",
+)
+LOWER_IS_BETTER = ("target_calibration_error", "calibration_error", "brier_score")
+CALIBRATION_BINS = 10
 
 
 def classification_metrics(
@@ -32,6 +44,7 @@ def classification_metrics(
     probabilities_or_predictions: Sequence[Any] | np.ndarray | pd.DataFrame,
     classes: Sequence[Any] | None = None,
     target: Any = "mel",
+    threshold: float = float("nan"),
 ) -> dict[str, Any]:
     """Metrics of one set of predictions.
 
@@ -40,7 +53,8 @@ def classification_metrics(
     ``<class>`` name them. Without ``classes`` they are the sorted classes that occur, or
     0 .. K - 1 where labels are whole numbers and probabilities are given.
 
-    Returns a dict of floats in 0..1 named as METRICS (and PROBABILITY_METRICS with probabilities),
+    Returns a dict of floats in 0..1 named as METRICS (and, with probabilities, PROBABILITY_METRICS, which
+    ``probability_metrics`` defines; ``threshold`` is the target's probability from which an image counts as found at the operating point),
     ``images`` (n), ``per_class`` (DataFrame: class, support, precision, recall, specificity, f1) and
     ``confusion`` (DataFrame of counts, rows the labels, columns the predictions). Macro figures are
     means over ``classes``, absent ones included. ``balanced_accuracy`` is macro recall, as the ISIC
@@ -65,9 +79,7 @@ def classification_metrics(
     result: dict[str, Any] = {"images": len(truth)}
     result |= {name: float(value) for name, value in summarise(confusion, position).items()}
     if scores is not None:
-        positive = truth == position if position is not None else np.zeros(len(truth), bool)
-        column = scores[:, position] if position is not None else np.zeros(len(truth))
-        result |= {"target_roc_auc": roc_auc(positive, column), "target_average_precision": average_precision(positive, column)}
+        result |= {name: value for name, (value, _) in probability_metrics(truth, scores, position, threshold).items()}
     result["per_class"] = pd.DataFrame({"class": classes, "support": confusion.sum(axis=1), **class_ratios(confusion)})
     result["confusion"] = pd.DataFrame(confusion, index=pd.Index(classes, name="label"), columns=pd.Index(classes, name="prediction"))
     return result
@@ -146,7 +158,7 @@ def influences(confusion: np.ndarray, target: int | None) -> dict[str, np.ndarra
 
     These are the metrics' partial derivatives by the counts, hence the influence of an image with
     that label and prediction; they sum to zero over a sample's images, because a metric does not
-    change when every count doubles. Keys: METRICS, and ``recall_<position>`` for every class.
+    change when every count doubles. Keys: METRICS, and ``<ratio>_<position>`` for every class and each of CLASS_RATIOS.
     """
     classes = confusion.shape[-1]
     unit = np.eye(classes)
@@ -171,11 +183,107 @@ def influences(confusion: np.ndarray, target: int | None) -> dict[str, np.ndarra
     result["balanced_accuracy"] = result["macro_recall"]
     if target is not None:
         result |= {f"target_{name}": slopes[name][..., target, :, :] for name in CLASS_RATIOS}
-    result |= {f"recall_{k}": slopes["recall"][..., k, :, :] for k in range(classes)}
+    result |= {f"{name}_{k}": slopes[name][..., k, :, :] for name in CLASS_RATIOS for k in range(classes)}
     return result
 
 
 # --- from probabilities -------------------------------------------------------------------------
+
+Scored = tuple[float, np.ndarray]  # a metric, and the influence (n,) of each image on it
+
+
+def probability_metrics(truth: np.ndarray, probabilities: np.ndarray, target: int | None, threshold: float = float("nan")) -> dict[str, Scored]:
+    """Every metric of PROBABILITY_METRICS with each image's influence on it, for one model.
+
+    ``truth`` (n,) class positions, ``probabilities`` (n, K). ``threshold``: the target's probability of the operating point, found on
+    other images (``operating_threshold``); NaN leaves those two metrics NaN. Macro areas are means over the classes that have images and are
+    not alone. ``calibration_error``: the probability of the predicted class against how often it is right; ``target_calibration_error``: the
+    target's probability against how often it is the target. ``brier_score``: squared distance to the truth, summed over classes (0..2).
+    """
+    n, classes = probabilities.shape
+    unknown = (float("nan"), np.full(n, np.nan))
+    areas = [(_area(truth == k, probabilities[:, k]), _precision(truth == k, probabilities[:, k])) for k in range(classes)]
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    found = dict.fromkeys(PROBABILITY_METRICS, unknown)
+    found["macro_roc_auc"], found["macro_average_precision"] = (_mean_of_known(column) for column in zip(*areas, strict=True))
+    found["calibration_error"] = calibration_error(right, confidence)
+    found["brier_score"] = _mean(((probabilities - np.eye(classes)[truth]) ** 2).sum(axis=1))
+    if target is not None:
+        positive, score = truth == target, probabilities[:, target]
+        found["target_roc_auc"], found["target_average_precision"] = areas[target]
+        found["target_calibration_error"] = calibration_error(positive, score)
+        if np.isfinite(threshold):
+            found["target_operating_recall"] = _mean(score >= threshold, positive)
+            found["target_operating_specificity"] = _mean(score < threshold, ~positive)
+    return found
+
+
+def _mean(values: np.ndarray, inside: np.ndarray | None = None) -> Scored:
+    """Mean of ``values`` over the images ``inside`` (None: all), NaN over none."""
+    inside = np.ones(len(values), bool) if inside is None else inside
+    if not inside.any():
+        return float("nan"), np.full(len(values), np.nan)
+    mean = float(values[inside].mean())
+    return mean, np.where(inside, values - mean, 0.0) / inside.sum()
+
+
+def _mean_of_known(parts: Sequence[Scored]) -> Scored:
+    known = [part for part in parts if np.isfinite(part[0])]
+    if not known:
+        return float("nan"), np.full(len(parts[0][1]), np.nan)
+    return float(np.mean([value for value, _ in known])), np.mean([influence for _, influence in known], axis=0)
+
+
+def _area(positive: np.ndarray, score: np.ndarray) -> Scored:
+    return roc_auc(positive, score), roc_auc_influence(positive, score)
+
+
+def _precision(positive: np.ndarray, score: np.ndarray) -> Scored:
+    return average_precision(positive, score), average_precision_influence(positive, score)
+
+
+def class_areas(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, list[Scored]]:
+    """Areas under the ROC and precision-recall curves of every class against the rest, by position: roc_auc, average_precision."""
+    columns = [(truth == k, probabilities[:, k]) for k in range(probabilities.shape[1])]
+    return {"roc_auc": [_area(*column) for column in columns], "average_precision": [_precision(*column) for column in columns]}
+
+
+def operating_threshold(negative_scores: np.ndarray, specificity: float) -> float:
+    """The least threshold under which at least the share ``specificity`` of ``negative_scores`` lies; NaN without scores."""
+    if not len(negative_scores):
+        return float("nan")
+    # a share of 0.95 of 20 must not become 20 by a rounding error
+    under = max(1, int(np.ceil(specificity * len(negative_scores) - 1e-9)))
+    return float(np.nextafter(np.sort(negative_scores)[under - 1], np.inf))
+
+
+def calibration_bins(score: np.ndarray, bins: int = CALIBRATION_BINS) -> np.ndarray:
+    """Position of the equal bin of 0..1 that each probability lies in; 1 belongs to the last."""
+    return np.clip((np.asarray(score) * bins).astype(int), 0, bins - 1)
+
+
+def calibration_error(happened: np.ndarray, score: np.ndarray, bins: int = CALIBRATION_BINS) -> Scored:
+    """Expected calibration error: mean distance of probability and frequency over equal bins, each weighted by its images, with its influence.
+
+    In small samples it is too large, the more so the more bins have few images; two arms share most of that. Source: Naeini, Cooper and
+    Hauskrecht, AAAI 29:2901 (2015).
+    """
+    place, gap = calibration_bins(score, bins), score - happened
+    sums = np.bincount(place, weights=gap, minlength=bins)
+    error = float(np.abs(sums).sum() / len(score))
+    return error, (np.sign(sums)[place] * gap - error) / len(score)
+
+
+def net_benefit(positive: np.ndarray, score: np.ndarray, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Net benefit (..., T) of acting from each threshold probability on, and each image's influence on it (..., T, n).
+
+    ``positive`` (n,), ``score`` (..., n), ``thresholds`` (T,) in 0..1. It is the share of true positives less the share of false positives
+    times the odds of the threshold, per image; acting on nobody has 0. Source: Vickers and Elkin, Med Decis Making 26:565 (2006).
+    """
+    gain = np.where(positive, 1.0, -(thresholds / (1 - thresholds))[:, None])
+    gain = np.where(score[..., None, :] >= thresholds[:, None], gain, 0.0)
+    benefit = gain.mean(axis=-1)
+    return benefit, (gain - benefit[..., None]) / len(positive)
 
 
 def _placements(positive: np.ndarray, score: np.ndarray) -> np.ndarray:
@@ -217,3 +325,17 @@ def average_precision(positive: np.ndarray, score: np.ndarray) -> float:
     hits = np.cumsum(positive[order])[last_of_tie]
     ranks = np.flatnonzero(last_of_tie) + 1
     return float(np.sum(np.diff(hits, prepend=0) * hits / ranks) / positive.sum())
+
+
+def average_precision_influence(positive: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Influence (n,) of each image on the average precision: its derivative by the image's weight; NaN without positives."""
+    if not positive.any():
+        return np.full(len(score), np.nan)
+    levels, level = np.unique(-score, return_inverse=True)  # descending scores, ties together
+    hits = np.bincount(level, weights=positive, minlength=len(levels))
+    ranked, found = np.cumsum(np.bincount(level, minlength=len(levels))), np.cumsum(hits)
+    precision, positives = found / ranked, positive.sum()
+    area = (hits * precision).sum() / positives
+    # an image ranked at a level or above changes the precision there: up by a positive, down by any
+    up, down = (np.cumsum((hits * factor / ranked)[::-1])[::-1] for factor in (1.0, precision))
+    return (np.where(positive, (precision[level] - area) + up[level], 0.0) - down[level]) / positives

@@ -1,171 +1,53 @@
-"""From the predictions on disk to every table of ``evaluation/``."""
+"""From the predictions on disk to every table of ``evaluation/``, and two runs side by side."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from helpers.errors import DataError
 from helpers.evaluation import metrics, statistics
+from helpers.evaluation.inference import Inference, roles
 from helpers.evaluation.paper import audit, claims
+from helpers.evaluation.study import Study, open_external_study, open_study
 from helpers.files import write_table
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 
-TOLERANCE = 1e-3  # probabilities are written in single precision, and may come from bfloat16
-COMPARED = (*metrics.METRICS, "target_roc_auc")
-
-
-# --- reading ------------------------------------------------------------------------------------
-
-
-def load_predictions(run: RunPaths, arms: Iterable[str], replicates: int | Iterable[int]) -> pd.DataFrame:
-    """The predictions of every (arm, replicate): arm, replicate, then the columns of predictions.csv.
-
-    ``replicates`` is their number or their list. Every file is checked against split.csv and against
-    the others. Raises MissingStageError for an absent file and DataError, a sentence, for a training
-    image, a missing or doubled image, a label that split.csv contradicts, or probabilities that are
-    none.
-    """
-    numbers = range(replicates) if isinstance(replicates, int) else list(replicates)
-    split = _read_split(run)
-    frames, columns = [], None
-    for arm in arms:
-        for replicate in numbers:
-            path = require(run.classifier(arm, replicate) / "predictions.csv", "classifier")
-            frame = pd.read_csv(path, dtype={"image_id": str, "label": str, "split": str})
-            _check(frame, split, f"{arm}/replicate-{replicate}/predictions.csv")
-            found = [name for name in frame.columns if name.startswith("p_")]
-            if columns is not None and found != columns:
-                raise DataError(
-                    f"{arm}/replicate-{replicate}/predictions.csv holds the classes {', '.join(found)}, and an earlier file {', '.join(columns)}: train the arms again."
-                )
-            columns = found
-            frames.append(frame.assign(arm=arm, replicate=replicate))
-    if not frames:
-        raise DataError("There is nothing to evaluate: no arm, or no replicate, was asked for.")
-    predictions = pd.concat(frames, ignore_index=True)
-    return predictions[["arm", "replicate", "image_id", "split", "label", *columns]]
-
-
-def _read_split(run: RunPaths) -> pd.DataFrame:
-    """split.csv with names as texts, even where they are digits."""
-    return pd.read_csv(require(run.split, "eda"), dtype={"image_id": str, "dx": str, "split": str})
-
-
-def _check(frame: pd.DataFrame, split: pd.DataFrame, name: str) -> None:
-    """Raise DataError, naming the file and the first image at fault, where predictions cannot be this run's."""
-    missing = [column for column in ("image_id", "split", "label") if column not in frame.columns]
-    columns = [column for column in frame.columns if column.startswith("p_")]
-    if missing or len(columns) < 2:
-        raise DataError(f"{name} lacks the column {missing[0] if missing else 'p_<class>'}: train this replicate again.")
-    if frame["image_id"].duplicated().any():
-        raise DataError(f"{name} holds the image {frame['image_id'][frame['image_id'].duplicated()].iloc[0]} twice: train this replicate again.")
-    known = split.set_index("image_id")
-    expected = known.reindex(frame["image_id"])
-
-    def refuse(wrong: np.ndarray, sentence: str) -> None:
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            image, dx, part = frame["image_id"].iloc[row], expected["dx"].iloc[row], expected["split"].iloc[row]
-            raise DataError(f"{name}: " + sentence.format(image=image, dx=dx, part=part, label=frame["label"].iloc[row]) + " Train this replicate again.")
-
-    refuse(expected["split"].isna().to_numpy(), "the image {image} is not in split.csv.")
-    refuse((expected["split"] == "train").to_numpy(), "the image {image} is a training image; only validation and test may be predicted.")
-    refuse((expected["split"].to_numpy() != frame["split"].to_numpy()), "the image {image} belongs to the {part} part of split.csv, not to the one given.")
-    refuse((expected["dx"].to_numpy() != frame["label"].to_numpy()), "the image {image} is labelled {label}, and split.csv says {dx}.")
-    refuse(~frame["label"].map(lambda label: f"p_{label}" in columns).to_numpy(bool), "the class {label} of the image {image} has no probability column.")
-    test = known.index[known["split"] == "test"]
-    absent = test.difference(frame["image_id"])
-    if len(absent):
-        raise DataError(f"{name} lacks {len(absent)} of the {len(test)} test images, {absent[0]} first: train this replicate again.")
-    if not len(test):
-        raise DataError("split.csv names no test image: prepare the data again.")
-    values = frame[columns].to_numpy(float)
-    wrong = ~np.isfinite(values).all(axis=1) | (values < -TOLERANCE).any(axis=1)
-    refuse(wrong | ~(np.abs(values.sum(axis=1) - 1) <= TOLERANCE), "the probabilities of the image {image} are not shares that sum to 1.")
-
-
-@dataclass(frozen=True)
-class Study:
-    """Test predictions as arrays: A arms, R replicates, n images of L lesions, K classes."""
-
-    arms: list[str]
-    replicates: list[int]
-    classes: list[str]
-    target: int | None
-    truth: np.ndarray  # (n,) class positions
-    probabilities: np.ndarray  # (A, R, n, K)
-    predicted: np.ndarray  # (A, R, n) class positions
-    lesion: np.ndarray  # (n,) lesion positions
-    strata: np.ndarray  # (L,) class position of each lesion
-    seen: np.ndarray  # (n,) 1 seen, 0 unseen, -1 unknown: the lesion is in the training set
-
-    @property
-    def confusion(self) -> np.ndarray:
-        """Counts (A, R, K, K) over all test images."""
-        return metrics.confusion_counts(self.truth, self.predicted, len(self.classes))
-
-    def of_lesions(self, values: np.ndarray) -> np.ndarray:
-        """Sums (..., L) of values (..., n) over each lesion's images."""
-        order = np.argsort(self.lesion, kind="stable")
-        starts = np.searchsorted(self.lesion[order], np.arange(len(self.strata)))
-        return np.add.reduceat(values[..., order], starts, axis=-1)
-
-
-def open_study(run: RunPaths, arms: Sequence[str], replicates: int, target: str) -> Study:
-    """Load, check and align the test predictions of a run."""
-    predictions = load_predictions(run, arms, replicates)
-    split = _read_split(run)
-    test = split[split["split"] == "test"].reset_index(drop=True)
-    columns = [name for name in predictions.columns if name.startswith("p_")]
-    classes = [name.removeprefix("p_") for name in columns]
-    tested = predictions[predictions["split"] == "test"]
-    stacked = np.stack(
-        [frame.set_index("image_id")[columns].reindex(test["image_id"]).to_numpy(float) for _, frame in tested.groupby(["arm", "replicate"], sort=False)]
-    )
-    probabilities = stacked.reshape(len(arms), replicates, len(test), len(classes))
-
-    lesions = test["lesion_id"] if "lesion_id" in test else pd.Series(np.nan, index=test.index)
-    # an image without a lesion id stands for a lesion of its own
-    names = lesions.where(lesions.notna(), "image " + test["image_id"]).astype(str)
-    lesion, _ = pd.factorize(names)
-    truth = metrics.class_indices(test["dx"].to_numpy(str), classes, "labels")
-    _, first = np.unique(lesion, return_index=True)
-    trained = set(split.loc[split["split"] == "train", "lesion_id"].dropna()) if "lesion_id" in split else set()
-    seen = np.where(lesions.isna(), -1, lesions.isin(trained).astype(int))
-    position = classes.index(target) if target in classes else None
-    return Study(list(arms), list(range(replicates)), classes, position, truth, probabilities, probabilities.argmax(axis=-1), lesion, truth[first], seen)
-
-
-# --- tables -------------------------------------------------------------------------------------
+CURVE_GRID = np.arange(101) / 100
+EXTERNAL_METRICS = ("balanced_accuracy", "accuracy", "macro_roc_auc", "target_recall", "target_specificity", "target_precision", "target_roc_auc")
+EXTERNAL_METRICS += ("target_operating_recall", "target_operating_specificity", "calibration_error")
 
 
 def evaluate(run: RunPaths, params: Params) -> dict[str, pd.DataFrame]:
     """Write every table of ``evaluation/`` and return them by name.
 
-    metrics, per_class, confusion (one file an arm), arms (mean, standard deviation and interval),
-    comparisons (each arm against the reference), contrasts (the contrasts named beforehand),
-    metrics_by_lesion and per_class_by_lesion (test images whose lesion was, or was not, trained on),
-    mcnemar, claims, audit. All metrics are shares in 0..1. Raises as ``load_predictions``.
+    metrics, per_class, confusion (one file an arm): each replicate. arms, arms_per_class: mean, standard deviation and interval.
+    comparisons (each arm against the reference), contrasts (those named beforehand). leak, metrics_by_lesion,
+    per_class_by_lesion: test images whose lesion was, or was not, trained on. reliability, curves, decision_curve: what the probabilities
+    are worth. external: the second test set, empty where there is none. mcnemar, claims, audit. Shares are in 0..1. Raises as
+    ``load_predictions`` and ``open_external_study``.
     """
-    study = open_study(run, list(params.arms), params.replicates, params.data.target_class)
-    inference = _Inference(study, params)
+    study = open_study(run, params)
+    inference = Inference(study, params)
+    settings = params.evaluation
     tables = {
         "metrics": _metrics(study),
-        "per_class": _per_class(study, study.confusion),
+        "per_class": _per_class(study, study.confusion).assign(**_class_areas(study)),
         "confusion": _confusion(study),
         "arms": inference.arms(),
+        "arms_per_class": inference.arms_per_class(),
         "comparisons": inference.comparisons(),
         "contrasts": inference.contrasts(),
+        "leak": inference.leak(),
         **_by_lesion(study),
-        "mcnemar": _mcnemar(study, params.evaluation.reference),
+        "reliability": _reliability(study),
+        "curves": _curves(study),
+        "decision_curve": inference.decision_curve(),
+        "external": _external(open_external_study(run, params, study), params),
+        "mcnemar": _mcnemar(study, settings.reference),
         "audit": audit(),
     }
-    settings = params.evaluation
-    tables["claims"] = claims(tables, settings.smallest_effect, params.data.target_class, roles(params), settings.confidence)
+    tables["claims"] = claims(tables, settings.smallest_effect, params.data.target_class, roles(params), settings.confidence, len(params.gan.seeds) == 1)
     _write(run.evaluation, tables)
     return tables
 
@@ -180,19 +62,6 @@ def _write(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
         stale.unlink()
 
 
-def roles(params: Params) -> dict[str, str]:
-    """Which arm of the run plays each of the paper's: baseline, filtered, all; and random, where there is one.
-
-    An arm of that name is taken, or else the first whose recipe is the role's and nothing more.
-    """
-    chosen = {"baseline": params.evaluation.reference}
-    for role, select in (("filtered", "top"), ("all", "all"), ("random", "random")):
-        fitting = [name for name, arm in params.arms.items() if arm.uses_gan and arm.synthetic.select == select and arm == type(arm)(synthetic=arm.synthetic)]
-        if fitting:
-            chosen[role] = role if role in fitting else fitting[0]
-    return chosen
-
-
 def _keys(study: Study, repeat: int = 1) -> dict[str, np.ndarray]:
     """Columns arm and replicate, each pair ``repeat`` times."""
     pairs = [(arm, replicate) for arm in study.arms for replicate in study.replicates]
@@ -202,12 +71,10 @@ def _keys(study: Study, repeat: int = 1) -> dict[str, np.ndarray]:
 def _metrics(study: Study) -> pd.DataFrame:
     summary = metrics.summarise(study.confusion, study.target)
     table = {**_keys(study), "images": len(study.truth)} | {name: summary[name].ravel() for name in metrics.METRICS}
-    if study.target is not None:
-        positive = study.truth == study.target
-        scores = study.probabilities[..., study.target].reshape(-1, len(positive))
-        table["target_roc_auc"] = [metrics.roc_auc(positive, score) for score in scores]
-        table["target_average_precision"] = [metrics.average_precision(positive, score) for score in scores]
-    return pd.DataFrame(table)
+    pairs = list(np.ndindex(study.thresholds.shape))
+    scored = [metrics.probability_metrics(study.truth, study.probabilities[pair], study.target, study.thresholds[pair]) for pair in pairs]
+    table |= {name: [one[name][0] for one in scored] for name in metrics.PROBABILITY_METRICS}
+    return pd.DataFrame(table | {"operating_threshold": study.thresholds.ravel()})
 
 
 def _per_class(study: Study, confusion: np.ndarray) -> pd.DataFrame:
@@ -215,6 +82,12 @@ def _per_class(study: Study, confusion: np.ndarray) -> pd.DataFrame:
     classes = len(study.classes)
     columns = {"class": np.tile(study.classes, confusion.size // classes**2), "support": confusion.sum(axis=-1).ravel()}
     return pd.DataFrame({**_keys(study, classes), **columns, **{name: ratios[name].ravel() for name in metrics.CLASS_RATIOS}})
+
+
+def _class_areas(study: Study) -> dict[str, list[float]]:
+    """Columns of per_class.csv from the probabilities."""
+    found = [metrics.class_areas(study.truth, study.probabilities[pair]) for pair in np.ndindex(study.thresholds.shape)]
+    return {name: [value for one in found for value, _ in one[name]] for name in ("roc_auc", "average_precision")}
 
 
 def _confusion(study: Study) -> pd.DataFrame:
@@ -257,6 +130,56 @@ def _by_lesion(study: Study) -> dict[str, pd.DataFrame]:
     }
 
 
+def _reliability(study: Study) -> pd.DataFrame:
+    """Probability and frequency in equal bins, by replicate: of the predicted class being right, and of the target. Empty bins are left out."""
+    rows = []
+    bins = metrics.CALIBRATION_BINS
+    for arm, replicate in np.ndindex(study.thresholds.shape):
+        probabilities = study.probabilities[arm, replicate]
+        events = {"predicted class": (probabilities.max(axis=1), probabilities.argmax(axis=1) == study.truth)}
+        if study.target is not None:
+            events["target"] = probabilities[:, study.target], study.truth == study.target
+        for name, (score, happened) in events.items():
+            place = metrics.calibration_bins(score)
+            for k in np.unique(place):
+                inside = place == k
+                found = score[inside].mean(), happened[inside].mean()
+                rows.append((study.arms[arm], study.replicates[replicate], name, k / bins, (k + 1) / bins, int(inside.sum()), *found))
+    return pd.DataFrame(rows, columns=["arm", "replicate", "probability_of", "bin_from", "bin_to", "images", "probability", "frequency"])
+
+
+def _curves(study: Study) -> pd.DataFrame:
+    """ROC (x: 1 - specificity, y: sensitivity) and precision-recall curves (x: recall, y: precision) of the target, by replicate, on one grid."""
+    from sklearn.metrics import precision_recall_curve, roc_curve
+
+    columns, rows = ["arm", "replicate", "curve", "x", "y"], []
+    if study.target is None or len(np.unique(study.truth == study.target)) < 2:
+        return pd.DataFrame(rows, columns=columns)
+    positive = study.truth == study.target
+    for arm, replicate in np.ndindex(study.thresholds.shape):
+        score = study.probabilities[arm, replicate, :, study.target]
+        false, true, _ = roc_curve(positive, score)
+        precision, recall, _ = precision_recall_curve(positive, score)
+        # the best threshold that still finds the share x: recall falls along its array
+        at = np.searchsorted(-recall, -CURVE_GRID, side="right") - 1
+        curves = {"roc": np.interp(CURVE_GRID, false, true), "precision_recall": precision[at]}
+        for name, y in curves.items():
+            keys = {"arm": study.arms[arm], "replicate": study.replicates[replicate], "curve": name}
+            rows.append(pd.DataFrame({**keys, "x": CURVE_GRID, "y": y}))
+    return pd.concat(rows, ignore_index=True)[columns]
+
+
+def _external(study: Study | None, params: Params) -> pd.DataFrame:
+    """Means, deviations and intervals on the external test set, the ISIC metric (balanced multiclass accuracy) first; empty without one."""
+    if study is None:
+        return pd.DataFrame(columns=["arm", "metric", "images", "target_images", "mean", "standard_deviation", "low", "high", "replicates", "method"])
+    table = Inference(study, params).arms()
+    table = table[table["metric"].isin(EXTERNAL_METRICS)]
+    order = table["metric"].map(EXTERNAL_METRICS.index)
+    table = table.assign(images=len(study.truth), target_images=int((study.truth == study.target).sum()), order=order)
+    return table.sort_values("order", kind="stable").drop(columns=["order", "standard_error", "degrees_of_freedom"]).reset_index(drop=True)
+
+
 def _mcnemar(study: Study, reference: str) -> pd.DataFrame:
     """Exact McNemar test of each replicate of each arm against the reference's, over all and over target images."""
     right = study.predicted == study.truth
@@ -275,129 +198,32 @@ def _mcnemar(study: Study, reference: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-class _Inference:
-    """Values, influences and bootstrap of a study, computed once for all of its intervals."""
-
-    def __init__(self, study: Study, params: Params):
-        self.study, self.params = study, params
-        confusion = study.confusion
-        summary, slopes = metrics.summarise(confusion, study.target), metrics.influences(confusion, study.target)
-        recalls = metrics.class_ratios(confusion)["recall"]
-        self.values = {name: summary[name] for name in metrics.METRICS if study.target is not None or not name.startswith("target_")}
-        self.recalls = {f"recall_{name}": f"recall_{k}" for k, name in enumerate(study.classes)}
-        self.values |= {name: recalls[..., k] for k, name in enumerate(self.recalls)}
-        self.influence = {name: study.of_lesions(self._at_images(slopes[self.recalls.get(name, name)])) for name in self.values}
-        if study.target is not None:
-            self._add_roc_auc()
-        self.resampled = self._bootstrap() if len(study.replicates) >= statistics.MINIMUM_REPLICATES else {}
-
-    def _at_images(self, slopes: np.ndarray) -> np.ndarray:
-        """Influence (A, R, n) of each image from slopes (A, R, K, K)."""
-        arm, replicate = np.ogrid[: len(self.study.arms), : len(self.study.replicates)]
-        return slopes[arm[..., None], replicate[..., None], self.study.truth, self.study.predicted]
-
-    def _add_roc_auc(self) -> None:
-        positive = self.study.truth == self.study.target
-        scores = self.study.probabilities[..., self.study.target]
-        self.values["target_roc_auc"] = np.apply_along_axis(lambda score: metrics.roc_auc(positive, score), -1, scores)
-        self.influence["target_roc_auc"] = self.study.of_lesions(np.apply_along_axis(lambda score: metrics.roc_auc_influence(positive, score), -1, scores))
-
-    def _bootstrap(self) -> dict[str, np.ndarray]:
-        study, classes = self.study, len(self.study.classes)
-        arms, replicates, lesions = len(study.arms), len(study.replicates), len(study.strata)
-        pair = np.arange(arms * replicates).reshape(arms, replicates, 1)
-        cells = ((pair * lesions + study.lesion) * classes + study.truth) * classes + study.predicted
-        counts = np.bincount(cells.ravel(), minlength=arms * replicates * lesions * classes**2)
-        evaluation = self.params.evaluation
-        return statistics.crossed_bootstrap(
-            counts.reshape(arms, replicates, lesions, classes, classes),
-            study.strata,
-            lambda c: metrics.summarise(c, study.target),
-            evaluation.bootstrap,
-            evaluation.seed,
-        )
-
-    def compare(self, arm: str, reference: str, metric: str) -> dict[str, object]:
-        """One row: the arm minus the reference on one metric."""
-        study, values, influence = self.study, self.values[metric], self.influence[metric]
-        first, second = study.arms.index(arm), study.arms.index(reference)
-        confidence = self.params.evaluation.confidence
-        found = statistics.paired_difference(values[first], values[second], influence[first], influence[second], study.strata, confidence)
-        low = high = np.nan
-        if metric in self.resampled and np.isfinite(found.standard_error):
-            spread = statistics.crossed_error(self.resampled[metric][..., first] - self.resampled[metric][..., second])
-            half = statistics.student_quantile(0.5 + confidence / 2, found.degrees_of_freedom) * spread
-            low, high = found.estimate - half, found.estimate + half
-        return {
-            "arm": arm,
-            "reference": reference,
-            "metric": metric,
-            "arm_mean": values[first].mean(),
-            "reference_mean": values[second].mean(),
-            "difference": found.estimate,
-            "low": found.low,
-            "high": found.high,
-            "replicates": found.replicates,
-            "method": _method(found),
-            "standard_error": found.standard_error,
-            "degrees_of_freedom": found.degrees_of_freedom,
-            "p": found.p,
-            "bootstrap_low": low,
-            "bootstrap_high": high,
-        }
-
-    def comparisons(self) -> pd.DataFrame:
-        """Each arm against the reference, all metrics: exploratory."""
-        reference = self.params.evaluation.reference
-        pairs = [(arm, reference) for arm in self.study.arms if arm != reference]
-        return self._table([self.compare(*pair, metric) for pair in pairs for metric in COMPARED if metric in self.values])
-
-    def contrasts(self) -> pd.DataFrame:
-        """The contrasts named beforehand, all metrics and each class's recall; primary ones adjusted by Holm.
-
-        Primary: target recall of filtered - baseline, filtered - random, all - baseline. The rest is
-        exploratory.
-        """
-        part = roles(self.params)
-        named = (("filtered", "baseline"), ("filtered", "random"), ("all", "baseline"), ("filtered", "all"))
-        rows = []
-        for first, second in named:
-            if first in part and second in part and part[first] != part[second]:
-                rows += [
-                    {"contrast": f"{first} - {second}"} | self.compare(part[first], part[second], metric)
-                    for metric in (*COMPARED, *self.recalls)
-                    if metric in self.values
-                ]
-        table = self._table(rows, "contrast")
-        primary = table["contrast"].ne("filtered - all") & table["metric"].eq("target_recall")
-        table["role"] = np.where(primary, "primary", "exploratory")
-        table["p_holm"] = np.nan
-        table.loc[primary, "p_holm"] = statistics.holm(table.loc[primary, "p"].to_numpy(float))
-        return table
-
-    @staticmethod
-    def _table(rows: list[dict[str, object]], *first: str) -> pd.DataFrame:
-        columns = [*first, "arm", "reference", "metric", "arm_mean", "reference_mean", "difference", "low", "high", "replicates", "method"]
-        columns += ["standard_error", "degrees_of_freedom", "p", "bootstrap_low", "bootstrap_high"]
-        table = pd.DataFrame(rows, columns=columns)
-        numbers = [name for name in columns if name not in (*first, "arm", "reference", "metric", "method", "replicates")]
-        return table.astype(dict.fromkeys(numbers, float))
-
-    def arms(self) -> pd.DataFrame:
-        """Each arm's mean, standard deviation over replicates and interval, by metric."""
-        rows = []
-        for index, arm in enumerate(self.study.arms):
-            for metric in (name for name in COMPARED if name in self.values):
-                values = self.values[metric][index]
-                found = statistics.mean_interval(values, self.influence[metric][index], self.study.strata, self.params.evaluation.confidence)
-                deviation = values.std(ddof=1) if len(values) > 1 else np.nan
-                rows.append((arm, metric, values.mean(), deviation, np.clip(found.low, 0, 1), np.clip(found.high, 0, 1), len(values), _method(found)))
-        table = pd.DataFrame(rows, columns=["arm", "metric", "mean", "standard_deviation", "low", "high", "replicates", "method"])
-        return table.astype({"low": float, "high": float})
+# --- two runs side by side -----------------------------------------------------------------------
 
 
-def _method(found: statistics.Difference) -> str:
-    """What the interval is, or why there is none."""
-    if found.replicates < statistics.MINIMUM_REPLICATES:
-        return "single runs"
-    return "t interval, replicates and lesions" if np.isfinite(found.standard_error) else "no variation"
+def compare_runs(first: RunPaths, second: RunPaths, confidence: float = 0.95) -> pd.DataFrame:
+    """Two evaluated runs, such as one split by image and one by lesion, side by side: a row per arm and metric that both have.
+
+    Columns: arm, class (empty for metrics of all images), metric, then first_ and second_ mean, standard_deviation, low, high and replicates,
+    then difference (first - second), its low and high, and method. The runs have different test images and trainings, so the difference is
+    unpaired: variances add, with Satterthwaite's degrees of freedom (Welch, Biometrika 34:28, 1947). Test sets that share lesions make the
+    interval somewhat too wide. Without an interval in both runs there is none. Raises MissingStageError where a run is not evaluated.
+    """
+    keys = ["arm", "class", "metric"]
+    sides = [_side(run).set_index(keys).add_prefix(f"{name}_") for run, name in ((first, "first"), (second, "second"))]
+    table = sides[0].join(sides[1], how="inner").reset_index()
+    errors = [table[f"{name}_standard_error"] for name in ("first", "second")]
+    variance = errors[0] ** 2 + errors[1] ** 2
+    parts = [error**4 / table[f"{name}_degrees_of_freedom"] for error, name in zip(errors, ("first", "second"), strict=True)]
+    half = statistics.student_quantile(0.5 + confidence / 2, variance**2 / (parts[0] + parts[1])) * np.sqrt(variance)
+    table["difference"] = table["first_mean"] - table["second_mean"]
+    table["low"], table["high"] = table["difference"] - half, table["difference"] + half
+    table["method"] = np.where(table["low"].notna(), "t interval, unpaired runs", "no interval in both runs")
+    shown = ["mean", "standard_deviation", "low", "high", "replicates"]
+    return table[[*keys, *(f"{name}_{column}" for name in ("first", "second") for column in shown), "difference", "low", "high", "method"]]
+
+
+def _side(run: RunPaths) -> pd.DataFrame:
+    """arms.csv and arms_per_class.csv of a run in one table."""
+    parts = [pd.read_csv(require(run.evaluation / f"{name}.csv", "evaluation")) for name in ("arms", "arms_per_class")]
+    return pd.concat([parts[0].assign(**{"class": ""}), parts[1]], ignore_index=True)

@@ -6,8 +6,8 @@ arm predicts the same test lesions. This is the multiple-reader, multiple-case d
 radiology with trainings as readers, and it is analysed as there.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -64,9 +64,9 @@ def paired_difference(
     V_R and V_L both contain the interaction, hence the subtraction. The degrees of freedom are
     Satterthwaite's for the sum, 1 / (w^2 / (R - 1) + (1 - w)^2 / df_L), with w the share of V_R in it
     and df_L Satterthwaite's over the strata of V_L. The plain rule trusts a V_R that is small by luck:
-    at three replicates its 5 % test errs in up to 7.8 % of studies. V_R^2 as an estimate is too large
-    by the factor (R + 1) / (R - 1) on average, and w is computed with V_R times that factor, which
-    brings the error to 4 to 6 % at 3, 5 and 10 replicates. Where all replicates differ by the same
+    at three replicates its 5 % test errs in up to 7.8 % of studies. So w is computed with V_R times
+    R / (R - 2), a factor found on simulated studies: with it the test errs in 4 to 6 % of studies of the
+    paper's size at 3, 5 and 10 replicates (docs/statistics.md). Where all replicates differ by the same
     amount and the sum is 0, V_L stands in its place.
 
     Sources: Obuchowski and Rockette, Commun Stat Simul 24:285 (1995); Hillis, Stat Med 26:596 (2007)
@@ -89,7 +89,7 @@ def paired_difference(
     by_lesions = np.where(by_replicates + by_lesions > NO_VARIATION, by_lesions, lesions)
     variance = by_replicates + by_lesions
     varies = variance > NO_VARIATION
-    inflated = by_replicates * (replicates + 1) / (replicates - 1)
+    inflated = by_replicates * replicates / (replicates - 2)
     share = np.divide(inflated, inflated + by_lesions, out=np.ones_like(variance), where=varies)
     freedom = 1 / (share**2 / (replicates - 1) + (1 - share) ** 2 / lesion_df)
     error = np.where(varies, np.sqrt(variance), np.nan)
@@ -253,13 +253,16 @@ class Simulation:
     learned: float = 0.03
 
 
-def simulate_study(design: Simulation, studies: int, replicates: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw ``studies`` studies of two procedures, of which the first has ``effect`` more target recall.
+Drawn = tuple[np.ndarray, np.ndarray, np.ndarray]
+FAMILY = ((0, 1), (0, 2), (3, 1))  # filtered - baseline, filtered - random, all - baseline
+NET_BENEFIT_AT = 0.1
 
-    Returns truth (n,) class positions, lesion (n,) lesion positions in ascending order, and predicted
-    (studies, 2, replicates, n) class positions. The true differences are known: ``effect`` in target
-    recall, ``effect`` x target images / n in accuracy, ``effect`` / classes in macro recall. A wrong
-    prediction is the largest class, or the target where that is the truth.
+
+def simulate_margins(design: Simulation, studies: int, replicates: int, seed: int, arms: int = 2) -> Drawn:
+    """Draw ``studies`` studies of ``arms`` procedures, of which the first has ``effect`` more target recall than the others.
+
+    Returns truth (n,) class positions, lesion (n,) lesion positions in ascending order, and margins (studies, arms, replicates, n): a
+    prediction is right where its margin is positive.
     """
     generator = np.random.default_rng(seed)
     classes = len(design.support)
@@ -270,36 +273,55 @@ def simulate_study(design: Simulation, studies: int, replicates: int, seed: int)
     def normal(share: float, *shape: int) -> np.ndarray:
         return np.sqrt(share) * generator.standard_normal(shape, dtype=np.float32)
 
-    mean = np.tile(special.ndtri(design.recall), (2, 1))
+    mean = np.tile(special.ndtri(design.recall), (arms, 1))
     mean[0, design.target] = special.ndtri(design.recall[design.target] + design.effect)
     rest = 1 - (design.lesion + design.image + design.pair + design.replicate + design.learned)
-    margin = normal(rest, studies, 2, replicates, images) + mean[:, None, truth]
+    margin = normal(rest, studies, arms, replicates, images) + mean[:, None, truth]
     margin += normal(design.lesion, studies, 1, 1, lesions)[..., lesion] + normal(design.image, studies, 1, 1, images)
-    margin += normal(design.learned, studies, 2, 1, lesions)[..., lesion]
-    margin += normal(design.pair, studies, 1, replicates, classes)[..., truth] + normal(design.replicate, studies, 2, replicates, classes)[..., truth]
+    margin += normal(design.learned, studies, arms, 1, lesions)[..., lesion]
+    margin += normal(design.pair, studies, 1, replicates, classes)[..., truth] + normal(design.replicate, studies, arms, replicates, classes)[..., truth]
+    return truth, lesion, margin
+
+
+def simulate_study(design: Simulation, studies: int, replicates: int, seed: int, arms: int = 2) -> Drawn:
+    """``simulate_margins`` with predicted class positions (studies, arms, replicates, n) in place of margins.
+
+    The true differences between the first arm and another are known: ``effect`` in target recall, ``effect`` x target images / n in
+    accuracy, ``effect`` / classes in macro recall. A wrong prediction is the largest class, or the target where that is the truth.
+    """
+    truth, lesion, margin = simulate_margins(design, studies, replicates, seed, arms)
     largest = int(np.argmax(design.support))
     wrong = np.where(truth == largest, design.target, largest)
     return truth, lesion, np.where(margin > 0, truth, wrong)
 
 
-def coverage(design: Simulation, replicates: int, studies: int = 2000, seed: int = 0, batch: int = 50) -> dict[str, dict[str, float]]:
+def _batches(studies: int, seed: int, size: int = 50) -> Iterator[tuple[int, int]]:
+    """Sizes and seeds of the batches that ``studies`` are drawn in."""
+    for number, start in enumerate(range(0, studies, size)):
+        yield min(size, studies - start), seed * 1_000_003 + number
+
+
+def _known_differences(design: Simulation) -> dict[str, float]:
+    """True differences between the two arms of ``coverage``, by metric."""
+    known = {
+        "target_recall": design.effect,
+        "accuracy": design.effect * design.support[design.target] / sum(design.support),
+        "macro_recall": design.effect / len(design.support),
+    }
+    return known if design.effect else known | dict.fromkeys(("target_precision", "target_f1", "macro_f1"), 0.0)
+
+
+def coverage(design: Simulation, replicates: int, studies: int = 2000, seed: int = 0) -> dict[str, dict[str, float]]:
     """How often ``paired_difference`` covers the truth: per metric coverage, false_positives (p < 0.05) and mean width.
 
     Metrics: target_recall, accuracy, macro_recall; with no effect also target_precision, target_f1,
     macro_f1, whose true difference is then 0. ``false_positives`` is the share of studies that call the
     difference real: with an effect it is the power.
     """
-    known = {
-        "target_recall": design.effect,
-        "accuracy": design.effect * design.support[design.target] / sum(design.support),
-        "macro_recall": design.effect / len(design.support),
-    }
-    if design.effect == 0:
-        known |= dict.fromkeys(("target_precision", "target_f1", "macro_f1"), 0.0)
+    known = _known_differences(design)
     tallies = {name: np.zeros(3) for name in known}
-    for number, start in enumerate(range(0, studies, batch)):
-        size = min(batch, studies - start)
-        truth, lesion, predicted = simulate_study(design, size, replicates, seed * 1_000_003 + number)
+    for size, own in _batches(studies, seed):
+        truth, lesion, predicted = simulate_study(design, size, replicates, own)
         confusion = metrics.confusion_counts(truth, predicted, len(design.support))
         values, slopes = metrics.summarise(confusion, design.target), metrics.influences(confusion, design.target)
         starts = np.flatnonzero(np.diff(lesion, prepend=-1))
@@ -307,6 +329,62 @@ def coverage(design: Simulation, replicates: int, studies: int = 2000, seed: int
         for name, difference in known.items():
             influence = np.add.reduceat(slopes[name][study, arm, replicate, truth, predicted], starts, axis=-1)
             found = paired_difference(values[name][:, 0], values[name][:, 1], influence[:, 0], influence[:, 1], truth[starts])
-            covered = (found.low <= difference) & (difference <= found.high)
-            tallies[name] += covered.sum(), (found.p < 0.05).sum(), (found.high - found.low).sum()
-    return {name: dict(zip(("coverage", "false_positives", "width"), (tally / studies).tolist(), strict=True)) for name, tally in tallies.items()}
+            tallies[name] += _tally(found, difference)
+    return {name: _shares(tally, studies) for name, tally in tallies.items()}
+
+
+def score_coverage(design: Simulation, replicates: int, studies: int = 500, seed: int = 0) -> dict[str, dict[str, float]]:
+    """``coverage`` of the metrics that come from probabilities, for two procedures without a difference (``effect`` is not used).
+
+    The threshold of the operating point is found on validation images, as many as there are test images.
+    """
+    names = ("target_roc_auc", "target_average_precision", "target_operating_recall", "target_calibration_error", "net_benefit")
+    both = replace(design, support=tuple(2 * n for n in design.support), effect=0.0)
+    tallies = {name: np.zeros(3) for name in names}
+    for size, own in _batches(studies, seed):
+        truth, lesion, margin = simulate_margins(both, size, replicates, own)
+        test = np.concatenate([np.arange(2 * n) < n for n in design.support])
+        positive = truth == design.target
+        score = special.expit(2 * np.where(positive, margin, -margin).astype(float))
+        starts = np.flatnonzero(np.diff(lesion[test], prepend=-1))
+        scored = [[_scored(positive, one, test) for one in arm] for arm in score.reshape(size * 2, replicates, -1)]
+        for name in names:
+            values = np.array([[one[name][0] for one in arm] for arm in scored]).reshape(size, 2, replicates)
+            influence = np.array([[np.add.reduceat(one[name][1], starts) for one in arm] for arm in scored]).reshape(size, 2, replicates, -1)
+            tallies[name] += _tally(paired_difference(values[:, 0], values[:, 1], influence[:, 0], influence[:, 1], truth[test][starts]), 0.0)
+    return {name: _shares(tally, studies) for name, tally in tallies.items()}
+
+
+def _scored(positive: np.ndarray, score: np.ndarray, test: np.ndarray) -> dict[str, metrics.Scored]:
+    """Metrics of one simulated model's target probabilities on its test images, others being its validation images."""
+    threshold = metrics.operating_threshold(score[~test & ~positive], 0.95)
+    found = metrics.probability_metrics(positive[test].astype(int), np.stack([1 - score[test], score[test]], axis=1), 1, threshold)
+    benefit, influence = metrics.net_benefit(positive[test], score[test], np.array([NET_BENEFIT_AT]))
+    return found | {"net_benefit": (benefit[0], influence[0])}
+
+
+def family_errors(design: Simulation, replicates: int, studies: int = 2000, seed: int = 0) -> dict[str, float]:
+    """False positives (p < 0.05) of the three primary contrasts on target recall where four procedures are all the same.
+
+    ``single``: of the first contrast alone; ``any_unadjusted``: of at least one of the three; ``any_holm``: the same after Holm's rule.
+    """
+    counts = np.zeros(3)
+    design = replace(design, effect=0.0)
+    for size, own in _batches(studies, seed):
+        truth, lesion, margin = simulate_margins(design, size, replicates, own, arms=4)
+        right, inside = margin > 0, truth == design.target
+        starts = np.flatnonzero(np.diff(lesion[inside], prepend=-1))
+        recall = right[..., inside].mean(axis=-1)
+        influence = np.add.reduceat((right[..., inside] - recall[..., None]) / inside.sum(), starts, axis=-1)
+        p = np.stack([paired_difference(recall[:, a], recall[:, b], influence[:, a], influence[:, b]).p for a, b in FAMILY], axis=-1)
+        adjusted = np.apply_along_axis(holm, -1, p)
+        counts += (p[:, 0] < 0.05).sum(), (p < 0.05).any(axis=-1).sum(), (adjusted < 0.05).any(axis=-1).sum()
+    return dict(zip(("single", "any_unadjusted", "any_holm"), (counts / studies).tolist(), strict=True))
+
+
+def _tally(found: Difference, truth: float) -> tuple[int, int, float]:
+    return ((found.low <= truth) & (truth <= found.high)).sum(), (found.p < 0.05).sum(), (found.high - found.low).sum()
+
+
+def _shares(tally: np.ndarray, studies: int) -> dict[str, float]:
+    return dict(zip(("coverage", "false_positives", "width"), (tally / studies).tolist(), strict=True))

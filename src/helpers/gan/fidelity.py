@@ -1,55 +1,132 @@
-"""How near synthetic images are to the training images, and how far from one another, in pixels.
+"""How near a set of synthetic images is to the real ones, in features, at equal numbers on both sides.
 
-Plain distances, named for what they are: the root of the mean squared difference, in grey levels (0-255), of images reduced
-to 32 x 32 by averaging. They see colour and shape, not texture, and no network takes part.
+Every comparison draws ``size`` images from either set, without replacement, ``draws`` times. A draw has the same real images
+for every set, so that two sets can be compared draw by draw. ``low`` and ``high`` hold the middle 95 % of the draws. Where a
+set is compared with draws at random from all images, zero outside this interval is a permutation test at 5 %: fewer than
+5 % of random sets of the same size differ so much (a set that is drawn from, too, makes the test stricter).
 """
+
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 
-SIDE = 32  # pixels; distances are taken at this size
-AT_MOST = 1000  # images of a set; a larger set is thinned out by a fixed seed
-MEASURES = ("nearest_training_distance", "pairwise_distance")
+from helpers.gan.features import distances
+
+NEIGHBOURS = 5  # k of precision, recall, density and coverage, as in Naeem et al. 2020
+FEWEST = 4  # images; a smaller set is not compared
+LEVEL = (0.025, 0.975)
+MEASURES = ("kernel_distance", "frechet_distance", "precision", "recall", "density", "coverage")
+LOWER_IS_BETTER = ("kernel_distance", "frechet_distance")
+Members = tuple[np.ndarray, np.ndarray]  # features of a pool (N, D), and the rows of it that belong to the set
 
 
-def measure_fidelity(images: np.ndarray, scores: pd.DataFrame, real_images: np.ndarray) -> pd.DataFrame:
-    """Table of measure, set (kept, dropped, all, real), value, images (how many were measured).
+def measure_features(fake: np.ndarray, real: np.ndarray) -> dict[str, float]:
+    """All MEASURES of two sets of features, (n, D) each.
 
-    ``images`` and ``real_images`` are uint8 (N, R, R, 3); ``scores`` tells by ``selected`` which were kept.
-    ``nearest_training_distance``: mean distance to the nearest training image (for real ones, to the nearest *other* one).
-    ``pairwise_distance``: mean distance between two images of the set, which falls where a generator repeats itself.
+    ``kernel_distance``: the unbiased squared maximum mean discrepancy under the cubic kernel (Binkowski et al. 2018), called KID on
+    Inception's features; 0 on average for two sets of one law, below 0 by chance. ``precision`` and ``recall`` (Kynkaanniemi et al. 2019):
+    share of fake images within the neighbourhoods of real ones, and the reverse. Both are torch-fidelity's. The rest is below.
     """
-    selected = scores.sort_values("index")["selected"].to_numpy(dtype=bool)
-    real = flatten_images(real_images[:])
+    import torch
+    from torch_fidelity.metric_kid import kernel_mmd
+    from torch_fidelity.metric_prc import prc_features_to_metric
+
+    fake, real = fake.astype(np.float64), real.astype(np.float64)
+    neighbours = min(NEIGHBOURS, len(real) - 1, len(fake) - 1)
+    shares = prc_features_to_metric(torch.from_numpy(fake), torch.from_numpy(real), prc_neighborhood=neighbours, verbose=False)
+    density, coverage = density_and_coverage(fake, real, neighbours)
+    values = (kernel_mmd(fake, real), frechet_distance(fake, real), shares["precision"], shares["recall"], density, coverage)
+    return dict(zip(MEASURES, map(float, values), strict=True))
+
+
+def frechet_distance(fake: np.ndarray, real: np.ndarray) -> float:
+    """Squared Frechet distance of the normal laws fitted to features (n, D) and (m, D): |mean difference|^2 + tr(A + B - 2 (A B)^(1/2)).
+
+    With A = X'X and B = Y'Y, the last trace is the sum of the singular values of X Y', and X and Y may be the centred features themselves:
+    a matrix of n x m numbers, exact for fewer images than features too, where A B is singular, and never complex. The distance is biased
+    upwards, the more the fewer the images: comparable only at the same size.
+    """
+    factors = [_covariance_factor(features) for features in (fake, real)]
+    common = np.linalg.svd(factors[0] @ factors[1].T, compute_uv=False).sum()
+    return float(np.square(fake.mean(0) - real.mean(0)).sum() + sum(np.square(factor).sum() for factor in factors) - 2 * common)
+
+
+def _covariance_factor(features: np.ndarray) -> np.ndarray:
+    """A matrix X of at most D rows with X'X the covariance of features (n, D)."""
+    centred = (features - features.mean(0)) / np.sqrt(len(features) - 1)
+    return np.linalg.qr(centred, mode="r") if len(centred) > centred.shape[1] else centred
+
+
+def density_and_coverage(fake: np.ndarray, real: np.ndarray, neighbours: int) -> tuple[float, float]:
+    """Density and coverage (Naeem et al. 2020) of features (n, D) and (m, D).
+
+    Density: mean number of real neighbourhoods that a fake image lies in, over k; 1 on average for sets of one law, not bounded by it.
+    Coverage: share of the real images with a fake one in their neighbourhood, that is, within the distance to their k-th nearest real image.
+    """
+    radii = np.partition(distances(real, real), neighbours, axis=1)[:, neighbours]  # the nearest is the image itself
+    within = distances(fake, real) <= radii
+    return within.sum() / (neighbours * len(fake)), within.any(0).mean()
+
+
+# --- sets of images -----------------------------------------------------------------------------
+
+
+def comparison_size(sets: Mapping[str, Members], real: np.ndarray, wanted: int) -> int:
+    """Images on either side: ``wanted``, or as many as the smallest set has that is not below FEWEST."""
+    return min(wanted, len(real), *(len(rows) for _, rows in sets.values() if len(rows) >= FEWEST))
+
+
+def measure_draws(
+    sets: Mapping[str, Members], real: np.ndarray, size: int, draws: int, seed: int, told: Callable[[int], None] = lambda done: None
+) -> dict[str, np.ndarray]:
+    """MEASURES of every set against ``real`` (M, D): arrays (draws, 6); sets with fewer than ``size`` images are left out.
+
+    ``told`` hears after every draw how many are done.
+    """
+    sets = {name: members for name, members in sets.items() if len(members[1]) >= size}
+    values = {name: np.empty((draws, len(MEASURES))) for name in sets}
+    for draw in range(draws):
+        rng = np.random.default_rng([seed, draw])
+        company = real[np.sort(rng.choice(len(real), size, replace=False))]
+        for name, (features, rows) in sets.items():
+            chosen = np.sort(rng.choice(rows, size, replace=False))
+            values[name][draw] = list(measure_features(features[chosen], company).values())
+        told(draw + 1)
+    return values
+
+
+def summarise_draws(values: Mapping[str, np.ndarray], reference: str) -> pd.DataFrame:
+    """One row per set and measure: set, measure, value (mean over draws), low, high, and the same of its difference to the set ``reference``, if that has draws."""
     rows = []
-    for name, members in (("kept", np.flatnonzero(selected)), ("dropped", np.flatnonzero(~selected)), ("all", np.arange(len(selected))), ("real", None)):
-        vectors = real if members is None else flatten_images(images[_thin_out(members)])
-        if len(vectors) < 2:
-            continue  # nothing was dropped, or one image has no other
-        among = distances(vectors, vectors)
-        np.fill_diagonal(among, np.nan)
-        nearest = np.nanmin(among, 1) if members is None else distances(vectors, real).min(1)
-        rows += [(measure, name, value, len(vectors)) for measure, value in zip(MEASURES, (nearest.mean(), np.nanmean(among)), strict=True)]
-    return pd.DataFrame(rows, columns=["measure", "set", "value", "images"])
+    for name, drawn in values.items():
+        differences = drawn - values[reference] if name != reference and reference in values else np.full_like(drawn, np.nan)
+        for column, measure in enumerate(MEASURES):
+            rows.append((name, measure, *_mean_and_interval(drawn[:, column]), *_mean_and_interval(differences[:, column])))
+    return pd.DataFrame(rows, columns=["set", "measure", "value", "low", "high", "difference", "difference_low", "difference_high"])
 
 
-def _thin_out(members: np.ndarray) -> np.ndarray:
-    if len(members) <= AT_MOST:
-        return members
-    return np.sort(np.random.default_rng(0).choice(members, AT_MOST, replace=False))
+def _mean_and_interval(values: np.ndarray) -> tuple[float, float, float]:
+    return values.mean(), *np.quantile(values, LEVEL)
 
 
-def flatten_images(images: np.ndarray) -> np.ndarray:
-    """uint8 (N, R, R, 3) as float32 vectors (N, D) of SIDE x SIDE averages (images of SIDE or fewer pixels as they are)."""
-    count, side = len(images), images.shape[1]
-    factor = side // SIDE if side > SIDE and side % SIDE == 0 else 1
-    small = images.reshape(count, side // factor, factor, side // factor, factor, 3).mean((2, 4), dtype=np.float32)
-    return small.reshape(count, -1)
+def fidelity_table(
+    features: np.ndarray, selected: np.ndarray, real: np.ndarray, held_out: np.ndarray, wanted: int, draws: int, seed: int, told: Callable[[int], None]
+) -> pd.DataFrame:
+    """MEASURES of the kept, the dropped and randomly drawn synthetic images, and of held-out real ones, each against the training images.
 
-
-def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Root mean squared differences (N, M) of the rows of two arrays (N, D) and (M, D)."""
-    # float64: the squares of two nearly equal images cancel
-    first, second = first.astype(np.float64), second.astype(np.float64)
-    squares = np.square(first).sum(1)[:, None] + np.square(second).sum(1)[None] - 2 * first @ second.T
-    return np.sqrt(np.maximum(squares, 0) / first.shape[1])
+    ``features`` (N, D) and ``selected`` (N,) belong to the synthetic images, ``real`` and ``held_out`` are features of real ones. ``random`` are
+    draws from all synthetic images, kept or not; differences are to them, the floor ``real`` has none.
+    """
+    everything = np.arange(len(features))
+    sets = {
+        "kept": (features, np.flatnonzero(selected)),
+        "dropped": (features, np.flatnonzero(~selected)),
+        "random": (features, everything),
+        "real": (held_out, np.arange(len(held_out))),
+    }
+    size = comparison_size(sets, real, wanted)
+    table = summarise_draws(measure_draws(sets, real, size, draws, seed, told), "random")
+    columns = ["difference", "difference_low", "difference_high"]
+    table.loc[table["set"] == "real", columns] = np.nan
+    return table.assign(images=size, draws=draws)

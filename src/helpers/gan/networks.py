@@ -1,7 +1,8 @@
 """The paper's generator and critic, to the last parameter: 16,990,462 and 15,981,569 at 128 x 128.
 
 It says StyleGAN2, but AdaIN with per-layer noise is the layer of the *first* StyleGAN (Karras et al. 2019);
-StyleGAN2 replaced it by weight demodulation. What the two counts leave open is settled here or a parameter:
+StyleGAN2 replaced it by weight demodulation: that recipe stands in stylegan2.py, on the base classes here. What the two
+counts leave open is settled here or a parameter:
 
 - order within a layer: convolution, noise, activation, AdaIN (``style_order``)
 - the blocks' RGBs are upsampled and summed (``rgb="skip"``), or only the last one is used; no tanh
@@ -13,15 +14,16 @@ StyleGAN2 replaced it by weight demodulation. What the two counts leave open is 
 Where spectral norm stands (``gan.spectral_norm``) decides what a critic can say. Fresh critics at 128 x 128, on real
 melanomas: scores spread by 0.5 without it (gradient norm 0.04), by 3e-4 with it on the blocks (4e-5), by 1e-5 with it on
 every layer (3e-6). The bound of ``all`` can never be trained away, so the published loss of 200-800 and penalty below 0.5
-exclude it; with ``blocks`` the free last layers can raise slope and scale (at 32 x 32 the penalty fell from 0.99 to 0.46
-for a moment within 250 generator steps), hence the default. Whether it ends at the published values takes a whole run to tell.
+exclude it; with ``blocks`` the free last layers can raise slope and scale, hence the default. Whether it ends at the published
+values takes a whole run to tell.
 
 A width belongs to a resolution: at 64 and 32 the outermost blocks are left out and the others keep their channels
 (512, 512, 256, 128, 64 and 512, 512, 256, 128), so that a smaller network is the larger one's core.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +32,8 @@ from torch import Tensor, nn
 LATENT_SIZE = 512
 WIDTHS = {4: 512, 8: 512, 16: 256, 32: 128, 64: 64, 128: 32}
 SLOPE = 0.2  # of LeakyReLU below zero
+ACTIVATION_GAIN = math.sqrt(2 / (1 + SLOPE**2))  # before LeakyReLU, so that it leaves the mean square as it was
+RGB_GAIN = 0.2  # of toRGB at initialisation: a fresh sum of up to six lies within about -1 to 1
 GROUP_SIZE = 4  # images that minibatch standard deviation compares
 
 
@@ -44,19 +48,21 @@ def _scaled(width: int, channel_scale: float) -> int:
     return max(8, 8 * round(width * channel_scale / 8))
 
 
-def initial_deviation(weight: Tensor, gain: float = math.sqrt(2 / (1 + SLOPE**2))) -> float:
+def initial_deviation(weight: Tensor, gain: float = ACTIVATION_GAIN) -> float:
     """Standard deviation of a weight (out, in, ...) by He's initialisation."""
     return gain / math.sqrt(weight[0].numel())
 
 
-def _he_normal(layer: nn.Module, gain: float = math.sqrt(2 / (1 + SLOPE**2))) -> nn.Module:
+def he_normal(layer: nn.Module, gain: float = ACTIVATION_GAIN) -> nn.Module:
     """He's initialisation, zero bias; ``gain=1`` where no activation follows."""
     nn.init.normal_(layer.weight, std=initial_deviation(layer.weight, gain))
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
     return layer
 
 
-def _activate(x: Tensor) -> Tensor:
+def activate(x: Tensor) -> Tensor:
+    """LeakyReLU."""
     return F.leaky_relu(x, SLOPE)
 
 
@@ -108,13 +114,13 @@ class Mapping(nn.Module):
 
     def __init__(self, size: int, depth: int = 8):
         super().__init__()
-        self.layers = nn.ModuleList(_he_normal(nn.Linear(size, size)) for _ in range(depth))
+        self.layers = nn.ModuleList(he_normal(nn.Linear(size, size)) for _ in range(depth))
 
     def forward(self, latents: Tensor) -> Tensor:
         with torch.autocast(latents.device.type, enabled=False):
             styles = pixel_norm(latents)
             for layer in self.layers:
-                styles = _activate(layer(styles))
+                styles = activate(layer(styles))
         return styles
 
 
@@ -123,9 +129,9 @@ class StyledConv(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, style_size: int, style_order: str):
         super().__init__()
-        self.convolution = _he_normal(nn.Conv2d(in_channels, out_channels, 3, padding=1))
+        self.convolution = he_normal(nn.Conv2d(in_channels, out_channels, 3, padding=1))
         self.noise_strength = nn.Parameter(torch.zeros(()))
-        self.style = _he_normal(nn.Linear(style_size, 2 * out_channels), gain=1.0)
+        self.style = he_normal(nn.Linear(style_size, 2 * out_channels), gain=1.0)
         nn.init.ones_(self.style.bias[:out_channels])
         self.activation_first = style_order == "noise_activation_adain"
 
@@ -138,8 +144,8 @@ class StyledConv(nn.Module):
             scale, shift = self.style(styles).chunk(2, 1)
             x = x.expand(len(styles), -1, -1, -1)  # without noise the first layer's images are still one
             if self.activation_first:
-                return adaptive_instance_norm(_activate(x), scale, shift)
-            return _activate(adaptive_instance_norm(x, scale, shift))
+                return adaptive_instance_norm(activate(x), scale, shift)
+            return activate(adaptive_instance_norm(x, scale, shift))
 
 
 class GeneratorBlock(nn.Module):
@@ -149,57 +155,79 @@ class GeneratorBlock(nn.Module):
         super().__init__()
         self.first = StyledConv(in_channels, out_channels, style_size, style_order)
         self.second = StyledConv(out_channels, out_channels, style_size, style_order)
-        self.to_rgb = _he_normal(nn.Conv2d(out_channels, 3, 1), gain=0.2)  # a fresh sum of up to six lies within about -1 to 1
+        self.to_rgb = he_normal(nn.Conv2d(out_channels, 3, 1), gain=RGB_GAIN)
 
 
-def _double(x: Tensor) -> Tensor:
+def double(x: Tensor) -> Tensor:
+    """Twice the resolution, bilinear: nearest neighbour and StyleGAN's blur (1, 3, 3, 1) in one."""
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-class Generator(nn.Module):
+def add_rgb(image: Tensor | None, rgb: Tensor, dtype: torch.dtype) -> Tensor:
+    """The image so far, doubled, plus ``rgb``; summed in the weights' ``dtype``, for bfloat16 has too few levels between -1 and 1 for 256 greys."""
+    rgb = rgb.to(dtype)
+    return rgb if image is None else double(image) + rgb
+
+
+class StyleGenerator(nn.Module):
     """Images (N, 3, R, R), about -1 to 1, of latents (N, ``latent_size``) and noise (N, ``noise_size``), both standard normal.
 
+    What the generators of all recipes share: the mapping, the learned constant, truncation, and how the noise is dealt out.
     The noise is one flat vector per image, so that a caller draws everything random about image i from one source.
     ``noise=None`` leaves it out. ``truncation`` below 1 pulls the styles to ``mean_style`` (``latent_size``), if that is given.
     """
 
-    def __init__(self, resolution: int = 128, channel_scale: float = 1.0, style_order: str = "noise_activation_adain", rgb: str = "skip"):
+    def __init__(self, resolution: int, channel_scale: float, smallest_layers: int):
+        """``smallest_layers``: layers with noise at 4 x 4; each larger resolution has two."""
         super().__init__()
         widths = channels_by_resolution(resolution, channel_scale)
-        self.resolution, self.rgb = resolution, rgb
+        self.resolution = resolution
         self.latent_size = _scaled(LATENT_SIZE, channel_scale)
-        self.noise_size = sum(2 * r * r for r in widths)
+        self.noise_sides = [4] * smallest_layers + [side for side in widths if side > 4 for _ in range(2)]
+        self.noise_size = sum(side * side for side in self.noise_sides)
         self.mapping = Mapping(self.latent_size)
         self.constant = nn.Parameter(torch.randn(1, widths[4], 4, 4))
-        inputs = [widths[4], *widths.values()]
-        self.blocks = nn.ModuleList(GeneratorBlock(i, o, self.latent_size, style_order) for i, o in zip(inputs, widths.values(), strict=False))
-        if rgb == "last":
-            for block in self.blocks[:-1]:
-                block.to_rgb.requires_grad_(False)  # there for the count, unused
 
     def forward(self, latents: Tensor, noise: Tensor | None = None, truncation: float = 1.0, mean_style: Tensor | None = None) -> Tensor:
         styles = self.mapping(latents)
         if truncation < 1 and mean_style is not None:
             styles = mean_style + truncation * (styles - mean_style)
-        layers = self._split_noise(noise)
-        x, image = self.constant, None
-        for block in self.blocks:
-            x = x if block is self.blocks[0] else _double(x)
-            x = block.first(x, styles, next(layers))
-            x = block.second(x, styles, next(layers))
-            if self.rgb == "skip" or block is self.blocks[-1]:
-                # summed in the weights' precision: bfloat16 has too few levels between -1 and 1 for 256 greys
-                rgb = block.to_rgb(x).to(self.constant.dtype)
-                image = rgb if image is None else _double(image) + rgb
-        return image
+        return self.synthesise(styles, noise)
+
+    def synthesise(self, styles: Tensor, noise: Tensor | None) -> Tensor:
+        """Images of styles (N, ``latent_size``)."""
+        raise NotImplementedError
 
     def _split_noise(self, noise: Tensor | None) -> Iterator[Tensor | None]:
         """Each layer's share of the noise, (N, 1, H, W)."""
         start = 0
-        for index in range(2 * len(self.blocks)):
-            side = 4 * 2 ** (index // 2)
+        for side in self.noise_sides:
             yield None if noise is None else noise[:, start : start + side * side].view(-1, 1, side, side)
             start += side * side
+
+
+class Generator(StyleGenerator):
+    """The paper's generator; see StyleGenerator for what goes in and comes out."""
+
+    def __init__(self, resolution: int = 128, channel_scale: float = 1.0, style_order: str = "noise_activation_adain", rgb: str = "skip"):
+        super().__init__(resolution, channel_scale, smallest_layers=2)
+        widths = list(channels_by_resolution(resolution, channel_scale).values())
+        self.rgb = rgb
+        self.blocks = nn.ModuleList(GeneratorBlock(i, o, self.latent_size, style_order) for i, o in zip([widths[0], *widths], widths, strict=False))
+        if rgb == "last":
+            for block in self.blocks[:-1]:
+                block.to_rgb.requires_grad_(False)  # there for the count, unused
+
+    def synthesise(self, styles: Tensor, noise: Tensor | None) -> Tensor:
+        layers = self._split_noise(noise)
+        x, image = self.constant, None
+        for block in self.blocks:
+            x = x if block is self.blocks[0] else double(x)
+            x = block.first(x, styles, next(layers))
+            x = block.second(x, styles, next(layers))
+            if self.rgb == "skip" or block is self.blocks[-1]:
+                image = add_rgb(image, block.to_rgb(x), self.constant.dtype)
+        return image
 
 
 # --- critic -------------------------------------------------------------------------------------
@@ -278,41 +306,38 @@ class CriticBlock(nn.Module):
         self.second = _critic_conv(out_channels, out_channels, spectral)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.avg_pool2d(_activate(self.second(_activate(self.first(x)))), 2)
+        return F.avg_pool2d(activate(self.second(activate(self.first(x)))), 2)
 
 
 def _critic_conv(in_channels: int, out_channels: int, spectral: bool) -> nn.Module:
-    return _he_normal(SpectralConv(in_channels, out_channels) if spectral else nn.Conv2d(in_channels, out_channels, 3, padding=1))
+    return he_normal(SpectralConv(in_channels, out_channels) if spectral else nn.Conv2d(in_channels, out_channels, 3, padding=1))
 
 
-class Discriminator(nn.Module):
-    """The critic: scores (N,) of images (N, 3, R, R) from -1 to 1; higher is more like the training images.
+class Critic(nn.Module):
+    """Scores (N,) of images (N, 3, R, R) from -1 to 1; higher is more like the training images.
 
-    ``spectral_norm`` says which layers carry it: none, the convolutions of the blocks, or all (fromRGB and the last layers too).
-    Everything from minibatch standard deviation on is computed in float32: bounded layers make a young critic's scores
-    differ by less than bfloat16 can tell. The score of an image depends on the others of its group (see ``score``).
+    What the critics of all recipes share: ``from_rgb``, ``blocks`` down to 4 x 4, and the head. Everything from minibatch
+    standard deviation on is computed in float32: bounded layers make a young critic's scores differ by less than bfloat16
+    can tell. The score of an image depends on the others of its group.
     """
 
-    def __init__(self, resolution: int = 128, channel_scale: float = 1.0, spectral_norm: str = "blocks"):
+    def __init__(self, resolution: int, from_rgb: nn.Module, blocks: Iterable[nn.Module], channels: int, spectral_head: bool = False):
+        """``channels`` is the width at 4 x 4."""
         super().__init__()
-        widths = channels_by_resolution(resolution, channel_scale)
-        outward = list(widths.values())[::-1]
-        in_blocks, everywhere = spectral_norm != "none", spectral_norm == "all"
         self.resolution = resolution
-        self.from_rgb = _he_normal(SpectralConv(3, outward[0], kernel=1) if everywhere else nn.Conv2d(3, outward[0], 1))
-        self.blocks = nn.ModuleList(CriticBlock(i, o, in_blocks) for i, o in zip(outward, outward[1:], strict=False))
-        self.convolution = _critic_conv(widths[4] + 1, widths[4], everywhere)
-        linear = SpectralLinear if everywhere else nn.Linear
-        self.hidden = _he_normal(linear(widths[4] * 16, widths[4]))
-        self.output = _he_normal(linear(widths[4], 1), gain=1.0)
-        self.update_spectral_norms(15)
+        self.from_rgb = from_rgb
+        self.blocks = nn.ModuleList(blocks)
+        self.convolution = _critic_conv(channels + 1, channels, spectral_head)
+        linear = SpectralLinear if spectral_head else nn.Linear
+        self.hidden = he_normal(linear(channels * 16, channels))
+        self.output = he_normal(linear(channels, 1), gain=1.0)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.features(images))
 
     def features(self, images: Tensor) -> Tensor:
         """Features (N, C, 4, 4) of each image by itself."""
-        x = _activate(self.from_rgb(images))
+        x = activate(self.from_rgb(images))
         for block in self.blocks:
             x = block(x)
         return x
@@ -321,19 +346,25 @@ class Discriminator(nn.Module):
         """Scores (N,) of features, compared within their groups; in float32, or in the weights' own precision if that is higher."""
         with torch.autocast(features.device.type, enabled=False):
             x = minibatch_standard_deviation(features.to(self.output.weight.dtype))
-            x = _activate(self.convolution(x))
-            return self.output(_activate(self.hidden(x.flatten(1)))).squeeze(1)
-
-    def score(self, images: Tensor, references: Tensor) -> Tensor:
-        """Scores (N,) of ``images``, each grouped with the same ``references`` (features of GROUP_SIZE - 1 images): neighbours do not matter."""
-        features = self.features(images)
-        groups = torch.cat([features.unsqueeze(1), references.expand(len(features), *references.shape)], 1)
-        return self.head(groups.flatten(0, 1)).view(len(features), -1)[:, 0]
+            x = activate(self.convolution(x))
+            return self.output(activate(self.hidden(x.flatten(1)))).squeeze(1)
 
     def update_spectral_norms(self, times: int = 1) -> None:
-        """One power iteration (or ``times``) of every layer under spectral norm; called once per critic step."""
+        """One power iteration (or ``times``) of every layer under spectral norm, where there is any; called once per critic step."""
         for layer in self.spectral_layers():
             layer.iterate(times)
 
     def spectral_layers(self) -> Sequence[nn.Module]:
         return [layer for layer in self.modules() if isinstance(layer, (SpectralConv, SpectralLinear))]
+
+
+class Discriminator(Critic):
+    """The paper's critic. ``spectral_norm`` says which layers carry it: none, the convolutions of the blocks, or all (fromRGB and the last layers too)."""
+
+    def __init__(self, resolution: int = 128, channel_scale: float = 1.0, spectral_norm: str = "blocks"):
+        outward = list(channels_by_resolution(resolution, channel_scale).values())[::-1]
+        in_blocks, everywhere = spectral_norm != "none", spectral_norm == "all"
+        from_rgb = he_normal(SpectralConv(3, outward[0], kernel=1) if everywhere else nn.Conv2d(3, outward[0], 1))
+        blocks = [CriticBlock(i, o, in_blocks) for i, o in pairwise(outward)]
+        super().__init__(resolution, from_rgb, blocks, outward[-1], spectral_head=everywhere)
+        self.update_spectral_norms(15)

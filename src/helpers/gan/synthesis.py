@@ -1,21 +1,26 @@
 """Generation of synthetic images by seed, and their scores by the critic."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from PIL import Image
 from torch import Tensor
 
 from helpers import params
 from helpers.data.selection import wanted_count
-from helpers.files import atomic_path, write_table
-from helpers.gan.fidelity import measure_fidelity
-from helpers.gan.networks import GROUP_SIZE, Discriminator, Generator
-from helpers.gan.training import load_discriminator, load_generator, to_bytes, to_float
+from helpers.files import atomic_path, row_blocks, write_table
+from helpers.gan.batches import to_bytes, to_float
+from helpers.gan.features import ROWS, write_rows
+from helpers.gan.filtering import rank_by, score_stability
+from helpers.gan.networks import GROUP_SIZE, Critic, StyleGenerator
+from helpers.gan.weights import load_discriminator, load_generator
 from helpers.progress import Progress
 
+COMPANIES = 3  # draws of real images that keep the scored ones company; the first decides, the others show what it mattered
 MEAN_STYLE_LATENTS = 4096  # latents whose mean style truncation pulls to
 
 
@@ -26,34 +31,55 @@ def synthesize(
 
     Image i depends on its own seed, ``synthesis.seed + i``, and on nothing else. ``real_images`` (uint8, N x R x R x 3) are
     the GAN's training images: three of them keep every scored image company. Writes images.npy (uint8, count x R x R x 3,
-    as they come), scores.csv and fidelity.csv to ``directory``. Raises MissingStageError where no GAN was trained.
+    as they come), scores.csv, score-stability.csv (what another three would have changed) and, if asked for, png/ to ``directory``.
+    Raises MissingStageError where no GAN was trained.
     """
     torch.set_num_threads(config.threads)
     generator, critic = load_generator(gan_directory, config, device), load_discriminator(gan_directory, config, device)
-    references = reference_features(critic, real_images, synthesis.seed, device)
+    companies = torch.stack([reference_features(critic, real_images, synthesis.seed + company, device) for company in range(COMPANIES)])
     seeds = np.arange(synthesis.seed, synthesis.seed + synthesis.count)
-    directory, side = Path(directory), config.resolution
-    scores = np.empty(synthesis.count)
-    progress = Progress("Synthesis", synthesis.count, "image")
-    done = 0
+    directory = Path(directory)
+    scores = np.empty((synthesis.count, COMPANIES))
     with atomic_path(directory / "images.npy") as temporary:
-        images = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=(synthesis.count, side, side, 3))
-        for batch in generate(generator, seeds, synthesis.batch_size, synthesis.truncation):
-            images[done : done + len(batch)] = batch
-            scores[done : done + len(batch)] = score_images(critic, batch, references)
-            done += len(batch)
-            progress.update(done)
-        images.flush()
-        del images
-    progress.close()
-    table = rank_scores(seeds, scores, synthesis.keep_fraction)
-    write_table(directory / "fidelity.csv", measure_fidelity(np.load(directory / "images.npy", mmap_mode="r"), table, real_images))
+        write_rows(temporary, _scored(generator, critic, companies, seeds, synthesis, scores), synthesis.count)
+    export_png(directory, wanted=synthesis.export_png)
+    write_table(directory / "score-stability.csv", score_stability(scores, synthesis.keep_fraction))
+    table = rank_scores(seeds, scores[:, 0], synthesis.keep_fraction)
     write_table(directory / "scores.csv", table)
     return table
 
 
+def _scored(
+    generator: StyleGenerator, critic: Critic, companies: Tensor, seeds: np.ndarray, synthesis: params.Synthesis, scores: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Batches of images, whose scores are filled into ``scores``."""
+    progress = Progress("Synthesis", synthesis.count, "image")
+    done = 0
+    for batch in generate(generator, seeds, synthesis.batch_size, synthesis.truncation):
+        scores[done : done + len(batch)] = score_images(critic, batch, companies)
+        done += len(batch)
+        progress.update(done)
+        yield batch
+    progress.close()
+
+
+def export_png(directory: Path, wanted: bool = True) -> None:
+    """Write ``directory``/images.npy as png/00000.png and so on; PNG files of earlier images are removed, also where none are ``wanted``."""
+    folder = Path(directory) / "png"
+    shutil.rmtree(folder, ignore_errors=True)
+    if not wanted:
+        return
+    images = np.load(Path(directory) / "images.npy", mmap_mode="r")
+    folder.mkdir()
+    index = 0
+    for block in row_blocks(images, ROWS):
+        for image in block:
+            Image.fromarray(image).save(folder / f"{index:05d}.png")
+            index += 1
+
+
 @torch.no_grad()
-def generate(generator: Generator, seeds: np.ndarray, batch_size: int = 50, truncation: float = 1.0) -> Iterator[np.ndarray]:
+def generate(generator: StyleGenerator, seeds: np.ndarray, batch_size: int = 50, truncation: float = 1.0) -> Iterator[np.ndarray]:
     """Batches of images, uint8 (N, R, R, 3), one image per seed, in float32."""
     device = generator.constant.device
     mean = mean_style(generator) if truncation < 1 else None
@@ -64,7 +90,7 @@ def generate(generator: Generator, seeds: np.ndarray, batch_size: int = 50, trun
 
 
 @torch.no_grad()
-def mean_style(generator: Generator) -> Tensor:
+def mean_style(generator: StyleGenerator) -> Tensor:
     """The mean style of MEAN_STYLE_LATENTS latents, always the same ones."""
     latents = _draw(0, MEAN_STYLE_LATENTS * generator.latent_size).view(MEAN_STYLE_LATENTS, -1)
     return generator.mapping(latents.to(generator.constant.device)).mean(0)
@@ -76,7 +102,7 @@ def _draw(seed: int, size: int) -> Tensor:
 
 
 @torch.no_grad()
-def reference_features(critic: Discriminator, real_images: np.ndarray, seed: int, device: str) -> Tensor:
+def reference_features(critic: Critic, real_images: np.ndarray, seed: int, device: str) -> Tensor:
     """Critic features (GROUP_SIZE - 1, C, 4, 4) of real images drawn by ``seed``: the company in which images are scored."""
     chosen = np.random.default_rng(seed).choice(len(real_images), GROUP_SIZE - 1, replace=len(real_images) < GROUP_SIZE - 1)
     images = np.stack([real_images[index] for index in chosen])
@@ -84,17 +110,22 @@ def reference_features(critic: Discriminator, real_images: np.ndarray, seed: int
 
 
 @torch.no_grad()
-def score_images(critic: Discriminator, images: np.ndarray, references: Tensor) -> np.ndarray:
-    """The critic's scores (float64, N) of uint8 images, in float32, each grouped with ``references``; higher is more like the training images.
+def score_images(critic: Critic, images: np.ndarray, companies: Tensor) -> np.ndarray:
+    """The critic's scores (float64, N x S) of uint8 images, in float32, in each of S ``companies`` (S, GROUP_SIZE - 1, C, 4, 4); higher is more like the training images.
 
-    The images are scored as they are saved, so that anyone can compute the score again from images.npy.
+    Each image makes a group with the same features of real images, so that its neighbours do not matter. The images are scored as
+    they are saved, so that anyone can compute the score again from images.npy.
     """
-    return critic.score(to_float(torch.from_numpy(images).to(references.device)), references).double().cpu().numpy()
+    features = critic.features(to_float(torch.from_numpy(images).to(companies.device))).unsqueeze(1)
+    scores = []
+    for company in companies:
+        groups = torch.cat([features, company.expand(len(features), *company.shape)], 1)
+        scores.append(critic.head(groups.flatten(0, 1)).view(len(features), -1)[:, 0])
+    return torch.stack(scores, 1).double().cpu().numpy()
 
 
 def rank_scores(seeds: np.ndarray, scores: np.ndarray, keep_fraction: float) -> pd.DataFrame:
     """One row per image: index, seed, score, rank (1 is best; of equal scores the earlier image), selected (the best ``keep_fraction``)."""
-    rank = np.empty(len(scores), dtype=np.int64)
-    rank[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
+    rank = rank_by(scores)
     selected = (rank <= wanted_count(len(scores), fraction=keep_fraction)).astype(np.int64)
     return pd.DataFrame({"index": np.arange(len(scores)), "seed": seeds, "score": scores, "rank": rank, "selected": selected})

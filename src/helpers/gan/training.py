@@ -1,45 +1,39 @@
-"""Training of the GAN: the loop, its state on disk, and the files that the later stages read.
+"""Training of the GAN: the loop, the step, and the state from which a training goes on.
 
 Read ``train_gan`` first, then ``Trainer.step``: n_critic critic steps on fresh batches, one generator step, one step of
-the moving average. Networks and losses stand in files of their own. Everything random comes from two sources: one for
-training, one for the sample grids, so that looking at the samples changes nothing.
+the moving average. Networks, losses, health and records stand in files of their own. Everything random comes from two
+sources: one for training, one for the sample grids, so that looking at the samples changes nothing.
 """
 
-import hashlib
-import math
-import os
-import time
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from helpers import params
-from helpers.checkpoints import load_latest, save_checkpoint
-from helpers.device import describe_device, resolve_precision
+from helpers.checkpoints import list_checkpoints, load_latest, save_checkpoint
+from helpers.device import resolve_precision
 from helpers.engine.code import source_digest
 from helpers.errors import DataError, TrainingError
-from helpers.files import atomic_path, digest, file_digest, write_json, write_table
-from helpers.gan.losses import CriticLoss, critic_loss, generator_loss
-from helpers.gan.networks import Discriminator, Generator, initial_deviation
-from helpers.paths import ROOT, require
+from helpers.files import array_digest, digest, file_digest, write_json
+from helpers.gan import TRAINING_CODE, WITHOUT_EFFECT
+from helpers.gan.batches import ImageStream, to_bytes
+from helpers.gan.graphs import GraphedStep
+from helpers.gan.health import CHECK_EVERY, Vitals, mean_distance, real_distance, require_health
+from helpers.gan.losses import CriticLoss, build_loss
+from helpers.gan.networks import initial_deviation
+from helpers.gan.records import Scalars, Sitting, sample_grid, sample_inputs, write_history, write_samples
+from helpers.gan.weights import build_networks, initial_files, save_networks
 from helpers.progress import Progress
 
-HISTORY_COLUMNS = ("step", "epoch", "generator_loss", "critic_loss", "score_real", "score_fake", "gradient_penalty", "gradient_norm")
-CODE = ("gan/networks.py", "gan/losses.py", "gan/training.py")  # what makes a training's numbers
-WITHOUT_EFFECT = {"seeds", "checkpoint_minutes", "log_every", "sample_every"}  # on the weights of one seed
 MAPPING_RATE = 0.01  # of the other layers' learning rate, where rates are equalised
-RUNAWAY_PENALTY = 1000.0  # a gradient of norm 30 where 1 is wanted; a critic was never seen to come back from there
-HEALTH_EVERY = 50  # steps between two looks at the losses; a look makes a GPU wait
-GRID = (6, 4)  # columns and rows of a sample grid
-SAMPLE_SEED = 2**32  # above any seed that a parameter may have
 
 
 def train_gan(images: np.ndarray, config: params.Gan, directory: Path | str, device: str, seed: int = 0, resume: bool = True) -> pd.DataFrame:
@@ -48,7 +42,7 @@ def train_gan(images: np.ndarray, config: params.Gan, directory: Path | str, dev
     Goes on from the newest checkpoint in ``directory`` that belongs to these parameters, images, code, device kind and
     seed; on a CPU the result is then the same to the bit as without the interruption. Writes generator.safetensors (the
     moving average), discriminator.safetensors, history.csv, samples/step-<7 digits>.png, timing.json, checkpoint-*.pt.
-    Raises DataError for unfit images, TrainingError when a loss is no longer a finite number.
+    Raises DataError for unfit images, TrainingError when the training is sick (see ``health``).
     """
     images = _checked(images, config)
     torch.set_num_threads(config.threads)
@@ -63,29 +57,45 @@ def train_gan(images: np.ndarray, config: params.Gan, directory: Path | str, dev
             grid.unlink()  # of another training
 
     progress = Progress("GAN", trainer.total_steps, "step")
-    sitting = Sitting(trainer)
-    with _matrix_precision(device):
+    sitting = Sitting(config.batch_size * config.n_critic, trainer.steps, trainer.seconds_before)
+    scalars = Scalars(directory, config.tensorboard, trainer.steps + 1)
+    with fast_arithmetic(device):
         while trainer.steps < trainer.total_steps:
             trainer.step()
             step = trainer.steps
             last = step == trainer.total_steps
             if step % config.log_every == 0 or step == 1 or last:
-                trainer.log()
-            if step % HEALTH_EVERY == 0:
-                trainer.check_health()
+                scalars.row(trainer.log())
             if step % config.sample_every == 0 or step == 1 or last:
-                write_samples(trainer, directory)
-            if sitting.minutes_since_saved() >= config.checkpoint_minutes or last:
-                trainer.check_health()  # a checkpoint is always a good one
+                grid = sample_grid(trainer.samples())
+                write_samples(grid, step, directory)
+                scalars.grid(grid, step)
+            due = sitting.minutes_since_saved() >= config.checkpoint_minutes or last
+            if due or step % CHECK_EVERY == 0:
+                _examine(trainer, directory)
+            if due:  # and in good health
                 save_checkpoint(directory, step, trainer.state(sitting.seconds()), fingerprint)
                 sitting.saved()
                 write_history(trainer.history, directory)
-            progress.update(step, f"{sitting.seconds_per_kimg():.1f} s/kimg")
+            progress.update(step, f"{sitting.seconds_per_kimg(step):.1f} s/kimg")
     progress.close()
+    scalars.close()
 
-    write_weights(trainer, directory)
-    write_json(directory / "timing.json", sitting.summary(config, device))
+    save_networks(trainer.average, trainer.critic, directory)
+    write_json(directory / "timing.json", sitting.summary(trainer.steps, config, device, trainer.dtype))
     return write_history(trainer.history, directory)
+
+
+def _examine(trainer: "Trainer", directory: Path) -> None:
+    """Stop a sick training; its history stays to be looked at."""
+    checkpoints = list_checkpoints(directory)
+    good = f"The last good checkpoint is {checkpoints[0][1]}." if checkpoints else "There is no checkpoint from before."
+    try:
+        require_health(trainer.vitals(), trainer.steps, trainer.last_good, trainer.config.min_diversity, good)
+    except TrainingError:
+        write_history(trainer.history, directory)
+        raise
+    trainer.last_good = trainer.steps
 
 
 class Trainer:
@@ -96,46 +106,53 @@ class Trainer:
         self.dtype = resolve_precision(config.precision, device)
         self.total_steps = total_steps(config, len(images))
         self.steps_per_epoch = steps_per_epoch(config, len(images))
-        self.steps, self.seconds_before = 0, 0.0
+        self.steps, self.last_good, self.seconds_before = 0, 0, 0.0
         self.history: list[list[float]] = []
         self.generator, self.critic = build_networks(config, seed, device)
-        self.average = build_networks(config, seed, device)[0].requires_grad_(False)
-        self.average.load_state_dict(self.generator.state_dict())
+        self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self.generator_weights = [p for p in self.generator.parameters() if p.requires_grad]
         self.critic_weights = list(self.critic.parameters())
-        betas = config.adam_betas
-        self.generator_optimiser = torch.optim.Adam(learning_rates(self.generator, config.lr_generator, config.equalised), betas=betas, fused=True)
-        self.critic_optimiser = torch.optim.Adam(learning_rates(self.critic, config.lr_discriminator, config.equalised), betas=betas, fused=True)
+        self.generator_optimiser = _adam(self.generator, config.lr_generator, config, device)
+        self.critic_optimiser = _adam(self.critic, config.lr_discriminator, config, device)
+        self.loss = build_loss(config, device)
         self.random = torch.Generator(device).manual_seed(seed)
         self.data = ImageStream(images, config.batch_size, config.flips, device, self.random)
-        self.sample_inputs = _sample_inputs(self.generator, seed, device)
+        self.sample_inputs = sample_inputs(self.generator, seed, device)
+        self.real_distance = real_distance(images)
         self.last_critic: CriticLoss | None = None
         self.last_generator: Tensor | None = None
+        if device.startswith("cuda"):
+            self.critic_step, self.generator_step = GraphedStep(self.critic_step), GraphedStep(self.generator_step)
 
     def step(self) -> None:
-        """n_critic critic steps, one generator step, one step of the moving average."""
-        for _ in range(self.config.n_critic):
-            self.last_critic = self.critic_step(self.data.next_batch(), *self.draw_inputs(), self.draw_mix())
-        self.last_generator = self.generator_step(*self.draw_inputs())
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - self.config.ema_decay)
+        """n_critic critic steps, one generator step with one step of the moving average."""
+        for turn in range(self.config.n_critic):
+            regularised = self.loss.critic_regularised(self.steps * self.config.n_critic + turn)
+            real = self.data.next_batch()
+            self.last_critic = self.critic_step(real, *self.draw_inputs(), self.draw_uniform(self.loss.critic_draws), regularised=regularised)
+        regularised = self.loss.generator_regularised(self.steps)
+        self.last_generator = self.generator_step(*self.draw_inputs(), self.draw_uniform(self.loss.generator_draws), regularised=regularised)
         self.steps += 1
 
-    def critic_step(self, real: Tensor, latents: Tensor, noise: Tensor, mix: Tensor) -> CriticLoss:
+    def critic_step(self, real: Tensor, latents: Tensor, noise: Tensor, draws: Tensor, regularised: bool = False) -> CriticLoss:
         """Descend the critic's loss on one batch of real images and one of the generator's."""
         self.critic.update_spectral_norms()
         with self.autocast():
             with torch.no_grad():
                 fake = self.generator(latents, noise)
-            terms = critic_loss(self.critic, real, fake, mix, self.config.gradient_penalty, self.config.drift_penalty)
+            terms = self.loss.critic(self.critic, real, fake, draws, regularised)
         _descend(terms.loss, self.critic_optimiser, self.critic_weights)
+        terms = replace(terms, **{field.name: getattr(terms, field.name).detach() for field in fields(terms)})
+        self.loss.after_step(terms)
         return terms
 
-    def generator_step(self, latents: Tensor, noise: Tensor) -> Tensor:
-        """Descend the generator's loss on one batch."""
+    def generator_step(self, latents: Tensor, noise: Tensor, draws: Tensor, regularised: bool = False) -> Tensor:
+        """Descend the generator's loss on one batch, and move the average."""
         with self.autocast():
-            loss = generator_loss(self.critic, self.generator(latents, noise))
+            loss = self.loss.generator(self.generator, self.critic, latents, noise, draws, regularised)
         _descend(loss, self.generator_optimiser, self.generator_weights)
-        return loss
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - self.config.ema_decay)
+        return loss.detach()
 
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.split(":")[0], dtype=self.dtype or torch.bfloat16, enabled=self.dtype is not None)
@@ -145,36 +162,31 @@ class Trainer:
         sizes = self.generator.latent_size, self.generator.noise_size
         return tuple(torch.randn(self.config.batch_size, size, generator=self.random, device=self.device) for size in sizes)
 
-    def draw_mix(self) -> Tensor:
-        """Where between real and fake the gradient is looked at."""
-        return torch.rand(self.config.batch_size, generator=self.random, device=self.device)
+    def draw_uniform(self, count: int) -> Tensor:
+        """``count`` numbers from 0 to 1 for each image of a batch."""
+        return torch.rand(self.config.batch_size, count, generator=self.random, device=self.device)
 
-    def log(self) -> None:
-        """Append this step's row to the history; raise TrainingError where a value is not finite."""
-        terms, loss = self.last_critic, self.last_generator
-        values = torch.stack([loss, terms.loss, terms.score_real, terms.score_fake, terms.gradient_penalty, terms.gradient_norm]).detach().tolist()
-        self._require_finite(values)
+    @torch.no_grad()
+    def samples(self) -> np.ndarray:
+        """uint8 (24, R, R, 3): the moving average's images of the same latents as ever."""
+        with self.autocast():
+            return to_bytes(self.average(*self.sample_inputs))
+
+    def log(self) -> list[float]:
+        """Append this step's row to the history."""
+        terms = self.last_critic
+        values = torch.stack([self.last_generator, terms.loss, terms.score_real, terms.score_fake, terms.gradient_penalty, terms.gradient_norm]).tolist()
         self.history.append([self.steps, round(self.steps / self.steps_per_epoch, 4), *values])
+        return self.history[-1]
 
-    def check_health(self) -> None:
-        """Raise TrainingError where a loss is not finite or the critic has run away; the history stays as it is."""
-        values = torch.stack([self.last_generator, self.last_critic.loss, self.last_critic.gradient_penalty]).detach().tolist()
-        self._require_finite(values)
-        if values[-1] > RUNAWAY_PENALTY:
-            calm = [row[0] for row in self.history if row[HISTORY_COLUMNS.index("gradient_penalty")] < 1]
-            since = f"it was last below 1 at step {calm[-1]}" if calm else "it never was below 1"
-            raise TrainingError(
-                f"The critic has run away: its gradient penalty is {values[-1]:,.0f} at step {self.steps} ({since}), and what the generator learns from it "
-                "is no longer images. Lower gan.lr_generator and gan.lr_discriminator, or end gan.steps before."
-            )
-
-    def _require_finite(self, values: Sequence[float]) -> None:
-        if not all(map(math.isfinite, values)):
-            good = f"the last finite losses were seen at step {self.history[-1][0]}" if self.history else "no step was finite"
-            raise TrainingError(
-                f"The GAN's losses are no longer finite numbers at step {self.steps} ({good}): lower gan.lr_generator or gan.lr_discriminator, "
-                "or set gan.precision to float32. The last checkpoint is from before."
-            )
+    @torch.no_grad()
+    def vitals(self) -> Vitals:
+        """What a look at the training's health sees; the diversity is that of the generator itself, which collapses long before its average."""
+        with self.autocast():
+            images = self.generator(*self.sample_inputs)
+            score = self.critic(images).mean()
+        diversity = mean_distance(images.clamp(-1, 1)) / self.real_distance
+        return Vitals(self.last_generator, self.last_critic.loss, self.last_critic.gradient_penalty, score, diversity)
 
     def state(self, seconds: float) -> dict[str, Any]:
         """Everything that the rest of the training depends on."""
@@ -187,6 +199,7 @@ class Trainer:
             "critic": self.critic.state_dict(),
             "generator_optimiser": self.generator_optimiser.state_dict(),
             "critic_optimiser": self.critic_optimiser.state_dict(),
+            "loss": self.loss.state(),
             "random": self.random.get_state(),
             "data": self.data.state(),
         }
@@ -194,17 +207,25 @@ class Trainer:
     def load_state(self, state: dict[str, Any]) -> None:
         """Go back to a saved ``state``."""
         self.steps, self.seconds_before, self.history = state["steps"], state["seconds"], state["history"]
+        self.last_good = self.steps
         for name in ("generator", "average", "critic", "generator_optimiser", "critic_optimiser"):
             getattr(self, name).load_state_dict(state[name])
+        for name in ("loss", "data"):
+            getattr(self, name).load_state(state[name])
         self.random.set_state(state["random"].cpu())
-        self.data.load_state(state["data"])
 
 
 def _descend(loss: Tensor, optimiser: torch.optim.Optimizer, weights: Sequence[Tensor]) -> None:
     """One optimiser step on the gradient of ``loss`` by ``weights`` alone: the other network's gradients are never computed."""
     for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
-        weight.grad = gradient
+        # fused Adam walks through both as they lie in memory: another layout would give every weight another one's gradient
+        weight.grad = gradient if gradient.stride() == weight.stride() else torch.empty_like(weight).copy_(gradient)
     optimiser.step()
+
+
+def _adam(network: nn.Module, rate: float, config: params.Gan, device: str) -> torch.optim.Adam:
+    groups = learning_rates(network, rate, config.equalised)
+    return torch.optim.Adam(groups, betas=config.adam_betas, fused=True, capturable=device.startswith("cuda"))
 
 
 def learning_rates(network: nn.Module, rate: float, equalised: bool) -> list[dict[str, Any]]:
@@ -225,47 +246,6 @@ def learning_rates(network: nn.Module, rate: float, equalised: bool) -> list[dic
     return [{"params": [p for p in trained if factors[id(p)] == factor], "lr": rate * factor} for factor in dict.fromkeys(factors[id(p)] for p in trained)]
 
 
-class ImageStream:
-    """Endless batches of shuffled training images, which lie on the device as uint8."""
-
-    def __init__(self, images: np.ndarray, batch_size: int, flips: str, device: str, random: torch.Generator):
-        self.images = torch.from_numpy(images).to(device)
-        self.batch_size, self.flips, self.random = batch_size, flips, random
-        self.order = torch.empty(0, dtype=torch.int64, device=device)
-        self.position = 0
-
-    def next_batch(self) -> Tensor:
-        """(B, 3, R, R) float32 from -1 to 1, channels-last; every image comes once before any comes again."""
-        while len(self.order) - self.position < self.batch_size:
-            shuffled = torch.randperm(len(self.images), generator=self.random, device=self.images.device)
-            self.order, self.position = torch.cat([self.order[self.position :], shuffled]), 0
-        chosen = self.order[self.position : self.position + self.batch_size]
-        self.position += self.batch_size
-        return self._mirror(to_float(self.images[chosen]))
-
-    def _mirror(self, batch: Tensor) -> Tensor:
-        for axis in {"none": (), "horizontal": (3,), "both": (3, 2)}[self.flips]:
-            heads = torch.rand(len(batch), 1, 1, 1, generator=self.random, device=batch.device) < 0.5
-            batch = torch.where(heads, batch.flip(axis), batch)
-        return batch
-
-    def state(self) -> dict[str, Any]:
-        return {"order": self.order, "position": self.position}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        self.order, self.position = state["order"].to(self.order.device), state["position"]
-
-
-def to_float(images: Tensor) -> Tensor:
-    """uint8 (N, R, R, 3) to float32 (N, 3, R, R) from -1 to 1; channels-last without a copy."""
-    return images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
-
-
-def to_bytes(images: Tensor) -> np.ndarray:
-    """Float (N, 3, R, R) from -1 to 1 to uint8 (N, R, R, 3); what lies outside is cut off."""
-    return images.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
-
-
 # --- how long, and what of ----------------------------------------------------------------------
 
 
@@ -283,9 +263,8 @@ def total_steps(config: params.Gan, images: int) -> int:
 def training_fingerprint(images: np.ndarray, config: params.Gan, device: str, seed: int) -> str:
     """Equal for trainings that may go on from each other's checkpoints."""
     values = {key: value for key, value in config.model_dump(mode="json").items() if key not in WITHOUT_EFFECT}
-    content = hashlib.sha256(images).hexdigest()
-    start = [file_digest(path) for path in _initial_files(config)]
-    return digest(values, seed, device.split(":")[0], images.shape, content, start, source_digest(CODE))
+    start = [file_digest(path) for path in initial_files(config)]
+    return digest(values, seed, device.split(":")[0], array_digest(images), start, source_digest(TRAINING_CODE))
 
 
 def _checked(images: np.ndarray, config: params.Gan) -> np.ndarray:
@@ -298,141 +277,14 @@ def _checked(images: np.ndarray, config: params.Gan) -> np.ndarray:
 
 
 @contextmanager
-def _matrix_precision(device: str) -> Iterator[None]:
-    """TF32 for what autocast leaves in float32 on CUDA; as it was afterwards."""
-    before = torch.get_float32_matmul_precision()
+def fast_arithmetic(device: str) -> Iterator[None]:
+    """On CUDA: TF32 for what autocast leaves in float32, and the fastest convolution algorithms; as it was afterwards."""
+    precision, benchmark = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
     if device.startswith("cuda"):
         torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
-
-
-# --- networks -----------------------------------------------------------------------------------
-
-
-def build_networks(config: params.Gan, seed: int, device: str) -> tuple[Generator, Discriminator]:
-    """Both networks with weights drawn from ``seed`` (the same on any device), or read from ``config.initial_weights``."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        generator, critic = _empty_networks(config)
-    for network, path in zip((generator, critic), _initial_files(config), strict=False):
-        _load_weights(network, path)
-    return tuple(network.to(device, memory_format=torch.channels_last) for network in (generator, critic))
-
-
-def _empty_networks(config: params.Gan) -> tuple[Generator, Discriminator]:
-    generator = Generator(config.resolution, config.channel_scale, config.style_order, config.rgb)
-    return generator, Discriminator(config.resolution, config.channel_scale, config.spectral_norm)
-
-
-def _initial_files(config: params.Gan) -> list[Path]:
-    if config.initial_weights is None:
-        return []
-    given = Path(config.initial_weights).expanduser()
-    folder = given if given.exists() else ROOT / given  # a job's working folder is not the reader's
-    return [require(folder / f"{name}.safetensors", "gan") for name in ("generator", "discriminator")]
-
-
-def load_generator(directory: Path | str, config: params.Gan, device: str) -> Generator:
-    """The trained generator (moving average) of ``directory``; raises MissingStageError where there is none."""
-    return _load_trained(_empty_networks(config)[0], Path(directory) / "generator.safetensors", device)
-
-
-def load_discriminator(directory: Path | str, config: params.Gan, device: str) -> Discriminator:
-    """The trained critic of ``directory``; raises MissingStageError where there is none."""
-    return _load_trained(_empty_networks(config)[1], Path(directory) / "discriminator.safetensors", device)
-
-
-def _load_trained(network: nn.Module, path: Path, device: str) -> Any:
-    _load_weights(network, require(path, "gan"))
-    return network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
-
-
-def _load_weights(network: nn.Module, path: Path) -> None:
-    try:
-        network.load_state_dict(load_file(path))
-    except RuntimeError as error:
-        raise TrainingError(
-            f"The weights in {path} were trained with another gan.resolution, channel_scale or spectral_norm: run the stage 'gan' anew ({_first_line(error)})."
-        ) from None
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[min(1, len(lines) - 1)].strip()
-
-
-# --- files --------------------------------------------------------------------------------------
-
-
-def write_weights(trainer: Trainer, directory: Path) -> None:
-    """generator.safetensors (the moving average) and discriminator.safetensors."""
-    for name, network in (("generator", trainer.average), ("discriminator", trainer.critic)):
-        with atomic_path(directory / f"{name}.safetensors") as temporary:
-            save_file({key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}, temporary)
-
-
-def write_history(rows: list[list[float]], directory: Path) -> pd.DataFrame:
-    """history.csv as a whole, so that a resumed training repeats no row."""
-    history = pd.DataFrame(rows, columns=HISTORY_COLUMNS).astype({"step": int})
-    write_table(directory / "history.csv", history)
-    return history
-
-
-def write_samples(trainer: Trainer, directory: Path) -> Path:
-    """A grid of the moving average's images of the same latents as ever, as PNG."""
-    with torch.no_grad(), trainer.autocast():
-        images = to_bytes(trainer.average(*trainer.sample_inputs))
-    columns, rows = GRID
-    side = images.shape[1]
-    grid = images.reshape(rows, columns, side, side, 3).swapaxes(1, 2).reshape(rows * side, columns * side, 3)
-    path = directory / "samples" / f"step-{trainer.steps:07d}.png"
-    with atomic_path(path) as temporary:
-        Image.fromarray(grid).save(temporary)
-    return path
-
-
-def _sample_inputs(generator: Generator, seed: int, device: str) -> tuple[Tensor, Tensor]:
-    random = torch.Generator().manual_seed(SAMPLE_SEED + seed)
-    count = GRID[0] * GRID[1]
-    return tuple(torch.randn(count, size, generator=random).to(device) for size in (generator.latent_size, generator.noise_size))
-
-
-class Sitting:
-    """The time that training takes, over all its sittings; in real images that the critic saw, by the thousand."""
-
-    def __init__(self, trainer: Trainer):
-        self.trainer, self.steps_before = trainer, trainer.steps
-        self.began = self.saved_at = time.monotonic()
-
-    def seconds(self) -> float:
-        return self.trainer.seconds_before + time.monotonic() - self.began
-
-    def minutes_since_saved(self) -> float:
-        return (time.monotonic() - self.saved_at) / 60
-
-    def saved(self) -> None:
-        self.saved_at = time.monotonic()
-
-    def seconds_per_kimg(self) -> float:
-        images = (self.trainer.steps - self.steps_before) * self.images_per_step()
-        return (time.monotonic() - self.began) / max(1, images) * 1000
-
-    def images_per_step(self) -> int:
-        return self.trainer.config.batch_size * self.trainer.config.n_critic
-
-    def summary(self, config: params.Gan, device: str) -> dict[str, Any]:
-        """What timing.json says: seconds of all sittings, images, s/kimg, and where and how it ran."""
-        images = self.trainer.steps * self.images_per_step()
-        return {
-            "seconds": round(self.seconds(), 1),
-            "steps": self.trainer.steps,
-            "images": images,
-            "seconds_per_kimg": round(self.seconds() / images * 1000, 2),
-            "device": describe_device(device),
-            "threads": config.threads,
-            "precision": "float32" if self.trainer.dtype is None else str(self.trainer.dtype).removeprefix("torch."),
-            "cpu_cores": os.cpu_count(),
-        }
+        torch.set_float32_matmul_precision(precision)
+        torch.backends.cudnn.benchmark = benchmark

@@ -18,8 +18,9 @@ from matplotlib.patches import Patch
 
 from helpers.params import Params
 from helpers.report.style import OVERALL, SPLITS, TARGET, arm_colours, metric_name, styled
+from helpers.report.tables import FEATURE_NAMES, MEASURE_NAMES, measure_name
 
-INK, FAINT = "#222222", "#8A8A8A"
+INK, FAINT, SYNTHETIC = "#222222", "#8A8A8A", "#009E73"
 
 
 # --- pictures -----------------------------------------------------------------------------------
@@ -285,6 +286,61 @@ def _bins_with_edge(values: np.ndarray, edge: float) -> np.ndarray:
     return edge + width * np.arange(np.floor((low - edge) / width - 1e-9), np.floor((high - edge) / width) + 2)
 
 
+@styled
+def filter_sweep(sweep: pd.DataFrame, keep_fraction: float) -> Figure:
+    """Each measure over the share of images that the filter keeps, beside what held-out real images reach.
+
+    ``sweep`` is synthetic/seed-<g>/filter-sweep.csv: lines are means over the draws, bands their middle 95 %.
+    """
+    kept, real = sweep[sweep["set"] == "kept"], sweep[sweep["set"] == "real"]
+    figure = Figure(figsize=(9, 4.8))
+    panels = figure.subplots(2, 3, sharex=True)
+    for axes, (measure, (_, better)) in zip(panels.T.flat, MEASURE_NAMES.items(), strict=True):
+        steps, floor = kept[kept["measure"] == measure].sort_values("fraction"), real[real["measure"] == measure]
+        places = 100 * steps["fraction"]
+        axes.fill_between(places, steps["low"], steps["high"], color=SYNTHETIC, alpha=0.2, linewidth=0)
+        axes.plot(places, steps["value"], "o-", color=SYNTHETIC, markersize=4)
+        for row in floor.itertuples():
+            axes.axhspan(row.low, row.high, color=FAINT, alpha=0.2, linewidth=0)
+            axes.axhline(row.value, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+        axes.axvline(100 * keep_fraction, color=INK, linewidth=0.8, linestyle=":")
+        if better == "higher":
+            axes.set_ylim(bottom=0)
+        axes.set_title(f"{_capital(measure_name(measure, sweep['features'].iloc[0]))} ({better} is better)", fontsize=9)
+    for axes in panels[-1]:
+        axes.set_xlabel("share of images kept, %")
+        axes.set_xticks(range(20, 101, 20))
+    handles = [
+        Line2D([], [], color=SYNTHETIC, marker="o", markersize=4, label="best synthetic images"),
+        Line2D([], [], color=INK, linewidth=1, linestyle=(0, (4, 3)), label="held-out real images"),
+        Line2D([], [], color=INK, linewidth=0.8, linestyle=":", label="this run's filter"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def closest_pairs(images: np.ndarray, real: np.ndarray, pairs: pd.DataFrame, policy: str = "show") -> Figure:
+    """The synthetic images nearest to a training image, above that image, veiled as ``policy`` says; the numbers are distances.
+
+    ``images`` and ``real`` are uint8 (N, R, R, 3), ``pairs`` is synthetic/seed-<g>/memorisation-pairs.csv; a training image is turned as its
+    column mirrored says: 1 left and right, 2 top and bottom, 3 both.
+    """
+    rows: dict[str, Sequence[np.ndarray]] = {}
+    notes = {}
+    for space, part in pairs.groupby("space", sort=False):
+        where = "features" if space in FEATURE_NAMES else "pixels"
+        below = f"Nearest training image by {where}"
+        rows[f"Synthetic ({where})"] = [images[index] for index in part["synthetic_index"]]
+        turned = [real[row.training_index, :: 1 - 2 * (row.mirrored // 2), :: 1 - 2 * (row.mirrored % 2)] for row in part.itertuples()]
+        rows[below] = veil(turned, policy)
+        notes[below] = [_significant(distance) for distance in part["distance"]]
+    return image_rows(rows, notes)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 # --- classifier ---------------------------------------------------------------------------------
 
 
@@ -459,6 +515,15 @@ def _same_limits(row) -> None:
         axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
 
 
+def _lesion_legend(figure: Figure, colour: str) -> None:
+    """Filled: test images whose lesion was trained on; hollow: of new lesions."""
+    handles = [
+        Line2D([], [], color=colour, marker="o", markerfacecolor=fill, linestyle="", markersize=6, label=label)
+        for fill, label in ((colour, "lesion also in training"), ("white", "lesion new to the classifier"))
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+
+
 @styled
 def seen_unseen(table: pd.DataFrame, target: str) -> Figure:
     """Accuracy and the target class's recall on test lesions that were, and were not, photographed in the training set.
@@ -481,11 +546,7 @@ def seen_unseen(table: pd.DataFrame, target: str) -> Figure:
         axes.locator_params(axis="x", nbins=6)
     panels[0].set_yticks(range(len(arms)), arms)
     panels[0].set_ylim(len(arms) - 0.5, -0.5)
-    handles = [
-        Line2D([], [], color=INK, marker="o", markerfacecolor=fill, linestyle="", markersize=6, label=label)
-        for fill, label in ((INK, "lesion also in training"), ("white", "lesion new to the classifier"))
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    _lesion_legend(figure, INK)
     return figure
 
 
@@ -498,7 +559,8 @@ def forest(
 ) -> Figure:
     """Differences to the reference arm in points with their intervals, a panel per metric; the band is the smallest effect of interest.
 
-    ``comparisons`` is evaluation/comparisons.csv; a row without an interval is drawn as its point alone.
+    ``comparisons`` is evaluation/comparisons.csv; a row without an interval is drawn as its point alone. Squares of primary contrasts are
+    filled, those of exploratory ones hollow.
     """
     rows = comparisons[comparisons["metric"].isin(metrics)]
     if rows.empty:
@@ -506,7 +568,7 @@ def forest(
     arms = list(dict.fromkeys(rows["arm"]))
     colours = arm_colours([*rows["reference"], *arms])
     shown = [metric for metric in metrics if metric in set(rows["metric"])]
-    figure = Figure(figsize=(9, 0.95 + 0.36 * len(arms)))
+    figure = Figure(figsize=(9, 1.2 + 0.36 * len(arms)))
     panels = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0]
     for axes, metric in zip(panels, shown, strict=True):
         if smallest_effect:
@@ -516,7 +578,8 @@ def forest(
             for _, row in rows[(rows["arm"] == arm) & (rows["metric"] == metric)].iterrows():
                 if np.isfinite(row["low"]) and np.isfinite(row["high"]):
                     axes.plot([100 * row["low"], 100 * row["high"]], [place, place], color=colours[arm], linewidth=2, solid_capstyle="butt")
-                axes.plot(100 * row["difference"], place, "s", color=colours[arm], markersize=5.5)
+                fill = colours[arm] if row.get("role") == "primary" else "white"
+                axes.plot(100 * row["difference"], place, "s", markerfacecolor=fill, markeredgecolor=colours[arm], markeredgewidth=1.4, markersize=5.5)
         axes.set_title(metric_name(metric, target), fontsize=9)
         axes.set_xlabel(f"points above {rows['reference'].iloc[0]}")
         axes.grid(False, axis="y")
@@ -524,7 +587,15 @@ def forest(
     panels[0].set_xlim(-widest, widest)
     panels[0].set_yticks(range(len(arms)), arms)
     panels[0].set_ylim(len(arms) - 0.5, -0.5)
+    figure.legend(handles=_role_handles(rows), loc="outside lower center", ncols=2)
     return figure
+
+
+def _role_handles(rows: pd.DataFrame) -> list[Line2D]:
+    """Keys of the filled and hollow squares that are there."""
+    roles = set(rows["role"]) if "role" in rows else {"exploratory"}
+    fills = {"primary": INK, "exploratory": "white"}
+    return [Line2D([], [], marker="s", linestyle="", markerfacecolor=fills[role], markeredgecolor=INK, label=role) for role in fills if role in roles]
 
 
 @styled
@@ -543,3 +614,189 @@ def _significant(value: float) -> str:
 
 def _wrapped(text: str, width: int) -> str:
     return textwrap.fill(text, width, break_long_words=False)
+
+
+# --- evaluation ---------------------------------------------------------------------------------
+
+
+@styled
+def named_contrasts(contrasts: pd.DataFrame, metrics: pd.DataFrame, smallest_effect: float, metric: str = "target_recall") -> Figure:
+    """The contrasts named beforehand on one metric, in points: a dot per replicate, the interval thick, the bootstrap's thin below it.
+
+    ``contrasts`` and ``metrics`` are the tables of evaluation/. Without an interval the dots stand alone.
+    """
+    rows = contrasts[contrasts["metric"] == metric]
+    if rows.empty:
+        return empty("The run has none of the arms that the contrasts named beforehand need.")
+    values = metrics.pivot_table(index="replicate", columns="arm", values=metric)
+    colours = arm_colours([*rows["arm"], *rows["reference"]])
+    figure = Figure(figsize=(9, 1.2 + 0.5 * len(rows)))
+    axes = figure.subplots()
+    axes.axvspan(-100 * smallest_effect, 100 * smallest_effect, color="#F0F0F0", zorder=0)
+    axes.axvline(0, color=FAINT, linewidth=1)
+    for place, (_, row) in enumerate(rows.iterrows()):
+        colour = colours[row["arm"]]
+        lifted = place - 0.2 * np.isfinite(row["low"])  # dots stand above an interval, and in its place where there is none
+        axes.plot(100 * (values[row["arm"]] - values[row["reference"]]), [lifted] * len(values), "o", color=colour, alpha=0.5, markersize=5, markeredgewidth=0)
+        for low, high, offset, width in (("low", "high", 0, 2.4), ("bootstrap_low", "bootstrap_high", 0.22, 0.9)):
+            if np.isfinite(row[low]):
+                axes.plot([100 * row[low], 100 * row[high]], [place + offset] * 2, color=colour, linewidth=width, solid_capstyle="butt")
+        if np.isfinite(row["low"]):
+            fill = colour if row["role"] == "primary" else "white"
+            axes.plot(100 * row["difference"], place, "s", markerfacecolor=fill, markeredgecolor=colour, markeredgewidth=1.4, markersize=7)
+    widest = max(5, *(abs(value) for value in axes.get_xlim()))
+    axes.set_xlim(-widest, widest)
+    axes.set_yticks(range(len(rows)), [f"{row.arm} \N{MINUS SIGN} {row.reference}\n({row.role})" for row in rows.itertuples()])
+    axes.set_ylim(len(rows) - 0.4, -0.5)
+    axes.set_xlabel(f"difference in {metric_name(metric).lower()}, points")
+    axes.grid(False, axis="y")
+    handles = [Line2D([], [], color=INK, marker="o", alpha=0.5, markersize=5, linestyle="", markeredgewidth=0, label="one replicate")]
+    if rows["low"].notna().any():
+        handles.append(Line2D([], [], color=INK, linewidth=2.4, marker="s", label="interval"))
+        handles.append(Line2D([], [], color=INK, linewidth=0.9, label="the same by bootstrap"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+@styled
+def discrimination(curves: pd.DataFrame, target: str) -> Figure:
+    """ROC and precision-recall curves of the target: the mean over replicates as a line, each replicate faint.
+
+    ``curves`` is evaluation/curves.csv.
+    """
+    if curves.empty:
+        return empty(f"The test images have no {target}, or nothing else.")
+    colours = arm_colours(curves["arm"])
+    figure = Figure(figsize=(9, 4.3))
+    panels = figure.subplots(1, 2)
+    labels = {"roc": ("1 - specificity, %", "sensitivity, %"), "precision_recall": ("recall (sensitivity), %", "precision, %")}
+    for axes, (name, (x, y)) in zip(panels, labels.items(), strict=True):
+        part = curves[curves["curve"] == name]
+        _mean_lines(axes, part, "x", "y", colours)
+        axes.set_xlabel(x.replace("-", "\N{MINUS SIGN}"))
+        axes.set_ylabel(y)
+        axes.set_xlim(-1, 101)
+        axes.set_ylim(0, 102)
+    panels[0].plot([0, 100], [0, 100], color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)))
+    panels[0].set_title(f"ROC, {target}")
+    panels[1].set_title(f"Precision and recall, {target}")
+    figure.legend(handles=[Line2D([], [], color=colour, label=arm) for arm, colour in colours.items()], loc="outside lower center", ncols=6)
+    return figure
+
+
+def _mean_lines(axes, table: pd.DataFrame, x: str, y: str, colours: Mapping[str, str]) -> None:
+    """Per arm a faint line per replicate (where they are few) and their mean, shares in percent."""
+    few = len(table[["arm", "replicate"]].drop_duplicates()) <= 15
+    for arm, part in table.groupby("arm", sort=False):
+        wide = 100 * part.pivot_table(index=x, columns="replicate", values=y)
+        if few and wide.shape[1] > 1:
+            axes.plot(100 * wide.index, wide, color=colours[arm], linewidth=0.6, alpha=0.3)
+        axes.plot(100 * wide.index, wide.mean(axis=1), color=colours[arm], linewidth=1.8)
+
+
+@styled
+def reliability(bins: pd.DataFrame, target: str) -> Figure:
+    """Reliability diagram: how often it is so against how probable it was called, of the predicted class and of the target.
+
+    ``bins`` is evaluation/reliability.csv. Lines join the bins with all replicates added, dots grow with the images in them.
+    """
+    colours = arm_colours(bins["arm"])
+    figure = Figure(figsize=(9, 4.5))
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    for axes, (of, title) in zip(panels, {"predicted class": "Predicted class", "target": f"Probability of {target}"}.items(), strict=True):
+        part = bins[bins["probability_of"] == of]
+        axes.plot([0, 100], [0, 100], color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)))
+        for arm, rows in part.groupby("arm", sort=False):
+            added = rows.assign(p=rows["images"] * rows["probability"], f=rows["images"] * rows["frequency"]).groupby("bin_from")[["images", "p", "f"]].sum()
+            x, y = 100 * added["p"] / added["images"], 100 * added["f"] / added["images"]
+            axes.plot(x, y, color=colours[arm], linewidth=1.2, alpha=0.8)
+            axes.scatter(x, y, s=6 + 110 * np.sqrt(added["images"] / added["images"].sum()), color=colours[arm], alpha=0.75, linewidths=0)
+        axes.set_title(title)
+        axes.set_xlabel("probability, %")
+    panels[0].set_ylabel("how often it was so, %")
+    panels[0].set_xlim(-3, 103)
+    panels[0].set_ylim(-3, 103)
+    figure.legend(handles=[Line2D([], [], color=colour, marker="o", label=arm) for arm, colour in colours.items()], loc="outside lower center", ncols=6)
+    return figure
+
+
+@styled
+def decision_curve(table: pd.DataFrame, target: str) -> Figure:
+    """Net benefit over threshold probabilities, per 100 images: the mean of each arm, its interval as a band where few arms leave it legible.
+
+    ``table`` is evaluation/decision_curve.csv. The dashed line acts on every image, the line at zero on none.
+    """
+    if table.empty:
+        return empty(f"The classifiers know no class {target}.")
+    colours = arm_colours(table["arm"])
+    figure = Figure(figsize=(9, 3.9))
+    axes = figure.subplots()
+    everyone = table.drop_duplicates("threshold")
+    axes.plot(100 * everyone["threshold"], 100 * everyone["act_on_all"], color=INK, linewidth=1, linestyle=(0, (4, 3)))
+    axes.axhline(0, color=FAINT, linewidth=1)
+    for arm, part in table.groupby("arm", sort=False):
+        if len(colours) <= 3:
+            axes.fill_between(100 * part["threshold"], 100 * part["low"], 100 * part["high"], color=colours[arm], alpha=0.1, linewidth=0)
+        axes.plot(100 * part["threshold"], 100 * part["mean"], color=colours[arm], linewidth=1.8)
+    top = 100 * table[["mean", "act_on_all"]].max(axis=None)
+    axes.set_ylim(-0.25 * top, 1.25 * top)
+    axes.set_xlim(0, 100 * table["threshold"].max())
+    axes.set_xlabel(f"threshold probability of {target} from which one acts, %")
+    axes.set_ylabel("net benefit per 100 images")
+    handles = [Line2D([], [], color=colour, label=arm) for arm, colour in colours.items()]
+    handles.append(Line2D([], [], color=INK, linewidth=1, linestyle=(0, (4, 3)), label="act on all"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=6)
+    return figure
+
+
+@styled
+def recall_gap(leak: pd.DataFrame, arm: str) -> Figure:
+    """One arm's recall of every class on lesions that were trained on (filled) and that are new (hollow); right, the gap with its interval.
+
+    ``leak`` is evaluation/leak.csv.
+    """
+    rows = leak[leak["arm"] == arm].reset_index(drop=True)
+    if rows.empty:
+        return empty("No class has both lesions that were trained on and new ones, or the data do not name lesions.")
+    colour = arm_colours(leak["arm"])[arm]
+    figure = Figure(figsize=(9, 1.3 + 0.34 * len(rows)))
+    recall, gap = figure.subplots(1, 2, sharey=True)
+    gap.axvline(0, color=FAINT, linewidth=1)
+    for place, row in rows.iterrows():
+        recall.plot([100 * row["unseen_recall"], 100 * row["seen_recall"]], [place] * 2, color=colour, linewidth=2, alpha=0.45)
+        for column, fill in (("seen_recall", colour), ("unseen_recall", "white")):
+            recall.plot(100 * row[column], place, "o", markerfacecolor=fill, markeredgecolor=colour, markersize=7, markeredgewidth=1.5)
+        gap.plot([100 * row["low"], 100 * row["high"]], [place] * 2, color=colour, linewidth=2, solid_capstyle="butt")
+        gap.plot(100 * row["difference"], place, "s", markerfacecolor="white", markeredgecolor=colour, markeredgewidth=1.4, markersize=5.5)
+    recall.set_yticks(range(len(rows)), [f"{row['class']} ({row['seen_images']:,} / {row['unseen_images']:,})" for _, row in rows.iterrows()])
+    recall.set_ylim(len(rows) - 0.5, -0.5)
+    recall.set_title(f"Recall of {arm}, %")
+    gap.set_title("Seen less unseen, points")
+    widest = min(100, max(10, *(abs(value) for value in gap.get_xlim())))
+    gap.set_xlim(-widest, widest)
+    _lesion_legend(figure, colour)
+    return figure
+
+
+@styled
+def external_results(
+    external: pd.DataFrame, target: str, metrics: Sequence[str] = ("balanced_accuracy", "target_recall", "target_operating_recall", "target_roc_auc")
+) -> Figure:
+    """Means and intervals of every arm on the external test set, a panel per metric. ``external`` is evaluation/external.csv."""
+    arms = list(dict.fromkeys(external["arm"]))
+    colours = arm_colours(arms)
+    shown = [metric for metric in metrics if metric in set(external["metric"])]
+    figure = Figure(figsize=(9, 1 + 0.36 * len(arms)))
+    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    for axes, metric in zip(panels, shown, strict=True):
+        for _, row in external[external["metric"] == metric].iterrows():
+            place = arms.index(row["arm"])
+            axes.plot([100 * row["low"], 100 * row["high"]], [place] * 2, color=colours[row["arm"]], linewidth=2, solid_capstyle="butt")
+            axes.plot(100 * row["mean"], place, "s", color=colours[row["arm"]], markersize=5.5)
+        axes.set_title(_wrapped(metric_name(metric, target), 26), fontsize=9)
+        axes.set_xlabel("percent, not from zero")
+        axes.locator_params(axis="x", nbins=5)
+        axes.grid(False, axis="y")
+    panels[0].set_yticks(range(len(arms)), arms)
+    panels[0].set_ylim(len(arms) - 0.5, -0.5)
+    return figure

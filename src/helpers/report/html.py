@@ -6,12 +6,9 @@ cells.py and page_tables.py; they escape all that comes from data or parameters.
 """
 
 import base64
-import fcntl
 import hashlib
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +18,7 @@ import pandas as pd
 from markupsafe import Markup
 from nbformat import NotebookNode
 
-from helpers.files import write_json, write_text
+from helpers.files import locked, write_json, write_text
 from helpers.params import Params, departures
 from helpers.paths import ROOT, RunPaths, require
 from helpers.report import summary
@@ -263,8 +260,8 @@ class Page:
 
     def _public(self, text: str) -> str:
         """Text without the places of this machine."""
-        if self.params.data.root:
-            text = text.replace(str(self.params.data.root), "FOLDER_OF_HAM10000")
+        for folder, shown in ((self.params.data.root, "FOLDER_OF_HAM10000"), (self.params.data.external_root, "FOLDER_OF_THE_EXTERNAL_TEST_SET")):
+            text = text.replace(str(folder), shown) if folder else text
         return text.replace(f"{ROOT}/", "").replace(str(ROOT), ".")
 
     # after the notebooks
@@ -314,10 +311,8 @@ def _test_size(results: summary.Results) -> str:
 
 def _headline_note(results: summary.Results) -> str:
     confidence = f"{100 * results.params.evaluation.confidence:.0f} %"
-    if results.params.replicates < 2:
-        return (
-            "Every arm was trained once, so no difference between arms can be told from chance: the verdict is 'unclear'. Differences are in percentage points."
-        )
+    if results.params.replicates < 3:
+        return "No arm was trained three times, so no difference between arms can be told from chance: the verdict is 'unclear'. Differences are in percentage points."
     return f"This run: mean over {results.params.replicates} replicates. Differences are in percentage points, with {confidence} intervals; 'unclear' means that the interval contains zero."
 
 
@@ -362,7 +357,7 @@ def write_index(reports: Path | None = None) -> Path:
 
     if reports is None:
         from helpers.paths import REPORTS as reports
-    with _locked(reports / ".index.lock"):
+    with locked(reports / "index.html"):
         runs = []
         for path in sorted(reports.glob("*/summary.json")):
             try:
@@ -403,12 +398,3 @@ def _index_rows(runs: list[dict[str, Any]]) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file while in the block."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -20,7 +20,7 @@ WIDTH = 158
 GIVEN: dict[str, tuple[str, ...]] = {
     "01_eda": ("data", "report"),
     "02_gan_training": ("data", "gan", "compute", "gan_seed"),
-    "03_generation_filtering": ("data", "gan", "synthesis", "compute", "report", "gan_seed"),
+    "03_generation_filtering": ("data", "gan", "synthesis", "classifier", "compute", "report", "gan_seed", "judge"),
     "04_classifier_training": ("data", "gan", "synthesis", "classifier", "arms", "compute", "arm", "replicate"),
     "05_evaluation": ("data", "gan", "synthesis", "classifier", "arms", "replicates", "evaluation", "report"),
 }
@@ -28,6 +28,7 @@ JOBS_OWN = {
     "gan_seed": "which of gan.seeds this notebook works on",
     "arm": "which of the arms this notebook trains",
     "replicate": "which repetition of it, from 0",
+    "judge": "arm whose first classifier (notebook 04) gives its opinion on the images; None: none",
 }
 HEADER = "# The values of params/quick.yaml; change any and run all cells below."
 
@@ -35,7 +36,7 @@ HEADER = "# The values of params/quick.yaml; change any and run all cells below.
 def parameters_cell(notebook: str, params: Params, run: str = "quick") -> str:
     """The source of one notebook's parameters cell, a comment by every value."""
     values = params.as_dict()
-    own = {"gan_seed": params.gan.seeds[0], "arm": next(iter(params.arms)), "replicate": 0}
+    own = {"judge": params.judge, "gan_seed": params.gan.seeds[0], "arm": next(iter(params.arms)), "replicate": 0}
     lines = [HEADER, f"run = {_literal(run)}  # name of the run: its files lie in artifacts/{run}"]
     for name in GIVEN[notebook]:
         if name in JOBS_OWN:
@@ -72,8 +73,9 @@ def _line(code: str, meaning: str) -> list[str]:
 
 def _without_defaults(arm: Mapping[str, Any]) -> dict[str, Any]:
     """An arm without what it leaves at its default."""
-    kept = {key: value for key, value in arm.items() if value is not None and (key, value) != ("loss", "cross_entropy")}
-    return {key: {k: v for k, v in value.items() if v is not None} if isinstance(value, Mapping) else value for key, value in kept.items()}
+    defaults = {("loss", "cross_entropy"), ("rank", "critic")}
+    kept = {key: value for key, value in arm.items() if value is not None and (isinstance(value, Mapping) or (key, value) not in defaults)}
+    return {key: _without_defaults(value) if isinstance(value, Mapping) else value for key, value in kept.items()}
 
 
 def _literal(value: Any) -> str:

@@ -9,12 +9,11 @@ from typing import Any
 
 from helpers.errors import MissingStageError, ParameterError
 from helpers.files import file_digest, write_json
-from helpers.params import Params, flatten, load_params, validate
+from helpers.params import UNLIKE_RESULTS, Params, flatten, load_params, validate
 from helpers.paths import PARAMS, ROOT, RunPaths, require
 
 HELPERS = ROOT / "src" / "helpers"
 SOURCES = {".py", ".yaml", ".j2", ".css", ".js", ".mplstyle"}
-UNLIKE_RESULTS = ("description", "report.title", "data.root", "gan.checkpoint_minutes", "classifier.checkpoint_minutes")
 
 
 def read_params(run: RunPaths) -> Params:
@@ -69,8 +68,9 @@ def write_provenance(run: RunPaths, params: Params) -> dict[str, Any]:
 def public_parameters(params: Params) -> dict[str, Any]:
     """The parameters without the place of the data on this machine."""
     values = params.as_dict()
-    if values["data"].get("root"):
-        values["data"]["root"] = "(a folder of HAM10000)"
+    for name, shown in (("root", "(a folder of HAM10000)"), ("external_root", "(a folder of the external test set)")):
+        if values["data"].get(name):
+            values["data"][name] = shown
     return values
 
 

@@ -4,13 +4,14 @@ A word such as "better" stands only where an interval excludes zero.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
+from helpers.params import Params
 from helpers.report.style import metric_name
-from helpers.report.tables import percent, plain, points
+from helpers.report.tables import FEATURE_NAMES, MINUS, filter_outcome, measure_name, percent, plain, points
 
 
 def data_sentence(manifest: Mapping[str, Any]) -> str:
@@ -79,6 +80,115 @@ def filter_sentence(scores: pd.DataFrame, keep_fraction: float) -> str:
     return f"{text}; the cut lies at a score of {plain(kept.min())}. Kept images score {plain(kept.mean())} on average, those left out {plain(left.mean())}."
 
 
+def stability_sentence(stability: pd.DataFrame) -> str:
+    """How much the company in which images are scored matters to the filter."""
+    worst = math.floor(1000 * stability["rank_correlation"].min()) / 1000
+    kept = max(1, round(stability["keep_fraction"].iloc[0] * stability["images"].iloc[0]))
+    shared = f"{percent(stability['kept_by_both'].min(), kept)} to {percent(stability['kept_by_both'].max(), kept)} %"
+    return (
+        "An image's score depends on the real images that stand beside it in the critic's batch. With three different companies of them the ranks "
+        f"correlate by at least {worst:.3f}, and any two share {shared} of the {kept:,} images that they keep."
+    )
+
+
+def fidelity_sentence(fidelity: pd.DataFrame) -> str:
+    """What was compared with what, and how the synthetic images stand to the floor."""
+    first = fidelity.iloc[0]
+    features, n = first["features"], int(first["images"])
+    text = (
+        f"Each set is compared with the training images in {FEATURE_NAMES[features]} features, {n:,} images on either side, drawn {int(first['draws']):,} times. "
+        f"The Fréchet distance of so few images is biased upwards: it says something only beside others of the same size{'' if features == 'inception' else ', and is no FID'}."
+    )
+    distance = fidelity[fidelity["measure"] == "kernel_distance"].set_index("set")
+    if not {"real", "random"} <= set(distance.index):
+        return text
+    floor, fake = distance.loc["real"], distance.loc["random"]
+    place = "above" if fake["low"] > floor["high"] else "not clearly above"
+    name = measure_name("kernel_distance", features)
+    return (
+        f"{text} The floor is what held-out real images reach, here images {first['held_out']}: a {name} of {_digits(floor['low'])} to {_digits(floor['high'])} "
+        f"in 95 % of the draws. The synthetic images lie {place} it, at {_digits(fake['value'])} ({_digits(fake['low'])} to {_digits(fake['high'])})."
+    )
+
+
+def _digits(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits."""
+    return plain(float(f"{value:.{digits}g}"))
+
+
+def filter_effect_sentence(fidelity: pd.DataFrame, sweep: pd.DataFrame, keep_fraction: float) -> str:
+    """One sentence: what keeping the critic's best does to each measure, and what a stricter filter would do.
+
+    'improves' and 'worsens' stand only where the interval of the difference to random images excludes zero.
+    """
+    kept = fidelity[fidelity["set"] == "kept"]
+    if kept.empty or kept["difference_low"].isna().any():
+        return "Too few images were kept to compare them with as many at random."
+    outcomes: dict[str, list[str]] = {"improves": [], "worsens": [], "no difference shown": []}
+    for row in kept.itertuples():
+        name = measure_name(row.measure, row.features)
+        ends = f" ({_digits(row.difference_low, 2)} to {_digits(row.difference_high, 2)})"
+        outcome = filter_outcome(row.measure, row.difference_low, row.difference_high)
+        outcomes[outcome].append(name + ("" if outcome == "no difference shown" else ends))
+    said = [f"{verb} {_listed(outcomes[verb])}" for verb in ("improves", "worsens") if outcomes[verb]]
+    if outcomes["no difference shown"]:
+        said.append(f"shows no difference in {_listed(outcomes['no difference shown'])}")
+    against = f"Against as many images drawn at random ({int(kept['images'].iloc[0]):,} on either side), keeping the critic's best {100 * keep_fraction:.0f} %"
+    return f"{against} {_listed(said)}; {_sweep_clause(sweep)}."
+
+
+def _sweep_clause(sweep: pd.DataFrame) -> str:
+    steps = sweep[(sweep["set"] == "kept") & (sweep["measure"] == "kernel_distance") & sweep["difference_low"].notna()]
+    if steps.empty:
+        return "a sweep of the share that is kept needs more images"
+    outcomes = [filter_outcome("kernel_distance", row.difference_low, row.difference_high) for row in steps.itertuples()]
+    name = measure_name("kernel_distance", steps["features"].iloc[0])
+    low, high = (f"{100 * fraction:.0f} %" for fraction in (steps["fraction"].min(), steps["fraction"].max()))
+    better, worse = outcomes.count("improves"), outcomes.count("worsens")
+    if not better and not worse:
+        return f"no share from {low} to {high} changes the {name} by more than chance"
+    return f"of the {len(steps)} shares from {low} to {high}, {better} improve the {name} and {worse} worsen it by more than chance"
+
+
+def correlation_sentence(correlations: pd.DataFrame) -> str:
+    """Whether the critic's order agrees with nearness to the real images and with the baseline classifier."""
+    meaning = {"distance": ("images that it scores higher lie nearer to the real ones", "images that it scores higher lie farther from the real ones", -1)}
+    meaning["probability"] = ("the baseline classifier agrees with it", "the baseline classifier contradicts it", 1)
+    said = []
+    for row in correlations.itertuples():
+        agrees, contradicts, sign = meaning[row.compared_with]
+        if not math.isfinite(row.low):
+            said.append(f"its correlation with the {row.meaning} cannot be computed")
+            continue
+        outcome = "no agreement is shown either way" if row.low <= 0 <= row.high else agrees if (row.low > 0) == (sign > 0) else contradicts
+        said.append(
+            f"its rank correlation with the {row.meaning} is {row.correlation:.2f} ({row.low:.2f} to {row.high:.2f}): {outcome}".replace("-", "\N{MINUS SIGN}")
+        )
+    return f"The critic's score on {int(correlations['images'].iloc[0]):,} images: {'; '.join(said)}."
+
+
+def memorisation_sentence(memorisation: pd.DataFrame) -> str:
+    """Whether synthetic images lie nearer to the training images than real images of new lesions do."""
+    said = []
+    for row in memorisation.itertuples():
+        space = f"{FEATURE_NAMES[row.space]} features" if row.space in FEATURE_NAMES else "pixels"
+        if not math.isfinite(row.share):
+            return "Too few real images of lesions not trained on are held out, so memorisation cannot be judged."
+        n = int(row.synthetic_images)
+        outcome = "more than chance: some repeat what was trained on" if row.low > row.expected else "no sign of copying"
+        said.append(f"in {space} {percent(row.share, n)} % of {n:,} (95 % interval {percent(row.low, n)} to {percent(row.high, n)} %), {outcome}")
+    expected, real = 100 * memorisation["expected"].iloc[0], int(memorisation["held_out_images"].iloc[0])
+    return (
+        f"Of real images of lesions that were not trained on ({real:,} images), {expected:.0f} % lie nearer to a training image than the rest, by definition. "
+        f"Of the synthetic images, nearer than that: {'; '.join(said)}."
+    )
+
+
+def _listed(parts: list[str]) -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
 def training_sentence(summary: Mapping[str, Any]) -> str:
     """One classifier's training."""
     synthetic = f", {summary['synthetic_images']:,} of them synthetic" if summary["synthetic_images"] else ", all of them real"
@@ -96,33 +206,35 @@ def verdict(low: float, high: float) -> str:
     return "better" if low > 0 else "worse" if high < 0 else "no difference shown"
 
 
-def difference_sentence(row: Mapping[str, Any], n: int, target: str = "", confidence: float = 0.95) -> str:
+def difference_sentence(row: Mapping[str, Any], n: int, target: str = "", confidence: float = 0.95, one_gan: Container[str] = ()) -> str:
     """One comparison in words; ``row`` is a row of evaluation/comparisons.csv, ``n`` the images behind the share.
 
-    The arm is called better or worse only where the interval excludes zero.
+    The arm is called better or worse only where the interval excludes zero. ``one_gan``: arms whose images one GAN alone supplied
+    (``single_gan_arms``); what is said of them holds for this one GAN.
     """
     name = metric_name(row["metric"], target)
     name = name if name.startswith(("BMA", "F1")) else name[0].lower() + name[1:]
     change = f"{points(row['difference'], n)} points of {name} against *{row['reference']}*"
     outcome = verdict(row["low"], row["high"])
+    scope = ", for this one GAN" if row["arm"] in one_gan or row["reference"] in one_gan else ""
     if outcome == "not tested":
         why = "the replicates do not differ, which leaves no interval" if row.get("method") == "no variation" else "too few replicates for an interval"
-        return f"*{row['arm']}*: {change}; {why}, and nothing follows from it."
+        return f"*{row['arm']}*: {change}{scope}; {why}, and nothing follows from it."
     interval = f"{100 * confidence:.0f} % interval {points(row['low'], n)} to {points(row['high'], n)}"
     tail = {
         "better": f"the interval excludes zero: *{row['arm']}* is better in this run",
         "worse": f"the interval excludes zero: *{row['arm']}* is worse in this run",
         "no difference shown": "the interval includes zero: this run shows no difference",
     }[outcome]
-    return f"*{row['arm']}*: {change} ({interval}); {tail}."
+    return f"*{row['arm']}*: {change} ({interval}){scope}; {tail}."
 
 
-def comparison_sentences(comparisons: pd.DataFrame, metric: str, n: int, target: str = "", confidence: float = 0.95) -> str:
+def comparison_sentences(comparisons: pd.DataFrame, metric: str, n: int, target: str = "", confidence: float = 0.95, one_gan: Container[str] = ()) -> str:
     """``difference_sentence`` of every arm for one metric, as a Markdown list."""
     rows = comparisons[comparisons["metric"] == metric].to_dict("records")
     if not rows:
         return "There is one arm only, so nothing is compared."
-    return "\n".join("- " + difference_sentence(row, n, target, confidence) for row in rows)
+    return "\n".join("- " + difference_sentence(row, n, target, confidence, one_gan) for row in rows)
 
 
 def seen_sentence(seen: pd.DataFrame, reference: str) -> str:
@@ -147,10 +259,10 @@ def departures_sentence(count: int) -> str:
     return f"{count} parameter{'s differ' if count > 1 else ' differs'} from the paper's profile; where the paper is silent, that profile's file gives the choice and its reason."
 
 
-def best_arm_sentence(metrics: pd.DataFrame, metric: str, n: int) -> str:
+def best_arm_sentence(metrics: pd.DataFrame, metric: str, n: int, one_gan: Container[str] = ()) -> str:
     """Which arm has the highest mean, with the range of single replicates that puts it into proportion.
 
-    Arms whose means are printed alike tie.
+    Arms whose means are printed alike tie. ``one_gan`` as in ``difference_sentence``.
     """
     means = metrics.groupby("arm", sort=False)[metric].mean()
     highest = percent(means.max(), n)
@@ -164,7 +276,8 @@ def best_arm_sentence(metrics: pd.DataFrame, metric: str, n: int) -> str:
         outcome = f"All arms tie: the mean {name} of each is {highest} %"
     else:
         outcome = f"{', '.join(leaders[:-1])} and {leaders[-1]} tie for the highest mean {name}, {highest} %"
-    return f"{outcome} (n = {n:,} images). Single replicates range, in percent: {spread}."
+    scope = ", for this one GAN" if any(arm in one_gan for arm in means.index) else ""
+    return f"{outcome}{scope} (n = {n:,} images). Single replicates range, in percent: {spread}."
 
 
 def has_intervals(comparisons: pd.DataFrame) -> bool:
@@ -174,7 +287,7 @@ def has_intervals(comparisons: pd.DataFrame) -> bool:
 
 def differences_caption(comparisons: pd.DataFrame, reference: str, n: int, confidence: float = 0.95) -> str:
     """The caption of figures.forest; it speaks of intervals only where some are drawn."""
-    ending = "the grey band is the smallest effect of interest."
+    ending = "the grey band is the smallest effect of interest. Filled squares are contrasts that were named beforehand; hollow ones are exploratory."
     if not has_intervals(comparisons):
         return (
             f"Difference to {reference}, in percentage points, on n = {n:,} test images. A square is a difference without an interval, "
@@ -195,3 +308,85 @@ def counted(number: int, noun: str) -> str:
 def join(sentences: Iterable[str]) -> str:
     """Sentences as one paragraph, empty ones left out."""
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+# --- evaluation ---------------------------------------------------------------------------------
+
+ISIC_2018 = (0.885, 0.856)  # best on the official test of Task 3, and best without private data, balanced multiclass accuracy
+
+
+def single_gan_arms(params: Params) -> set[str]:
+    """Arms whose synthetic images all came from one GAN of this run: sentences about them hold for that one."""
+    return {name for name, arm in params.arms.items() if arm.uses_gan} if len(params.gan.seeds) == 1 else set()
+
+
+def estimand_sentence(params: Params) -> str:
+    """What a difference on the page is a difference of."""
+    text = (
+        "Every difference is one between two *procedures*, two ways of composing the training set: the difference of their expected metric, over trainings "
+        "(replicates) and over lesions of this population."
+    )
+    scope = " It is measured for this one GAN; another training of the GAN may give another answer." if single_gan_arms(params) else ""
+    if params.replicates < 3:
+        return f"{text}{scope} Fewer than three replicates say nothing about procedures: single runs are shown, without an interval."
+    return f"{text}{scope} Its variance is that of the replicates and that of the lesions, and the interval is Student's t."
+
+
+def primary_sentence(contrasts: pd.DataFrame, smallest_effect: float, target: str, one_gan: Container[str] = ()) -> str:
+    """How many contrasts were named beforehand, and what became of them after Holm's adjustment."""
+    from helpers.evaluation.paper import judged
+
+    rows = contrasts[contrasts["role"] == "primary"]
+    if rows.empty:
+        return "The run has none of the arms that the contrasts named beforehand need; everything here is exploratory."
+    scope = ", for this one GAN" if any(arm in one_gan for arm in rows["arm"]) else ""
+    named = f"{counted(len(rows), 'contrast')} in recall of {target} {'was' if len(rows) == 1 else 'were'} named beforehand; everything else is exploratory."
+    verdicts = [f"*{row.arm}* {MINUS} *{row.reference}* {judged(row.low, row.high, row.replicates, smallest_effect)}" for row in rows.itertuples()]
+    told = int((rows["p_holm"] < 0.05).sum())
+    after = f" After Holm's adjustment {told} of {len(rows)} {'has' if told == 1 else 'have'} p below 0.05." if rows["p_holm"].notna().any() else ""
+    return f"{named} That each is a gain is, by its interval{scope}: {'; '.join(verdicts)}.{after}"
+
+
+def named_contrasts_caption(contrasts: pd.DataFrame, target: str, n: int, confidence: float = 0.95) -> str:
+    """The caption of figures.named_contrasts; it speaks of intervals only where some are drawn."""
+    start = f"The contrasts named beforehand, in recall of {target} (n = {n:,} test images of it). A dot is the difference between two trainings of one seed"
+    if not has_intervals(contrasts):
+        return f"{start}; they are too few for an interval, and nothing follows from them. The grey band is the smallest effect of interest."
+    return (
+        f"{start}, the thick line the {100 * confidence:.0f} % interval of the difference between procedures, the thin line the same by bootstrap. "
+        "See whether a line leaves the grey band, the smallest effect of interest; hollow squares are exploratory."
+    )
+
+
+def gap_sentence(leak: pd.DataFrame, arm: str, confidence: float = 0.95) -> str:
+    """How much recall on lesions that were trained on exceeds that on new ones, at the same mix of classes."""
+    rows = leak[(leak["arm"] == arm) & (leak["class"] == "mean of classes")]
+    if rows.empty:
+        return "No class has enough lesions that were trained on and enough new ones, so the leak cannot be measured within a class."
+    row = rows.iloc[0]
+    n = int(min(row["seen_images"], row["unseen_images"]))
+    change = (
+        f"Classes weighed alike, the recall of *{arm}* on lesions that it was trained on differs from that on new ones by {points(row['difference'], n)} points"
+    )
+    outcome = verdict(row["low"], row["high"])
+    if outcome == "not tested":
+        return f"{change}; " + ("the replicates do not differ." if row["method"] == "no variation" else "too few replicates for an interval.")
+    tail = {"better": "its score owes something to memory", "worse": "memory does not help it", "no difference shown": "chance may explain that"}[outcome]
+    return f"{change} ({100 * confidence:.0f} % interval {points(row['low'], n)} to {points(row['high'], n)}): {tail}."
+
+
+def external_section(external: pd.DataFrame, confidence: float = 0.95) -> str:
+    """Heading and first words of the section on the external test set; empty where the run has none."""
+    if external.empty:
+        return ""
+    rows = external[external["metric"] == "balanced_accuracy"]
+    n, (best, public) = int(rows["images"].iloc[0]), ISIC_2018
+    parts = []
+    for row in rows.itertuples():
+        ends = f" ({100 * confidence:.0f} % interval {percent(row.low, n)} to {percent(row.high, n)})" if math.isfinite(row.low) else ""
+        parts.append(f"*{row.arm}* {percent(row.mean, n)} %{ends}")
+    return (
+        f"### An external test set\n\nThe same classifiers on {n:,} images of a second test set, which none of them was trained on or chosen by. Its lesions are "
+        f"not named, so each image counts as one. The ISIC metric, balanced multiclass accuracy: {'; '.join(parts)}. On the official test set of ISIC 2018 "
+        f"Task 3 the best entry reached {100 * best:.1f} %, the best without private data {100 * public:.1f} %."
+    )

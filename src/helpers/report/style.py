@@ -49,9 +49,21 @@ METRIC_NAMES = {
     "target_recall": "Recall",
     "target_specificity": "Specificity",
     "target_f1": "F1",
+    "target_roc_auc": "ROC AUC",
+    "target_average_precision": "Average precision",
+    "target_operating_recall": "Operating-point recall",
+    "target_operating_specificity": "Operating-point specificity",
+    "target_calibration_error": "Calibration error",
+    "macro_roc_auc": "Macro ROC AUC",
+    "macro_average_precision": "Macro average precision",
+    "brier_score": "Brier score",
+    "roc_auc": "ROC AUC",
+    "f1": "F1",
 }
 OVERALL = ("accuracy", "macro_precision", "macro_recall", "macro_specificity", "paper_bma")
 TARGET = ("target_precision", "target_recall", "target_specificity", "target_f1")
+OVERALL_SCORED = ("balanced_accuracy", "macro_f1", "macro_roc_auc", "macro_average_precision", "calibration_error", "brier_score")
+TARGET_SCORED = ("target_roc_auc", "target_average_precision", "target_operating_recall", "target_operating_specificity", "target_calibration_error")
 
 Drawing = TypeVar("Drawing", bound=Callable)
 

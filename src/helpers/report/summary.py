@@ -294,25 +294,25 @@ def _other_arms(arms: list[str], results: Results) -> str:
     if not rows:
         return ""
     told = [arm for arm in rows if verdict(rows[arm]) != "unclear"]
+    scope = ", for this one GAN" if len(results.params.gan.seeds) == 1 and any(results.params.arms[arm].uses_gan for arm in told or rows) else ""
     sizes = listed([f"{arm} by {points(rows[arm]['difference'], results.places('target_recall'))} points" for arm in (told or list(rows))[:4]])
     if not any(rows[arm]["difference"] for arm in rows):
-        return f"In {results.target} recall, {listed(list(rows)[:4])} came out as {results.params.evaluation.reference} did."
+        return f"In {results.target} recall, {listed(list(rows)[:4])} came out as {results.params.evaluation.reference} did{scope}."
     where = f"from {results.params.evaluation.reference} in {results.target} recall"
     if told:
-        return f"Of the other arms, {sizes} {'differs' if len(told) == 1 else 'differ'} {where}, with intervals that exclude zero."
+        return f"Of the other arms, {sizes} {'differs' if len(told) == 1 else 'differ'} {where}, with intervals that exclude zero{scope}."
     arms_differ = "The other arm differs" if len(rows) == 1 else "The other arms differ"
-    return (
-        f"{arms_differ} {where}, {sizes}, {'and that' if len(rows) == 1 else 'and none of that'} {'cannot' if len(rows) == 1 else 'can'} be told from chance."
-    )
+    return f"{arms_differ} {where}, {sizes}, {'and that' if len(rows) == 1 else 'and none of that'} {'cannot' if len(rows) == 1 else 'can'} be told from chance{scope}."
 
 
 def _subject(arm: str, params: Params) -> str:
     added = params.arms[arm].synthetic
     if added is None or added.folder is not None:
         return f"The arm {arm}"
+    subject = "For this one GAN, adding" if len(params.gan.seeds) == 1 else "Adding"
     which = {"top": "the critic's best", "bottom": "the critic's worst", "random": "randomly chosen", "all": "all"}[added.select or "all"]
     count = added.count or (round(added.fraction * params.synthesis.count) if added.fraction else params.synthesis.count)
-    return f"Adding {which} {count:,} synthetic images (arm {arm})"
+    return f"{subject} {which} {count:,} synthetic images (arm {arm})"
 
 
 def _accuracy(arm: str, results: Results) -> str:
@@ -326,7 +326,8 @@ def _accuracy(arm: str, results: Results) -> str:
     end = {"higher": ", an interval above zero", "lower": ", an interval below zero"}.get(verdict(row), ", which is no clearer")
     if verdict(row) == "unclear" and verdict(results.comparison(arm, "target_recall")) != "unclear":
         end = ", which chance may explain"
-    change = f"differs by {size}{end}" if float(points(row["difference"], places).replace(MINUS, "-")) else "is the same"
+    scope = ", for this one GAN" if len(results.params.gan.seeds) == 1 and results.params.arms[arm].uses_gan else ""
+    change = (f"differs by {size}{end}" if float(points(row["difference"], places).replace(MINUS, "-")) else "is the same") + scope
     reference = results.params.evaluation.reference
     pairs = [(paper_value(arm, metric), paper_value(reference, metric)) for metric in ("target_recall", "accuracy")]
     if any(value is None for pair in pairs for value in pair):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helpers.params import Arm, Gan, Params, departures
+from helpers.params import Arm, Gan, Params, SyntheticImages, departures
 from helpers.paths import RunPaths, require
 from helpers.report.style import metric_name
 
@@ -273,18 +273,21 @@ def _setting(row: Mapping[str, Any], side: str) -> str:
     if value is None:
         return "no such arm"
     usual = Arm().model_dump(mode="json")
-    return plain({key: part for key, part in value.items() if part != usual.get(key)})
+    changed = {key: part for key, part in value.items() if part != usual.get(key)}
+    if "synthetic" in changed:
+        fields = SyntheticImages.model_fields
+        changed["synthetic"] = {key: part for key, part in changed["synthetic"].items() if key not in fields or part != fields[key].default}
+    return plain(changed)
 
 
 def architecture_table(gan: Gan, paper: Paper) -> Table:
     """Trainable parameters of both networks by part: of this run, and of the paper's size, counted on the networks."""
-    from helpers.gan.networks import Discriminator, Generator
+    from helpers.gan.stylegan2 import empty_networks
 
     published = paper["parameters"].set_index("network")["parameters"]
     rows = []
-    for name, network in (("generator", Generator), ("discriminator", Discriminator)):
-        ours = _counts(network(resolution=gan.resolution, channel_scale=gan.channel_scale))
-        full = _counts(network(resolution=128, channel_scale=1.0))
+    for name, network, published_network in zip(("generator", "discriminator"), empty_networks(gan), empty_networks(Gan()), strict=True):
+        ours, full = _counts(network), _counts(published_network)
         rows += [{"network": name, "part": part, "this_run": ours.get(part), "full_size": full[part]} for part in full]
         rows.append({"network": name, "part": "total", "this_run": sum(ours.values()), "full_size": sum(full.values()), "paper": published.get(name)})
     frame = pd.DataFrame(rows)
@@ -302,19 +305,118 @@ def _counts(network: Any) -> dict[str, int]:
     return counts
 
 
+MEASURE_NAMES = {  # and which way is better
+    "kernel_distance": ("kernel distance", "lower"),
+    "frechet_distance": ("Fréchet distance", "lower"),
+    "precision": ("precision", "higher"),
+    "recall": ("recall", "higher"),
+    "density": ("density", "higher"),
+    "coverage": ("coverage", "higher"),
+}
+ON_INCEPTION = {"kernel_distance": "KID", "frechet_distance": "FID"}  # these names belong to that network's features
+FEATURE_NAMES = {"efficientnet_lite0": "EfficientNet-Lite0", "inception": "Inception"}
+SET_NAMES = {"kept": "kept by the filter", "dropped": "left out", "random": "drawn at random", "real": "real, held out"}
+
+
+def measure_name(measure: str, features: str) -> str:
+    """The plain name of one of the fidelity's measures: KID and FID on Inception's features only."""
+    return ON_INCEPTION.get(measure, MEASURE_NAMES[measure][0]) if features == "inception" else MEASURE_NAMES[measure][0]
+
+
 def fidelity_table(fidelity: pd.DataFrame) -> Table:
-    """synthetic/seed-<g>/fidelity.csv with a row per set of images: mean pixel distances, in grey levels (0 to 255)."""
-    wide = fidelity.pivot_table(index=["set", "images"], columns="measure", values="value", sort=False).rename_axis(None, axis=1).reset_index()
-    names = {"kept": "kept by the filter", "dropped": "left out", "all": "all synthetic", "real": "real, training"}
-    wide["set"] = wide["set"].map(lambda name: names.get(name, name))
-    shown = {column: (lambda value: f"{value:.1f}") for column in wide.columns[2:]}
-    headers = {
-        "set": "set of images",
-        "images": "images",
-        "nearest_training_distance": "to the nearest training image",
-        "pairwise_distance": "between two of the set",
+    """synthetic/seed-<g>/fidelity.csv with a row per measure and a column per set: mean over the draws, and the middle 95 % of them."""
+    features = fidelity["features"].iloc[0]
+    frame = _measure_column(fidelity)
+    formats, hidden = {}, []
+    for name in (name for name in SET_NAMES if name in set(fidelity["set"])):
+        rows = fidelity[fidelity["set"] == name].set_index("measure").reindex(frame["measure"])
+        frame[name], frame[f"{name}_low"], frame[f"{name}_high"] = (rows[column].to_numpy() for column in ("value", "low", "high"))
+        formats[name] = _of_row(lambda row, name=name: _with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"]))
+        hidden += [f"{name}_low", f"{name}_high"]
+    formats["measure"] = lambda measure: measure_name(measure, features)
+    return Table(frame, formats, SET_NAMES, tuple(hidden))
+
+
+def filter_effect_table(fidelity: pd.DataFrame) -> Table:
+    """The same as differences to as many images drawn at random, and whether the interval excludes zero."""
+    features = fidelity["features"].iloc[0]
+    frame = _measure_column(fidelity)
+    rows = {name: fidelity[fidelity["set"] == name].set_index("measure").reindex(frame["measure"]) for name in ("kept", "dropped")}
+    formats, hidden = {"measure": lambda measure: measure_name(measure, features)}, []
+    for name, part in rows.items():
+        low, high = f"{name}_low", f"{name}_high"
+        frame[name], frame[low], frame[high] = (part[column].to_numpy() for column in ("difference", "difference_low", "difference_high"))
+        formats[name] = _of_row(lambda row, name=name: _with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"], signed=True))
+        hidden += [low, high]
+    frame["filtering"] = [filter_outcome(*row) for row in zip(frame["measure"], frame["kept_low"], frame["kept_high"], strict=True)]
+    return Table(frame, formats, {"kept": "kept minus random", "dropped": "left out minus random"}, tuple(hidden))
+
+
+def filter_outcome(measure: str, low: float, high: float) -> str:
+    """'improves' or 'worsens' where the interval of the difference excludes zero, else 'no difference shown'; 'not tested' without one."""
+    if _missing(float(low)) or _missing(float(high)):
+        return "not tested"
+    if low <= 0 <= high:
+        return "no difference shown"
+    return "improves" if (high < 0) == (MEASURE_NAMES[measure][1] == "lower") else "worsens"
+
+
+def _measure_column(fidelity: pd.DataFrame) -> pd.DataFrame:
+    measures = [measure for measure in MEASURE_NAMES if measure in set(fidelity["measure"])]
+    return pd.DataFrame({"measure": measures, "better": [MEASURE_NAMES[measure][1] for measure in measures]})
+
+
+def _with_interval(value: float, low: float, high: float, signed: bool = False) -> str:
+    """'0.123 (0.101 to 0.140)', with three digits of the largest of them, and no more than four decimals."""
+    if _missing(float(value)):
+        return NONE
+    largest = max(abs(value), abs(low), abs(high))
+    places = 2 if largest == 0 else min(4, max(0, 2 - math.floor(math.log10(largest))))
+    mean, *ends = (f"{number:{sign}.{places}f}".replace("-", MINUS) for number, sign in ((value, "+" if signed else ""), (low, ""), (high, "")))
+    return f"{mean} ({ends[0]} to {ends[1]})"
+
+
+def stability_table(stability: pd.DataFrame) -> Table:
+    """synthetic/seed-<g>/score-stability.csv: how far the critic's scores agree when other real images keep the scored ones company."""
+    frame = stability.assign(companies=[f"{row.first_company} and {row.second_company}" for row in stability.itertuples()])
+    frame = frame[["companies", "rank_correlation", "low", "high", "kept_by_both", "keep_fraction", "images"]]
+    formats = {
+        "rank_correlation": _of_row(lambda row: _with_interval(row["rank_correlation"], row["low"], row["high"])),
+        "kept_by_both": _of_row(lambda row: percent(row["kept_by_both"], max(1, round(row["keep_fraction"] * row["images"])))),
     }
-    return Table(wide, shown, headers)
+    return Table(frame, formats, {"companies": "companies of real images", "kept_by_both": "kept by both, %"}, ("low", "high", "keep_fraction"))
+
+
+def correlation_table(correlations: pd.DataFrame) -> Table:
+    """synthetic/seed-<g>/filter-correlation.csv: Spearman's correlation of the critic's score with what others say of the same images."""
+    frame = correlations[["meaning", "correlation", "low", "high", "images"]]
+    formats = {"correlation": _of_row(lambda row: _with_interval(row["correlation"], row["low"], row["high"], signed=True))}
+    return Table(frame, formats, {"meaning": "critic's score and", "correlation": "rank correlation"}, ("low", "high"))
+
+
+def memorisation_table(memorisation: pd.DataFrame) -> Table:
+    """synthetic/seed-<g>/memorisation.csv: synthetic images nearer to a training image than 95 % of the real images of new lesions."""
+    frame = memorisation[["space", "synthetic_images", "held_out_images", "median_synthetic", "median_real", "threshold", "closer", "share", "low", "high"]]
+    formats = {
+        "space": lambda space: f"{FEATURE_NAMES[space]} features" if space in FEATURE_NAMES else "pixels (grey levels)",
+        "share": _of_row(lambda row: _share_with_interval(row["share"], row["low"], row["high"], row["synthetic_images"])),
+        **dict.fromkeys(("median_synthetic", "median_real", "threshold"), lambda value: f"{value:.3g}"),
+    }
+    headers = {
+        "space": "distances in",
+        "synthetic_images": "synthetic images",
+        "held_out_images": "new real images",
+        "median_synthetic": "median distance, synthetic",
+        "median_real": "median distance, new real",
+        "threshold": "5 % of new real are nearer than",
+        "closer": "synthetic nearer than that",
+        "share": "share, % (expected: 5)",
+    }
+    return Table(frame, formats, headers, ("low", "high"))
+
+
+def _share_with_interval(share: float, low: float, high: float, n: int) -> str:
+    return NONE if _missing(share) else f"{percent(share, n)} ({percent(low, n)} to {percent(high, n)})"
 
 
 # --- results ------------------------------------------------------------------------------------
@@ -468,3 +570,122 @@ def claims_table(claims: pd.DataFrame) -> Table:
 def audit_table(audit: pd.DataFrame) -> Table:
     """What the paper's numbers say of its statements."""
     return Table(audit.reset_index(drop=True), headers={"says": "the paper says"})
+
+
+# --- evaluation ---------------------------------------------------------------------------------
+
+
+def _interval(row: pd.Series, n: int, low: str = "low", high: str = "high", form: Callable[[float, int], str] = percent) -> str:
+    """'61.0 to 78.3', or a dash."""
+    return NONE if _missing(row[low]) or _missing(row[high]) else f"{form(row[low], n)} to {form(row[high], n)}"
+
+
+def arms_table(arms: pd.DataFrame, metrics: Sequence[str], n: int, target: str = "") -> Table:
+    """evaluation/arms.csv for some metrics: mean and deviation over replicates, and the interval, in percent.
+
+    ``n`` is the number of images behind the shares.
+    """
+    frame = arms[arms["metric"].isin(metrics)]
+    frame = frame.assign(order=frame["metric"].map(list(metrics).index)).sort_values("order", kind="stable").reset_index(drop=True)
+    frame = frame[["metric", "arm", "mean", "standard_deviation", "low", "high", "replicates", "method"]]
+    formats = {
+        "metric": lambda metric: metric_name(metric, target),
+        "mean": _of_row(lambda row: _mean_and_spread(row, n)),
+        "low": _of_row(lambda row: _interval(row, n)),
+    }
+    return Table(frame, formats, {"mean": "mean ± sd, %", "low": "interval, %"}, hidden=("standard_deviation", "high", "method"))
+
+
+def contrasts_table(contrasts: pd.DataFrame, n: int, smallest_effect: float, metric: str = "target_recall") -> Table:
+    """The contrasts named beforehand on one metric: difference, interval, bootstrap interval, p values and verdict.
+
+    ``n`` is the number of images behind the metric. The verdict is that of ``helpers.evaluation.paper.judged``.
+    """
+    from helpers.evaluation.paper import judged
+
+    columns = ["role", "difference", "low", "high", "bootstrap_low", "bootstrap_high", "degrees_of_freedom", "p", "p_holm", "replicates"]
+    rows = contrasts[contrasts["metric"] == metric].reset_index(drop=True)
+    frame = pd.concat([(rows["arm"] + f" {MINUS} " + rows["reference"]).rename("contrast"), rows[columns]], axis=1)
+    frame["verdict"] = [judged(row.low, row.high, row.replicates, smallest_effect) for row in rows.itertuples()]
+    formats = {
+        "difference": lambda value: points(value, n),
+        "low": _of_row(lambda row: _interval(row, n, form=points)),
+        "bootstrap_low": _of_row(lambda row: _interval(row, n, "bootstrap_low", "bootstrap_high", points)),
+        "degrees_of_freedom": lambda value: f"{value:.1f}",
+        "p": _p,
+        "p_holm": _p,
+    }
+    headers = {
+        "difference": "difference, points",
+        "low": "interval",
+        "bootstrap_low": "by bootstrap",
+        "degrees_of_freedom": "df",
+        "p_holm": "p after Holm",
+    }
+    return Table(frame, formats, headers, hidden=("high", "bootstrap_high"))
+
+
+def _p(value: float) -> str:
+    from helpers.evaluation.paper import show_p
+
+    return show_p(value)
+
+
+def class_table(arms_per_class: pd.DataFrame) -> Table:
+    """evaluation/arms_per_class.csv: every metric of every class and arm, the mean over replicates in percent, recall with its interval.
+
+    The digits are those that the class's images support.
+    """
+    keys = ["class", "images", "arm"]
+    frame = arms_per_class.pivot_table(index=keys, columns="metric", values="mean", sort=False).rename_axis(None, axis=1).reset_index()
+    ends = arms_per_class[arms_per_class["metric"] == "recall"][[*keys, "low", "high"]]
+    frame = frame.merge(ends, on=keys, how="left").sort_values(["class", "images"], kind="stable").reset_index(drop=True)
+    shown = [column for column in ("precision", "specificity", "f1", "roc_auc", "average_precision") if column in frame]
+    frame = frame[[*keys, "recall", "low", "high", *shown]]
+    formats = {column: _of_row(lambda row, column=column: percent(row[column], row["images"])) for column in ("recall", *shown)}
+    headers = {"low": "interval of recall", **{column: metric_name(column) for column in shown}}
+    return Table(frame, formats | {"low": _of_row(lambda row: _interval(row, row["images"]))}, headers, hidden=("high",))
+
+
+def recall_gap_table(leak: pd.DataFrame) -> Table:
+    """evaluation/leak.csv: recall on test lesions that were and were not trained on, by class, and the gap with its interval."""
+    frame = leak.sort_values("class", key=lambda names: names.map({name: place for place, name in enumerate(dict.fromkeys(leak["class"]))}), kind="stable")
+    frame = frame[["class", "arm", *[column for column in leak if column not in ("class", "arm")]]].reset_index(drop=True)
+    formats = {
+        "seen_recall": _of_row(lambda row: percent(row["seen_recall"], row["seen_images"])),
+        "unseen_recall": _of_row(lambda row: percent(row["unseen_recall"], row["unseen_images"])),
+        "difference": _of_row(lambda row: points(row["difference"], min(row["seen_images"], row["unseen_images"]))),
+        "low": _of_row(lambda row: _interval(row, min(row["seen_images"], row["unseen_images"]), form=points)),
+    }
+    headers = {
+        "seen_images": "images, lesion seen",
+        "unseen_images": "images, lesion new",
+        "seen_recall": "recall seen, %",
+        "unseen_recall": "recall new, %",
+        "difference": "gap, points",
+        "low": "interval",
+    }
+    return Table(frame, formats, headers, hidden=("high", "replicates", "method"))
+
+
+def mcnemar_table(mcnemar: pd.DataFrame) -> Table:
+    """evaluation/mcnemar.csv: each pair of trained models by itself; the caption must say what the column scope says."""
+    frame = mcnemar.rename(columns={"images_of": "images of"})
+    headers = {"images": "n", "only_arm_right": "only the arm right", "only_reference_right": "only the reference right", "p": "exact p"}
+    return Table(frame, {"p": _p}, headers, hidden=("scope",))  # the caption says it once
+
+
+def external_table(external: pd.DataFrame, target: str) -> Table:
+    """evaluation/external.csv: means, deviations and intervals in percent on the external test set."""
+
+    def images(row: pd.Series) -> int:
+        return row["target_images"] if row["metric"] in ("target_recall", "target_operating_recall") else row["images"]
+
+    formats = {
+        "metric": lambda metric: "Balanced multiclass accuracy (ISIC)" if metric == "balanced_accuracy" else metric_name(metric, target),
+        "mean": _of_row(lambda row: _mean_and_spread(row, images(row))),
+        "low": _of_row(lambda row: _interval(row, images(row))),
+    }
+    frame = external[["metric", "arm", "mean", "standard_deviation", "low", "high", "replicates", "images", "target_images"]]
+    headers = {"mean": "mean ± sd, %", "low": "interval, %", "target_images": f"of them {target}"}
+    return Table(frame, formats, headers, hidden=("standard_deviation", "high"))

@@ -1,0 +1,162 @@
+"""How fast the GAN trains: a textbook loop and ours in turn, at the paper's sizes, on this machine.
+
+Run: python benchmarks/gan_throughput.py [--params paper] [--set gan.batch_size=8] [--device cuda] [--rounds 3]
+
+Each loop lives in a process of its own, so that each has its own peak memory; they take turns, so that whatever else the
+machine does hits both. An image is a real one that the critic sees: batch_size x n_critic of them for a generator step. The
+floor is the time that the step's multiplications would take at the rate of one large matrix product. The last line is
+``ratio N.NN``, the textbook's time over ours.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import statistics
+import sys
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from helpers import params
+from helpers.device import describe_device, pick_device, resolve_precision
+from helpers.gan.training import Trainer, fast_arithmetic, total_steps
+from helpers.params import load_params
+
+sys.path.insert(0, str(Path(__file__).parent))
+from gan_textbook import Textbook, endless_batches
+
+IMAGES = 779  # the paper's training melanomas
+WARM_UP = {"cpu": 1, "cuda": 6}  # generator steps; a graph is captured at the fourth call
+LOOPS = ("textbook", "ours")
+
+
+def images_like_the_papers(resolution: int) -> np.ndarray:
+    """Noise of the right size: no multiplication is faster for its content."""
+    return np.random.default_rng(0).integers(0, 256, (IMAGES, resolution, resolution, 3), dtype=np.uint8)
+
+
+def serve(connection: Connection, loop: str, config: params.Gan, device: str, workers: int) -> None:
+    """Run as many steps as asked for, and answer with seconds a step and peak memory in GiB, until None is asked."""
+    torch.set_num_threads(config.threads)
+    images = images_like_the_papers(config.resolution)
+    if loop == "ours":
+        fast_arithmetic(device).__enter__()  # for the life of the process
+        step = Trainer(images, config, device, 0).step
+    else:
+        textbook, batches = Textbook(config, device), endless_batches(images, config.batch_size, workers)
+        step = lambda: textbook.step(batches)  # noqa: E731
+    while steps := connection.recv():
+        began = time.perf_counter()
+        for _ in range(steps):
+            step()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        connection.send(((time.perf_counter() - began) / steps, peak_memory(device)))
+
+
+def peak_memory(device: str) -> float:
+    """GiB: of the card, or of the process."""
+    return (torch.cuda.max_memory_allocated() if device == "cuda" else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024) / 2**30
+
+
+def measure(config: params.Gan, device: str, rounds: int, steps: int, workers: int) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Seconds a generator step of every round, and peak memory, of both loops."""
+    context = multiprocessing.get_context("spawn")
+    seconds: dict[str, list[float]] = {loop: [] for loop in LOOPS}
+    memory, ends, processes = {}, {}, []
+    for loop in LOOPS:
+        ends[loop], other = context.Pipe()
+        process = context.Process(target=serve, args=(other, loop, config, device, workers))
+        process.start()
+        processes.append(process)
+    for turn in range(rounds + 1):
+        for loop in LOOPS:
+            ends[loop].send(steps if turn else WARM_UP[device])
+            taken, memory[loop] = ends[loop].recv()
+            if turn:
+                seconds[loop].append(taken)
+                print(f"  round {turn}, {loop}: {taken:.3f} s a step", flush=True)
+    for end in ends.values():
+        end.send(None)
+    for process in processes:
+        process.join()
+    return seconds, memory
+
+
+class Operations(TorchDispatchMode):
+    """Counts the floating-point operations of multiplications; PyTorch's own counter follows modules and trips over a gradient penalty."""
+
+    def __init__(self):
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        result = function(*arguments, **(options or {}))
+        count = flop_registry.get(function._overloadpacket)
+        self.total += count(*arguments, **(options or {}), out_val=result) if count else 0
+        return result
+
+
+def operations(config: params.Gan) -> int:
+    """Floating-point operations of the multiplications in one generator step with its critic steps, counted on the CPU at batch 4 and scaled."""
+    small = Trainer(images_like_the_papers(config.resolution)[:8], config.model_copy(update={"batch_size": 4, "precision": "float32", "n_critic": 1}), "cpu", 0)
+    draws = small.draw_uniform(small.loss.critic_draws), small.draw_uniform(small.loss.generator_draws)
+    with Operations() as critic:
+        small.critic_step(small.data.next_batch(), *small.draw_inputs(), draws[0])
+    with Operations() as generator:
+        small.generator_step(*small.draw_inputs(), draws[1])
+    return (config.n_critic * critic.total + generator.total) * config.batch_size // 4
+
+
+def product_rate(device: str, dtype: torch.dtype, threads: int) -> float:
+    """Operations a second of a large matrix product, the best of several."""
+    torch.set_num_threads(threads)
+    side = 8192 if device == "cuda" else 2048
+    first, second = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+    best = 0.0
+    for _ in range(8):
+        began = time.perf_counter()
+        first @ second
+        if device == "cuda":
+            torch.cuda.synchronize()
+        best = max(best, 2 * side**3 / (time.perf_counter() - began))
+    return best
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--params", default="paper", help="parameter file (default: paper)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one parameter")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each loop (default: 3)")
+    parser.add_argument("--steps", type=int, help="generator steps a turn (default: 1 on a CPU, 30 on a GPU)")
+    parser.add_argument("--workers", type=int, default=2, help="loader processes of the textbook loop (default: 2)")
+    options = parser.parse_args(arguments)
+    config = load_params(options.params, options.set).gan
+    device = pick_device(params.Compute(device=options.device))
+    steps = options.steps or (30 if device == "cuda" else 1)
+
+    dtype = resolve_precision(config.precision, device) or torch.float32
+    print(f"{describe_device(device)}, {config.threads} threads, torch {torch.__version__}; {config.resolution} x {config.resolution}, ", end="")
+    print(f"channels x {config.channel_scale:g}, batch {config.batch_size}, {config.n_critic} critic steps a generator step; ours in {dtype}", flush=True)
+    seconds, memory = measure(config, device, options.rounds, steps, options.workers)
+    work, rate = operations(config), product_rate(device, dtype, config.threads)
+    floor = work / rate
+    images = config.batch_size * config.n_critic
+    print(f"\n{'loop':<10}{'s/step':>9}{'images/s':>10}{'s/kimg':>9}{'peak GiB':>10}{'of floor':>10}{'whole training':>20}")
+    for loop in LOOPS:
+        median = statistics.median(seconds[loop])
+        whole = median * total_steps(config, IMAGES) / 60
+        print(f"{loop:<10}{median:>9.3f}{images / median:>10.1f}{1000 * median / images:>9.2f}{memory[loop]:>10.2f}{floor / median:>10.1%}{whole:>16,.0f} min")
+    ratios = [theirs / mine for theirs, mine in zip(seconds["textbook"], seconds["ours"], strict=True)]
+    print(f"floor {floor:.3f} s a step: {work / 1e12:.2f} TFLOP at {rate / 1e12:.2f} TFLOP/s ({dtype})")
+    print(f"ratio {statistics.median(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main()

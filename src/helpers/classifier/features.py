@@ -1,0 +1,122 @@
+"""What the trained stages see: the frozen trunk's outputs, computed as they are needed or taken from the bank."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+
+from helpers.classifier.arms import TrainingSet
+from helpers.classifier.arrays import Store
+from helpers.classifier.augmentation import Augmentation, augment, plain
+from helpers.classifier.bank import Bank, BankMaker
+from helpers.classifier.model import Classifier
+from helpers.classifier.sampling import banked_variation
+from helpers.files import array_digest
+from helpers.params import Classifier as Config
+
+KEPT_FEATURES = 2**30  # bytes of the validation images' trunk outputs that may be kept in memory
+
+
+class Features(Protocol):
+    """The trunk's outputs, (B, C, h, w), of training images and of held-out photographs."""
+
+    def training(self, indices: np.ndarray, passes: np.ndarray, generator: torch.Generator) -> torch.Tensor:
+        """Of augmented images of the training set at ``indices`` (ascending), in pass number ``passes`` over it."""
+
+    def held_out(self, part: str) -> Iterator[torch.Tensor]:
+        """Of the unvaried 'validation' or 'test' photographs, batch by batch in the split's order."""
+
+
+def held_out_rows(split: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Rows of the validation and of the test photographs."""
+    return {part: np.flatnonzero((split["split"] == part).to_numpy()) for part in ("validation", "test")}
+
+
+class LiveFeatures:
+    """Augments and runs the trunk for every batch."""
+
+    def __init__(self, training_set: TrainingSet, split: pd.DataFrame, images: np.ndarray, model: Classifier, config: Config, device: str):
+        self.model, self.config, self.device = model, config, device
+        self.augmentation = Augmentation.of(config)
+        self.rows = held_out_rows(split)
+        self.sources = training_set.sources
+        self.photographs, self.extras = Store(images, device), Store(training_set.extras, device)
+        self.kept: list[torch.Tensor] | None = None  # validation comes every epoch
+
+    def training(self, indices: np.ndarray, passes: np.ndarray, generator: torch.Generator) -> torch.Tensor:
+        real = np.searchsorted(indices, len(self.sources))
+        images = self.photographs.take(self.sources[indices[:real]])
+        if real < len(indices):
+            images = torch.cat([images, self.extras.take(indices[real:] - len(self.sources))])
+        return self.model.trunk(augment(images, self.augmentation, generator, self.model.mean, self.model.std, self.device))
+
+    def held_out(self, part: str) -> Iterator[torch.Tensor]:
+        if part == "validation" and self.kept is not None:
+            yield from self.kept
+            return
+        rows, size = self.rows[part], self.config.batch_size
+        kept: list[torch.Tensor] = []
+        for start in range(0, len(rows), size):
+            images = self.photographs.take(rows[start : start + size])
+            outputs = self.model.trunk(plain(images, self.model.mean, self.model.std, self.device))
+            if part == "validation" and self.config.frozen_stages and outputs[0].nbytes * len(rows) <= KEPT_FEATURES:
+                kept.append(outputs)
+            yield outputs
+        self.kept = kept or self.kept
+
+
+class BankedFeatures:
+    """Takes the outputs from the banks of a run: one of its training photographs, one of the held-out ones, one of each source of synthetic images."""
+
+    def __init__(self, training_set: TrainingSet, split: pd.DataFrame, images: np.ndarray, content: str, maker: BankMaker, seed: int):
+        """``content`` is the ``array_digest`` of ``images``; ``seed`` is the training's and decides which variation comes when."""
+        self.training_set, self.seed, self.batch_size = training_set, seed, maker.config.batch_size
+        augmentation = Augmentation.of(maker.config)
+        rows = np.flatnonzero((split["split"] == "train").to_numpy())
+        held_out = held_out_rows(split)
+        together = np.concatenate(list(held_out.values()))
+        self.places = np.searchsorted(rows, training_set.sources)  # of the photographs in their bank
+        self.held_out_places = dict(zip(held_out, np.split(np.arange(len(together)), [len(held_out["validation"])]), strict=True))
+        self.banks = {"photographs": maker.open("training", images, content, rows, augmentation)}
+        self.banks["held out"] = maker.open("held-out", images, content, together, None)
+        if len(training_set.extras):
+            self.banks["extras"] = self._bank_of_extras(maker, augmentation)
+        self.stores = {name: Store(bank.outputs, maker.device) for name, bank in self.banks.items()}
+
+    def _bank_of_extras(self, maker: BankMaker, augmentation: Augmentation) -> Bank:
+        """Of the whole pool, so that arms and replicates that select differently from it share one."""
+        pool = self.training_set.extras if self.training_set.pool is None else self.training_set.pool
+        content = array_digest(pool)
+        return maker.open(f"synthetic-{content[:8]}", pool, content, np.arange(len(pool)), augmentation)
+
+    def training(self, indices: np.ndarray, passes: np.ndarray, generator: torch.Generator) -> torch.Tensor:
+        chosen, photographs = self.training_set, len(self.training_set.sources)
+        copies = self.banks["photographs"].copies
+        variation = banked_variation(indices, passes, len(chosen), copies, self.seed)
+        real = np.searchsorted(indices, photographs)
+        found = [self._take("photographs", self.places[indices[:real]] * copies + variation[:real])]
+        if real < len(indices):
+            extras = indices[real:] - photographs
+            places = extras if chosen.picks is None else chosen.picks[extras]
+            found.append(self._take("extras", places * copies + variation[real:]))
+        return torch.cat(found)
+
+    def held_out(self, part: str) -> Iterator[torch.Tensor]:
+        places = self.held_out_places[part]
+        for start in range(0, len(places), self.batch_size):
+            yield self._take("held out", places[start : start + self.batch_size])
+
+    def _take(self, name: str, rows: np.ndarray) -> torch.Tensor:
+        return self.banks[name].decode(self.stores[name].take(rows))
+
+    @property
+    def seconds(self) -> float:
+        """Spent on building banks, here and now."""
+        return sum(bank.seconds for bank in self.banks.values())
+
+    @property
+    def nbytes(self) -> int:
+        """On disk, of the banks that this training uses."""
+        return sum(bank.outputs.nbytes for bank in self.banks.values())

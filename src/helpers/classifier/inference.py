@@ -1,0 +1,86 @@
+"""A trained classifier from its folder, and its probabilities for any images."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from helpers.classifier.arms import resize_images
+from helpers.classifier.augmentation import plain
+from helpers.classifier.model import Classifier, build_classifier, read_weights
+from helpers.device import resolve_precision
+from helpers.errors import DataError, TrainingError
+from helpers.params import Classifier as Config
+from helpers.paths import require
+
+
+def load_classifier(directory: Path | str, config: Config, device: str = "cpu") -> Classifier:
+    """The classifier whose model.safetensors lies in ``directory``, in evaluation mode on ``device``, ready for ``predict_images``.
+
+    ``config`` must be the one that it was trained with. Raises MissingStageError where there is none yet, TrainingError where it does not fit.
+    """
+    path = require(Path(directory) / "model.safetensors", "classifier")
+    state = read_weights(path)
+    outputs = state["head.4.bias"] if "head.4.bias" in state else torch.empty(0)
+    model = build_classifier(config.backbone, "none", len(outputs), config.hidden, config.dropout, config.frozen_stages)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise TrainingError(
+            f"{path} does not fit classifier.backbone {config.backbone} and classifier.hidden {config.hidden} ({reason}): train it anew."
+        ) from error
+    return model.prepare(device, resolve_precision(config.precision, device)).eval()
+
+
+def predict_images(model: Classifier | Path | str, images: np.ndarray | Sequence[np.ndarray], config: Config, device: str = "cpu") -> np.ndarray:
+    """Probabilities, float64 (N, classes), of images that need not belong to the data; classes in the order of summary.json's ``classes``.
+
+    ``model``: a trained classifier or its folder (``RunPaths.classifier(arm, replicate)``). ``images``: uint8 (N, R, R, 3), memory-mapped or
+    not, or a sequence of uint8 (H, W, 3) of any sizes; squashed to ``config.image_size`` as an arm's synthetic images are, batch by
+    batch, so that memory does not grow with N. Raises DataError for other arrays, and what ``load_classifier`` raises.
+    """
+    if not isinstance(model, Classifier):
+        model = load_classifier(model, config, device)
+    model.eval()
+    found = np.empty((len(images), model.head[-1].out_features), np.float64)
+    with torch_threads(config.threads):
+        for start in range(0, len(images), config.batch_size):
+            batch = resize_images(_checked(images[start : start + config.batch_size]), config.image_size)
+            found[start : start + len(batch)] = probabilities(model.predict(plain(batch, model.mean, model.std, device)))
+    return found
+
+
+def target_probabilities(directory: Path | str, images: np.ndarray, config: Config, target: str, device: str = "cpu") -> np.ndarray | None:
+    """Probability of the class ``target``, float64 (N,), that the classifier in ``directory`` gives to each image; None where it is not trained yet."""
+    summary = Path(directory) / "summary.json"
+    if not summary.exists():
+        return None
+    classes = json.loads(summary.read_text(encoding="utf-8"))["classes"]
+    return predict_images(directory, images, config, device)[:, classes.index(target)]
+
+
+def probabilities(logits: torch.Tensor) -> np.ndarray:
+    """Softmax of logits (n, classes), in float64."""
+    return torch.softmax(logits.double(), dim=1).cpu().numpy()
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """``count`` CPU threads for torch, which are part of the result; as it was afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _checked(images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray | Sequence[np.ndarray]:
+    for image in images:
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise DataError(f"Images to predict are uint8 of height x width x 3, not {image.dtype} of {' x '.join(map(str, image.shape))}.")
+    return images

@@ -1,0 +1,75 @@
+"""Everything that is said about a GAN's images beyond the critic's score: arrays in, tables out, and one function that writes them."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from helpers import params
+from helpers.files import write_table
+from helpers.gan.features import forget_features, image_features
+from helpers.gan.fidelity import fidelity_table
+from helpers.gan.filtering import add_ranks, correlations, sweep
+from helpers.gan.memorisation import measure_memorisation
+from helpers.paths import require
+from helpers.progress import Progress
+
+UNSEEN, ALL_HELD_OUT = "of lesions not trained on", "some of them of lesions trained on"
+
+
+def assess_images(
+    folder: Path | str,
+    real_folder: Path | str,
+    synthesis: params.Synthesis,
+    real: np.ndarray,
+    held_out: np.ndarray,
+    unseen: np.ndarray,
+    device: str,
+    probabilities: np.ndarray | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Measure the images in ``folder`` (images.npy and scores.csv of helpers.gan.synthesis) and write the tables there.
+
+    ``real``: the GAN's training images, ``held_out``: validation and test images of the class, uint8 (N, R, R, 3); ``unseen`` (bool, per held-out image):
+    its lesion was not trained on. ``probabilities`` (N,): the baseline classifier's, of the class, for each synthetic image.
+    Features are kept in ``folder`` and ``real_folder``. Returns what it writes, by name: scores, fidelity, memorisation, memorisation-pairs,
+    filter-correlation, filter-sweep.
+    """
+    folder = Path(folder)
+    scores = pd.read_csv(require(folder / "scores.csv", "synthesis")).sort_values("index", ignore_index=True)
+    images = np.load(require(folder / "images.npy", "synthesis"), mmap_mode="r")
+    features = image_features(images, folder, synthesis, device, "Features of synthetic images")
+    forget_features(folder, keep=[features])
+    trained, new = (image_features(part, real_folder, synthesis, device, "Features of real images") for part in (real, held_out))
+    unseen = np.asarray(unseen, dtype=bool)
+    pixels, spaces = (images, real, held_out[unseen]), (features, trained, new[unseen])
+    # matrices this small make threads wait for one another, and their number would change the last bits
+    with threadpool_limits(1, user_api="blas"):
+        shares, pairs = measure_memorisation(*pixels, spaces, synthesis.features, synthesis.seed)
+        scores = add_ranks(scores, features, trained, probabilities)
+        tables = {"scores": scores, "memorisation": shares, "memorisation-pairs": pairs, "filter-correlation": correlations(scores)}
+        tables |= compare_sets(scores, features, trained, new, unseen, synthesis)
+    for name, table in tables.items():
+        own = table if name in ("scores", "memorisation", "memorisation-pairs") else table.assign(features=synthesis.features)
+        tables[name] = own
+        write_table(folder / f"{name}.csv", own)
+    return tables
+
+
+def compare_sets(
+    scores: pd.DataFrame, features: np.ndarray, real: np.ndarray, held_out: np.ndarray, unseen: np.ndarray, synthesis: params.Synthesis
+) -> dict[str, pd.DataFrame]:
+    """The tables fidelity (fidelity.fidelity_table) and filter-sweep (filtering.sweep) of features, each with a column held_out.
+
+    That says which held-out images give the floor: those of lesions not trained on, where there are at least half as many as a comparison wants, else all.
+    """
+    selected = scores["selected"].to_numpy(dtype=bool)
+    wanted, draws, seed = synthesis.fidelity_images, synthesis.fidelity_draws, synthesis.seed
+    enough = unseen.sum() >= min(wanted, selected.sum(), len(real)) / 2
+    floor = held_out[unseen] if enough else held_out[:]
+    description = UNSEEN if enough else ALL_HELD_OUT
+    progress = Progress("Fidelity", 2 * draws, "draw")
+    fidelity = fidelity_table(features, selected, real, floor, wanted, draws, seed, progress.update)
+    swept = sweep(features, scores["rank"].to_numpy(), real, floor, wanted, draws, seed, lambda done: progress.update(draws + done))
+    progress.close()
+    return {"fidelity": fidelity.assign(held_out=description), "filter-sweep": swept.assign(held_out=description)}

@@ -1,0 +1,72 @@
+"""Both networks with fresh, given or trained weights. Weights on disk are safetensors: reading them runs no code."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from helpers import params
+from helpers.errors import TrainingError
+from helpers.files import atomic_path
+from helpers.gan.networks import Critic, StyleGenerator
+from helpers.gan.stylegan2 import empty_networks
+from helpers.paths import ROOT, require
+
+FILES = ("generator.safetensors", "discriminator.safetensors")
+
+
+def build_networks(config: params.Gan, seed: int, device: str) -> tuple[StyleGenerator, Critic]:
+    """Both networks with weights drawn from ``seed`` (the same on any device), or read from ``config.initial_weights``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        generator, critic = empty_networks(config)
+    for network, path in zip((generator, critic), initial_files(config), strict=False):
+        _load_weights(network, path)
+    return tuple(network.to(device, memory_format=torch.channels_last) for network in (generator, critic))
+
+
+def initial_files(config: params.Gan) -> list[Path]:
+    """The files that ``config.initial_weights`` names; none where training starts afresh. Raises MissingStageError where one is absent."""
+    if config.initial_weights is None:
+        return []
+    given = Path(config.initial_weights).expanduser()
+    folder = given if given.exists() else ROOT / given  # a job's working folder is not the reader's
+    return [require(folder / name, "gan") for name in FILES]
+
+
+def load_generator(directory: Path | str, config: params.Gan, device: str) -> StyleGenerator:
+    """The trained generator (moving average) of ``directory``; raises MissingStageError where there is none."""
+    return _load_trained(empty_networks(config)[0], Path(directory) / FILES[0], device)
+
+
+def load_discriminator(directory: Path | str, config: params.Gan, device: str) -> Critic:
+    """The trained critic of ``directory``; raises MissingStageError where there is none."""
+    return _load_trained(empty_networks(config)[1], Path(directory) / FILES[1], device)
+
+
+def save_networks(generator: nn.Module, critic: nn.Module, directory: Path) -> None:
+    """generator.safetensors and discriminator.safetensors, each whole or not at all."""
+    for name, network in zip(FILES, (generator, critic), strict=True):
+        with atomic_path(directory / name) as temporary:
+            save_file({key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}, temporary)
+
+
+def _load_trained(network: nn.Module, path: Path, device: str) -> Any:
+    _load_weights(network, require(path, "gan"))
+    return network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+def _load_weights(network: nn.Module, path: Path) -> None:
+    try:
+        network.load_state_dict(load_file(path))
+    except RuntimeError as error:
+        raise TrainingError(
+            f"The weights in {path} were trained with another gan.recipe, resolution, channel_scale or spectral_norm: run the stage 'gan' anew ({_first_line(error)})."
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[min(1, len(lines) - 1)].strip()
