@@ -537,8 +537,10 @@ def seen_unseen(table: pd.DataFrame, target: str) -> Figure:
     for axes, column, title in zip(panels, ["accuracy", "target_recall"], ["Accuracy, %", f"Recall of {target}, %"], strict=True):
         for row, arm in enumerate(arms):
             means = 100 * table[table["arm"] == arm].groupby("lesions")[column].mean()
-            axes.plot([means.get("unseen"), means.get("seen")], [row, row], color=colours[arm], linewidth=2, alpha=0.45)
+            axes.plot(means, [row] * len(means), color=colours[arm], linewidth=2, alpha=0.45)
             for lesions, fill in (("seen", colours[arm]), ("unseen", "white")):
+                if lesions not in means:  # as none is seen where the split goes by lesion
+                    continue
                 values = 100 * table[(table["arm"] == arm) & (table["lesions"] == lesions)][column]
                 axes.plot(values, [row] * len(values), "|", color=colours[arm], markersize=6, alpha=0.6)
                 axes.plot(means.get(lesions), row, "o", markerfacecolor=fill, markeredgecolor=colours[arm], markersize=7, markeredgewidth=1.5)
