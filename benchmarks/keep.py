@@ -1,0 +1,85 @@
+"""Keep what a finished run found, under ``reports/examples/<run>``: its page, tables, histories and provenance, and no image of it.
+
+Run: python benchmarks/keep.py RUN [RUN ...]
+
+A run on photographs is kept only if its page leaves them out (``report.real_images: omit``): what is kept is published, and git
+forgets nothing. Written there: report.html, provenance.json, evaluation/ (every table), gan.csv and
+trainings.csv (the histories of all GANs and trainings, long), synthesis/ (fidelity, filter, memorisation), and jobs.csv (seconds
+and peak memory of every job).
+"""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from helpers.errors import UserError
+from helpers.files import write_table
+from helpers.paths import REPORTS, RunPaths, require
+from helpers.report.provenance import read_json, read_params, read_records
+
+EXAMPLES = REPORTS / "examples"
+SYNTHESIS_TABLES = ("fidelity", "filter-sweep", "filter-correlation", "score-stability", "memorisation")
+
+
+def keep(run: RunPaths, examples: Path = EXAMPLES) -> Path:
+    """Copy ``run`` into ``examples``/<run>, in place of what was there; returns that folder.
+
+    Raises MissingStageError for a run that is not finished, and UserError for one whose page shows photographs.
+    """
+    params = read_params(run)
+    page, provenance = require(run.report, "report"), require(run.provenance, "report")
+    if params.data.source != "phantom" and params.report.real_images != "omit":
+        raise UserError(
+            f"The page of '{run.run}' may show photographs (report.real_images is '{params.report.real_images}'), and what is kept here is published: "
+            "make it again with --set report.real_images=omit."
+        )
+    folder = examples / run.run
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "evaluation").mkdir(parents=True)
+    shutil.copy(page, folder)
+    shutil.copy(provenance, folder)
+    for path in sorted(run.evaluation.glob("*.csv")):
+        shutil.copy(path, folder / "evaluation")
+    for name in SYNTHESIS_TABLES:
+        parts = [pd.read_csv(run.synthetic(seed) / f"{name}.csv").assign(gan_seed=seed) for seed in params.gan.seeds]
+        write_table(folder / "synthesis" / f"{name}.csv", pd.concat(parts, ignore_index=True))
+    gans = [pd.read_csv(run.gan(seed) / "history.csv").assign(gan_seed=seed) for seed in params.gan.seeds]
+    write_table(folder / "gan.csv", pd.concat(gans, ignore_index=True))
+    write_table(folder / "trainings.csv", pd.concat(_trainings(run, params), ignore_index=True))
+    write_table(folder / "jobs.csv", _jobs(run))
+    return folder
+
+
+def _trainings(run: RunPaths, params) -> Iterator[pd.DataFrame]:
+    for arm in params.arms:
+        for replicate in range(params.replicates):
+            history = pd.read_csv(run.classifier(arm, replicate) / "history.csv")
+            images = read_json(run.classifier(arm, replicate) / "summary.json", {})
+            yield history.assign(arm=arm, replicate=replicate, **{key: images.get(key) for key in ("training_images", "synthetic_images")})
+
+
+def _jobs(run: RunPaths) -> pd.DataFrame:
+    columns = ["job", "stage", "seconds", "peak_memory_mb", "threads", "host_cpu", "finished"]
+    return pd.DataFrame([{name: record.get(name) for name in columns} for record in read_records(run)], columns=columns)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="names of finished runs")
+    for name in parser.parse_args(arguments).runs:
+        try:
+            folder = keep(RunPaths(name))
+        except UserError as mistake:
+            print(f"keep.py: {mistake}", file=sys.stderr)
+            return 2
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        print(f"{folder}: {size / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
