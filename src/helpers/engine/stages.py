@@ -67,7 +67,7 @@ SYNTHESIS_FILES = (
 EVALUATION_TABLES = tuple(
     f"{name}.csv"
     for name in (
-        *("metrics", "per_class", "arms", "arms_per_class", "comparisons", "contrasts", "leak", "metrics_by_lesion", "per_class_by_lesion"),
+        *("metrics", "per_class", "arms", "arms_per_class", "comparisons", "contrasts", "controls", "leak", "metrics_by_lesion", "per_class_by_lesion"),
         *("reliability", "curves", "decision_curve", "external", "mcnemar", "claims", "audit"),
     )
 )

@@ -9,6 +9,7 @@ import pandas as pd
 
 from helpers.data.selection import wanted_count
 from helpers.evaluation import metrics, statistics
+from helpers.evaluation.controls import controls, outcome
 from helpers.evaluation.study import Study
 from helpers.params import Params
 
@@ -177,6 +178,17 @@ class Inference:
         table["p_holm"] = np.nan
         table.loc[primary, "p_holm"] = statistics.holm(table.loc[primary, "p"].to_numpy(float))
         return table
+
+    def controls(self) -> pd.DataFrame:
+        """The run's controls (``helpers.evaluation.controls``), all metrics, with what each interval shows; all of it exploratory."""
+        rows = []
+        for control in controls(self.params):
+            for metric in (name for name in COMPARED if name in self.values):
+                row = self.compare(control.arm, control.reference, metric)
+                first = {"control": control.role, "contrast": control.contrast, "fraction": np.nan if control.fraction is None else control.fraction}
+                rows.append(first | row | {"outcome": outcome(row)})
+        table = _differences(rows, "control", "contrast", "fraction")
+        return table.assign(outcome=pd.Series([row["outcome"] for row in rows], dtype=str))
 
     # arms
 

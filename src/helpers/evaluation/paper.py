@@ -13,6 +13,7 @@ import yaml
 from scipy import special
 
 from helpers.evaluation import statistics
+from helpers.evaluation.controls import blind_spot, share_words
 
 PAPER = Path(__file__).with_name("paper.yaml")
 PAPER_ARMS = ("baseline", "filtered", "all")
@@ -149,10 +150,10 @@ class Discordance:
         """The range of p, for a table's cell."""
         if self.net == 0:
             return "p 1.00 whatever the pairs: the counts are equal"
-        shown = (
-            f"p from {show_p(self.p_least)} to {show_p(self.p_most)}; below {LEVEL} if they disagree on at most {self.threshold:,} of {self.images:,} images"
-        )
-        return f"{shown}, and the counts allow no more than {self.most:,}"
+        shown = f"p from {show_p(self.p_least)} to {show_p(self.p_most)}"
+        if self.threshold >= self.most:
+            return f"{shown}, so below {LEVEL} whatever the pairs: it stays there up to {self.threshold:,} disagreements, and the counts allow no more than {self.most:,}"
+        return f"{shown}; below {LEVEL} if they disagree on at most {self.threshold:,} of {self.images:,} images, and the counts allow up to {self.most:,}"
 
 
 def discordance(arm_right: int, reference_right: int, images: int) -> Discordance:
@@ -562,7 +563,11 @@ def _audit_evidence(findings: _Findings, tables: Mapping[str, pd.DataFrame], fou
     )
     for name, table, right, first, second, images in cases:
         range_ = discordance(right[first], right[second], images)
-        arithmetic = f"{right[first]:,} against {right[second]:,} right, net {range_.net:+d}; the discordant pairs are unpublished, between {range_.least:,} and {range_.most:,}; clustering and training's chance are not in it"
+        arithmetic = (
+            f"{right[first]:,} against {right[second]:,} right, net {range_.net:+d}; the discordant pairs are unpublished, between {range_.least:,} and "
+            f"{range_.most:,} ({images - right[second]:,} + {images - right[first]:,} wrong answers, if no image is wrong by both); "
+            "clustering and training's chance are not in it"
+        )
         findings.add(
             f"{name}: shown by the test set whatever the unpublished pairs (exact McNemar)", table, "better", range_.words, range_.p_most < LEVEL, arithmetic
         )
@@ -652,20 +657,24 @@ def claims(
     run shows to it. Verdicts are computed (``verdict``). "Kept" judges the difference plus the
     smallest effect. "Every metric": supported if every interval is above 0, contradicted if one is below
     the smallest effect. "Classes": supported if all classes but one have intervals above 0, contradicted if
-    two or more have intervals below the smallest effect. Both at once: real but negligible.
+    two or more have intervals below the smallest effect. Both at once: real but negligible. Where ``tables`` holds controls and the positive
+    one was not seen, each claim on the target's recall that is not supported says so: such a study cannot call synthesis useless.
 
     Columns: claim, contrast, metric, paper, paper_test_set, this_run, difference, low, high, verdict.
     """
-    contrasts = tables["contrasts"]
+    contrasts, name = tables["contrasts"], "melanoma" if target == "mel" else target
+    blind = blind_spot(tables["controls"]) if "controls" in tables else None
     rows = []
     for claim in CLAIMS:
         names = [(arms or {}).get(role, role) for role in claim.contrast]
         contrast = " - ".join(names) if claim.kind != "none" else ""
         mine = contrasts[contrasts["contrast"] == " - ".join(claim.contrast)].set_index("metric")
         outcome = _outcome(claim, mine, smallest_effect, confidence)
-        words = claim.words.format(target="melanoma" if target == "mel" else target)
+        words = claim.words.format(target=name)
         if one_gan and outcome["verdict"] != NO_ARM:
             outcome["this_run"] += ", for this one GAN"
+        if blind is not None and claim.metric == "target_recall" and outcome["verdict"] in (CONTRADICTED, NEGLIGIBLE, UNDECIDED):
+            outcome["this_run"] += f"; the loss of {share_words(blind)} real {name} images was not seen either, so this study cannot call synthesis useless"
         rows.append({"claim": words, "contrast": contrast, "metric": claim.metric, **_paper_side(claim), **outcome})
     return pd.DataFrame(rows)
 

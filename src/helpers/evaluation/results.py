@@ -1,10 +1,12 @@
 """From the predictions on disk to every table of ``evaluation/``, and two runs side by side."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from helpers.errors import UserError
 from helpers.evaluation import metrics, statistics
 from helpers.evaluation.inference import Inference, roles
 from helpers.evaluation.paper import audit, claims
@@ -22,7 +24,7 @@ def evaluate(run: RunPaths, params: Params) -> dict[str, pd.DataFrame]:
     """Write every table of ``evaluation/`` and return them by name.
 
     metrics, per_class, confusion (one file an arm): each replicate. arms, arms_per_class: mean, standard deviation and interval.
-    comparisons (each arm against the reference), contrasts (those named beforehand). leak, metrics_by_lesion,
+    comparisons (each arm against the reference), contrasts (those named beforehand), controls (arms that test the study). leak, metrics_by_lesion,
     per_class_by_lesion: test images whose lesion was, or was not, trained on. reliability, curves, decision_curve: what the probabilities
     are worth. external: the second test set, empty where there is none. mcnemar, claims, audit. Shares are in 0..1. Raises as
     ``load_predictions`` and ``open_external_study``.
@@ -38,6 +40,7 @@ def evaluate(run: RunPaths, params: Params) -> dict[str, pd.DataFrame]:
         "arms_per_class": inference.arms_per_class(),
         "comparisons": inference.comparisons(),
         "contrasts": inference.contrasts(),
+        "controls": inference.controls(),
         "leak": inference.leak(),
         **_by_lesion(study),
         "reliability": _reliability(study),
@@ -227,3 +230,26 @@ def _side(run: RunPaths) -> pd.DataFrame:
     """arms.csv and arms_per_class.csv of a run in one table."""
     parts = [pd.read_csv(require(run.evaluation / f"{name}.csv", "evaluation")) for name in ("arms", "arms_per_class")]
     return pd.concat([parts[0].assign(**{"class": ""}), parts[1]], ignore_index=True)
+
+
+SIDE_BY_SIDE = ("accuracy", "balanced_accuracy", "target_recall", "target_precision", "target_roc_auc")
+
+
+def main(arguments: list[str]) -> int:
+    """Print two runs side by side in percent and points: some metrics of every arm that both have, and the recall of every class."""
+    if len(arguments) != 2:
+        raise UserError("Usage: python -m helpers.evaluation.results FIRST SECOND (two runs that were evaluated).")
+    table = compare_runs(RunPaths(arguments[0]), RunPaths(arguments[1]))
+    table = table[table["metric"].isin(SIDE_BY_SIDE) | (table["metric"].eq("recall") & table["class"].ne(""))]
+    shares = table.columns[table.columns.str.contains("mean|deviation|low|high|difference")]
+    shown = table.drop(columns=["method"]).assign(**(100 * table[shares]).round(1))
+    print(f"first: {arguments[0]}; second: {arguments[1]}; shares in percent, differences in points\n{shown.to_string(index=False)}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except UserError as mistake:
+        print(mistake, file=sys.stderr)
+        sys.exit(2)

@@ -313,7 +313,10 @@ def _headline_note(results: summary.Results) -> str:
     confidence = f"{100 * results.params.evaluation.confidence:.0f} %"
     if results.params.replicates < 3:
         return "No arm was trained three times, so no difference between arms can be told from chance: the verdict is 'unclear'. Differences are in percentage points."
-    return f"This run: mean over {results.params.replicates} replicates. Differences are in percentage points, with {confidence} intervals; 'unclear' means that the interval contains zero."
+    from helpers.report.sentences import one_gan_note, single_gan_arms
+
+    note = one_gan_note(results.arms, single_gan_arms(results.params))
+    return f"This run: mean over {results.params.replicates} replicates. Differences are in percentage points, with {confidence} intervals; 'unclear' means that the interval contains zero.{note}"
 
 
 def _audit() -> pd.DataFrame:

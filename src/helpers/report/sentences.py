@@ -285,9 +285,10 @@ def has_intervals(comparisons: pd.DataFrame) -> bool:
     return bool(comparisons[["low", "high"]].notna().all(axis=1).any())
 
 
-def differences_caption(comparisons: pd.DataFrame, reference: str, n: int, confidence: float = 0.95) -> str:
-    """The caption of figures.forest; it speaks of intervals only where some are drawn."""
+def differences_caption(comparisons: pd.DataFrame, reference: str, n: int, confidence: float = 0.95, one_gan: Container[str] = ()) -> str:
+    """The caption of figures.forest; it speaks of intervals only where some are drawn. ``one_gan`` as in ``difference_sentence``."""
     ending = "the grey band is the smallest effect of interest. Filled squares are contrasts that were named beforehand; hollow ones are exploratory."
+    ending += one_gan_note(comparisons["arm"], one_gan)
     if not has_intervals(comparisons):
         return (
             f"Difference to {reference}, in percentage points, on n = {n:,} test images. A square is a difference without an interval, "
@@ -320,6 +321,11 @@ def single_gan_arms(params: Params) -> set[str]:
     return {name for name, arm in params.arms.items() if arm.uses_gan} if len(params.gan.seeds) == 1 else set()
 
 
+def one_gan_note(arms: Iterable[str], one_gan: Container[str]) -> str:
+    """What a caption adds where it shows arms whose synthetic images one GAN supplied; ``one_gan`` as in ``difference_sentence``."""
+    return " What it shows of synthetic images holds for this one GAN." if any(arm in one_gan for arm in arms) else ""
+
+
 def estimand_sentence(params: Params) -> str:
     """What a difference on the page is a difference of."""
     text = (
@@ -347,14 +353,86 @@ def primary_sentence(contrasts: pd.DataFrame, smallest_effect: float, target: st
     return f"{named} That each is a gain is, by its interval{scope}: {'; '.join(verdicts)}.{after}"
 
 
-def named_contrasts_caption(contrasts: pd.DataFrame, target: str, n: int, confidence: float = 0.95) -> str:
-    """The caption of figures.named_contrasts; it speaks of intervals only where some are drawn."""
+def named_contrasts_caption(contrasts: pd.DataFrame, target: str, n: int, confidence: float = 0.95, one_gan: Container[str] = ()) -> str:
+    """The caption of figures.named_contrasts; it speaks of intervals only where some are drawn. ``one_gan`` as in ``difference_sentence``."""
+    note = one_gan_note(contrasts["arm"], one_gan)
     start = f"The contrasts named beforehand, in recall of {target} (n = {n:,} test images of it). A dot is the difference between two trainings of one seed"
     if not has_intervals(contrasts):
-        return f"{start}; they are too few for an interval, and nothing follows from them. The grey band is the smallest effect of interest."
+        return f"{start}; they are too few for an interval, and nothing follows from them. The grey band is the smallest effect of interest.{note}"
     return (
         f"{start}, the thick line the {100 * confidence:.0f} % interval of the difference between procedures, the thin line the same by bootstrap. "
-        "See whether a line leaves the grey band, the smallest effect of interest; hollow squares are exploratory."
+        f"See whether a line leaves the grey band, the smallest effect of interest; hollow squares are exploratory.{note}"
+    )
+
+
+def controls_section(controls: pd.DataFrame, n: int, target: str, confidence: float = 0.95, one_gan: Container[str] = ()) -> str:
+    """Heading and words on the arms that test the study itself, one sentence each; ``controls`` is evaluation/controls.csv.
+
+    ``n`` is the number of test images of the target. A study that did not see its positive control is said to be blind to such a loss.
+    """
+    from helpers.evaluation import controls as own
+
+    parts = [_withheld_sentence(row, n, target, confidence) for row in own.rows_of(controls, own.WITHHELD)]
+    if not parts:
+        parts = [f"No arm of this run has real images of {target} taken away, so whether the study would see such a loss is not known."]
+    parts += [_again_sentence(row, n, target, confidence) for row in own.rows_of(controls, own.AGAIN)]
+    worth = {row["arm"]: row for row in own.rows_of(controls, own.WITHHELD)}
+    for row in own.rows_of(controls, own.RESTORED):
+        parts.append(_restored_sentence(row, worth[row["reference"]], n, target, confidence, row["arm"] in one_gan))
+    return "### What the study can see\n\n" + "\n".join(f"- {part}" for part in parts)
+
+
+def positive_control_sentence(found: str, lost: str, detail: str) -> str:
+    """Whether a study saw the loss of real images of the target: ``found`` is ``helpers.evaluation.controls.outcome``'s word for it.
+
+    ``lost`` says what was taken away, ``detail``, in brackets, what that did to recall.
+    """
+    from helpers.evaluation import controls as own
+
+    return {
+        own.LOWER: f"The study sees the loss of {lost} ({detail}): an effect of that size does not escape it.",
+        own.NOT_SHOWN: f"This study could not see the loss of {lost} ({detail}), so it cannot call synthesis useless.",
+        own.HIGHER: f"The loss of {lost} went the wrong way ({detail}), so this study cannot call synthesis useless.",
+        own.NOT_TESTED: f"Whether the study would see the loss of {lost} is not tested ({detail}), so it cannot call synthesis useless.",
+    }[found]
+
+
+def _withheld_sentence(row: Mapping[str, Any], n: int, target: str, confidence: float) -> str:
+    from helpers.evaluation import controls as own
+
+    change = f"*{row['arm']}* {MINUS} *{row['reference']}*: {points(row['difference'], n)} points"
+    detail = f"{change} of recall of {target}, {_ends(row['low'], row['high'], n, confidence)}"
+    return positive_control_sentence(own.outcome(row), f"{own.share_words(row['fraction'])} real images of {target}", detail)
+
+
+def _ends(low: float, high: float, n: int, confidence: float) -> str:
+    """'95 % interval -3.0 to +1.2', or that there is none."""
+    return f"{100 * confidence:.0f} % interval {points(low, n)} to {points(high, n)}" if math.isfinite(low) and math.isfinite(high) else "no interval"
+
+
+def _again_sentence(row: Mapping[str, Any], n: int, target: str, confidence: float) -> str:
+    from helpers.evaluation import controls as own
+
+    start = (
+        f"*{row['arm']}* is *{row['reference']}* trained once more with other seeds: {points(row['difference'], n)} points "
+        f"of recall of {target} ({_ends(row['low'], row['high'], n, confidence)})"
+    )
+    if own.outcome(row) in (own.HIGHER, own.LOWER):
+        return f"{start}. The interval excludes zero where nothing was changed, as about one in {1 / (1 - confidence):.0f} does: read the other exploratory ones with that in mind."
+    return f"{start}; {'too few replicates to judge' if row['replicates'] < 3 else 'no difference is shown, as it should be'}."
+
+
+def _restored_sentence(row: Mapping[str, Any], withheld: Mapping[str, Any], n: int, target: str, confidence: float, one_gan: bool) -> str:
+    """What synthetic images give where real ones were taken away, beside what the real ones gave."""
+    from helpers.evaluation import controls as own
+
+    words = {own.HIGHER: "recall is higher", own.LOWER: "recall is lower", own.NOT_SHOWN: "no difference is shown", own.NOT_TESTED: "nothing follows from it"}
+    scope = ", for this one GAN" if one_gan else ""
+    return (
+        f"Synthetic images in place of the withheld real ones (*{row['arm']}* {MINUS} *{row['reference']}*): {points(row['difference'], n)} points "
+        f"of recall of {target} ({_ends(row['low'], row['high'], n, confidence)}){scope}; {words[own.outcome(row)]}. The real ones (*{withheld['reference']}* {MINUS} "
+        f"*{withheld['arm']}*) give {points(-withheld['difference'], n)} points ({_ends(-withheld['high'], -withheld['low'], n, confidence)}). "
+        f"The GAN itself learned from all training images of {target}, the withheld ones among them."
     )
 
 
@@ -375,8 +453,8 @@ def gap_sentence(leak: pd.DataFrame, arm: str, confidence: float = 0.95) -> str:
     return f"{change} ({100 * confidence:.0f} % interval {points(row['low'], n)} to {points(row['high'], n)}): {tail}."
 
 
-def external_section(external: pd.DataFrame, confidence: float = 0.95) -> str:
-    """Heading and first words of the section on the external test set; empty where the run has none."""
+def external_section(external: pd.DataFrame, confidence: float = 0.95, one_gan: Container[str] = ()) -> str:
+    """Heading and first words of the section on the external test set; empty where the run has none. ``one_gan`` as in ``difference_sentence``."""
     if external.empty:
         return ""
     rows = external[external["metric"] == "balanced_accuracy"]
@@ -385,8 +463,9 @@ def external_section(external: pd.DataFrame, confidence: float = 0.95) -> str:
     for row in rows.itertuples():
         ends = f" ({100 * confidence:.0f} % interval {percent(row.low, n)} to {percent(row.high, n)})" if math.isfinite(row.low) else ""
         parts.append(f"*{row.arm}* {percent(row.mean, n)} %{ends}")
+    scope = ", with synthetic images for this one GAN" if any(arm in one_gan for arm in rows["arm"]) else ""
     return (
         f"### An external test set\n\nThe same classifiers on {n:,} images of a second test set, which none of them was trained on or chosen by. Its lesions are "
-        f"not named, so each image counts as one. The ISIC metric, balanced multiclass accuracy: {'; '.join(parts)}. On the official test set of ISIC 2018 "
+        f"not named, so each image counts as one. The ISIC metric, balanced multiclass accuracy{scope}: {'; '.join(parts)}. On the official test set of ISIC 2018 "
         f"Task 3 the best entry reached {100 * best:.1f} %, the best without private data {100 * public:.1f} %."
     )

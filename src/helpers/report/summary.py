@@ -33,6 +33,7 @@ class Results:
     split: pd.DataFrame
     metrics: pd.DataFrame
     comparisons: pd.DataFrame
+    controls: pd.DataFrame
     claims: pd.DataFrame
     trainings: pd.DataFrame
     gans: pd.DataFrame
@@ -78,6 +79,13 @@ class Results:
         rows = rows[rows["reference"].astype(str) == self.params.evaluation.reference]
         return None if rows.empty else rows.iloc[0].to_dict()
 
+    def control(self, control: Any, metric: str = "target_recall") -> dict[str, Any] | None:
+        """The row of controls.csv of a ``helpers.evaluation.controls.Control``."""
+        if self.controls.empty:
+            return None
+        rows = self.controls[(self.controls["contrast"] == control.contrast) & (self.controls["metric"] == metric)]
+        return None if rows.empty else rows.iloc[0].to_dict()
+
 
 def read_results(run: RunPaths, params: Params) -> Results:
     """Read every table of a run; raises MissingStageError where the evaluation has not run."""
@@ -89,6 +97,7 @@ def read_results(run: RunPaths, params: Params) -> Results:
         split=_table(run.split),
         metrics=_table(run.evaluation / "metrics.csv"),
         comparisons=_table(run.evaluation / "comparisons.csv"),
+        controls=_table(run.evaluation / "controls.csv"),
         claims=_table(run.evaluation / "claims.csv"),
         trainings=_trainings(run, params),
         gans=_gans(run, params),
@@ -262,7 +271,7 @@ def change_sentence(subject: str, metric: str, row: dict[str, Any] | None, confi
 
 
 def abstract(results: Results) -> list[str]:
-    """The answer in three to five sentences, written from the run's numbers."""
+    """The answer in a few sentences, written from the run's numbers: three to five, and one for each control."""
     params, reference = results.params, results.params.evaluation.reference
     others = [arm for arm in results.arms if arm != reference]
     sentences = [_what_was_done(results)]
@@ -274,8 +283,7 @@ def abstract(results: Results) -> list[str]:
             )
         )
         sentences.append(_accuracy(others[0], results))
-    sentences.append(_other_arms(others[1:], results))
-    sentences.append(_leak(results))
+    sentences += [_other_arms(others[1:], results), *_controls(results), _leak(results)]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -288,8 +296,40 @@ def _what_was_done(results: Results) -> str:
     return f"On {kind}, {backbone} was trained {times} in each of {counted(len(params.arms), 'arm')}{test}."
 
 
+def _controls(results: Results) -> list[str]:
+    """Whether the study saw its positive controls, and called its negative ones an effect; what synthetic images give in place of real ones."""
+    from helpers.evaluation import controls as own
+    from helpers.report.sentences import positive_control_sentence, single_gan_arms
+
+    confidence, places, said = results.params.evaluation.confidence, results.places("target_recall"), []
+    for control in own.controls(results.params):
+        row = results.control(control)
+        if row is None:
+            continue
+        signed = points(row["difference"], places)
+        ends = f"{100 * confidence:.0f}\u00a0% interval {interval(row['low'], row['high'], places)}" if interval(row["low"], row["high"]) else "no interval"
+        found = own.outcome(row)
+        if control.role == own.WITHHELD:
+            lost = f"{own.share_words(control.fraction)} real {results.target} images"
+            said.append(positive_control_sentence(found, lost, f"arm {control.arm}: {signed} points of recall, {ends}"))
+        elif control.role == own.AGAIN and found in (own.HIGHER, own.LOWER):
+            said.append(f"Trained once more with nothing changed (arm {control.arm}), recall differs by {signed} points ({ends}): chance alone can do as much.")
+        elif control.role == own.RESTORED:
+            scope = "For this one GAN, synthetic" if control.arm in single_gan_arms(results.params) else "Synthetic"
+            tail = {own.NOT_SHOWN: ", which chance may explain", own.NOT_TESTED: ", which is not tested"}.get(found, "")
+            said.append(
+                f"{scope} images in place of the withheld ones (arm {control.arm}) change {results.target} recall by {signed} points ({ends}){tail}; "
+                "the GAN itself learned from all of them."
+            )
+    return said
+
+
 def _other_arms(arms: list[str], results: Results) -> str:
-    """How the remaining arms differ in the target's recall, at most four of them by name."""
+    """How the remaining arms, without the controls that ``_controls`` tells of, differ in the target's recall, at most four of them by name."""
+    from helpers.evaluation import controls as own
+
+    apart = {control.arm for control in own.controls(results.params) if control.role in (own.AGAIN, own.WITHHELD, own.RESTORED)}
+    arms = [arm for arm in arms if arm not in apart]
     rows = {arm: row for arm in arms if (row := results.comparison(arm, "target_recall")) and verdict(row)}
     if not rows:
         return ""

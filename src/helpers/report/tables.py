@@ -452,12 +452,14 @@ def _bounds(low: float, high: float) -> str:
     return f"under {plain(float(high))}" if _missing(low) else plain(float(high)) if low == high else f"{plain(float(low))} to {plain(float(high))}"
 
 
-def performance_table(metrics: pd.DataFrame, paper: Paper, columns: Sequence[str], n: int) -> Table:
-    """Metric by arm: the paper's value, ours (mean and standard deviation over replicates), the difference.
+def performance_table(metrics: pd.DataFrame, paper: Paper, columns: Sequence[str], n: int, arms: pd.DataFrame | None = None) -> Table:
+    """Metric by arm: the paper's value, ours (mean and standard deviation over replicates, with its interval), the difference.
 
-    ``n`` is the number of images behind each share: the test set, or its images of the target class.
+    ``n`` is the number of images behind each share: the test set, or its images of the target class. ``arms`` is evaluation/arms.csv, whose
+    intervals are shown where there are any.
     """
     published = paper_metrics(paper).set_index("arm")
+    ends = pd.DataFrame() if arms is None else arms.dropna(subset=["low", "high"]).set_index(["metric", "arm"])[["low", "high"]]
     rows = []
     for column in columns:
         for arm in dict.fromkeys(metrics["arm"]):
@@ -470,6 +472,7 @@ def performance_table(metrics: pd.DataFrame, paper: Paper, columns: Sequence[str
                     "paper": theirs,
                     "mean": values.mean(),
                     "standard_deviation": values.std() if len(values) > 1 else math.nan,
+                    **({} if ends.empty else dict(ends.reindex([(column, arm)]).iloc[0])),
                     "difference": values.mean() - theirs,
                     "replicates": len(values),
                 }
@@ -477,10 +480,11 @@ def performance_table(metrics: pd.DataFrame, paper: Paper, columns: Sequence[str
     formats = {
         "paper": lambda value: f"{100 * value:.2f}",
         "mean": _of_row(lambda row: _mean_and_spread(row, n)),
+        "low": _of_row(lambda row: _interval(row, n)),
         "difference": lambda value: points(value, n),
     }
-    headers = {"paper": "paper, %", "mean": "this run, % (mean ± sd)", "difference": "difference, points"}
-    return Table(pd.DataFrame(rows), formats, headers, hidden=("standard_deviation",))
+    headers = {"paper": "paper, %", "mean": "this run, % (mean ± sd)", "low": "interval, %", "difference": "run less paper, points"}
+    return Table(pd.DataFrame(rows), formats, headers, hidden=("standard_deviation", "high"))
 
 
 def recall_change_table(per_class: pd.DataFrame, reference: str, paper: Paper) -> Table:
@@ -552,11 +556,18 @@ def seen_unseen_table(seen: pd.DataFrame, target: str) -> Table:
     )
 
 
-def comparisons_table(comparisons: pd.DataFrame, metrics: Sequence[str], n: int, target: str = "") -> Table:
-    """Differences to the reference arm with their intervals, in points."""
+def comparisons_table(comparisons: pd.DataFrame, metrics: Sequence[str], n: int, target: str = "", target_n: int | None = None) -> Table:
+    """Differences to the reference arm with their intervals, in points.
+
+    ``n`` is the number of test images, ``target_n`` (default: as many) that of the target's, whose metrics wear its digits.
+    """
     frame = comparisons[comparisons["metric"].isin(metrics)].reset_index(drop=True)
     frame = frame[[column for column in ("arm", "reference", "metric", "difference", "low", "high", "replicates", "method") if column in frame]]
-    shown = {column: (lambda value: points(value, n)) for column in ("difference", "low", "high")}
+
+    def behind(metric: str) -> int:
+        return n if target_n is None or not metric.startswith("target_") else target_n
+
+    shown = {column: _of_row(lambda row, column=column: points(row[column], behind(row["metric"]))) for column in ("difference", "low", "high")}
     return Table(
         frame, {**shown, "metric": lambda metric: metric_name(metric, target)}, {"difference": "difference, points", "low": "interval from", "high": "to"}
     )
@@ -622,6 +633,28 @@ def contrasts_table(contrasts: pd.DataFrame, n: int, smallest_effect: float, met
         "degrees_of_freedom": "df",
         "p_holm": "p after Holm",
     }
+    return Table(frame, formats, headers, hidden=("high", "bootstrap_high"))
+
+
+CONTROL_METRICS = ("target_recall", "target_operating_recall", "target_roc_auc")
+
+
+def controls_table(controls: pd.DataFrame, n: int, target: str) -> Table:
+    """evaluation/controls.csv for the target's recall, at argmax and at the operating point, and its ROC AUC; all of it exploratory.
+
+    ``n`` is the number of test images of the target.
+    """
+    columns = ["metric", "difference", "low", "high", "bootstrap_low", "bootstrap_high", "p", "replicates", "outcome"]
+    rows = controls[controls["metric"].isin(CONTROL_METRICS)].reset_index(drop=True)
+    frame = pd.concat([(rows["arm"] + f" {MINUS} " + rows["reference"]).rename("contrast"), rows[columns]], axis=1)
+    formats = {
+        "metric": lambda metric: metric_name(metric, target),
+        "difference": lambda value: points(value, n),
+        "low": _of_row(lambda row: _interval(row, n, form=points)),
+        "bootstrap_low": _of_row(lambda row: _interval(row, n, "bootstrap_low", "bootstrap_high", points)),
+        "p": _p,
+    }
+    headers = {"difference": "difference, points", "low": "interval", "bootstrap_low": "by bootstrap", "outcome": "by its interval"}
     return Table(frame, formats, headers, hidden=("high", "bootstrap_high"))
 
 
