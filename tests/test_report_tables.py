@@ -140,6 +140,17 @@ class TestResultTables:
         assert rows[1] == ["Accuracy", "baseline", "87.43", "81.0 ± 1.4", f"{MINUS}6.4", "2"]
         assert rows[2] == ["Accuracy", "mine", tables.NONE, "90.0 ± 0.0", tables.NONE, "2"]
 
+    def test_an_arm_s_interval_stands_beside_its_mean(self):
+        arms = pd.DataFrame([("baseline", "accuracy", 0.7, 0.92), ("mine", "accuracy", 0.8, 1.0)], columns=["arm", "metric", "low", "high"])
+        rows = rows_of(tables.performance_table(metrics(), PAPER, ["accuracy"], 180, arms))
+        assert rows[0][4] == "Interval, %" and [row[4] for row in rows[1:]] == ["70.0 to 92.0", "80.0 to 100.0"]
+        assert "Interval, %" not in rows_of(tables.performance_table(metrics(), PAPER, ["accuracy"], 180, arms.assign(low=math.nan)))[0]
+
+    def test_differences_of_the_target_s_metrics_wear_the_digits_of_its_images(self):
+        row = {"arm": "all", "reference": "baseline", "difference": 0.0512, "low": 0.011, "high": 0.09}
+        compared = pd.DataFrame([row | {"metric": "accuracy"}, row | {"metric": "target_recall"}])
+        assert [line[3] for line in rows_of(tables.comparisons_table(compared, ["accuracy", "target_recall"], 180, "mel", 22))[1:]] == ["+5.1", "+5"]
+
     def test_one_replicate_has_no_deviation(self):
         rows = rows_of(tables.performance_table(metrics().query("replicate == 0"), PAPER, ["accuracy"], 180))
         assert rows[1][3] == "80.0"

@@ -2,7 +2,7 @@
 
 The design has power by calculation. Trainings of a small head on a frozen trunk, at a low rate for as many steps in every arm, lie close
 together, and half of the images are tested, 120 melanomas among them. A pilot's differences between 10 % and all of the melanomas were 32
-points with a standard deviation of 5 between replicates, and 5 points more from lesions: three replicates see that in 98 of 100 studies.
+points with a standard deviation of 5 between replicates, and 5 points more from lesions: three replicates see that in 99 of 100 studies.
 """
 
 import numpy as np
@@ -34,7 +34,8 @@ def power(difference, replicates, lesions, count=3, studies=20_000):
 
 
 def test_the_scaled_study_has_power_for_its_positive_control():
-    assert power(**PILOT) > 0.95
+    assert power(**PILOT) > 0.98
+    assert power(**PILOT | {"replicates": 0.08}) > 0.85, "the deviation of six pilot replicates may have been small by luck"
     assert power(0.0, 0.05, 0.05) < 0.04, "of no effect, one in forty intervals lies below 0"
 
 
