@@ -191,6 +191,16 @@ def test_the_primary_test_errs_as_often_as_it_says_in_a_short_simulation():
         assert found["any_holm"] < 0.09 and found["any_holm"] < found["any_unadjusted"], (replicates, found)
 
 
+@pytest.mark.parametrize(("gans", "least", "most"), [(5, 0.945, 0.955), (3, 0.89, 0.92), (2, 0.83, 0.87)])
+def test_replicates_that_share_a_gan_hold_its_chance_only_in_part(gans, least, most):
+    """As docs/statistics.md says: five replicates, GANs that differ as much as trainings do, no lesions' part."""
+    draw, studies = np.random.default_rng(7), 20_000
+    differences = draw.normal(size=(studies, gans))[:, np.arange(5) % gans] + draw.normal(size=(studies, 5))
+    nothing = np.zeros((studies, 5, 1))
+    found = paired_difference(differences, np.zeros_like(differences), nothing, nothing)
+    assert least <= ((found.low <= 0) & (found.high >= 0)).mean() <= most
+
+
 def test_metrics_of_probabilities_cover_the_truth_in_a_short_simulation():
     found = score_coverage(QUICK, replicates=3, studies=150, seed=3)
     assert set(found) == {"target_roc_auc", "target_average_precision", "target_operating_recall", "target_calibration_error", "net_benefit"}

@@ -286,6 +286,12 @@ class TestSentences:
         assert "two *procedures*" in said and "over trainings (replicates) and over lesions of this population" in said
         assert "Fewer than three replicates say nothing about procedures" in sentences.estimand_sentence(params(replicates=2))
 
+    def test_replicates_that_share_gans_are_said_to(self):
+        assert "5 replicates share 3 GANs" in sentences.estimand_sentence(params((0, 1, 2), replicates=5))
+        assert "share" not in sentences.estimand_sentence(params((0, 1, 2)))  # one for each of three replicates
+        without = validate({"gan": {"seeds": [0, 1]}, "arms": {"baseline": {}, "again": {}}, "replicates": 5})
+        assert "share" not in sentences.estimand_sentence(without)
+
     def test_what_was_named_beforehand_is_counted_and_judged(self):
         said = sentences.primary_sentence(contrasts(0.01, 0.05), 0.02, "mel")
         assert said.startswith("2 contrasts in recall of mel were named beforehand; everything else is exploratory.")

@@ -332,7 +332,10 @@ def estimand_sentence(params: Params) -> str:
         "Every difference is one between two *procedures*, two ways of composing the training set: the difference of their expected metric, over trainings "
         "(replicates) and over lesions of this population."
     )
+    gans, synthetic = len(params.gan.seeds), any(arm.uses_gan for arm in params.arms.values())
     scope = " It is measured for this one GAN; another training of the GAN may give another answer." if single_gan_arms(params) else ""
+    if synthetic and 1 < gans < params.replicates:
+        scope = f" {params.replicates} replicates share {gans} GANs, so that an interval on synthetic images holds the chance of another GAN only in part."
     if params.replicates < 3:
         return f"{text}{scope} Fewer than three replicates say nothing about procedures: single runs are shown, without an interval."
     return f"{text}{scope} Its variance is that of the replicates and that of the lesions, and the interval is Student's t."
