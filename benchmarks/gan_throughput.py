@@ -14,6 +14,7 @@ import resource
 import statistics
 import sys
 import time
+from contextlib import nullcontext
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -45,23 +46,23 @@ def serve(connection: Connection, loop: str, config: params.Gan, device: str, wo
     torch.set_num_threads(config.threads)
     images = images_like_the_papers(config.resolution)
     if loop == "ours":
-        fast_arithmetic(device).__enter__()  # for the life of the process
-        step = Trainer(images, config, device, 0).step
+        step, arithmetic = Trainer(images, config, device, 0).step, fast_arithmetic(device)
     else:
         textbook, batches = Textbook(config, device), endless_batches(images, config.batch_size, workers)
-        step = lambda: textbook.step(batches)  # noqa: E731
-    while steps := connection.recv():
-        began = time.perf_counter()
-        for _ in range(steps):
-            step()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        connection.send(((time.perf_counter() - began) / steps, peak_memory(device)))
+        step, arithmetic = lambda: textbook.step(batches), nullcontext()
+    with arithmetic:
+        while steps := connection.recv():
+            began = time.perf_counter()
+            for _ in range(steps):
+                step()
+            if device == "cuda":
+                torch.cuda.synchronize()
+            connection.send(((time.perf_counter() - began) / steps, peak_memory(device)))
 
 
 def peak_memory(device: str) -> float:
-    """GiB: of the card, or of the process."""
-    return (torch.cuda.max_memory_allocated() if device == "cuda" else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024) / 2**30
+    """GiB: taken from the card (a graph keeps what it has captured), or of the process."""
+    return (torch.cuda.max_memory_reserved() if device == "cuda" else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024) / 2**30
 
 
 def measure(config: params.Gan, device: str, rounds: int, steps: int, workers: int) -> tuple[dict[str, list[float]], dict[str, float]]:
@@ -138,6 +139,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=2, help="loader processes of the textbook loop (default: 2)")
     options = parser.parse_args(arguments)
     config = load_params(options.params, options.set).gan
+    if config.recipe != "paper" or config.augment != "none":
+        parser.error("the textbook loop knows gan.recipe 'paper' without gan.augment only")
     device = pick_device(params.Compute(device=options.device))
     steps = options.steps or (30 if device == "cuda" else 1)
 

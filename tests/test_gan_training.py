@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers import params
+from helpers import params, paths
 from helpers.checkpoints import list_checkpoints
+from helpers.engine import cli
+from helpers.engine.stages import Job
 from helpers.errors import DataError, MissingStageError, TrainingError
 from helpers.gan import training
 from helpers.gan.batches import ImageStream, to_bytes, to_float
@@ -53,7 +56,7 @@ class Interrupted(Exception):
     pass
 
 
-def train_until(step, directory, monkeypatch, config=SMALL):
+def train_until(step, directory, monkeypatch, resume=True):
     """Train, and break off in the middle of the step after ``step``."""
     ordinary = Trainer.generator_step
 
@@ -64,7 +67,7 @@ def train_until(step, directory, monkeypatch, config=SMALL):
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
         patch.setattr(Trainer, "generator_step", breaking)
-        train_gan(IMAGES, config, directory, "cpu", seed=1)
+        train_gan(IMAGES, SMALL, directory, "cpu", seed=1, resume=resume)
 
 
 def test_writes_what_later_stages_read(trained):
@@ -95,6 +98,36 @@ def test_resumes_to_the_bit(trained, tmp_path, monkeypatch, step):
     history = train_gan(IMAGES, SMALL, tmp_path, "cpu", seed=1)
     assert same(weights(trained[0]), weights(tmp_path))
     pd.testing.assert_frame_equal(history, trained[1])
+
+
+def test_without_resuming_it_starts_over(trained, tmp_path, monkeypatch):
+    shutil.copytree(trained[0], tmp_path, dirs_exist_ok=True)
+    train_until(3, tmp_path, monkeypatch, resume=False)
+    assert [step for step, _ in list_checkpoints(tmp_path)] == [3, 2]  # those of the earlier training would outlast them
+
+
+def test_forcing_the_stage_forgets_its_checkpoints(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "ARTIFACTS", tmp_path)
+    run = paths.RunPaths("forced")
+    shutil.copytree(trained[0], run.gan(1))
+    plan = [SimpleNamespace(job=Job("gan", {"seed": 1}))]
+    cli._forget_checkpoints(run, plan, ["evaluation"])
+    assert len(list_checkpoints(run.gan(1))) == 2
+    cli._forget_checkpoints(run, plan, ["gan"])
+    assert list_checkpoints(run.gan(1)) == []
+
+
+def test_tensorboard_gets_what_the_history_has(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    history = train_gan(IMAGES, SMALL.model_copy(update={"tensorboard": True}), tmp_path, "cpu", seed=1)
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert set(events.Tags()["scalars"]) == set(HISTORY_COLUMNS[1:])
+    for name in HISTORY_COLUMNS[1:]:
+        written = events.Scalars(name)
+        assert [event.step for event in written] == history["step"].tolist()
+        np.testing.assert_allclose([event.value for event in written], history[name], rtol=1e-6)
+    assert [event.step for event in events.Images("samples")] == [1, 4, 6]
 
 
 def test_a_finished_training_is_not_repeated(trained, tmp_path, monkeypatch):
@@ -136,6 +169,12 @@ def test_moving_average_is_its_closed_form():
         values.append(trainer.generator.constant.detach().clone())
     expected = 0.8**4 * values[0] + sum(0.2 * 0.8 ** (4 - i) * values[i] for i in range(1, 5))
     torch.testing.assert_close(trainer.average.constant, expected)
+
+
+def test_the_moving_average_has_no_history():
+    trainer = Trainer(IMAGES, SMALL, "cpu", 0)
+    trainer.step()
+    assert not any(weight.requires_grad or weight.grad_fn for weight in trainer.average.parameters())  # memory would grow with every step
 
 
 def test_critic_trains_n_times_on_fresh_batches(monkeypatch):

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -36,17 +37,28 @@ def synthesize(
     """
     torch.set_num_threads(config.threads)
     generator, critic = load_generator(gan_directory, config, device), load_discriminator(gan_directory, config, device)
-    companies = torch.stack([reference_features(critic, real_images, synthesis.seed + company, device) for company in range(COMPANIES)])
     seeds = np.arange(synthesis.seed, synthesis.seed + synthesis.count)
     directory = Path(directory)
     scores = np.empty((synthesis.count, COMPANIES))
-    with atomic_path(directory / "images.npy") as temporary:
+    with exact_convolutions(), atomic_path(directory / "images.npy") as temporary:
+        companies = torch.stack([reference_features(critic, real_images, synthesis.seed + company, device) for company in range(COMPANIES)])
         write_rows(temporary, _scored(generator, critic, companies, seeds, synthesis, scores), synthesis.count)
     export_png(directory, wanted=synthesis.export_png)
     write_table(directory / "score-stability.csv", score_stability(scores, synthesis.keep_fraction))
     table = rank_scores(seeds, scores[:, 0], synthesis.keep_fraction)
     write_table(directory / "scores.csv", table)
     return table
+
+
+@contextmanager
+def exact_convolutions() -> Iterator[None]:
+    """Convolutions in float32 on a GPU, too, which takes TF32 for them unless told otherwise: too coarse to tell scores apart."""
+    allowed = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = allowed
 
 
 def _scored(

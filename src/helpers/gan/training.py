@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers import params
-from helpers.checkpoints import list_checkpoints, load_latest, save_checkpoint
+from helpers.checkpoints import list_checkpoints, load_latest, remove_checkpoints, save_checkpoint
 from helpers.device import resolve_precision
 from helpers.engine.code import source_digest
 from helpers.errors import DataError, TrainingError
@@ -40,7 +40,7 @@ def train_gan(images: np.ndarray, config: params.Gan, directory: Path | str, dev
     """Train generator and critic on ``images`` (uint8, N x R x R x 3); return the history, one row per logged step.
 
     Goes on from the newest checkpoint in ``directory`` that belongs to these parameters, images, code, device kind and
-    seed; on a CPU the result is then the same to the bit as without the interruption. Writes generator.safetensors (the
+    seed, unless ``resume`` is false; on a CPU the result is then the same to the bit as without the interruption. Writes generator.safetensors (the
     moving average), discriminator.safetensors, history.csv, samples/step-<7 digits>.png, timing.json, checkpoint-*.pt.
     Raises DataError for unfit images, TrainingError when the training is sick (see ``health``).
     """
@@ -49,7 +49,9 @@ def train_gan(images: np.ndarray, config: params.Gan, directory: Path | str, dev
     directory = Path(directory)
     trainer = Trainer(images, config, device, seed)
     fingerprint = training_fingerprint(images, config, device, seed)
-    found = load_latest(directory, fingerprint, map_location=device) if resume else None
+    if not resume:
+        remove_checkpoints(directory)
+    found = load_latest(directory, fingerprint, map_location=device)
     if found is not None:
         trainer.load_state(found[1])
     else:
@@ -151,7 +153,8 @@ class Trainer:
         with self.autocast():
             loss = self.loss.generator(self.generator, self.critic, latents, noise, draws, regularised)
         _descend(loss, self.generator_optimiser, self.generator_weights)
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - self.config.ema_decay)
+        with torch.no_grad():  # or the average's history would grow with every step
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - self.config.ema_decay)
         return loss.detach()
 
     def autocast(self) -> torch.autocast:
