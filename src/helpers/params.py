@@ -54,12 +54,27 @@ class Phantom(Section):
 class Data(Section):
     """Where the images come from and how they are split."""
 
-    source: Literal["phantom", "ham10000"] = Field("ham10000", description="drawn lesions, or the real data set")
-    root: str | None = Field(None, description="folder of HAM10000 in any known layout; none: fetched from its DOI")
+    source: Literal["phantom", "ham10000", "folder"] = Field(
+        "ham10000", description="'phantom': drawn lesions; 'ham10000': the real data set; 'folder': your own images in root"
+    )
+    root: str | None = Field(
+        None, description="folder of HAM10000 in any known layout (none: fetched from its DOI), or of your own images (a folder per class, or a CSV)"
+    )
+    columns: dict[Literal["image", "class", "lesion", "age", "sex", "site"], str] = Field(
+        default_factory=dict, description="source folder: the CSV's columns where their names say too little, such as {class: finding, lesion: case}"
+    )
     external_root: str | None = Field(None, description="folder of a second test set (ISIC 2018 Task 3), never trained on; none: not used")
     target_class: str = Field("mel", description="class that the GAN learns and that the report watches")
     split: Split = Split()
     phantom: Phantom = Phantom()
+
+    @model_validator(mode="after")
+    def _own_images_have_a_place(self) -> "Data":
+        if self.source == "folder" and self.root is None:
+            raise ValueError("source 'folder' needs root, the folder with your images (or --data-root)")
+        if self.source == "folder" and self.external_root is not None:
+            raise ValueError("external_root is a test set with HAM10000's classes and does not go with source 'folder': leave it out")
+        return self
 
 
 class Gan(Section):
@@ -539,6 +554,14 @@ def describe(key: str) -> str:
         return "an arm of the comparison" if parts[0] == "arms" else ""
     info = section.model_fields.get(parts[-1]) or next((f for f in section.model_fields.values() if f.alias == parts[-1]), None)
     return (info.description or "") if info else ""
+
+
+def choices(key: str) -> tuple[str, ...]:
+    """The words that a parameter such as 'gan.flips' may be; empty where it is no choice of words."""
+    *parts, name = key.split(".")
+    section = _section_at(tuple(parts))
+    info = section.model_fields.get(name) if section else None
+    return tuple(get_args(info.annotation)) if info and get_origin(info.annotation) is Literal and isinstance(get_args(info.annotation)[0], str) else ()
 
 
 def section_digest(params: Params, *sections: str) -> str:

@@ -27,7 +27,9 @@ __all__ = [
     "from_challenge",
     "load_metadata",
     "open_dataset",
+    "plural",
     "read_table",
+    "typed_metadata",
 ]
 
 CLASS_NAMES = {
@@ -191,10 +193,10 @@ def check_metadata(table: pd.DataFrame, name: str, classes: Sequence[str] | None
     for column in ("image_id", "lesion_id", "dx"):
         blank = table.index[table[column] == ""]
         if len(blank):
-            raise DataError(f"{name}: no {column} in {_plural(blank, 'row')} (line {shown(str(row + 2) for row in blank)}).")
+            raise DataError(f"{name}: no {column} in {plural(blank, 'row')} (line {shown(str(row + 2) for row in blank)}).")
     twice = table["image_id"][table["image_id"].duplicated()].unique()
     if len(twice):
-        raise DataError(f"{name} has {_plural(twice, 'image id')} more than once: {shown(twice)}.")
+        raise DataError(f"{name} has {plural(twice, 'image id')} more than once: {shown(twice)}.")
     unsafe = table["image_id"][table["image_id"].str.contains(r"[/\\\x00]")]
     if len(unsafe):
         raise DataError(f"{name}: an image id is a name without slashes, unlike {shown(unsafe)}.")
@@ -203,11 +205,12 @@ def check_metadata(table: pd.DataFrame, name: str, classes: Sequence[str] | None
         unknown = table[~table["dx"].isin(classes)]
         if len(unknown):
             found = shown(f"'{value}'" for value in unknown["dx"].unique())
-            raise DataError(f"{name} has {_plural(unknown, 'row')} of an unknown class, {found} ({shown(unknown['image_id'])}); known: {', '.join(classes)}.")
-    return _typed(table, name)
+            raise DataError(f"{name} has {plural(unknown, 'row')} of an unknown class, {found} ({shown(unknown['image_id'])}); known: {', '.join(classes)}.")
+    return typed_metadata(table, name)
 
 
-def _typed(table: pd.DataFrame, name: str) -> pd.DataFrame:
+def typed_metadata(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The seven official columns of ``table``, all text, with age as a number of years and blanks of the other descriptions as 'unknown'."""
     known = ~table["age"].str.lower().isin(["", "unknown", "na", "nan", "none"])
     age = pd.to_numeric(table["age"].str.replace(",", ".", regex=False), errors="coerce").astype(float)
     wrong = table[known & ~age.between(0, 130)]
@@ -266,15 +269,16 @@ def _check_agreement(metadata: pd.DataFrame, images: dict[str, Found], tree: Fil
     if not images:
         faults.append(f"no image (looked for {', '.join(IMAGE_ENDINGS)}, in folders and zip archives)")
     elif missing:
-        faults.append(f"{_plural(missing, 'row')} without an image ({shown(missing)})")
+        faults.append(f"{plural(missing, 'row')} without an image ({shown(missing)})")
     if extra:
-        faults.append(f"{_plural(extra, 'image')} without a row ({shown(images[image_id].name for image_id in extra)})")
+        faults.append(f"{plural(extra, 'image')} without a row ({shown(images[image_id].name for image_id in extra)})")
     if faults:
         parts = " Are both HAM10000_images_part_1 and _part_2 there?" if images and len(missing) >= 1000 else ""
         raise DataError(f"{tree.root} has {' and '.join(faults)}.{parts}")
 
 
-def _plural(things: Sized, noun: str) -> str:
+def plural(things: Sized, noun: str) -> str:
+    """'1 row', '3 rows'."""
     return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"
 
 

@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from helpers import paths
 from helpers.data import download, ham10000
 from helpers.data.archives import shown
+from helpers.data.folders import open_folder
 from helpers.data.ham10000 import Dataset
 from helpers.data.splits import split_metadata
 from helpers.engine.code import source_digest
@@ -46,9 +47,13 @@ def prepare_data(run: RunPaths, data: Data) -> pd.DataFrame:
         if data.target_class not in set(metadata["dx"]):
             raise DataError(f"data.target_class is '{data.target_class}', and the data have no such class; they have {', '.join(sorted(set(metadata['dx'])))}.")
         if data.split.by == "lesion" and not dataset.lesions_known:
+            way_out = (
+                "name it, or the patient, in a column lesion_id of a table"
+                if data.source == "folder"
+                else "add the challenge's LesionGroupings csv, use the official metadata"
+            )
             raise DataError(
-                f"{dataset.root} does not say which images show the same lesion, so data.split.by cannot be 'lesion': "
-                "add the challenge's LesionGroupings csv, use the official metadata, or split by 'image'."
+                f"{dataset.root} does not say which images show the same lesion, so data.split.by cannot be 'lesion': {way_out}, or split by 'image'."
             )
         split = split_metadata(metadata, data.split.by, data.split.fractions, data.split.seed)
         if not dataset.lesions_known:
@@ -64,7 +69,7 @@ def prepare_data(run: RunPaths, data: Data) -> pd.DataFrame:
 def load_split(run: RunPaths) -> pd.DataFrame:
     """The table that prepare_data wrote. Raises MissingStageError before that."""
     text = ["lesion_id", "image_id", "dx", "dx_type", "sex", "localization", "split"]
-    return pd.read_csv(require(run.split, "eda"), dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={"age": [""]})
+    return pd.read_csv(require(run.split, "eda"), dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={"age": [""], "lesion_id": [""]})
 
 
 def load_manifest(run: RunPaths) -> dict[str, Any]:
@@ -80,10 +85,17 @@ def open_source(run: RunPaths, data: Data) -> Dataset:
         with _LateBar("drawing lesions", data.phantom.images) as bar:
             folder = draw_dataset(run.data / "phantom", images=data.phantom.images, seed=data.phantom.seed, progress=bar.update)
         return ham10000.open_dataset(folder)
+    if data.source == "folder":
+        return open_folder(_real_root(data.root), data.columns)
     dataset = ham10000.open_dataset(_real_root(data.root))
     if len(dataset.metadata) != ham10000.IMAGES:
         warnings.warn(f"{dataset.root} holds {len(dataset.metadata):,} of HAM10000's {ham10000.IMAGES:,} images.", stacklevel=2)
     return dataset
+
+
+def class_names(source: str) -> dict[str, str]:
+    """Plain names of the classes of ``data.source``; none for one's own images, whose classes are called what they are called."""
+    return {} if source == "folder" else dict(ham10000.CLASS_NAMES)
 
 
 def _real_root(root: str | None) -> Path:
@@ -136,7 +148,7 @@ def _manifest(source: str, dataset: Dataset, checks: pd.DataFrame) -> dict[str, 
         "source": source,
         "layout": dataset.layout,
         "images": len(metadata),
-        "lesions": int(metadata["lesion_id"].nunique()),
+        "lesions": int(metadata["lesion_id"].nunique()) if dataset.lesions_known else 0,  # none is known
         "classes": {str(name): int(count) for name, count in metadata["dx"].value_counts().sort_index().items()},
         "checksum": _checksum(metadata, zip(checks["image_id"], checks["sha256"], strict=True)),
         "image_width": int(width),

@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--params", metavar="FILE", default="params/quick.yaml", help="parameter file (default: params/quick.yaml; --list shows all)")
     what.add_argument("--run", metavar="NAME", help="name of the run's folders (default: the parameter file's stem)")
     what.add_argument("--set", metavar="SECTION.KEY=VALUE", action="append", default=[], dest="overrides", help="override one parameter; repeatable")
-    what.add_argument("--data-root", metavar="DIR", help="folder of HAM10000, in any of its layouts; zips may stay unopened")
+    what.add_argument("--data-root", metavar="DIR", help="folder of HAM10000, in any of its layouts, or of your own images; zips may stay unopened")
     part = page.add_argument_group("which part")
     part.add_argument("--until", metavar="STAGE", choices=stages, help="stop after this stage")
     part.add_argument("--only", metavar="STAGE", choices=stages, help="run this stage alone, on what earlier ones wrote")
@@ -143,7 +143,9 @@ def _prepare(options: argparse.Namespace, words: list[str]) -> tuple[RunPaths, P
             overrides.append(f"data.{name}={json.dumps(str(Path(folder).expanduser().resolve()))}")
     params = load_params(path, overrides)
     if options.data_root is not None and params.data.source == "phantom":
-        raise UserError(f"--data-root names photographs, and {path.name} draws its lesions: add --set data.source=ham10000, or --params params/laptop.yaml.")
+        raise UserError(
+            f"--data-root names photographs, and {path.name} draws its lesions: add --set data.source=ham10000 (or folder, for images of your own), or --params params/laptop.yaml."
+        )
     if options.only and options.until:
         raise UserError("--only and --until contradict each other: give one of them.")
     return RunPaths(options.run or path.stem), params
@@ -266,7 +268,7 @@ def _say_result(runfile: RunFile) -> None:
     for label, column in columns.items():
         means = [_mean([float(row[column]) for row in rows if row["arm"] == arm]) for arm in params.arms]
         print(f"{label:<22}" + "".join(f"{100 * mean:>13.1f}%" for mean in means))
-    told = "drawn lesions, a demonstration" if params.data.source == "phantom" else "HAM10000"
+    told = {"phantom": "drawn lesions, a demonstration", "ham10000": "HAM10000", "folder": "your own images"}[params.data.source]
     print(f"({told}; mean of {params.replicates} {'replicate' if params.replicates == 1 else 'replicates'})\n\nReport: {shown(run.report)}")
 
 

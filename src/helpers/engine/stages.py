@@ -176,6 +176,8 @@ def relevant_parameters(job: Job, params: Params) -> dict[str, Any]:
         values[section] = {key: value for key, value in values[section].items() if key not in fields}
     if params.data.source != "phantom":
         values["data"].pop("phantom")
+    if params.data.source != "folder":
+        values["data"].pop("columns")
     del values["description"]
     data = {"data": values["data"]}
     if job.stage == "eda":

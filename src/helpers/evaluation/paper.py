@@ -58,6 +58,19 @@ def published() -> dict[str, pd.DataFrame]:
     return tables
 
 
+# of the paper's data set: beside the results of another one they would be no yardstick
+RESULTS = ("dataset", "split", "gan_results", "overall", "melanoma", "per_class_change", "dynamics", "metrics")
+
+
+def published_beside(source: str) -> dict[str, pd.DataFrame]:
+    """``published`` for a run on ``data.source``: where that is one's own images, the tables of RESULTS have their columns and no row.
+
+    Drawn lesions have the paper's classes in the paper's mix, and keep its numbers beside theirs.
+    """
+    tables = published()
+    return tables | {name: tables[name].iloc[:0] for name in RESULTS} if source == "folder" else tables
+
+
 # --- the integers behind the percentages --------------------------------------------------------
 
 
@@ -648,13 +661,15 @@ def claims(
     arms: Mapping[str, str] | None = None,
     confidence: float = 0.95,
     one_gan: bool = False,
+    source: str = "ham10000",
 ) -> pd.DataFrame:
     """Each claim of the paper, what its own test set could show, what this run shows, and the verdict.
 
     ``tables`` holds ``contrasts`` as ``results.evaluate`` makes it (columns contrast, metric,
     difference, low, high, replicates); ``arms`` maps the paper's roles to the run's arms and only
     serves the wording; ``one_gan`` says that all synthetic images came from one GAN, which limits what the
-    run shows to it. Verdicts are computed (``verdict``). "Kept" judges the difference plus the
+    run shows to it; ``source`` is data.source: beside one's own images the paper's columns are empty. Verdicts
+    are computed (``verdict``). "Kept" judges the difference plus the
     smallest effect. "Every metric": supported if every interval is above 0, contradicted if one is below
     the smallest effect. "Classes": supported if all classes but one have intervals above 0, contradicted if
     two or more have intervals below the smallest effect. Both at once: real but negligible. Where ``tables`` holds controls and the positive
@@ -671,11 +686,12 @@ def claims(
         mine = contrasts[contrasts["contrast"] == " - ".join(claim.contrast)].set_index("metric")
         outcome = _outcome(claim, mine, smallest_effect, confidence)
         words = claim.words.format(target=name)
+        theirs = {"paper": "", "paper_test_set": ""} if source == "folder" else _paper_side(claim)
         if one_gan and outcome["verdict"] != NO_ARM:
             outcome["this_run"] += ", for this one GAN"
         if blind is not None and claim.metric == "target_recall" and outcome["verdict"] in (CONTRADICTED, NEGLIGIBLE, UNDECIDED):
             outcome["this_run"] += f"; the loss of {share_words(blind)} real {name} images was not seen either, so this study cannot call synthesis useless"
-        rows.append({"claim": words, "contrast": contrast, "metric": claim.metric, **_paper_side(claim), **outcome})
+        rows.append({"claim": words, "contrast": contrast, "metric": claim.metric, **theirs, **outcome})
     return pd.DataFrame(rows)
 
 

@@ -50,7 +50,8 @@ def evaluate(run: RunPaths, params: Params) -> dict[str, pd.DataFrame]:
         "mcnemar": _mcnemar(study, settings.reference),
         "audit": audit(),
     }
-    tables["claims"] = claims(tables, settings.smallest_effect, params.data.target_class, roles(params), settings.confidence, len(params.gan.seeds) == 1)
+    one_gan, data = len(params.gan.seeds) == 1, params.data
+    tables["claims"] = claims(tables, settings.smallest_effect, data.target_class, roles(params), settings.confidence, one_gan, data.source)
     _write(run.evaluation, tables)
     return tables
 

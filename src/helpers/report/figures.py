@@ -473,6 +473,32 @@ def _matrix(axes, counts: pd.DataFrame) -> None:
 
 
 @styled
+def training_images(labels: Sequence[int], classes: Sequence[str], synthetic: int) -> Figure:
+    """What an arm trains on: images per class, from zero, the synthetic ones on top of the photographs.
+
+    ``labels`` are positions in ``classes``, the ``synthetic`` ones last.
+    """
+    kinds = np.arange(len(labels)) >= len(labels) - synthetic
+    real, made = (np.bincount(np.asarray(labels)[kinds == kind], minlength=len(classes)) for kind in (False, True))
+    order = np.argsort(real + made, kind="stable")
+    figure = Figure(figsize=(9, 0.9 + 0.3 * len(classes)))
+    axes = figure.subplots()
+    axes.barh(range(len(classes)), real[order], color=SPLITS["train"], height=0.68, label="real")
+    if synthetic:
+        axes.barh(range(len(classes)), made[order], left=real[order], color=SYNTHETIC, height=0.68, label="synthetic")
+        axes.legend(loc="lower right", ncols=2)
+    for row, place in enumerate(order):
+        text = f"{real[place]:,}" + (f" + {made[place]:,}" if made[place] else "")
+        axes.annotate(text, (real[place] + made[place], row), (5, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.set_yticks(range(len(classes)), [classes[place] for place in order])
+    axes.set_xlim(0, 1.14 * (real + made).max())
+    axes.set_xlabel("training images")
+    axes.grid(False, axis="y")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    return figure
+
+
+@styled
 def classifier_curves(history: pd.DataFrame) -> Figure:
     """The paper's Figure 8: losses and accuracies over epochs, a line per arm and replicate, a dot at the best epoch.
 

@@ -38,7 +38,7 @@ from helpers.report.cells import (
     take_title,
 )
 from helpers.report.page_tables import as_text, frame_html, readable, wrap_table
-from helpers.report.provenance import public_parameters, read_params, write_provenance
+from helpers.report.provenance import folder_word, public_parameters, read_params, write_provenance
 
 TEMPLATE = Path(__file__).with_name("template")
 
@@ -154,9 +154,10 @@ class Page:
     def opening(self, results: summary.Results) -> dict[str, Any]:
         """Title, what was run, the answer, the headline table."""
         self.add_section("answer", "The answer")
-        caption = f"The paper and this run on the test images{_test_size(results)}. {_headline_note(results)}"
+        who = "This run" if self.params.data.source == "folder" else "The paper and this run"
+        caption = f"{who} on the test images{_test_size(results)}. {_headline_note(results)}"
         return {
-            "title": self.params.report.title,
+            "title": results.title,
             "run": self.paths.run,
             "drawn": results.drawn,
             "facts": summary.facts(results),
@@ -260,7 +261,7 @@ class Page:
 
     def _public(self, text: str) -> str:
         """Text without the places of this machine."""
-        for folder, shown in ((self.params.data.root, "FOLDER_OF_HAM10000"), (self.params.data.external_root, "FOLDER_OF_THE_EXTERNAL_TEST_SET")):
+        for folder, shown in ((self.params.data.root, folder_word(self.params)), (self.params.data.external_root, "FOLDER_OF_THE_EXTERNAL_TEST_SET")):
             text = text.replace(str(folder), shown) if folder else text
         return text.replace(f"{ROOT}/", "").replace(str(ROOT), ".")
 
@@ -332,7 +333,7 @@ def provenance_table(provenance: dict[str, Any]) -> pd.DataFrame:
     data = provenance["data"]
     code = provenance["code"]
     rows = [
-        ("Data", f"{data.get('source', '')}, {as_text(data.get('images'))} images of {as_text(data.get('lesions'))} lesions"),
+        ("Data", f"{data.get('source', '')}, {as_text(data.get('images'))} images of {as_text(data.get('lesions') or 'an unknown number of')} lesions"),
         ("Checksum of the data", as_text(data.get("checksum"))),
         *((f"Seed: {name}", as_text(value)) for name, value in provenance["seeds"].items()),
         ("Device", as_text(provenance["device"])),
@@ -389,7 +390,7 @@ def _index_rows(runs: list[dict[str, Any]]) -> pd.DataFrame:
             rows.append(
                 {
                     "Run": run["folder"],
-                    "Images": "drawn" if run["source"] == "phantom" else "HAM10000",
+                    "Images": {"phantom": "drawn", "folder": "one's own"}.get(run["source"], "HAM10000"),
                     "Split by": run["split"],
                     "Replicates": run["replicates"],
                     "Arm": arm["arm"],

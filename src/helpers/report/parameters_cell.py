@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.files import write_text
-from helpers.params import Params, describe, load_params
+from helpers.params import Arm, Params, SyntheticImages, choices, describe, load_params
 from helpers.paths import NOTEBOOKS
 
 WIDTH = 158
@@ -30,7 +30,9 @@ JOBS_OWN = {
     "replicate": "which repetition of it, from 0",
     "judge": "arm whose first classifier (notebook 04) gives its opinion on the images; None: none",
 }
-HEADER = "# The values of params/quick.yaml; change any and run all cells below."
+HEADER = """\
+# The values of params/quick.yaml. Change any of them, then run all cells from here on.
+# New results replace those of the same run; with another name, given in every notebook, both are kept."""
 
 
 def parameters_cell(notebook: str, params: Params, run: str = "quick") -> str:
@@ -53,15 +55,45 @@ def _mapping(name: str, values: Mapping[str, Any]) -> list[str]:
     lines = [f"{name} = {{"]
     for key, value in values.items():
         if name == "arms":
-            lines.append(f"    {_literal(key)}: {_literal(_without_defaults(value))},")
-        elif isinstance(value, Mapping):
+            lines += _line(f"    {_literal(key)}: {_literal(_without_defaults(value))},", arm_meaning(Arm.model_validate(value)))
+        elif isinstance(value, Mapping) and value:
             lines.append(f"    {_literal(key)}: {{")
             for inner, deep in value.items():
-                lines += _line(f"        {_literal(inner)}: {_literal(deep)},", describe(f"{name}.{key}.{inner}"))
+                lines += _line(f"        {_literal(inner)}: {_literal(deep)},", _meaning(f"{name}.{key}.{inner}"))
             lines.append("    },")
         else:
-            lines += _line(f"    {_literal(key)}: {_literal(value)},", describe(f"{name}.{key}"))
+            lines += _line(f"    {_literal(key)}: {_literal(value)},", _meaning(f"{name}.{key}"))
     return [*lines, "}"]
+
+
+def _meaning(key: str) -> str:
+    """What a parameter means, and the words that it may be where its description does not say them all."""
+    meaning, words = describe(key), choices(key)
+    return meaning if all(f"'{word}'" in meaning for word in words) else f"{meaning}: {', '.join(map(repr, words))}"
+
+
+def arm_meaning(arm: Arm) -> str:
+    """What an arm trains on, in a few words."""
+    parts = []
+    if arm.withhold:
+        parts.append(f"without {100 * arm.withhold.fraction:g} % of the images of {arm.withhold.class_}")
+    if arm.oversample:
+        parts.append(f"with {arm.oversample.count:,} images of {arm.oversample.class_} once more")
+    if arm.synthetic:
+        parts.append(f"with {_synthetic_meaning(arm.synthetic)}")
+    if arm.loss == "balanced":
+        parts.append("with rare classes weighing more in the loss")
+    return "the real training images" + (", " + " and ".join(parts) if parts else " and nothing else")
+
+
+def _synthetic_meaning(wanted: SyntheticImages) -> str:
+    which = {"top": "best ", "bottom": "worst ", "random": "randomly chosen "}.get(wanted.select or "", "")
+    many = f"{wanted.count:,} " if wanted.count else f"{100 * wanted.fraction:g} % " if wanted.fraction else "all "
+    if wanted.folder is not None:
+        return f"{many}{which}images of the folder {wanted.folder}"
+    by = {"critic": "by the critic's score", "classifier": "by the baseline's probability", "distance": "by nearness to real ones", "diverse": "by variety"}
+    judge = f", {by[wanted.rank]}" if which in ("best ", "worst ") else ""
+    return f"the {many}{which}synthetic images{judge}" if many != "all " else "all synthetic images"
 
 
 def _line(code: str, meaning: str) -> list[str]:

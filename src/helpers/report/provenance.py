@@ -68,7 +68,10 @@ def write_provenance(run: RunPaths, params: Params) -> dict[str, Any]:
 def public_parameters(params: Params) -> dict[str, Any]:
     """The parameters without the place of the data on this machine."""
     values = params.as_dict()
-    for name, shown in (("root", "(a folder of HAM10000)"), ("external_root", "(a folder of the external test set)")):
+    for name, shown in (
+        ("root", f"(a folder of {'images' if params.data.source == 'folder' else 'HAM10000'})"),
+        ("external_root", "(a folder of the external test set)"),
+    ):
         if values["data"].get(name):
             values["data"][name] = shown
     return values
@@ -152,7 +155,12 @@ def reproduction_command(run: str, params: Params) -> str | None:
     for change in changes:
         words += ["--set", change]
     line = " ".join(shlex.quote(word) for word in words)
-    return line + (" --data-root FOLDER_OF_HAM10000" if params.data.root else "")
+    return line + (f" --data-root {folder_word(params)}" if params.data.root else "")
+
+
+def folder_word(params: Params) -> str:
+    """What the page writes in place of the data's folder on this machine."""
+    return "FOLDER_OF_IMAGES" if params.data.source == "folder" else "FOLDER_OF_HAM10000"
 
 
 def _command_from(path: Path, params: Params) -> tuple[Path, list[str]] | None:
@@ -161,7 +169,8 @@ def _command_from(path: Path, params: Params) -> tuple[Path, list[str]] | None:
     try:
         base = _results_only(load_params(path))
         changes = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in wanted.items() if base.get(key, ...) != value]
-        made = _results_only(load_params(path, changes))
+        # one's own images are no parameters without their folder, which --data-root will name
+        made = _results_only(load_params(path, [*changes, *(["data.root=FOLDER"] if params.data.root else [])]))
     except ParameterError:
         return None
     return (path, changes) if made == wanted else None

@@ -23,6 +23,11 @@ def data_sentence(manifest: Mapping[str, Any]) -> str:
             f"**This run uses drawn lesions: {counted}, painted by the project itself.** They show that the whole chain works and what its "
             "figures look like. They are no photographs, and nothing here has a clinical meaning; the real data set takes one parameter, `data.source: ham10000`."
         )
+    if manifest["source"] == "folder":
+        return (
+            f"This run uses images of one's own: {counted}. They are not the paper's, so none of the paper's results stand beside them; "
+            "what the paper did and claims is told, and its claims are tested here, on these images."
+        )
     return f"This run uses the photographs of HAM10000: {counted}."
 
 
@@ -250,6 +255,21 @@ def seen_sentence(seen: pd.DataFrame, reference: str) -> str:
         )
     (a, n), (b, m) = means.loc["seen"], means.loc["unseen"]
     return f"*{reference}* is right on {percent(a, int(n))} % of the images whose lesion is in the training set (n = {int(n):,}) and on {percent(b, int(m))} % of those whose lesion is new to it (n = {int(m):,})."
+
+
+def metrics_caption(start: str, paper: pd.DataFrame) -> str:
+    """What figures.overall_metrics and melanoma_metrics draw; ``paper`` (tables.paper_metrics) has no row where its bars are not drawn."""
+    if paper.empty:
+        return f"{start} A dot per replicate, a line at the mean."
+    return (
+        f"{start} Left, the paper's three trainings, bars from zero. Right, this run: a dot per replicate, a line at the mean, the paper's value as a diamond."
+    )
+
+
+def metrics_alt(which: str, paper: pd.DataFrame) -> str:
+    """The same for who cannot see it."""
+    ours = f"dots of this run's replicates by metric and arm, {which}"
+    return f"{ours[0].upper()}{ours[1:]}." if paper.empty else f"Left: bars of the paper's metrics by arm. Right: {ours}."
 
 
 def departures_sentence(count: int) -> str:

@@ -6,12 +6,18 @@ from typing import Any
 
 import pandas as pd
 
+from helpers.data.images import class_names
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.provenance import devices, read_json, read_records
 
 MINUS, TO = "\u2212", "\u2013"
 BACKBONES = {"resnet50": "ResNet50", "efficientnet_lite0": "EfficientNet-Lite0"}
+SOURCES = {  # in the head of the page, and in a sentence
+    "phantom": ("drawn by the project", "drawn lesions, which say nothing about patients"),
+    "ham10000": ("HAM10000, real dermatoscopic photographs", "HAM10000"),
+    "folder": ("one's own, not the paper's", "images of one's own"),
+}
 HEADLINE = {
     "accuracy": "Accuracy",
     "macro_precision": "Macro precision",
@@ -48,7 +54,17 @@ class Results:
     def target(self) -> str:
         """The plain name of the class that the report watches."""
         code = self.params.data.target_class
-        return class_names().get(code, code)
+        return class_names(self.params.data.source).get(code, code)
+
+    @property
+    def title(self) -> str:
+        """report.title, whose default speaks of melanoma: beside one's own images it speaks of their target class."""
+        title, own = self.params.report.title, self.params.data.source == "folder"
+        return title.replace("melanoma", self.target) if own and title == Params().report.title else title
+
+    def paper_value(self, arm: str, metric: str) -> float | None:
+        """The paper's own number (share) for one of its arms; None where it has none, or another data set than this run."""
+        return None if self.params.data.source == "folder" else paper_value(arm, metric)
 
     @property
     def arms(self) -> list[str]:
@@ -132,13 +148,6 @@ def _gans(run: RunPaths, params: Params) -> pd.DataFrame:
 # --- numbers in words ---------------------------------------------------------------------------
 
 
-def class_names() -> dict[str, str]:
-    """Plain names of the classes that HAM10000 knows."""
-    from helpers.data.ham10000 import CLASS_NAMES
-
-    return dict(CLASS_NAMES)
-
-
 def percent(share: float | None, places: int = 1) -> str:
     """A share as percent: ``87.4``; empty where there is none."""
     return "" if share is None or pd.isna(share) else f"{100 * share:.{places}f}"
@@ -191,7 +200,7 @@ def counted(count: int, noun: str) -> str:
 def facts(results: Results) -> list[tuple[str, str]]:
     """What was run, as pairs of label and value for the head of the page."""
     params, sizes = results.params, _sizes(results)
-    images = "drawn by the project" if results.drawn else "HAM10000, real dermatoscopic photographs"
+    images, _ = SOURCES[params.data.source]
     total = results.manifest.get("images")
     weights = {"imagenet": "ImageNet weights", "none": "random weights"}.get(params.classifier.weights, "weights from a file")
     share = "each image by itself, as in the paper" if params.data.split.by == "image" else "whole lesions together"
@@ -290,7 +299,7 @@ def abstract(results: Results) -> list[str]:
 def _what_was_done(results: Results) -> str:
     params, sizes = results.params, _sizes(results)
     test = f" and judged on {sizes['test']:,} test images" if "test" in sizes else ""
-    kind = "drawn lesions, which say nothing about patients" if results.drawn else "HAM10000"
+    _, kind = SOURCES[params.data.source]
     times = {1: "once", 2: "twice"}.get(params.replicates, f"{params.replicates} times")
     backbone = BACKBONES.get(params.classifier.backbone, params.classifier.backbone)
     return f"On {kind}, {backbone} was trained {times} in each of {counted(len(params.arms), 'arm')}{test}."
@@ -369,7 +378,7 @@ def _accuracy(arm: str, results: Results) -> str:
     scope = ", for this one GAN" if len(results.params.gan.seeds) == 1 and results.params.arms[arm].uses_gan else ""
     change = (f"differs by {size}{end}" if float(points(row["difference"], places).replace(MINUS, "-")) else "is the same") + scope
     reference = results.params.evaluation.reference
-    pairs = [(paper_value(arm, metric), paper_value(reference, metric)) for metric in ("target_recall", "accuracy")]
+    pairs = [(results.paper_value(arm, metric), results.paper_value(reference, metric)) for metric in ("target_recall", "accuracy")]
     if any(value is None for pair in pairs for value in pair):
         return f"Its accuracy {change}."
     recall, accuracy = (points(ours - theirs) for ours, theirs in pairs)
@@ -431,7 +440,7 @@ def headline(results: Results) -> pd.DataFrame:
             if values.empty:
                 continue
             places = results.places(metric)
-            paper, row = paper_value(arm, metric), results.comparison(arm, metric) if arm != reference else None
+            paper, row = results.paper_value(arm, metric), results.comparison(arm, metric) if arm != reference else None
             cells = {
                 "Metric": label.format(target=results.target.capitalize()),
                 "Arm": arm,
@@ -445,7 +454,8 @@ def headline(results: Results) -> pd.DataFrame:
             if several:
                 cells[f"{100 * results.params.evaluation.confidence:.0f} % interval"] = interval(row["low"], row["high"], places) if row else ""
             rows.append(cells | {"Verdict": verdict(row)})
-    return pd.DataFrame(rows).fillna("")
+    frame = pd.DataFrame(rows).fillna("")
+    return frame.drop(columns=["Paper, %", "Run less paper"], errors="ignore") if results.params.data.source == "folder" else frame
 
 
 def trainings_table(results: Results) -> pd.DataFrame:
@@ -473,7 +483,7 @@ def public_summary(results: Results) -> dict[str, Any]:
     ends = [at for record in results.records if (at := moment(record.get("finished")))]
     return {
         "run": results.run.run,
-        "title": results.params.report.title,
+        "title": results.title,
         "source": results.params.data.source,
         "split": results.params.data.split.by,
         "replicates": results.params.replicates,

@@ -20,7 +20,7 @@ from helpers.report.style import metric_name
 NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 Format = Callable[[Any], str]
-Paper = Mapping[str, pd.DataFrame]  # helpers.evaluation.paper.published()
+Paper = Mapping[str, pd.DataFrame]  # helpers.evaluation.paper.published_beside(source); without its results, the paper's columns stay away
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,9 @@ def read_confusion(run: RunPaths, arms: Iterable[str]) -> dict[str, pd.DataFrame
 
 
 def paper_metrics(paper: Paper) -> pd.DataFrame:
-    """The paper's metrics (shares), one row per arm, the columns as in evaluation/metrics.csv."""
+    """The paper's metrics (shares), one row per arm, the columns as in evaluation/metrics.csv; no row where they are no yardstick."""
+    if paper["metrics"].empty:
+        return pd.DataFrame({"arm": []})
     wide = paper["metrics"].pivot_table(index="arm", columns="metric", values="value", sort=False)
     return wide.rename_axis(None, axis=1).reset_index()
 
@@ -199,14 +201,16 @@ def dataset_table(split: pd.DataFrame, names: Mapping[str, str], paper: Paper) -
     """Images, lesions and share of each class, and the paper's count."""
     grouped = split.groupby("dx")
     frame = pd.DataFrame({"images": grouped.size(), "lesions": grouped["lesion_id"].nunique()}).reset_index(names="class")
-    frame.insert(1, "name", [names.get(name, name) for name in frame["class"]])
+    if names:
+        frame.insert(1, "name", [names.get(name, name) for name in frame["class"]])
     frame["share"] = frame["images"] / len(split)
     frame = frame.sort_values("images", ascending=False, ignore_index=True)
-    total = {"class": "all", "name": "", "images": len(split), "lesions": split["lesion_id"].nunique(), "share": 1.0}
+    total = {"class": "all", **({"name": ""} if names else {}), "images": len(split), "lesions": split["lesion_id"].nunique(), "share": 1.0}
     frame = pd.concat([frame, pd.DataFrame([total])], ignore_index=True)
-    known = paper["dataset"].set_index("class")["images"]
-    known["all"] = known.sum()
-    frame["paper_images"] = pd.array([known.get(name) for name in frame["class"]], dtype="Int64")
+    if not paper["dataset"].empty:
+        known = paper["dataset"].set_index("class")["images"]
+        known["all"] = known.sum()
+        frame["paper_images"] = pd.array([known.get(name) for name in frame["class"]], dtype="Int64")
     return Table(frame, {"share": lambda share: percent(share, len(split))}, {"share": "share, %", "paper_images": "images in the paper"})
 
 
@@ -218,7 +222,8 @@ def split_table(split: pd.DataFrame, paper: Paper) -> Table:
     frame.loc["all"] = frame.sum()
     frame = frame.rename_axis("class").rename_axis(None, axis=1).reset_index()
     theirs = paper["split"].set_index("split")["images"]
-    frame = pd.concat([frame, pd.DataFrame([{"class": "all, in the paper", **{part: theirs[part] for part in parts}}])], ignore_index=True)
+    if not theirs.empty:
+        frame = pd.concat([frame, pd.DataFrame([{"class": "all, in the paper", **{part: theirs[part] for part in parts}}])], ignore_index=True)
     return Table(frame)
 
 
@@ -444,7 +449,7 @@ def gan_results_table(history: pd.DataFrame, scores: pd.DataFrame, paper: Paper)
         ("kept_percent", "Kept, %", f"{100 * kept / len(scores):.0f}"),
     ]
     frame = pd.DataFrame([{"quantity": label, "paper": theirs.get(key, NONE), "this_run": ours} for key, label, ours in rows])
-    return Table(frame, {}, {"this_run": "this run"})
+    return Table(frame if theirs else frame.drop(columns="paper"), {}, {"this_run": "this run"})
 
 
 def _bounds(low: float, high: float) -> str:
@@ -484,7 +489,9 @@ def performance_table(metrics: pd.DataFrame, paper: Paper, columns: Sequence[str
         "difference": lambda value: points(value, n),
     }
     headers = {"paper": "paper, %", "mean": "this run, % (mean ± sd)", "low": "interval, %", "difference": "run less paper, points"}
-    return Table(pd.DataFrame(rows), formats, headers, hidden=("standard_deviation", "high"))
+    frame = pd.DataFrame(rows)
+    frame = frame.drop(columns=["paper", "difference"]) if published.empty else frame
+    return Table(frame, formats, headers, hidden=("standard_deviation", "high"))
 
 
 def recall_change_table(per_class: pd.DataFrame, reference: str, paper: Paper) -> Table:
@@ -499,7 +506,7 @@ def recall_change_table(per_class: pd.DataFrame, reference: str, paper: Paper) -
     formats = {"reference_recall": _of_row(lambda row: percent(row["reference_recall"], row["n"]))}
     headers = {"n": "test images", "reference_recall": f"recall of {reference}, %"}
     for arm in [arm for arm in dict.fromkeys(per_class["arm"]) if arm != reference]:
-        if arm in published and reference == "baseline":
+        if arm in published and len(published) and reference == "baseline":
             frame[f"{arm}_paper"] = published[arm].reindex(means.index).to_numpy(dtype=float)
             formats[f"{arm}_paper"] = _signed
             headers[f"{arm}_paper"] = f"paper, {arm}"
@@ -530,7 +537,8 @@ def dynamics_table(summaries: pd.DataFrame, n: int, paper: Paper) -> Table:
         )
     formats = {"paper": lambda value: f"{100 * value:.2f}", "mean": _of_row(lambda row: _mean_and_spread(row, n))}
     headers = {"paper": "paper: validation accuracy, %", "mean": "this run, % (mean ± sd)", "synthetic_images": "of them synthetic"}
-    return Table(pd.DataFrame(rows), formats, headers, hidden=("standard_deviation",))
+    frame = pd.DataFrame(rows)
+    return Table(frame.drop(columns="paper") if published.empty else frame, formats, headers, hidden=("standard_deviation",))
 
 
 def _range(values: pd.Series) -> str:
@@ -574,8 +582,10 @@ def comparisons_table(comparisons: pd.DataFrame, metrics: Sequence[str], n: int,
 
 
 def claims_table(claims: pd.DataFrame) -> Table:
-    """evaluation/claims.csv; the bare numbers behind its sentences are saved and not shown."""
-    return Table(claims.reset_index(drop=True), hidden=tuple(name for name in ("metric", "difference", "low", "high") if name in claims))
+    """evaluation/claims.csv; the bare numbers behind its sentences are saved and not shown, nor are the paper's columns where they are empty."""
+    numbers = tuple(name for name in ("metric", "difference", "low", "high") if name in claims)
+    empty = tuple(name for name in ("paper", "paper_test_set") if name in claims and claims[name].fillna("").eq("").all())
+    return Table(claims.reset_index(drop=True), hidden=numbers + empty)
 
 
 def audit_table(audit: pd.DataFrame) -> Table:
