@@ -183,6 +183,49 @@ def test_a_failure_is_told_kept_apart_and_mended(project):
     project.run(*SMOKE)
 
 
+def test_damaged_files_are_named_and_made_anew_alone(project):
+    folder = project.folder / "artifacts/smoke"
+    split, scores, array = folder / "data/split.csv", folder / "synthetic/seed-0/scores.csv", folder / "data/images-9-area.npy"
+    before, changed = split.read_bytes(), split.stat()
+    split.write_bytes(bytes([before[0] ^ 1]) + before[1:])  # one bit, and as far as the times tell nothing happened
+    os.utime(split, ns=(changed.st_atime_ns, changed.st_mtime_ns))
+    os.truncate(scores, 3)  # this one is new, and what reads it looks stale
+    array.write_bytes(b"damaged")
+    array.with_suffix(".json").write_text('{"sha256": "of the whole"}')
+    leftover = folder / "evaluation/.metrics.4711.tmp.csv"
+    leftover.touch()
+    plan = project.run(*SMOKE, "--dry-run").stdout
+    assert re.search(r"stale +eda +split.csv is damaged or changed by hand", plan)
+    assert re.search(r"stale +synthesis seed 0 +scores.csv is damaged or changed by hand", plan) and "\n2 of 8 jobs would run" in plan
+    assert "scores.csv is damaged or was changed by hand" in project.run(*SMOKE, "--only", "classifier", code=2).stderr
+    told = project.run(*SMOKE).stdout
+    assert "split.csv is damaged or changed by hand: eda is made anew." in told and "images-9-area.npy is damaged" in told
+    assert set(executed(project)) <= {"eda", "synthesis-seed-0", "evaluation"}  # which shows the notebook of the first two
+    assert split.read_bytes() == before and not leftover.exists() and not array.exists()
+    assert "every job is fresh" in project.run(*SMOKE).stdout
+
+
+def test_what_reads_a_mended_file_is_made_anew_where_it_came_out_otherwise(project):
+    path = project.folder / "artifacts/smoke/synthetic/seed-0/images.npy"
+    path.write_text("damaged")
+    # as a graphics card rounds: the same code and parameters, another result
+    with _edited(project, "notebooks/03_generation_filtering.ipynb", "BODY = {}", "BODY = {'images.npy': 'others'}"):
+        project.run(*SMOKE, "--accept-code", "synthesis")
+    made = executed(project)
+    assert made[0] == "synthesis-seed-0" and {"classifier-filtered-replicate-0", "classifier-all-replicate-0", "evaluation"} <= set(made)
+    assert "classifier-baseline-replicate-0" not in made and "gan-seed-0" not in made
+
+
+def test_a_clock_that_jumped_back_makes_nothing_stale(project):
+    project.run(*SMOKE)
+    executed(project)
+    tomorrow = time.time_ns() + 86_400 * 10**9
+    for path in (project.folder / "artifacts/smoke").rglob("*"):
+        if path.is_file():
+            os.utime(path, ns=(tomorrow, tomorrow))
+    assert "every job is fresh" in project.run(*SMOKE).stdout
+
+
 def test_until_only_and_force(project):
     assert stale(project, "--force", "synthesis") >= {"synthesis", "evaluation", "report"}
     project.run(*SMOKE, "--run", "part", "--until", "gan")

@@ -1,10 +1,13 @@
 """Resumable states of a training: whole or absent, the last two kept, never those of another training.
 
-A checkpoint holds a step, a state (tensors, numbers, texts, and dicts and lists of them) and a
-fingerprint of what is being trained. It is read with ``weights_only=True``: no code runs from it.
+A checkpoint holds a step, a state (tensors, numbers, texts, and dicts and lists of them), a
+fingerprint of what is being trained, and a checksum of the three, for torch.load notices no flipped bit.
+It is read with ``weights_only=True``: no code runs from it.
 """
 
+import hashlib
 import re
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from helpers.files import atomic_path
 
 NAME = re.compile(r"checkpoint-(\d{9,})\.pt")
 KEPT = 2  # the one before stays for the day that the newest turns out damaged
+SET_ASIDE = re.compile(r"stale-(\d+)")
 
 
 def list_checkpoints(directory: Path | str) -> list[tuple[int, Path]]:
@@ -32,7 +36,7 @@ def save_checkpoint(directory: Path | str, step: int, state: dict[str, Any], fin
     path = Path(directory) / f"checkpoint-{step:09d}.pt"
     try:
         with atomic_path(path) as temporary:
-            torch.save({"step": step, "fingerprint": fingerprint, "state": state}, temporary)
+            torch.save({"step": step, "fingerprint": fingerprint, "state": state, "sha256": _checksum(step, fingerprint, state)}, temporary)
     except (OSError, RuntimeError) as error:
         raise UserError(
             f"The checkpoint {path} could not be written ({error}): free some disk space and start again; the run resumes from the checkpoint before."
@@ -47,6 +51,7 @@ def load_latest(directory: Path | str, fingerprint: str, map_location: Any = "cp
 
     A damaged one is renamed to ``*.damaged`` with a warning, and the one before is tried. One with
     another fingerprint is moved to ``stale-<n>/`` with a warning: it belongs to another training.
+    The last damaged one and the last two stale folders are kept.
     """
     directory = Path(directory)
     for leftover in directory.glob(".checkpoint-*.tmp.pt"):
@@ -56,6 +61,8 @@ def load_latest(directory: Path | str, fingerprint: str, map_location: Any = "cp
     for step, path in list_checkpoints(directory):
         content = _read(path, map_location)
         if content is None:
+            for older in directory.glob("checkpoint-*.damaged"):
+                older.unlink()
             path.replace(path.with_suffix(".damaged"))
             warnings.warn(f"The checkpoint {path.name} in {directory} is damaged and was set aside; the one before is used, if there is one.", stacklevel=2)
         elif content["fingerprint"] != fingerprint:
@@ -76,20 +83,41 @@ def _read(path: Path, map_location: Any) -> dict[str, Any] | None:
 
     try:
         content = torch.load(path, map_location=map_location, weights_only=True)
+        whole = content["sha256"] == _checksum(content["step"], content["fingerprint"], content["state"])
     except (MemoryError, torch.OutOfMemoryError):
         raise  # the file may well be whole
     except Exception:  # a cut or changed file fails in many ways: zip, pickle, key, end of file
         return None
-    whole = isinstance(content, dict) and {"step", "fingerprint", "state"} <= content.keys()
     return content if whole else None
 
 
+def _checksum(*values: Any) -> str:
+    """SHA-256 of nested values: of a tensor its type, shape and bytes, of anything else its text."""
+    found = hashlib.sha256()
+    _feed(found, values)
+    return found.hexdigest()
+
+
+def _feed(found: Any, value: Any) -> None:
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        found.update(f"{value.dtype}{tuple(value.shape)}".encode())
+        found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    elif isinstance(value, (list, tuple, dict)):
+        found.update(f"{len(value)} in {'{}' if isinstance(value, dict) else '[]'}".encode())
+        for item in value.items() if isinstance(value, dict) else value:
+            _feed(found, item)
+    else:
+        found.update(f"{value!r};".encode())
+
+
 def _set_aside(directory: Path, paths: list[Path]) -> Path:
-    """Move ``paths`` to the first free ``stale-<n>/`` of ``directory``."""
-    number = 1
-    while (directory / f"stale-{number}").exists():
-        number += 1
-    folder = directory / f"stale-{number}"
+    """Move ``paths`` to the next ``stale-<n>/`` of ``directory``; of those before, the last one stays."""
+    folders = sorted((int(match[1]), path) for path in directory.glob("stale-*") if (match := SET_ASIDE.fullmatch(path.name)))
+    for _, old in folders[: 1 - KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    folder = directory / f"stale-{folders[-1][0] + 1 if folders else 1}"
     folder.mkdir()
     for path in paths:
         path.replace(folder / path.name)

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 BLOCK = 2**24  # bytes of an array read at a time
+LEFTOVER = re.compile(r"\..+\.\d+\.tmp(\.\w+)?")  # what atomic_path calls a file until it is whole
 
 
 @contextmanager
@@ -31,6 +33,14 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files below ``folder`` that killed writers left; only while no writer is at work there."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if LEFTOVER.fullmatch(name):
+                Path(place, name).unlink(missing_ok=True)
 
 
 def write_text(path: Path | str, text: str) -> Path:

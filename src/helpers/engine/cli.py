@@ -4,6 +4,8 @@ import argparse
 import csv
 import json
 import os
+import re
+import shutil
 import signal
 import sys
 import time
@@ -11,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from helpers.engine.process import run_lock
-from helpers.engine.runfile import RunFile, current_codes, data_fingerprint, shown
+from helpers.engine.runfile import RunFile, current_codes, damaged_preparation, data_fingerprint, shown
+from helpers.engine.seals import Repair, damaged, remove_damaged_caches, require_whole_inputs, settle_times, take_back_times
 from helpers.engine.snakemake import Planned, command, execute, plan, targets
 from helpers.engine.stages import STAGES, jobs, judge, outputs
 from helpers.engine.view import View, duration
 from helpers.errors import UserError
+from helpers.files import atomic_path, remove_leftovers
 from helpers.params import Params, load_params, read_mapping
 from helpers.paths import PARAMS, ROOT, RunPaths
 
+LITTLE_ROOM = 5e6  # bytes below which a disk counts as full
 DESCRIPTION = """\
 Makes the report: five notebooks, run by parameters, rendered into one HTML page.
 
@@ -155,6 +160,8 @@ def _make(options: argparse.Namespace, words: list[str]) -> int:
     run, params = _prepare(options, words)
     with run_lock(run.folder):
         told = {path: path.read_bytes() if path.exists() else None for path in (run.params, run.folder / "run.json", run.folder / "accepted.json")}
+        if damaged_preparation(run):
+            print("params.json or run.json is damaged; both are written anew.")
         codes, accepted = current_codes(run, params, options.accept_code)
         runfile = RunFile(run, params, codes, accepted, data_fingerprint(params), ["python", "run_all.py", *words])
         runfile.save()
@@ -163,11 +170,27 @@ def _make(options: argparse.Namespace, words: list[str]) -> int:
         wanted = targets(runfile, options.until, options.only)
         if options.only:
             _require_inputs(runfile, options.only)
-        planned = plan(runfile, base, wanted)
+        settle_times(path for job in jobs(params) for path in outputs(job, run, params))
+        planned, broken = _plan(runfile, base, wanted)
         if options.dry_run:
             _restore(told)  # a plan changes nothing
             return _show_plan(run, planned)
-        return _run(runfile, base, wanted, planned, options)
+        return _run(runfile, base, wanted, planned, broken, options)
+
+
+def _plan(runfile: RunFile, base: list[str], wanted: list[str]) -> tuple[list[Planned], dict[str, list[Path]]]:
+    """The engine's plan, in which jobs whose files are no longer what they wrote are stale too, and these files by job name."""
+    planned = plan(runfile, base, wanted)
+    broken = damaged(runfile.run, runfile.params, [item.job for item in planned if not item.stale])
+    if broken:  # a damaged file that is new makes what reads it look stale, until its time is set back
+        take_back_times(runfile.run, runfile.params, broken)
+        planned = plan(runfile, base, wanted)
+        broken = damaged(runfile.run, runfile.params, [item.job for item in planned if not item.stale])
+    said = {}
+    for name, paths in broken.items():
+        names = f"{', '.join(path.name for path in paths[:2])}{f' and {len(paths) - 2} more' if len(paths) > 2 else ''}"
+        said[name] = f"{names} {'is' if len(paths) == 1 else 'are'} damaged or changed by hand"
+    return [Planned(item.job, item.reason or said.get(item.job.name, "")) for item in planned], broken
 
 
 def _restore(files: dict[Path, bytes | None]) -> None:
@@ -185,6 +208,7 @@ def _require_inputs(runfile: RunFile, only: str) -> None:
         missing = [path for path in outputs(job, runfile.run, runfile.params) if not path.exists()] if job.stage in before or job == early else []
         if missing:
             raise UserError(f"--only {only} reads {shown(missing[0])}, which does not exist yet: run the stage '{job.stage}' first (--until {job.stage}).")
+    require_whole_inputs(runfile.run, runfile.params, [job for job in jobs(runfile.params) if job.stage == only])
 
 
 def _show_plan(run: RunPaths, planned: list[Planned]) -> int:
@@ -196,18 +220,23 @@ def _show_plan(run: RunPaths, planned: list[Planned]) -> int:
     return 0
 
 
-def _run(runfile: RunFile, base: list[str], wanted: list[str], planned: list[Planned], options: argparse.Namespace) -> int:
+def _run(runfile: RunFile, base: list[str], wanted: list[str], planned: list[Planned], broken: dict[str, list[Path]], options: argparse.Namespace) -> int:
     run = runfile.run
     stale = [item for item in planned if item.stale]
     if stale:
+        _clear_the_way(run, planned, broken)
         print(f"Run '{run.run}': {len(stale)} of {len(planned)} jobs to do, on {options.cores} cores. Logs: {shown(run.logs)}", flush=True)
         _forget_checkpoints(run, planned, options.force)
         with View(run, [item.job.name for item in stale]) as view:
-            code = execute(base, wanted, run, view.tick)
             again = command(runfile, options.cores, [], options.profile, options.only)
-            # what stood behind a stale first stage shows itself as stale only now
-            hidden = not options.only and any(item.job.stage == "eda" for item in stale)
-            while not code and hidden and any(item.stale for item in plan(runfile, again, wanted)):
+            code = _mend(runfile, broken, options, view) if broken else 0
+            if not code and any(item.job.name not in broken for item in stale):
+                code = execute(base, wanted, run, view.tick)
+            # what stood behind a stale first stage, or behind a damaged file that came out otherwise, shows itself as stale only now
+            hidden = broken or (not options.only and any(item.job.stage == "eda" for item in stale))
+            while not code and hidden and (more := [item for item in plan(runfile, again, wanted) if item.stale]):
+                view.follow([item.job.name for item in more])
+                stale += [item for item in more if item.job.name not in {known.job.name for known in stale}]
                 before = len(view.ended)
                 code = execute(again, wanted, run, view.tick)
                 if len(view.ended) == before:
@@ -221,6 +250,33 @@ def _run(runfile: RunFile, base: list[str], wanted: list[str], planned: list[Pla
     if any(item.job.stage == "report" for item in planned):
         _say_result(runfile)
     return 0
+
+
+def _clear_the_way(run: RunPaths, planned: list[Planned], broken: dict[str, list[Path]]) -> None:
+    """Say what is damaged, take away what killed processes left, and see before hours of work that their results can be written."""
+    for folder in (run.folder, run.report.parent):
+        try:
+            with atomic_path(folder / ".writable") as probe:
+                probe.write_bytes(bytes(4096))
+            (folder / ".writable").unlink()
+        except OSError as error:
+            raise UserError(f"{shown(folder)} cannot be written to ({error.strerror}): mend that, and the same command goes on from here.") from None
+        remove_leftovers(folder)
+    for item in planned:
+        if item.job.name in broken:
+            print(f"{item.reason}: {item.job.title} is made anew.")
+    for path in remove_damaged_caches(run):
+        print(f"{shown(path)} is damaged: it is made anew when it is needed.")
+
+
+def _mend(runfile: RunFile, broken: dict[str, list[Path]], options: argparse.Namespace, view: View) -> int:
+    """Make damaged files anew; what comes out as it was costs nothing more. Returns the engine's exit code."""
+    repair = Repair(runfile.run, runfile.params, broken)
+    made = repair.targets()
+    code = execute(command(runfile, options.cores, made, options.profile, options.only), made, runfile.run, view.tick)
+    if not code:
+        repair.settle()
+    return code
 
 
 def _forget_checkpoints(run: RunPaths, planned: list[Planned], force: list[str]) -> None:
@@ -254,8 +310,21 @@ def _tell_failures(run: RunPaths, failures: list[dict[str, Any]], unfinished: li
         print(f"\nThe engine ended before its time, while these were unfinished: {names or 'none'}.", file=sys.stderr)
         print("  " + "\n  ".join(tail), file=sys.stderr)
         print(f"  log:      {shown(run.logs / 'engine.log')}", file=sys.stderr)
+    for sentence in _outer_causes(run, " ".join(failure["error"] for failure in failures)):
+        print(f"\n{sentence}", file=sys.stderr)
     print("\nFinished jobs stay finished; once the cause is mended, the same command goes on from here.", file=sys.stderr)
     return 2 if failures and all(failure["user"] for failure in failures) else 1
+
+
+def _outer_causes(run: RunPaths, errors: str) -> list[str]:
+    """What is wrong with the machine, not with the run: on a full disk a job cannot even leave its error behind."""
+    told = []
+    free = min(shutil.disk_usage(folder).free for folder in (run.folder, run.report.parent) if folder.exists())
+    if free < LITTLE_ROOM or "No space left" in errors:
+        told.append(f"The disk of {shown(run.folder)} or of {shown(run.report.parent)} is full ({free / 1e6:.1f} MB are free): make room.")
+    if re.search("MemoryError|allocate memory|not enough memory|out of memory", errors):
+        told.append("Memory ran out: fewer jobs at once (--cores), a smaller batch or a smaller bank need less.")
+    return told
 
 
 def _say_result(runfile: RunFile) -> None:

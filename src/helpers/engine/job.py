@@ -9,14 +9,17 @@ import platform
 import resource
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from helpers.engine.cards import STAGES_ON_CARDS, one_card, visible_cards
 from helpers.engine.process import JOBS_LOCK_VARIABLE, join_run
 from helpers.engine.runfile import load_runfile
-from helpers.engine.stages import STAGES, Job, papermill_parameters, relevant_parameters
+from helpers.engine.seals import require_whole_inputs, settle_times, write_record
+from helpers.engine.stages import STAGES, Job, outputs, papermill_parameters, relevant_parameters, upstream
 from helpers.errors import UserError
 from helpers.files import write_json
 from helpers.params import Params
@@ -38,14 +41,19 @@ def main(arguments: list[str]) -> int:
     _tell(state, job, "started", 0, 0)
     began, started = time.monotonic(), datetime.now(UTC)
     try:
-        _work(run, job, params, state)
+        require_whole_inputs(run, params, [job])
+        settle_times(path for other in upstream(job, params) for path in outputs(other, run, params))
+        cards = visible_cards() if job.stage in STAGES_ON_CARDS and params.compute.device != "cpu" else []
+        with one_card(cards):
+            _work(run, job, params, state)
+        write_record(run, job, params, _record(job, params, runfile, started, time.monotonic() - began))
     except Exception as error:
         failure = getattr(error, "details", None) or _plain_failure(error, job, run)
-        write_json(run.logs / f"{job.name}.failure.json", failure | {"job": job.name, "title": job.title})
+        with suppress(OSError):  # of a full disk the front door learns by itself
+            write_json(run.logs / f"{job.name}.failure.json", failure | {"job": job.name, "title": job.title})
         _tell(state, job, "failed", 0, 0)
         print(failure["sentence"], file=sys.stderr)
         return 2 if failure["user"] else 1
-    write_json(run.logs / f"{job.name}.record.json", _record(job, params, runfile, started, time.monotonic() - began))
     _tell(state, job, "finished", 0, 0)
     return 0
 
@@ -75,7 +83,8 @@ def _work(run: RunPaths, job: Job, params: Params, state: Path) -> None:
 
 
 def _tell(path: Path, job: Job, state: str, cell: int, cells: int) -> None:
-    write_json(path, {"job": job.name, "title": job.title, "state": state, "cell": cell, "cells": cells, "process": os.getpid()})
+    with suppress(OSError):  # a courtesy: a full disk is for the results' writers to report
+        write_json(path, {"job": job.name, "title": job.title, "state": state, "cell": cell, "cells": cells, "process": os.getpid()})
 
 
 def _plain_failure(error: Exception, job: Job, run: RunPaths) -> dict[str, Any]:
@@ -83,7 +92,8 @@ def _plain_failure(error: Exception, job: Job, run: RunPaths) -> dict[str, Any]:
 
     user = isinstance(error, UserError)
     log = run.logs / f"{job.name}.log"
-    log.write_text(traceback.format_exc(), encoding="utf-8")
+    with suppress(OSError):
+        log.write_text(traceback.format_exc(), encoding="utf-8")
     line = str(error) if user else f"{type(error).__name__}: {error}"
     return {"notebook": None, "cell": None, "error": line, "user": user, "log": str(log), "half": None, "sentence": f"{job.title}: {line}"}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.data.archives import FileTree
+from helpers.engine.seals import read_record
 from helpers.engine.stages import STAGES, Job, code_digest, jobs, relevant_parameters
 from helpers.errors import DataError, UserError
 from helpers.files import digest, file_digest, json_text, write_if_changed, write_json
@@ -43,30 +44,49 @@ class RunFile:
 
     def save(self) -> None:
         """Write params.json and run.json into the run's folder, untouched where nothing changed."""
-        write_if_changed(self.run.params, json_text(self.params.as_dict()))
-        write_if_changed(
-            self.run.folder / "run.json",
-            json_text(
-                {
-                    "run": self.run.run,
-                    "command": self.command,
-                    "data": self.data,
-                    "codes": self.codes,
-                    "accepted": self.accepted,
-                    "keys": {job.name: self.key(job) for job in jobs(self.params)},
-                }
-            ),
-        )
+        parameters = json_text(self.params.as_dict())
+        record = {
+            "run": self.run.run,
+            "command": self.command,
+            "data": self.data,
+            "codes": self.codes,
+            "accepted": self.accepted,
+            "keys": {job.name: self.key(job) for job in jobs(self.params)},
+        }
+        write_if_changed(self.run.params, parameters)
+        write_if_changed(self.run.folder / "run.json", json_text(record | {"checksum": _checksum(record, parameters)}))
 
 
 def load_runfile(run: RunPaths) -> tuple[Params, dict[str, Any]]:
-    """Params and run.json of a prepared run; raises UserError where the front door has not prepared it."""
+    """Params and run.json of a prepared run; raises UserError where the front door has not prepared it, or the two files are damaged."""
+    again = f"start it by python run_all.py --run {run.run}."
     try:
-        params = json.loads(run.params.read_text(encoding="utf-8"))
+        parameters = run.params.read_text(encoding="utf-8")
+        params = json.loads(parameters)
         record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"The run '{run.run}' has not been prepared ({error}): start it by python run_all.py --run {run.run}.") from None
+        checksum = record.pop("checksum", None)
+    except OSError as error:
+        raise UserError(f"The run '{run.run}' has not been prepared ({error}): {again}") from None
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"params.json or run.json of the run '{run.run}' is damaged ({error}): {again}") from None
+    if checksum not in (None, _checksum(record, parameters)):
+        raise UserError(f"params.json or run.json of the run '{run.run}' is damaged, or was changed by hand: {again}")
     return validate(params, f"{run.params}"), record
+
+
+def damaged_preparation(run: RunPaths) -> bool:
+    """Whether params.json and run.json are there and do not belong together."""
+    if not (run.params.exists() and (run.folder / "run.json").exists()):
+        return False
+    try:
+        load_runfile(run)
+    except UserError as error:
+        return "damaged" in str(error)
+    return False
+
+
+def _checksum(record: dict[str, Any], parameters: str) -> str:
+    return digest(record, parameters, length=64)
 
 
 def named_files(job: Job, params: Params) -> dict[str, str]:
@@ -120,15 +140,9 @@ def _placed_by_hand() -> Path | None:
 
 
 def records(run: RunPaths) -> dict[str, dict[str, Any]]:
-    """What finished jobs said of themselves, by job name."""
-    found = {}
-    for path in sorted(run.logs.glob("*.record.json")):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            found[record["job"]] = record
-        except (OSError, ValueError, KeyError):
-            continue  # a damaged record only costs its explanation
-    return found
+    """What finished jobs said of themselves, by job name; damaged records are left out."""
+    found = (read_record(path) for path in sorted(run.logs.glob("*.record.json")))
+    return {record["job"]: record for record in found if record}
 
 
 def current_codes(run: RunPaths, params: Params, accept: list[str]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
@@ -140,7 +154,7 @@ def current_codes(run: RunPaths, params: Params, accept: list[str]) -> tuple[dic
     now = {stage: code_digest(stage) for stage in STAGES}
     current = {job.name for job in jobs(params)}
     file = run.folder / "accepted.json"
-    accepted: dict[str, dict[str, str]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    accepted = _read_accepted(file)
     for stage in accept:
         made_by = {r["code"] for r in records(run).values() if r["stage"] == stage and r["job"] in current}
         if not made_by:
@@ -152,6 +166,16 @@ def current_codes(run: RunPaths, params: Params, accept: list[str]) -> tuple[dic
     if accepted or file.exists():
         write_json(file, accepted)
     return now | {stage: entry["made_by"] for stage, entry in accepted.items()}, accepted
+
+
+def _read_accepted(file: Path) -> dict[str, dict[str, str]]:
+    if not file.exists():
+        return {}
+    try:
+        accepted = json.loads(file.read_text(encoding="utf-8"))
+        return {stage: {"code": entry["code"], "made_by": entry["made_by"]} for stage, entry in accepted.items() if stage in STAGES}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise UserError(f"{shown(file)} is damaged: remove it, and repeat --accept-code for the stages that are to be kept.") from None
 
 
 def changed_parameters(job: Job, params: Params, record: dict[str, Any] | None) -> list[str]:

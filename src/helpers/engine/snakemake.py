@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from helpers.engine.cards import visible_cards
 from helpers.engine.process import die_with_parent
 from helpers.engine.runfile import RunFile, changed_parameters, records
 from helpers.engine.stages import STAGES, Job, jobs, judge, outputs
@@ -34,14 +34,8 @@ class Planned:
 
 
 def count_gpus() -> int:
-    """NVIDIA cards of this machine, asked without loading torch; CUDA_VISIBLE_DEVICES narrows them."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([card for card in visible.split(",") if card.strip() not in ("", "-1")])
-    if not shutil.which("nvidia-smi"):
-        return 0
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
-    return len([line for line in listed.stdout.splitlines() if line.startswith("GPU ")])
+    """NVIDIA cards that the jobs of a run share."""
+    return len(visible_cards())
 
 
 def targets(runfile: RunFile, until: str | None = None, only: str | None = None) -> list[str]:

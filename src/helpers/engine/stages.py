@@ -149,6 +149,20 @@ def outputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
     return [run.report, run.provenance]
 
 
+def upstream(job: Job, params: Params) -> list[Job]:
+    """The jobs whose files a job reads."""
+    if job.stage in ("evaluation", "report"):
+        order = list(STAGES)
+        return [other for other in jobs(params) if order.index(other.stage) < order.index(job.stage)]
+    read = [] if job.stage == "eda" else [Job("eda")]
+    if job.stage == "synthesis":
+        opinion = judge(params)
+        return [*read, Job("gan", job.wildcards), *([opinion] if opinion else [])]
+    if job.stage == "classifier" and params.arms[job.wildcards["arm"]].uses_gan:
+        return [*read, Job("synthesis", {"seed": params.gan_seed(job.wildcards["replicate"])})]
+    return read
+
+
 def papermill_parameters(job: Job, params: Params, run: str) -> dict[str, Any]:
     """What a job's notebook is given: the run's name, its sections, its own wildcards."""
     values = params.as_dict()

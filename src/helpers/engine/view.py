@@ -41,9 +41,18 @@ class View:
         self.last_line: dict[str, float] = {}
         self.live = None
         self.start = time.monotonic()
+        self._forget(names)
+
+    def _forget(self, names: list[str]) -> None:
         for name in names:  # what an earlier run said is not about this one
-            (run.logs / f"{name}.state.json").unlink(missing_ok=True)
-            (run.logs / f"{name}.failure.json").unlink(missing_ok=True)
+            (self.run.logs / f"{name}.state.json").unlink(missing_ok=True)
+            (self.run.logs / f"{name}.failure.json").unlink(missing_ok=True)
+
+    def follow(self, names: list[str]) -> None:
+        """Follow these jobs too, as far as they are not followed yet."""
+        new = [name for name in names if name not in self.names]
+        self._forget(new)
+        self.names = [*self.names, *new]
 
     def __enter__(self) -> "View":
         if self.stream.isatty():

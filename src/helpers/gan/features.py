@@ -18,7 +18,7 @@ from helpers import params
 from helpers.device import import_torchvision
 from helpers.engine.code import source_digest
 from helpers.errors import ParameterError, UserError
-from helpers.files import array_digest, atomic_path, digest, file_digest, row_blocks
+from helpers.files import array_digest, atomic_path, digest, file_digest, open_whole_array, row_blocks, write_json
 from helpers.pretrained import LITE0_ORIGIN, fill_weights, lite0, lite0_imagenet, read_weights, weights_file
 from helpers.progress import Progress
 
@@ -37,10 +37,11 @@ def image_features(images: np.ndarray, folder: Path | str, synthesis: params.Syn
     """
     key = digest(array_digest(images), _weights_key(synthesis), source_digest(CODE))
     path = Path(folder) / f"features-{synthesis.features}-{key}.npy"
-    if not path.is_file():
+    if open_whole_array(path) is None:
         extractor = build_extractor(synthesis.features, synthesis.feature_weights, device)
         with atomic_path(path) as temporary:
             write_rows(temporary, _extract(images, extractor, device, label), len(images))
+        write_json(path.with_suffix(".json"), {"sha256": file_digest(path, length=64)})
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
@@ -50,6 +51,7 @@ def forget_features(folder: Path | str, keep: Sequence[np.ndarray] = ()) -> None
     for path in Path(folder).glob("features-*.npy"):
         if path.name not in kept:
             path.unlink(missing_ok=True)
+            path.with_suffix(".json").unlink(missing_ok=True)
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from helpers.files import write_json
 KERNEL = "python3"  # ipykernel's own name in any environment; papermill must be told it
 USER_ERRORS = {"UserError", "ParameterError", "DataError", "MissingStageError"}
 SENTENCES = USER_ERRORS | {"TrainingError"}  # errors whose text is the whole message
+DIED = "Its kernel died. Where nobody ended it, memory ran out: fewer jobs at once (--cores), a smaller batch or a smaller bank need less."
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -61,7 +62,7 @@ def execute_notebook(
         except PapermillExecutionError as error:
             raise NotebookFailed(_details(error, source, half, log)) from None
         except Exception as error:  # the kernel died, or never started
-            last = (str(error).strip() or type(error).__name__).splitlines()[-1]
+            last = DIED if type(error).__name__ == "DeadKernelError" else (str(error).strip() or type(error).__name__).splitlines()[-1]
             raise NotebookFailed(
                 {"notebook": source.name, "cell": None, "error": last, "user": False, "log": str(log), "half": str(half), "sentence": f"{source.name}: {last}"}
             ) from None
