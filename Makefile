@@ -1,11 +1,12 @@
 # make report   install what is needed and make the report       make test       install and run the tests
 # make lab      open the notebooks in JupyterLab                 make test-all   the long tests too
 # make verify   rerun smoke and quick, compare with the tables kept
+# make faults   kill, fill, damage and starve runs; see that each goes on (20 minutes; as root it can mount small disks)
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: report test test-all verify lab notebooks lint clean help
+.PHONY: report test test-all verify faults lab notebooks lint clean help
 
 report: $(READY)
 	@$(BIN)/python run_all.py $(ARGS)
@@ -18,6 +19,9 @@ test-all: $(READY)
 
 verify: $(READY)
 	@$(BIN)/python benchmarks/verify.py $(ARGS)
+
+faults: $(READY)
+	@$(BIN)/python benchmarks/faults.py $(ARGS)
 
 lab: $(READY)
 	@$(BIN)/jupyter lab --ip=127.0.0.1 --notebook-dir=. notebooks/01_eda.ipynb
@@ -32,7 +36,7 @@ clean:
 	rm -rf .venv
 
 help:
-	@head -n 3 Makefile
+	@head -n 4 Makefile
 
 $(READY): requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found: install one, or say where by 'make report PYTHON=/path/to/python'."; exit 1; }

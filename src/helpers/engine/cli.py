@@ -272,11 +272,11 @@ def _clear_the_way(run: RunPaths, planned: list[Planned], broken: dict[str, list
 def _mend(runfile: RunFile, broken: dict[str, list[Path]], options: argparse.Namespace, view: View) -> int:
     """Make damaged files anew; what comes out as it was costs nothing more. Returns the engine's exit code."""
     repair = Repair(runfile.run, runfile.params, broken)
-    made = repair.targets()
-    code = execute(command(runfile, options.cores, made, options.profile, options.only), made, runfile.run, view.tick)
-    if not code:
-        repair.settle()
-    return code
+    for files in repair.targets():
+        if code := execute(command(runfile, options.cores, files, options.profile, options.only), files, runfile.run, view.tick):
+            return code
+    repair.settle()
+    return 0
 
 
 def _forget_checkpoints(run: RunPaths, planned: list[Planned], force: list[str]) -> None:
@@ -322,8 +322,10 @@ def _outer_causes(run: RunPaths, errors: str) -> list[str]:
     free = min(shutil.disk_usage(folder).free for folder in (run.folder, run.report.parent) if folder.exists())
     if free < LITTLE_ROOM or "No space left" in errors:
         told.append(f"The disk of {shown(run.folder)} or of {shown(run.report.parent)} is full ({free / 1e6:.1f} MB are free): make room.")
-    if re.search("MemoryError|allocate memory|not enough memory|out of memory", errors):
+    if re.search("MemoryError|bad_alloc|allocate memory|not enough memory|out of memory|failed to map segment", errors):
         told.append("Memory ran out: fewer jobs at once (--cores), a smaller batch or a smaller bank need less.")
+    if not errors and not told:
+        told.append("Where nobody ended it, the system did, mostly for want of memory: fewer jobs at once (--cores) need less.")
     return told
 
 

@@ -134,7 +134,7 @@ def _oldest(job: Job, run: RunPaths, params: Params) -> int:
 class Repair:
     """The making anew of damaged files. Those that come out as before get their old times back, so that nothing behind them is made anew.
 
-    Use: make one, let the engine make the jobs' files, call ``settle``.
+    Use: make one, let the engine make each of ``targets``, call ``settle``.
     """
 
     def __init__(self, run: RunPaths, params: Params, broken: dict[str, list[Path]]):
@@ -145,9 +145,11 @@ class Repair:
     def _seals(self, job: Job) -> dict[str, Any]:
         return (read_record(record_path(self.run, job)) or {}).get("files", {})
 
-    def targets(self) -> list[str]:
-        """What the engine is to make."""
-        return [_name(path, self.run) for job in self.jobs for path in outputs(job, self.run, self.params)]
+    def targets(self) -> list[list[str]]:
+        """What the engine is to make, one list after the other: it does not look at jobs behind the first stage while that is to be made."""
+        first = [job for job in self.jobs if job.stage == "eda"]
+        rest = [job for job in self.jobs if job.stage != "eda"]
+        return [[_name(path, self.run) for job in part for path in outputs(job, self.run, self.params)] for part in (first, rest) if part]
 
     def settle(self) -> None:
         """Give the files that are what they were their old times."""
