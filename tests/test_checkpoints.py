@@ -75,7 +75,8 @@ def test_a_state_of_many_kinds_comes_back_whole(tmp_path):
 
 def test_a_killed_writer_leaves_nothing_behind(tmp_path):
     save(tmp_path, 1)
-    (tmp_path / ".checkpoint-000000002.99.tmp.pt").write_bytes(b"half")
+    for name in (".checkpoint-000000002.99.tmp.pt", ".history.99.tmp.csv"):
+        (tmp_path / name).write_bytes(b"half")
     assert load_latest(tmp_path, "a")[0] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000001.pt"]
 

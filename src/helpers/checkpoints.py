@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.errors import UserError
-from helpers.files import atomic_path
+from helpers.files import atomic_path, remove_leftovers
 
 NAME = re.compile(r"checkpoint-(\d{9,})\.pt")
 KEPT = 2  # the one before stays for the day that the newest turns out damaged
@@ -54,8 +54,7 @@ def load_latest(directory: Path | str, fingerprint: str, map_location: Any = "cp
     The last damaged one and the last two stale folders are kept.
     """
     directory = Path(directory)
-    for leftover in directory.glob(".checkpoint-*.tmp.pt"):
-        leftover.unlink(missing_ok=True)  # of a training killed while it wrote
+    remove_leftovers(directory)  # of a training killed while it wrote
     stale = []
     found = None
     for step, path in list_checkpoints(directory):
