@@ -35,7 +35,7 @@ EVERY = 10  # generator steps between two rows
 PANELS = {
     "score_scale": "largest of the two mean scores, without sign",
     "score_spread": f"deviation of the scores of {REFERENCES} real images",
-    "score_gap": "mean score of real less generated images",
+    "gradient_norm": "norm of the score's gradient",
     "gradient_penalty": "gradient penalty, before its weight of 10",
 }
 
@@ -75,7 +75,7 @@ def measure(images: np.ndarray, config: params.Gan, steps: int, table: Path, sam
 
 
 def widened(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with the two columns that follow from the mean scores."""
+    """The table with two columns that follow from the mean scores: score_scale, score_gap."""
     scale = table[["score_real", "score_fake"]].abs().max(axis=1)
     return table.assign(score_scale=scale, score_gap=table["score_real"] - table["score_fake"])
 
@@ -89,7 +89,7 @@ def summary(table: pd.DataFrame, last: float = 0.2) -> pd.DataFrame:
 
 
 def draw(table: pd.DataFrame, path: Path) -> None:
-    """Four panels over generator steps, a colour per placement."""
+    """Four panels over generator steps, a colour per placement; grey and dotted: the paper's loss and penalty, and what the penalty asks of the norm."""
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
@@ -98,11 +98,12 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         for axis, (column, title) in zip(axes, PANELS.items(), strict=True):
             for placement, colour in PLACEMENTS.items():
                 mine = table[table["placement"] == placement]
-                axis.plot(mine["step"], mine[column].clip(lower=1e-6).rolling(5, center=True, min_periods=1).median(), color=colour, label=placement)
+                axis.plot(mine["step"], mine[column].rolling(5, center=True, min_periods=1).median(), color=colour, label=placement)
             axis.set(xlabel="generator step", yscale="log")
             axis.set_title(title, fontsize=8)
         axes[0].axhspan(200, 800, color="0.9", zorder=0)
-        axes[3].axhline(0.5, color="0.6", linestyle=":")
+        for axis, level in zip(axes[2:], (1.0, 0.5), strict=True):
+            axis.axhline(level, color="0.6", linestyle=":")
         axes[0].legend(title="spectral norm on")
         figure.savefig(path, dpi=110)
 

@@ -11,11 +11,10 @@ counts leave open is settled here or a parameter:
 - minibatch standard deviation: groups of four neighbours, one channel (Karras et al. 2018)
 - spectral norm: one power iteration per critic step, asked for by the training loop, so that scoring changes nothing
 
-Where spectral norm stands (``gan.spectral_norm``) decides what a critic can say. Fresh critics at 128 x 128, on real
-melanomas: scores spread by 0.5 without it (gradient norm 0.04), by 3e-4 with it on the blocks (4e-5), by 1e-5 with it on
-every layer (3e-6). The bound of ``all`` can never be trained away, so the published loss of 200-800 and penalty below 0.5
-exclude it; with ``blocks`` the free last layers can raise slope and scale, hence the default. Whether it ends at the published
-values takes a whole run to tell.
+Where spectral norm stands (``gan.spectral_norm``) decides how a critic begins. Fresh critics at 128 x 128, on real melanomas:
+scores spread by 0.5 without it (gradient norm 0.04), by 3e-4 with it on the blocks (4e-5), by 1e-5 with it on every layer (3e-6).
+It bounds a layer's weight matrix and not the convolution, whose norm may be up to three times as large: narrow critics at 64 x 64 come
+to a gradient norm of 1 under every placement (docs/gan.md), so that the published penalty below 0.5 excludes none. The default is a guess.
 
 A width belongs to a resolution: at 64 and 32 the outermost blocks are left out and the others keep their channels
 (512, 512, 256, 128, 64 and 512, 512, 256, 128), so that a smaller network is the larger one's core.
