@@ -115,7 +115,7 @@ def test_a_study_without_power_says_that_it_cannot_call_synthesis_useless(simula
 @pytest.mark.parametrize(
     ("low", "high", "replicates", "word", "said"),
     [
-        (-0.3, -0.1, 3, "lower", "does not escape it"),
+        (-0.3, -0.1, 3, "lower", "it can see effects of that size, and smaller ones may escape it"),
         (-0.3, 0.1, 3, "no difference shown", "cannot call synthesis useless"),
         (0.1, 0.3, 3, "higher", "went the wrong way"),
         (np.nan, np.nan, 3, "not tested", "is not tested"),

@@ -11,9 +11,9 @@ from bs4 import BeautifulSoup
 from report_run import build_run, fake_params
 
 from helpers.evaluation.inference import COMPARED
-from helpers.params import validate
+from helpers.params import Arm, validate
 from helpers.paths import RunPaths
-from helpers.report import figures, publish, sentences, summary, tables
+from helpers.report import figures, html, publish, sentences, summary, tables
 from helpers.report.style import METRIC_NAMES, OVERALL_SCORED, TARGET_SCORED, arm_colours
 
 ARMS = ["baseline", "filtered", "all"]
@@ -327,6 +327,17 @@ class TestSentences:
 
 
 class TestAbstract:
+    def test_many_intervals_are_counted_where_a_verdict_stands_beside_each(self, tmp_path, monkeypatch):
+        arms = {"baseline": {}, **{f"again{n}": {} for n in range(4)}}
+        for some, said in (
+            (arms, "Were there no effect at all, about 1 of 28 such intervals would exclude zero."),
+            ({name: {} for name in list(arms)[:3]}, ""),
+        ):
+            made = fake_params().model_copy(update={"arms": {name: Arm() for name in some}})
+            build_run(tmp_path, monkeypatch, params=made)
+            note = html._headline_note(summary.read_results(RunPaths("fake"), made))
+            assert said in note and ("no effect at all" in note) == bool(said)
+
     @pytest.mark.parametrize(("seeds", "said"), [((0,), True), ((0, 1), False)])
     def test_every_sentence_about_synthesis_says_when_one_gan_speaks(self, tmp_path, monkeypatch, seeds, said):
         made = fake_params(gan={"seeds": list(seeds)})

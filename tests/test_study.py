@@ -39,6 +39,7 @@ def test_the_scaled_study_has_power_for_its_positive_control():
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_nothing_is_not_called_an_effect_and_a_loss_is(project_copy):
     project = project_copy()
     done = project.run("--params", "params/rigorous.yaml", "--run", "study", *(word for value in SCALED for word in ("--set", value)), timeout=3600)

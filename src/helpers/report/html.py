@@ -317,6 +317,10 @@ def _headline_note(results: summary.Results) -> str:
     from helpers.report.sentences import one_gan_note, single_gan_arms
 
     note = one_gan_note(results.arms, single_gan_arms(results.params))
+    compared = len(summary.HEADLINE) * (len(results.arms) - 1)
+    if compared >= 20:
+        chance = round(compared * (1 - results.params.evaluation.confidence))
+        note = f" Were there no effect at all, about {chance} of {compared} such intervals would exclude zero.{note}"
     return f"This run: mean over {results.params.replicates} replicates. Differences are in percentage points, with {confidence} intervals; 'unclear' means that the interval contains zero.{note}"
 
 

@@ -413,7 +413,7 @@ def positive_control_sentence(found: str, lost: str, detail: str) -> str:
     from helpers.evaluation import controls as own
 
     return {
-        own.LOWER: f"The study sees the loss of {lost} ({detail}): an effect of that size does not escape it.",
+        own.LOWER: f"The study sees the loss of {lost} ({detail}): it can see effects of that size, and smaller ones may escape it.",
         own.NOT_SHOWN: f"This study could not see the loss of {lost} ({detail}), so it cannot call synthesis useless.",
         own.HIGHER: f"The loss of {lost} went the wrong way ({detail}), so this study cannot call synthesis useless.",
         own.NOT_TESTED: f"Whether the study would see the loss of {lost} is not tested ({detail}), so it cannot call synthesis useless.",
