@@ -1,12 +1,12 @@
 # make report   install what is needed and make the report       make test       install and run the tests
 # make lab      open the notebooks in JupyterLab                 make test-all   the long tests too
-# make verify   rerun smoke and quick, compare with the tables kept
+# make verify   rerun smoke and quick, compare with the tables kept   make audit   known flaws of the pinned packages (asks PyPI)
 # make faults   kill, fill, damage and starve runs; see that each goes on (20 minutes; as root it can mount small disks)
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: report test test-all verify faults lab notebooks lint clean help
+.PHONY: report test test-all verify faults audit lab notebooks lint clean help
 
 report: $(READY)
 	@$(BIN)/python run_all.py $(ARGS)
@@ -22,6 +22,12 @@ verify: $(READY)
 
 faults: $(READY)
 	@$(BIN)/python benchmarks/faults.py $(ARGS)
+
+# in an environment of its own: its packages are none of the project's
+audit: $(READY)
+	@$(BIN)/python -m venv .venv/audit
+	@.venv/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	@.venv/audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r requirements.txt $(ARGS)
 
 lab: $(READY)
 	@$(BIN)/jupyter lab --ip=127.0.0.1 --notebook-dir=. notebooks/01_eda.ipynb

@@ -66,3 +66,17 @@ def copy_project(folder: Path) -> Project:
 def project_copy(tmp_path_factory):
     """A function that makes one more copy of the project, in a folder with a space and a brace in its name."""
     return lambda name="a project {copied}": copy_project(tmp_path_factory.mktemp("work") / name)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """The working folder of a test that calls the front door in its own process; the runs lie in it."""
+    from helpers import paths
+
+    monkeypatch.setattr(paths, "ARTIFACTS", tmp_path / "artifacts")
+    monkeypatch.setattr(paths, "REPORTS", tmp_path / "reports")
+    monkeypatch.setattr(paths, "DOWNLOADS", tmp_path / "downloads")
+    monkeypatch.chdir(tmp_path)
+    handler = signal.getsignal(signal.SIGTERM)
+    yield tmp_path
+    signal.signal(signal.SIGTERM, handler)

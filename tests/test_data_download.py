@@ -1,95 +1,24 @@
 """The download by DOI, against a server on loopback that answers like a Dataverse."""
 
-import hashlib
-import http.server
 import io
-import json
 import threading
 import zipfile
-from urllib.parse import parse_qs, urlparse
 
+import dataverse
 import numpy as np
 import pytest
+from dataverse import CONTENTS, DEPOSITED, listing
 from PIL import Image
 
 from helpers.data import download
 from helpers.data.download import fetch, is_downloaded
 from helpers.errors import DataError
 
-CONTENTS = {
-    "HAM10000_images_part_1.zip": b"first" * 400_000,
-    "HAM10000_images_part_2.zip": b"second" * 1000,
-    "HAM10000_metadata.tab": b"lesion_id\timage_id\n",
-    "HAM10000_segmentations_lesion_tschandl.zip": b"not wanted",
-    "ISIC2018_Task3_Test_Images.zip": b"not wanted either",
-}
-DEPOSITED = b"lesion_id,image_id\n"  # what the metadata were before the Dataverse converted them
-
-
-class Dataverse(http.server.BaseHTTPRequestHandler):
-    """The two addresses that matter, and faults on demand."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        address = urlparse(self.path)
-        self.server.asked.append(self.path)
-        fault = self.server.faults.pop(0) if self.server.faults and self.server.faulty in self.path else None
-        if isinstance(fault, int):
-            return self.answer(b"no", fault)
-        if address.path == "/api/datasets/:persistentId":
-            assert parse_qs(address.query)["persistentId"] == [f"doi:{download.DOI}"]
-            return self.answer(b"<html>log in</html>" if fault == "login" else json.dumps(self.server.listing).encode())
-        number = int(address.path.removeprefix("/api/access/datafile/"))
-        original = parse_qs(address.query).get("format") == ["original"]
-        content = DEPOSITED if original else list(self.server.contents.values())[number - 100]
-        if fault == "garbled":
-            content = b"x" * len(content)
-        return self.answer(content, cut=fault == "cut")
-
-    def answer(self, content, status=200, cut=False):
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content[: len(content) // 2] if cut else content)
-        if cut:
-            self.wfile.flush()
-            self.close_connection = True
-
-    def log_message(self, *_):
-        pass
-
-
-def listing(contents=CONTENTS):
-    files = []
-    for number, (name, content) in enumerate(contents.items(), start=100):
-        entry = {"id": number, "filename": name, "filesize": len(content), "md5": hashlib.md5(content).hexdigest()}
-        if name.endswith(".tab"):
-            entry |= {
-                "originalFileFormat": "text/csv",
-                "originalFileName": "HAM10000_metadata.csv",
-                "originalFileSize": len(DEPOSITED),
-                "md5": hashlib.md5(DEPOSITED).hexdigest(),
-            }
-        files.append({"label": name, "dataFile": entry})
-    return {"status": "OK", "data": {"latestVersion": {"files": files}}}
-
-
-class Quiet(http.server.ThreadingHTTPServer):
-    def handle_error(self, *_):
-        """A client that hangs up is part of these tests."""
-
 
 @pytest.fixture
 def server():
-    with Quiet(("127.0.0.1", 0), Dataverse) as running:
-        running.contents, running.listing, running.faults, running.faulty, running.asked = CONTENTS, listing(), [], "datafile", []
-        running.address = f"http://127.0.0.1:{running.server_address[1]}"
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
+    with dataverse.running() as server:
+        yield server
 
 
 def get(server, folder, attempts=1, say=lambda text: None):
@@ -143,10 +72,59 @@ def test_failures_are_sentences_leave_nothing_half_and_pass(server, tmp_path, fa
     with pytest.raises(DataError, match=words) as caught:
         get(server, tmp_path)
     assert "by hand" in str(caught.value) and "--data-root" in str(caught.value)
-    assert names(tmp_path) == []
+    assert names(tmp_path) == ([".partial"] if fault == "cut" else [])
     assert not is_downloaded(tmp_path)
     get(server, tmp_path)
     assert names(tmp_path) == WHOLE
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_half_a_file_goes_on_where_it_was_or_starts_over(server, tmp_path, ranges):
+    server.faults, server.ranges, said = ["cut"], ranges, []
+    with pytest.raises(DataError):
+        get(server, tmp_path)
+    first, whole = "HAM10000_images_part_1.zip", len(CONTENTS["HAM10000_images_part_1.zip"])
+    arrived = (tmp_path / ".partial" / first).stat().st_size
+    assert whole // 2 - download.CHUNK < arrived <= whole // 2
+    server.sent.clear()
+    get(server, tmp_path, say=said.append)
+    assert "1.0 MB to go" in said[0]
+    assert [size for path, size in server.sent if "datafile/100" in path] == [whole - arrived if ranges else whole]
+    assert names(tmp_path) == WHOLE and (tmp_path / first).read_bytes() == CONTENTS[first]
+
+
+@pytest.mark.parametrize(
+    ("left", "fault"),
+    [
+        (b"of another version" * 1000, None),  # found out by the checksum
+        (CONTENTS["HAM10000_images_part_1.zip"], None),  # whole: killed before it was moved
+        (b"first" * 10, "other part"),
+        (b"first" * 10, "garbled"),
+    ],
+)
+def test_half_a_file_that_does_not_fit_is_thrown_away(server, tmp_path, left, fault):
+    (tmp_path / ".partial").mkdir()
+    (tmp_path / ".partial" / "HAM10000_images_part_1.zip").write_bytes(left)
+    server.faults = [fault]
+    get(server, tmp_path, attempts=2)
+    assert names(tmp_path) == WHOLE
+    assert (tmp_path / "HAM10000_images_part_1.zip").read_bytes() == CONTENTS["HAM10000_images_part_1.zip"]
+
+
+def test_without_a_checksum_nothing_is_joined(server, tmp_path):
+    for file in server.listing["data"]["latestVersion"]["files"]:
+        file["dataFile"].pop("md5")
+    (tmp_path / ".partial").mkdir()
+    (tmp_path / ".partial" / "HAM10000_images_part_1.zip").write_bytes(b"x" * 1000)
+    get(server, tmp_path)
+    assert (tmp_path / "HAM10000_images_part_1.zip").read_bytes() == CONTENTS["HAM10000_images_part_1.zip"]
+
+
+def test_a_server_that_does_not_stop_is_left(server, tmp_path):
+    server.faults = ["endless"]
+    with pytest.raises(DataError, match=r"HAM10000_images_part_1.zip does not end: it was listed with 2.0 MB"):
+        get(server, tmp_path, attempts=3)
+    assert len(server.asked) == 2
 
 
 def test_it_tries_again_by_itself(server, tmp_path):

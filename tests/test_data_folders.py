@@ -217,7 +217,7 @@ class TestStage:
 
     def test_a_broken_image_is_a_sentence(self, tmp_path, run):
         (folders(tmp_path / "mine") / "angioma" / "005.jpg").write_bytes(lesion("angioma", 5)[:200])
-        with pytest.raises(DataError, match=r"1 of 56 image is broken: angioma/005.jpg \(.+\)"):
+        with pytest.raises(DataError, match=r"1 of 56 images is broken: angioma/005.jpg \(.+\)"):
             prepare_data(run, Data(source="folder", root=str(tmp_path / "mine"), target_class="angioma"))
 
 

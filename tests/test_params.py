@@ -114,7 +114,7 @@ MISTAKES = [
     ("gan.resolution=50", "gan.resolution must be one of 32, 64 or 128, not 50."),
     ("gan.lr_generator=-1", "gan.lr_generator must be more than 0, not -1."),
     ("gan.lr_generator=.nan", "gan.lr_generator must be a finite number"),
-    ("gan.seeds=[]", "gan.seeds must be at least 1 of them"),
+    ("gan.seeds=[]", "gan.seeds must hold at least 1 value, not 0."),
     ("gan.seeds=[1, 1]", "one stands twice"),
     ("gan=3", "gan must be a section with keys of its own, not 3."),
     ("data.split.fractions=[0.5, 0.3, 0.1]", "must sum to 1, not to 0.9"),
@@ -131,7 +131,7 @@ MISTAKES = [
     ("report.real_images=hide", "report.real_images must be one of"),
     ("gan.epochs", "--set takes section.key=value"),
     ("=3", "--set takes section.key=value"),
-    ("gan.adam_betas=[0.5]", "gan.adam_betas.1 must be"),
+    ("gan.adam_betas=[0.5]", "gan.adam_betas.1 is missing"),
     ("gan.epochs=[", "is not valid YAML"),
 ]
 
@@ -156,7 +156,7 @@ def test_mistakes_in_overrides(override, sentence):
         ("extends: [a, b]\n", "'extends' must name one parameter file"),
         ("1: 2\n", "is not a text"),
         ("gan: {epochs: 3\n", "is not valid YAML"),
-        ("arms: {}\n", "arms must be at least 1 of them"),
+        ("arms: {}\n", "arms must hold at least 1 value, not 0."),
         ("gan: !!python/object:os.system {}\n", "is not valid YAML"),
     ],
 )

@@ -84,22 +84,41 @@ def import_torchvision() -> ModuleType:
     return torchvision
 
 
-def mismatch_sentence(error: BaseException) -> str:
-    """What to install when torchvision does not import."""
+def check_pair() -> None:
+    """Raise UserError where the installed torch is not the one that torchvision says it was built for; neither is imported."""
+    installed, wanted = _version("torch"), _wanted_torch()
+    if installed is None:
+        raise UserError("torch is not installed: 'make report' installs everything; or: pip install -r requirements.txt.")
+    if _version("torchvision") is None or (wanted and _plain(installed) != _plain(wanted)):
+        raise UserError(mismatch_sentence())
+
+
+def mismatch_sentence(error: BaseException | None = None) -> str:
+    """What to install when torchvision does not import (with ``error``), or would not."""
     installed = {name: _version(name) for name in ("torch", "torchvision")}
     if installed["torchvision"] is None:
         return f"torchvision is not installed: install the one that goes with torch {installed['torch']} (pip install 'torch=={_plain(installed['torch'])}' torchvision)."
-    wanted = next((m[1] for line in importlib.metadata.requires("torchvision") or () if (m := re.match(r"torch\s*\(?==\s*([\w.+]+)", line))), None)
+    wanted = _wanted_torch()
     torchvision = _plain(installed["torchvision"])
+    said = "" if error is None else f" ({error})"
     if wanted and _plain(installed["torch"]) != _plain(wanted):
         return (
-            f"torchvision {torchvision} was built for torch {wanted}, and torch {installed['torch']} is installed ({error}): "
+            f"torchvision {torchvision} was built for torch {wanted}, and torch {installed['torch']} is installed{said}: "
             f"install a pair, such as pip install 'torch=={_plain(wanted)}' 'torchvision=={torchvision}', both from the same index."
         )
     return (
-        f"torch {installed['torch']} and torchvision {installed['torchvision']} do not go together ({error}): "
+        f"torch {installed['torch']} and torchvision {installed['torchvision']} do not go together{said}: "
         f"install both anew from the same index, pip install --force-reinstall 'torch=={_plain(wanted or installed['torch'])}' 'torchvision=={torchvision}'."
     )
+
+
+def _wanted_torch() -> str | None:
+    """The torch that the installed torchvision asks for."""
+    try:
+        needed = importlib.metadata.requires("torchvision") or ()
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return next((m[1] for line in needed if (m := re.match(r"torch\s*\(?==\s*([\w.+]+)", line))), None)
 
 
 def _version(name: str) -> str | None:

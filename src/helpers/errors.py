@@ -1,8 +1,30 @@
 """The errors that a user sees as a sentence, never as a traceback."""
 
+import unicodedata
+
+TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # characters that make a terminal show text backwards
+
+
+def printable(text: str) -> str:
+    """``text`` on one line and without characters that steer a terminal: a name found in a folder may hold any.
+
+    Line breaks and tabs become spaces; other control characters, and bytes that are no text, are written as escapes such as ``\\x1b``.
+    """
+    return "".join(_shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    if character in "\n\r\t":
+        return " "
+    steers = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in TURNS
+    return character.encode("unicode_escape").decode("ascii") if steers else character
+
 
 class UserError(Exception):
-    """A mistake that the user can mend; its text is one sentence or two with the way out."""
+    """A mistake that the user can mend; its text is one printable line, a sentence or two with the way out."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows in place of a traceback."""

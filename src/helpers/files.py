@@ -83,7 +83,7 @@ def write_array(path: Path | str, array: np.ndarray) -> Path:
 def digest(*values: Any, length: int = 16) -> str:
     """A short hexadecimal SHA-256 of JSON-like values, equal for equal values on any machine."""
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]  # a file name need not be text
 
 
 def file_digest(path: Path | str, length: int = 16) -> str:

@@ -5,13 +5,14 @@ overrides one value. Unknown keys are refused with the nearest known name.
 """
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from helpers.errors import ParameterError
 from helpers.files import digest
@@ -21,12 +22,35 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 UNLIKE_RESULTS = frozenset({"description", "report.title", "data.root", "data.external_root", "gan.checkpoint_minutes", "classifier.checkpoint_minutes"})
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+BACKBONE_STAGES = {"resnet50": 5, "efficientnet_lite0": 9}  # of each backbone, that can be frozen
+DEEPEST = 50  # levels of YAML; parameters need five
+
+
+def _path(text: str) -> str:
+    """A path that every system call takes: it has no null character, and its ``~name`` is somebody here."""
+    if "\0" in text:
+        raise ValueError("a path has no null character")
+    if text.startswith("~") and os.path.expanduser(text) == text:
+        raise ValueError(f"'{text}' begins with the home of a user who is not known here; write the path in full")
+    return text
+
+
+PathText = Annotated[str, Field(min_length=1), AfterValidator(_path)]
 
 
 class Section(BaseModel):
     """A group of parameters: immutable, no unknown keys, ranges checked."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """pydantic takes true for 1."""
+        kinds = re.findall(r"\b(bool|int|float)\b", str(cls.model_fields[info.field_name].annotation))
+        if kinds and "bool" not in kinds and any(isinstance(item, bool) for item in (value if isinstance(value, list | tuple) else (value,))):
+            raise ValueError(f"must be {'a whole number' if 'int' in kinds else 'a number'}, not true or false")
+        return value
 
 
 class Split(Section):
@@ -57,13 +81,13 @@ class Data(Section):
     source: Literal["phantom", "ham10000", "folder"] = Field(
         "ham10000", description="'phantom': drawn lesions; 'ham10000': the real data set; 'folder': your own images in root"
     )
-    root: str | None = Field(
+    root: PathText | None = Field(
         None, description="folder of HAM10000 in any known layout (none: fetched from its DOI), or of your own images (a folder per class, or a CSV)"
     )
     columns: dict[Literal["image", "class", "lesion", "age", "sex", "site"], str] = Field(
         default_factory=dict, description="source folder: the CSV's columns where their names say too little, such as {class: finding, lesion: case}"
     )
-    external_root: str | None = Field(None, description="folder of a second test set (ISIC 2018 Task 3), never trained on; none: not used")
+    external_root: PathText | None = Field(None, description="folder of a second test set (ISIC 2018 Task 3), never trained on; none: not used")
     target_class: str = Field("mel", description="class that the GAN learns and that the report watches")
     split: Split = Split()
     phantom: Phantom = Phantom()
@@ -135,7 +159,7 @@ class Gan(Section):
         0.1, ge=0, lt=1, description="training stops where the samples differ from one another by less than this share of what real images do (0: never)"
     )
     tensorboard: bool = Field(False, description="write TensorBoard scalars and sample grids beside history.csv")
-    initial_weights: str | None = Field(None, description="folder of generator.safetensors and discriminator.safetensors to start from (not a resume)")
+    initial_weights: PathText | None = Field(None, description="folder of generator.safetensors and discriminator.safetensors to start from (not a resume)")
 
     @field_validator("seeds")
     @classmethod
@@ -157,7 +181,7 @@ class Synthesis(Section):
     features: Literal["efficientnet_lite0", "inception"] = Field(
         "efficientnet_lite0", description="network in whose features fidelity is measured; Inception's weights are downloaded, or read from feature_weights"
     )
-    feature_weights: str | None = Field(None, description="file of the feature network's weights, for machines without a network")
+    feature_weights: PathText | None = Field(None, description="file of the feature network's weights, for machines without a network")
     fidelity_images: int = Field(150, ge=10, le=100_000, description="images on either side of a comparison of two sets (fewer where a set has fewer)")
     fidelity_draws: int = Field(100, ge=2, le=10_000, description="random draws of that many images, for the interval")
 
@@ -166,7 +190,7 @@ class Classifier(Section):
     """The diagnostic classifier and its training."""
 
     backbone: Literal["resnet50", "efficientnet_lite0"] = Field("resnet50", description="network under the head")
-    weights: str = Field("imagenet", min_length=1, description="'imagenet', 'none', or a file of weights")
+    weights: PathText = Field("imagenet", description="'imagenet', 'none', or a file of weights")
     image_size: int = Field(224, ge=32, le=1024, description="side of the square input, pixels")
     frozen_stages: int = Field(
         4,
@@ -194,6 +218,15 @@ class Classifier(Section):
     threads: int = Field(2, ge=1, le=256, description="CPU threads; part of the result")
     checkpoint_minutes: float = Field(5.0, gt=0, le=600, description="minutes between resumable checkpoints")
 
+    @model_validator(mode="after")
+    def _stages_are_there(self) -> "Classifier":
+        stages = BACKBONE_STAGES[self.backbone]
+        if self.frozen_stages > stages:
+            raise ValueError(f"frozen_stages is {self.frozen_stages}, and {self.backbone} has {stages} stages; give 0 to {stages}")
+        if self.bank and not self.frozen_stages:
+            raise ValueError("bank keeps the outputs of frozen stages, and frozen_stages is 0; freeze some, or set bank to 0")
+        return self
+
 
 class SyntheticImages(Section):
     """Synthetic images that an arm adds to the training set."""
@@ -206,7 +239,7 @@ class SyntheticImages(Section):
     )
     count: int | None = Field(None, ge=1, description="how many (or 'fraction')")
     fraction: float | None = Field(None, gt=0, le=1, description="share of the generated images (or 'count')")
-    folder: str | None = Field(None, description="a folder of anyone's images, in place of the GAN's")
+    folder: PathText | None = Field(None, description="a folder of anyone's images, in place of the GAN's")
     class_: str | None = Field(None, alias="class", description="class of the folder's images; data.target_class by default")
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
@@ -345,6 +378,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                raise ParameterError(f"line {key_node.start_mark.line + 1}: YAML's '<<' is not read here; name another file by 'extends', or repeat the keys.")
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise ParameterError(f"line {key_node.start_mark.line + 1}: the key '{key}' is not a text; write it in quotes.")
@@ -360,6 +395,8 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?\d[\
 def parse_yaml(text: str, origin: str) -> Any:
     """Parse YAML; raise ParameterError with line and column where it is malformed."""
     try:
+        if _depth(text) > DEEPEST:  # Python would run out of stack
+            raise ParameterError(f"sections or lists stand in one another more than {DEEPEST} deep.")
         return yaml.load(text, Loader=_Loader)
     except ParameterError as error:
         raise ParameterError(f"{origin}, {error}") from None
@@ -370,29 +407,45 @@ def parse_yaml(text: str, origin: str) -> Any:
             where += " (YAML is indented by spaces, and a tab stands in it)"
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
         raise ParameterError(f"{origin} is not valid YAML{where}: {problem}.") from None
+    except ValueError as error:  # a date that is none, a number of too many digits
+        raise ParameterError(f"{origin} holds a value that cannot be read: {str(error).split(';')[0]}.") from None
+
+
+def _depth(text: str) -> int:
+    """How deep the text's sections and lists stand in one another, read off its tokens."""
+    depth = deepest = 0
+    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        if isinstance(token, yaml.BlockMappingStartToken | yaml.BlockSequenceStartToken | yaml.FlowMappingStartToken | yaml.FlowSequenceStartToken):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif isinstance(token, yaml.BlockEndToken | yaml.FlowMappingEndToken | yaml.FlowSequenceEndToken):
+            depth -= 1
+    return deepest
 
 
 def read_mapping(path: Path, chain: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The mapping in ``path``, merged over what it extends."""
-    path = path.resolve()
+    path = Path(os.path.realpath(path))  # Path.resolve() raises for links in a circle
     if path in chain:
         circle = " -> ".join(p.name for p in (*chain[chain.index(path) :], path))
         raise ParameterError(f"{path.name} extends itself in a circle ({circle}); break it at one 'extends'.")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        near = _nearest(path.name, [p.name for p in path.parent.glob("*.yaml")])
+        near = _nearest(path.stem, [p.stem for folder in (path.parent, PARAMS) for p in folder.glob("*.yaml")], ".yaml")
         raise ParameterError(f"There is no parameter file {path}{near}; 'python run_all.py --list' shows those there are.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"The parameter file {path} cannot be read: {error}.") from None
+    except OSError as error:
+        raise ParameterError(f"The parameter file {path} cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError:
+        raise ParameterError(f"The parameter file {path} is not UTF-8 text: save it as such.") from None
     mapping = parse_yaml(text, path.name)
     mapping = {} if mapping is None else mapping
     if not isinstance(mapping, dict):
-        raise ParameterError(f"{path.name} holds a {type(mapping).__name__}, not a mapping of sections such as 'gan:' and 'data:'.")
+        raise ParameterError(f"{path.name} holds {_kind(mapping)}, not a mapping of sections such as 'gan:' and 'data:'.")
     parent = mapping.pop("extends", None)
     if parent is None:
         return mapping
-    if not isinstance(parent, str):
+    if not isinstance(parent, str) or not parent or "\0" in parent:
         raise ParameterError(f"{path.name}: 'extends' must name one parameter file, such as 'extends: paper.yaml'.")
     base = read_mapping(path.parent / parent, (*chain, path))
     base.pop("description", None)
@@ -409,29 +462,40 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any], whole: tuple[str,
 
 
 def load_params(path: Path | str, overrides: Iterable[str] = ()) -> Params:
-    """Read a parameter file and lay ``section.key=value`` overrides over it.
+    """Read a parameter file and lay ``section.key=value`` overrides over it, as a file that extends it would.
 
+    ``gan={steps: 5}`` changes that one value of the section; ``arms={…}`` replaces all arms, and ``arms.x={…}`` adds the arm or replaces it.
     ``path`` may also be the bare name of a file in params/ (``quick``). Raises ParameterError, a
     sentence that names the file, the key, what was expected and the nearest known name.
     """
     path = Path(path)
-    if not path.exists() and path.parent == Path("."):
+    if not os.path.exists(path) and path.parent == Path("."):
         known = PARAMS / path.with_suffix(".yaml").name
-        path = known if known.exists() else path
+        path = known if os.path.exists(known) else path
     mapping = read_mapping(path)
     for override in overrides:
-        mapping = merge(mapping, _override(override), whole=())
+        mapping = _lay(mapping, *_override(override))
     return validate(mapping, path.name)
 
 
-def _override(text: str) -> dict[str, Any]:
+def _override(text: str) -> tuple[list[str], Any]:
     key, equals, value = text.partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z_][\w-]*(\.[\w-]+)*", key.strip()):
-        raise ParameterError(f"--set takes section.key=value, such as gan.steps=50, not '{text}'.")
-    parsed = parse_yaml(value, f"--set {key.strip()}")
-    for part in reversed(key.strip().split(".")):
-        parsed = {part: parsed}
-    return parsed
+        raise ParameterError(f"--set takes section.key=value, such as gan.steps=50, not '{shorten(text)}'.")
+    return key.strip().split("."), parse_yaml(value, f"--set {key.strip()}")
+
+
+def _lay(mapping: Mapping[str, Any], parts: list[str], value: Any, whole: bool = False) -> dict[str, Any]:
+    """``mapping`` with ``value`` at the key of ``parts``; a section is laid over the one there, what stands below arms replaces it."""
+    first, *rest = parts
+    whole = whole or first == "arms"
+    there = mapping.get(first)
+    there = there if isinstance(there, Mapping) else {}
+    if rest:
+        value = _lay(there, rest, value, whole)
+    elif isinstance(value, Mapping) and not whole:
+        value = merge(there, value)
+    return {**mapping, first: value}
 
 
 def validate(mapping: Mapping[str, Any], origin: str = "the parameters") -> Params:
@@ -439,7 +503,10 @@ def validate(mapping: Mapping[str, Any], origin: str = "the parameters") -> Para
     try:
         return Params.model_validate(mapping)
     except ValidationError as error:
-        faults = [_sentence(fault) for fault in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        # a list with a wrong entry is called too short as well
+        deeper = {fault["loc"][:-1] for fault in found}
+        faults = [_sentence(fault) for fault in found if fault["type"] != "too_short" or fault["loc"] not in deeper]
         raise ParameterError(f"{origin}: " + " ".join(dict.fromkeys(faults))) from None
 
 
@@ -455,9 +522,20 @@ def validate_sections(sections: Mapping[str, Any]) -> Params:
     return validate(given, "this notebook's parameters")
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def shorten(text: str, most: int = 80) -> str:
+    """``text`` for a sentence: its beginning, where it is long."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def _kind(value: Any) -> str:
+    """What a value is, in the words of a parameter file."""
+    kinds = {dict: "a mapping", list: "a list", tuple: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
+    return "nothing" if value is None else kinds.get(type(value), f"a {type(value).__name__}")
+
+
+def _nearest(name: str, known: Iterable[str], ending: str = "") -> str:
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" (did you mean '{near[0]}'?)" if near else ""
+    return f" (did you mean '{near[0]}{ending}'?)" if near else ""
 
 
 def _section_at(location: tuple) -> type[Section] | None:
@@ -486,10 +564,16 @@ def _sentence(fault: Mapping[str, Any]) -> str:
         near = f" (did you mean '{home}'?)" if home else _nearest(str(location[-1]), known) or f"; known here: {', '.join(known)}"
         return f"'{key}' is not a parameter{near}."
     if kind == "value_error":
-        where = f"{key}: " if key else ""
-        return f"{where}{str(context.get('error', fault['msg'])).rstrip('.')}."
+        words = str(context.get("error", fault["msg"])).rstrip(".")
+        return f"{key}{'' if words.startswith('must') else ':'} {words}." if key else f"{words}."
     if kind == "string_pattern_mismatch":
-        return f"{key}: '{value}' is not a name; use letters, digits, dashes and underscores, at most 40."
+        return f"{key}: '{shorten(value)}' is not a name; use letters, digits, dashes and underscores, at most 40."
+    if kind == "missing":
+        return f"{key} is missing: give a value."
+    if kind in ("too_short", "too_long"):
+        limit = context["min_length"] if kind == "too_short" else context["max_length"]
+        words = f"at {'least' if kind == 'too_short' else 'most'} {limit} {'value' if limit == 1 else 'values'}"
+        return f"{key} must hold {words}, not {context['actual_length']}."
     context = {key: f"{bound:g}" if isinstance(bound, float) else bound for key, bound in context.items()}
     expected = {
         "literal_error": f"one of {context.get('expected')}",
@@ -497,9 +581,9 @@ def _sentence(fault: Mapping[str, Any]) -> str:
         "greater_than": f"more than {context.get('gt')}",
         "less_than_equal": f"at most {context.get('le')}",
         "less_than": f"less than {context.get('lt')}",
-        "too_short": f"at least {context.get('min_length')} of them",
+        "string_too_short": "a text of at least 1 character",
+        "string_too_long": f"a text of at most {context.get('max_length')} characters",
         "finite_number": "a finite number",
-        "missing": "a value",
     }.get(kind)
     if expected is None:
         noun = {
@@ -512,7 +596,7 @@ def _sentence(fault: Mapping[str, Any]) -> str:
             "model": "a section with keys of its own",
         }
         expected = next((words for start, words in noun.items() if kind.startswith(start)), fault["msg"].lower())
-    shown = "nothing" if value is None else f"{value!r}" if isinstance(value, (str, int, float, bool)) else f"a {type(value).__name__}"
+    shown = str(value).lower() if isinstance(value, bool) else shorten(repr(value)) if isinstance(value, str | int | float) else _kind(value)
     return f"{key} must be {expected}, not {shown}."
 
 

@@ -27,7 +27,10 @@ class RunPaths:
 
     def __post_init__(self) -> None:
         if not RUN_NAME.fullmatch(self.run):
-            raise ParameterError(f"'{self.run}' cannot name a run: use letters, digits, dots, dashes and underscores, at most 64.")
+            raise ParameterError(
+                f"'{self.run}' cannot name a run: use letters, digits, dots, dashes and underscores, at most 64, "
+                "and begin with a letter or digit; --run NAME gives another name."
+            )
 
     @property
     def folder(self) -> Path:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps
+from PIL import Image
 
+from helpers.data.images import decode
 from helpers.data.selection import select_images, wanted_count
 from helpers.errors import DataError, ParameterError
 from helpers.files import array_digest, digest
@@ -19,6 +20,7 @@ from helpers.params import Arm, Params, SyntheticImages
 from helpers.paths import ROOT, require
 
 IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 WITHHOLD, OVERSAMPLE, SELECT = 1, 2, 3  # each random choice has a stream of its own
 
 
@@ -149,16 +151,24 @@ def resize_images(images: np.ndarray | Sequence[np.ndarray], size: int) -> np.nd
     return np.stack([np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)) for image in images])
 
 
-def _folder_images(wanted: SyntheticImages, size: int, seed: int) -> np.ndarray:
-    """Anyone's images from a folder and its subfolders, in order of path, resized to ``size``."""
+def folder_files(wanted: SyntheticImages) -> list[Path]:
+    """The images in the arm's folder and its subfolders, in order of path. Raises ParameterError or DataError where they cannot serve the arm."""
     folder = ROOT / Path(wanted.folder).expanduser()
     if not folder.is_dir():
         raise ParameterError(f"The arm's folder of images, {folder}, does not exist; give a path from the project's folder or an absolute one.")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS and path.is_file())
     if not paths:
         raise DataError(f"{folder} holds no image (looked for {', '.join(sorted(IMAGE_ENDINGS))}).")
     if wanted.select in ("top", "bottom"):
         raise ParameterError(f"'select: {wanted.select}' goes by the critic's score, which the images of {folder} have none of; use 'random' or 'all'.")
+    if wanted.count is not None and wanted.count > len(paths):
+        raise ParameterError(f"{wanted.count:,} images of {folder} are asked for, and it holds {len(paths):,}: lower the arm's count, or use 'select: all'.")
+    return paths
+
+
+def _folder_images(wanted: SyntheticImages, size: int, seed: int) -> np.ndarray:
+    """Anyone's images from a folder, as ``folder_files`` finds them, resized to ``size``."""
+    paths = folder_files(wanted)
     count = wanted_count(len(paths), wanted.count, wanted.fraction)
     if count < len(paths):
         chosen = np.sort(_rng(seed, SELECT).choice(len(paths), size=count, replace=False))
@@ -171,8 +181,6 @@ def _folder_images(wanted: SyntheticImages, size: int, seed: int) -> np.ndarray:
 
 def _read_image(path: Path, size: int) -> np.ndarray:
     try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-            return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return np.asarray(decode(path, FORMATS, upright=True).resize((size, size), Image.Resampling.BILINEAR))
+    except (OSError, DataError) as error:
         raise DataError(f"{path} cannot be read as an image ({error}): replace it or take it out of the folder.") from error

@@ -71,8 +71,8 @@ class FileTree:
     def _members(self, file: Found) -> list[Found]:
         archive = _open_archive(file)
         self._archives[file.path] = archive
-        members = [member for member in archive.infolist() if not member.is_dir()]
         _check_members(file, archive.infolist())
+        members = [member for member in archive.infolist() if not member.is_dir()]
         found = [Found(f"{file.name}/{member.filename}", file.path, member.filename, member.file_size) for member in members]
         return sorted((f for f in found if not any(self.ignored.search(part) for part in PurePosixPath(f.member).parts)), key=lambda f: f.name)
 
@@ -130,6 +130,8 @@ def _walk(root: Path, ignored: re.Pattern[str]) -> Iterator[Found]:
 def _open_archive(file: Found) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(file.path)
+    except PermissionError as error:
+        raise DataError(f"{file.name} cannot be read: {error.strerror}.") from None
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise DataError(f"{file.name} is not a whole zip archive ({error}): download it again, or take it away.") from None
 
@@ -150,6 +152,8 @@ def _check_members(file: Found, members: list[zipfile.ZipInfo]) -> None:
 
 def _fault(member: zipfile.ZipInfo) -> str:
     name = member.orig_filename.replace("\\", "/")
+    if not member.filename:
+        return "has no name"
     if name.startswith("/") or re.match(r"[A-Za-z]:", name):
         return "has an absolute path"
     if ".." in name.split("/"):
@@ -158,6 +162,8 @@ def _fault(member: zipfile.ZipInfo) -> str:
         return "is a link"
     if member.flag_bits & 1:
         return "is encrypted"
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "is packed in another way than by deflate"
     if member.file_size > MAX_MEMBER_BYTES:
         return f"would unpack to {member.file_size / 1e6:,.0f} MB"
     if member.file_size > 2**20 and member.file_size > MAX_RATIO * max(member.compress_size, 1):

@@ -1,12 +1,13 @@
 """HAM10000 from its official home, a Dataverse, by its DOI: sizes said first, checksums kept, no half file under a final name."""
 
 import fcntl
+import hashlib
 import os
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ SERVER = "https://dataverse.harvard.edu"
 WANTED = (r"HAM10000_images_part_?1\.zip", r"HAM10000_images_part_?2\.zip", r"HAM10000_metadata(\.(csv|tab|tsv|txt))?")
 RECORD = "download.json"  # written last: with it, the download is whole
 TIMEOUT = 60  # seconds without a byte
+CHUNK = 2**16  # bytes; of a broken connection the last piece is lost
+MARGIN = 2**24  # bytes by which a file may be longer than listed: a converted table's size is not always told
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def is_downloaded(folder: Path | str) -> bool:
 def fetch(folder: Path | str, server: str | None = None, doi: str = DOI, attempts: int = 4, pause: float = 5.0, say: Callable[[str], None] = print) -> Path:
     """Download HAM10000's images and metadata into ``folder`` and return it; at once where that was done before.
 
-    Files that arrived whole are kept, one that was interrupted starts afresh. ``server`` is the address of the Dataverse, ``attempts``
+    Files that arrived whole are kept; one that was interrupted goes on where it was, if the server can do that and gives a checksum. ``server`` is the address of the Dataverse, ``attempts``
     the tries per request, ``pause`` the seconds after the first (doubled each time). Raises DataError with the way out: no network, a full
     disk, a server's refusal, a wrong checksum.
     """
@@ -80,22 +83,24 @@ def fetch(folder: Path | str, server: str | None = None, doi: str = DOI, attempt
 
 def _fetch(folder: Path, server: str, doi: str, attempts: int, pause: float, say: Callable[[str], None]) -> None:
     partial = folder / ".partial"
-    shutil.rmtree(partial, ignore_errors=True)  # what a killed download left
     files = _patiently(lambda: _listing(server, doi), attempts, pause, say)
     missing = [file for file in files if not _whole(folder / file.name, file)]
-    size = sum(file.size for file in missing)
-    say(f"Downloading HAM10000 (doi:{doi}, CC BY-NC 4.0): {len(missing)} of {len(files)} files, {_bytes(size)}, into {folder}.")
+    arrived = sum((partial / file.name).stat().st_size for file in missing if file.checksum and (partial / file.name).exists())
+    size = max(0, sum(file.size for file in missing) - arrived)
+    say(f"Downloading HAM10000 (doi:{doi}, CC BY-NC 4.0): {len(missing)} of {len(files)} files, {_bytes(size)}{' to go' if arrived else ''}, into {folder}.")
     free = shutil.disk_usage(folder).free
     if free < size * 1.05:
         raise DataError(
             f"The download needs {_bytes(size)} and the disk of {folder} has {_bytes(free)} free: make room, or name another folder with --data-root."
         )
-    partial.mkdir()
+    partial.mkdir(exist_ok=True)
     try:
         for file in missing:
             _patiently(lambda file=file: _fetch_file(file, partial, folder), attempts, pause, say)
-    finally:
         shutil.rmtree(partial, ignore_errors=True)
+    finally:
+        with suppress(OSError):  # half a file is in it, to go on from
+            partial.rmdir()
     kept = [{"name": file.name, "size": (folder / file.name).stat().st_size, "checksum": file.checksum} for file in files]
     write_json(folder / RECORD, {"doi": doi, "licence": "CC BY-NC 4.0", "files": kept})
 
@@ -153,24 +158,55 @@ def _whole(path: Path, file: RemoteFile) -> bool:
 
 
 def _fetch_file(file: RemoteFile, partial: Path, folder: Path) -> None:
-    """Download one file beside its place, check it, and move it there."""
-    import pooch
-
-    pooch.get_logger().setLevel("WARNING")
-    bar = _Bar(file)
-    try:
-        with _failures(file.name):
-            downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=2**20, timeout=TIMEOUT)
-            path = Path(pooch.retrieve(file.url, known_hash=file.checksum, fname=file.name, path=partial, downloader=downloader))
-    finally:
-        bar.end()
+    """Download one file beside its place, check it, and move it there; what arrived of it stays for the next attempt."""
+    path = partial / file.name
+    if file.checksum is None:
+        path.unlink(missing_ok=True)  # nothing would tell whether two pieces belong together
+    with _failures(file.name):
+        _receive(file, path)
     got = path.stat().st_size
     if file.checksum is None and got != file.size:
-        path.unlink()
         raise _Unreachable(f"{file.name} came with {got:,} bytes in place of {file.size:,}")
+    if file.checksum is not None and _checksum(path, file.checksum) != file.checksum:
+        path.unlink()
+        raise _Unreachable(f"{file.name} arrived with a wrong checksum")
     with open(path, "rb") as written:
         os.fsync(written.fileno())
     os.replace(path, folder / file.name)
+
+
+def _receive(file: RemoteFile, path: Path) -> None:
+    """Append to ``path`` what is missing of the file; a server that cannot give just that gives it all."""
+    import requests
+
+    there = path.stat().st_size if path.exists() else 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={there}-"} if there else {})
+    with requests.get(file.url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        if response.status_code == 416:  # nothing follows: the checksum tells whether it is whole
+            return
+        response.raise_for_status()
+        goes_on = response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {there}-")
+        if response.status_code == 206 and not goes_on:
+            path.unlink()
+            raise _Unreachable(f"the server sent another part of {file.name} than was asked for")
+        done, progress = there if goes_on else 0, Progress(file.name, total=max(1, round(file.size / 1e6)), unit="MB")
+        try:
+            with open(path, "ab" if goes_on else "wb") as target:
+                for piece in response.iter_content(CHUNK):
+                    target.write(piece)
+                    done += len(piece)
+                    if done > file.size + MARGIN:
+                        raise _Refused(f"{file.name} does not end: it was listed with {_bytes(file.size)}")
+                    progress.update(round(min(done, file.size) / 1e6))
+        finally:
+            progress.close()
+
+
+def _checksum(path: Path, like: str) -> str:
+    """The file's checksum of the kind that ``like`` ('md5:…') has."""
+    kind = like.partition(":")[0]
+    with open(path, "rb") as file:
+        return f"{kind}:{hashlib.file_digest(file, kind).hexdigest()}"
 
 
 @contextmanager
@@ -192,32 +228,6 @@ def _failures(what: str) -> Iterator[None]:
         raise _Unreachable(f"no connection for {what} (is there a network?)") from None
     except requests.RequestException as error:
         raise _Unreachable(f"{what} failed ({type(error).__name__})") from None
-    except ValueError as error:
-        if "hash" not in str(error).lower():
-            raise
-        raise _Unreachable(f"{what} arrived with a wrong checksum") from None
-
-
-class _Bar:
-    """pooch's progress bar, drawn by Progress in megabytes."""
-
-    def __init__(self, file: RemoteFile):
-        self.total = file.size
-        self.done = 0
-        self.progress = Progress(file.name, total=max(1, round(file.size / 1e6)), unit="MB")
-
-    def update(self, size: int) -> None:
-        self.done = min(self.total, self.done + size)
-        self.progress.update(round(self.done / 1e6))
-
-    def reset(self) -> None:
-        self.done = 0
-
-    def close(self) -> None:
-        """Left to ``end``, which also runs after a failure."""
-
-    def end(self) -> None:
-        self.progress.close()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 Source: Tschandl, Rosendahl, Kittler, Scientific Data 5:180161 (2018), doi:10.7910/DVN/DBW86T.
 """
 
+import csv
 import io
 import re
 import warnings
@@ -179,8 +180,11 @@ def read_table(tree: FileTree, file: Found, rows: int | None = None) -> pd.DataF
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, ValueError) as error:
         raise DataError(f"{file.name} is no table: {str(error).strip().rstrip('.')}.") from None
     known = {column.lower(): column for column in COLUMNS}
-    table.columns = [known.get(str(column).strip().lower(), str(column).strip()) for column in table.columns]
-    if len(set(table.columns)) < len(table.columns):
+    names = next(csv.reader([header], delimiter=separator), [])  # pandas renames the second of two equal ones
+    if len(names) != table.shape[1]:
+        raise DataError(f"{file.name} is no table: its first line names {len(names)} columns, and {table.shape[1]} follow.")
+    table.columns = [known.get(column.strip().lower(), column.strip()) for column in names]
+    if len(set(table.columns) - {""}) < sum(table.columns != ""):
         raise DataError(f"{file.name} has a column twice: {shown(table.columns, 12)}.")
     return table.apply(lambda column: column.fillna("").str.strip()) if len(table) else table
 
@@ -197,9 +201,9 @@ def check_metadata(table: pd.DataFrame, name: str, classes: Sequence[str] | None
     twice = table["image_id"][table["image_id"].duplicated()].unique()
     if len(twice):
         raise DataError(f"{name} has {plural(twice, 'image id')} more than once: {shown(twice)}.")
-    unsafe = table["image_id"][table["image_id"].str.contains(r"[/\\\x00]")]
+    unsafe = table["image_id"][table["image_id"].str.contains(r"[/\\\x00-\x1f\x7f]")]
     if len(unsafe):
-        raise DataError(f"{name}: an image id is a name without slashes, unlike {shown(unsafe)}.")
+        raise DataError(f"{name}: an image id is a name without slashes and control characters, unlike {shown(unsafe)}.")
     if classes is not None:
         table["dx"] = table["dx"].str.lower()
         unknown = table[~table["dx"].isin(classes)]
@@ -257,7 +261,8 @@ def _find_images(tree: FileTree) -> dict[str, Found]:
             if PurePosixPath(first.name).name.lower() != PurePosixPath(file.name).name.lower():
                 clashes.append(f"{first.name} and {file.name}")
     if clashes:
-        raise DataError(f"{len(clashes):,} images are there under two file names: {shown(clashes, 3)}. Keep one of each.")
+        noun = "image is" if len(clashes) == 1 else "images are"
+        raise DataError(f"{len(clashes):,} {noun} there under two file names: {shown(clashes, 3)}. Keep one of each.")
     return images
 
 

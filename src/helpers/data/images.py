@@ -5,15 +5,17 @@ import io
 import json
 import os
 import re
+import struct
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from helpers import paths
 from helpers.data import download, ham10000
@@ -31,6 +33,7 @@ from helpers.progress import Progress
 FILTERS = {"nearest": Image.Resampling.NEAREST, "area": Image.Resampling.BOX, "bilinear": Image.Resampling.BILINEAR}
 MAX_PIXELS = 50_000_000  # 100 times HAM10000's; beyond lies a decompression bomb
 MIN_SIDE = 8  # pixels
+FORMATS = ("JPEG", "PNG")
 
 
 # --- the stage 'eda' --------------------------------------------------------------------------------
@@ -44,18 +47,7 @@ def prepare_data(run: RunPaths, data: Data) -> pd.DataFrame:
     """
     with open_source(run, data) as dataset:
         metadata = dataset.metadata
-        if data.target_class not in set(metadata["dx"]):
-            raise DataError(f"data.target_class is '{data.target_class}', and the data have no such class; they have {', '.join(sorted(set(metadata['dx'])))}.")
-        if data.split.by == "lesion" and not dataset.lesions_known:
-            way_out = (
-                "name it, or the patient, in a column lesion_id of a table"
-                if data.source == "folder"
-                else "add the challenge's LesionGroupings csv, use the official metadata"
-            )
-            raise DataError(
-                f"{dataset.root} does not say which images show the same lesion, so data.split.by cannot be 'lesion': {way_out}, or split by 'image'."
-            )
-        split = split_metadata(metadata, data.split.by, data.split.fractions, data.split.seed)
+        split = split_dataset(dataset, data)
         if not dataset.lesions_known:
             metadata = metadata.assign(lesion_id=None)  # each image its own lesion would pass for a split without a leak
         table = metadata.assign(split=split)[["image_id", "lesion_id", "dx", "dx_type", "age", "sex", "localization", "split"]]
@@ -64,6 +56,21 @@ def prepare_data(run: RunPaths, data: Data) -> pd.DataFrame:
     write_if_changed(run.split, table.to_csv(index=False, lineterminator="\n"))
     write_if_changed(run.manifest, json_text(manifest))
     return load_split(run)
+
+
+def split_dataset(dataset: Dataset, data: Data) -> pd.Series:
+    """The part that each image is in, as ``data.split`` asks; no image is read. Raises DataError where the data do not allow it."""
+    classes = set(dataset.metadata["dx"])
+    if data.target_class not in classes:
+        raise DataError(f"data.target_class is '{data.target_class}', and the data have no such class; they have {', '.join(sorted(classes))}.")
+    if data.split.by == "lesion" and not dataset.lesions_known:
+        way_out = (
+            "name it, or the patient, in a column lesion_id of a table"
+            if data.source == "folder"
+            else "add the challenge's LesionGroupings csv, use the official metadata"
+        )
+        raise DataError(f"{dataset.root} does not say which images show the same lesion, so data.split.by cannot be 'lesion': {way_out}, or split by 'image'.")
+    return split_metadata(dataset.metadata, data.split.by, data.split.fractions, data.split.seed)
 
 
 def load_split(run: RunPaths) -> pd.DataFrame:
@@ -136,8 +143,8 @@ def verify_images(dataset: Dataset) -> pd.DataFrame:
     rows = list(in_parallel(check, ids, "verifying images"))
     broken = [f"{dataset.images[image_id].name} ({fault})" for image_id, _, _, _, fault in sorted(rows) if fault]
     if broken:
-        noun = "image is" if len(broken) == 1 else "images are"
-        raise DataError(f"{len(broken):,} of {len(rows):,} {noun} broken: {shown(broken)}. Get {'it' if len(broken) == 1 else 'them'} anew.")
+        verb, them = ("is", "it") if len(broken) == 1 else ("are", "them")
+        raise DataError(f"{len(broken):,} of {len(rows):,} images {verb} broken: {shown(broken)}. Get {them} anew.")
     return pd.DataFrame([row[:4] for row in rows], columns=["image_id", "sha256", "width", "height"])
 
 
@@ -167,31 +174,46 @@ def _checksum(metadata: pd.DataFrame, hashes: Iterable[tuple[str, str]]) -> str:
 # --- decoding ---------------------------------------------------------------------------------------
 
 
-def decode(content: bytes) -> Image.Image:
-    """An encoded image, fully decoded, as 8-bit RGB.
+def decode(content: bytes | Path, formats: tuple[str, ...] = FORMATS, upright: bool = False) -> Image.Image:
+    """An encoded image (its bytes or its file), fully decoded, as 8-bit RGB; turned as its orientation tag says where ``upright``.
 
-    JPEG and PNG are told by their bytes, so a PNG named .jpg is read as what it is. CMYK, palette, grey and 16-bit images are converted,
-    transparency is dropped, an orientation tag is not applied. Raises DataError with a few words that follow a file name.
+    The format is told by the bytes, so a PNG named .jpg is read as what it is; only ``formats`` are tried, for some that PIL knows run programs.
+    CMYK, palette, grey and 16-bit images are converted, transparency is dropped. Raises DataError with a few words that follow a file name.
     """
-    if not content:
+    with _opened(content, formats) as image:
+        image.load()
+        if upright:
+            image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I"):
+            # PIL would clip 16-bit grey at 255
+            image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+        return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def check_header(content: bytes | Path, formats: tuple[str, ...] = FORMATS) -> None:
+    """Raise DataError for what the beginning of an image tells: empty, of another format, too large, too small. Nothing is decoded."""
+    with _opened(content, formats):
+        pass
+
+
+@contextmanager
+def _opened(content: bytes | Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
+    """An image of allowed format and size, not decoded yet; what fails while it is open becomes a DataError."""
+    if not (content if isinstance(content, bytes) else content.stat().st_size):
         raise DataError("empty")
     try:
-        image = Image.open(io.BytesIO(content), formats=("JPEG", "PNG"))
+        image = Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=formats)
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise DataError(f"{width} x {height} pixels, more than the {MAX_PIXELS // 10**6} million allowed")
         if min(width, height) < MIN_SIDE:
             raise DataError(f"only {width} x {height} pixels")
-        image.load()
-        if image.mode.startswith("I"):
-            # PIL would clip 16-bit grey at 255
-            image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
-        return image if image.mode == "RGB" else image.convert("RGB")
+        yield image
     except UnidentifiedImageError:
-        raise DataError("neither JPEG nor PNG") from None
+        raise DataError("neither JPEG nor PNG" if formats == FORMATS else f"none of {', '.join(formats)}") from None
     except Image.DecompressionBombError:
         raise DataError(f"more than the {MAX_PIXELS // 10**6} million pixels allowed") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         raise DataError("cut off" if "truncated" in str(error).lower() else f"damaged: {error}") from None
 
 

@@ -12,15 +12,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+from helpers.engine import preflight
 from helpers.engine.process import run_lock
 from helpers.engine.runfile import RunFile, current_codes, damaged_preparation, data_fingerprint, shown
 from helpers.engine.seals import Repair, damaged, remove_damaged_caches, require_whole_inputs, settle_times, take_back_times
 from helpers.engine.snakemake import Planned, command, execute, plan, targets
 from helpers.engine.stages import STAGES, jobs, judge, outputs
 from helpers.engine.view import View, duration
-from helpers.errors import UserError
+from helpers.errors import UserError, printable
 from helpers.files import atomic_path, remove_leftovers
-from helpers.params import Params, load_params, read_mapping
+from helpers.params import Params, load_params, read_mapping, validate
 from helpers.paths import PARAMS, ROOT, RunPaths
 
 LITTLE_ROOM = 5e6  # bytes below which a disk counts as full
@@ -87,8 +88,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
+        raise argparse.ArgumentTypeError(f"'{printable(text)}' is not a whole number of at least 1")
     return int(text)
 
 
@@ -124,46 +125,49 @@ def _terminated(*_: Any) -> None:
 
 def _list() -> int:
     for path in sorted(PARAMS.glob("*.yaml")):
-        print(f"{path.stem:<9} {read_mapping(path).get('description', '')}")
+        print(printable(f"{path.stem:<9} {read_mapping(path).get('description', '')}"))
     return 0
 
 
 def _parameter_file(text: str) -> Path:
-    path = Path(text)
-    return path if path.exists() or path.is_absolute() else (ROOT / path if (ROOT / path).exists() else path)
+    """The file that the user means: where they are, or in the project."""
+    path, own = Path(text), ROOT / text
+    if os.path.exists(path) or path.is_absolute():
+        return path
+    return own if os.path.exists(own) or (path.parent != Path() and os.path.isdir(own.parent)) else path
 
 
-def _prepare(options: argparse.Namespace, words: list[str]) -> tuple[RunPaths, Params]:
+def _prepare(options: argparse.Namespace) -> tuple[RunPaths, Params]:
+    """The run's folders and its parameters, in which the data's folders are absolute."""
     path = _parameter_file(options.params)
-    overrides = list(options.overrides)
+    params = load_params(path, options.overrides)
+    data = params.data.model_dump()
     if options.data_root is not None:
-        root = Path(options.data_root).expanduser().resolve()
-        if not root.is_dir():
-            raise UserError(f"--data-root: there is no folder {root}.")
-        overrides.append(f"data.root={json.dumps(str(root))}")
-    params = load_params(path, overrides)
+        data["root"] = options.data_root
     for name in ("root", "external_root"):
-        folder = getattr(params.data, name)
-        if folder and not Path(folder).is_absolute():
-            overrides.append(f"data.{name}={json.dumps(str(Path(folder).expanduser().resolve()))}")
-    params = load_params(path, overrides)
+        if data[name]:
+            data[name] = os.path.realpath(os.path.expanduser(data[name]))
+    if options.data_root is not None and not (options.data_root and os.path.exists(data["root"])):
+        raise UserError(f"--data-root: there is no folder {data['root'] or 'without a name'}.")
+    params = validate(params.as_dict() | {"data": data}, path.name)
     if options.data_root is not None and params.data.source == "phantom":
         raise UserError(
             f"--data-root names photographs, and {path.name} draws its lesions: add --set data.source=ham10000 (or folder, for images of your own), or --params params/laptop.yaml."
         )
     if options.only and options.until:
         raise UserError("--only and --until contradict each other: give one of them.")
-    return RunPaths(options.run or path.stem), params
+    return RunPaths(path.stem if options.run is None else options.run), params
 
 
 def _make(options: argparse.Namespace, words: list[str]) -> int:
-    run, params = _prepare(options, words)
+    run, params = _prepare(options)
     with run_lock(run.folder):
         told = {path: path.read_bytes() if path.exists() else None for path in (run.params, run.folder / "run.json", run.folder / "accepted.json")}
         if damaged_preparation(run):
             print("params.json or run.json is damaged; both are written anew.")
         codes, accepted = current_codes(run, params, options.accept_code)
         runfile = RunFile(run, params, codes, accepted, data_fingerprint(params), ["python", "run_all.py", *words])
+        preflight.check(runfile, _stages(options), elsewhere=options.profile is not None)
         runfile.save()
         force = list(STAGES) if "eda" in options.force else options.force  # the images may be others now
         base = command(runfile, options.cores, force, options.profile, options.only)
@@ -193,6 +197,12 @@ def _plan(runfile: RunFile, base: list[str], wanted: list[str]) -> tuple[list[Pl
     return [Planned(item.job, item.reason or said.get(item.job.name, "")) for item in planned], broken
 
 
+def _stages(options: argparse.Namespace) -> list[str]:
+    """The stages that are asked for."""
+    order = list(STAGES)
+    return [options.only] if options.only else order[: order.index(options.until) + 1] if options.until else order
+
+
 def _restore(files: dict[Path, bytes | None]) -> None:
     for path, content in files.items():
         if content is None:
@@ -214,7 +224,7 @@ def _require_inputs(runfile: RunFile, only: str) -> None:
 def _show_plan(run: RunPaths, planned: list[Planned]) -> int:
     print(f"Plan of the run '{run.run}' ({shown(run.folder)}); nothing is run.")
     for item in planned:
-        print(f"  {'stale' if item.stale else 'fresh'}  {item.job.title:<36} {item.reason}".rstrip())
+        print(printable(f"  {'stale' if item.stale else 'fresh'}  {item.job.title:<36} {item.reason}".rstrip()))
     stale = sum(item.stale for item in planned)
     print(f"{stale} of {len(planned)} jobs would run." if stale else "Nothing would run: everything is fresh.")
     return 0
@@ -300,7 +310,7 @@ def _failures(run: RunPaths, names: list[str]) -> list[dict[str, Any]]:
 def _tell_failures(run: RunPaths, failures: list[dict[str, Any]], unfinished: list[Planned]) -> int:
     for failure in failures:
         where = f", cell {failure['cell']}" if failure.get("cell") else ""
-        print(f"\n{failure['title']} failed ({failure.get('notebook') or 'no notebook'}{where}):\n  {failure['error']}", file=sys.stderr)
+        print(f"\n{failure['title']} failed ({failure.get('notebook') or 'no notebook'}{where}):\n  {printable(failure['error'])}", file=sys.stderr)
         print(f"  log:      {shown(Path(failure['log']))}", file=sys.stderr)
         if failure.get("half"):
             print(f"  notebook: {shown(Path(failure['half']))} (half executed)", file=sys.stderr)
@@ -308,7 +318,7 @@ def _tell_failures(run: RunPaths, failures: list[dict[str, Any]], unfinished: li
         tail = (run.logs / "engine.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
         names = ", ".join(item.job.title for item in unfinished[:3])
         print(f"\nThe engine ended before its time, while these were unfinished: {names or 'none'}.", file=sys.stderr)
-        print("  " + "\n  ".join(tail), file=sys.stderr)
+        print("  " + "\n  ".join(map(printable, tail)), file=sys.stderr)
         print(f"  log:      {shown(run.logs / 'engine.log')}", file=sys.stderr)
     for sentence in _outer_causes(run, " ".join(failure["error"] for failure in failures)):
         print(f"\n{sentence}", file=sys.stderr)

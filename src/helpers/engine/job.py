@@ -15,11 +15,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from helpers.data import archives
 from helpers.engine.cards import STAGES_ON_CARDS, one_card, visible_cards
 from helpers.engine.process import JOBS_LOCK_VARIABLE, join_run
 from helpers.engine.runfile import load_runfile
 from helpers.engine.seals import require_whole_inputs, settle_times, write_record
-from helpers.engine.stages import STAGES, Job, outputs, papermill_parameters, relevant_parameters, upstream
+from helpers.engine.stages import STAGES, Job, jobs, outputs, papermill_parameters, relevant_parameters, upstream
 from helpers.errors import UserError
 from helpers.files import write_json
 from helpers.params import Params
@@ -32,6 +33,9 @@ def main(arguments: list[str]) -> int:
     """Run one job; tell the front door how it goes by files in the run's logs."""
     run, job = RunPaths(arguments[0]), _job(arguments[1:])
     params, runfile = load_runfile(run)
+    if job not in (every := list(jobs(params))):
+        near = [other.title for other in every if other.stage == job.stage] or list(STAGES)
+        raise UserError(f"The run '{run.run}' has no job '{' '.join(arguments[1:])}'; it has {archives.shown(near)}.")
     run.logs.mkdir(parents=True, exist_ok=True)
     state = run.logs / f"{job.name}.state.json"
     for stale in (run.logs / f"{job.name}.failure.json", run.logs / f"{job.name}.progress.json"):

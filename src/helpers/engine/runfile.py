@@ -116,7 +116,7 @@ def data_fingerprint(params: Params) -> str:
     """Names and sizes of the data's files as the loader sees them, and the content of its tables; a constant for drawn and fetched data."""
     if params.data.source == "phantom":
         return "phantom"
-    root = Path(params.data.root) if params.data.root is not None else _placed_by_hand()
+    root = Path(params.data.root) if params.data.root is not None else placed_by_hand()
     if root is None:
         return "doi"
     listing = []
@@ -130,7 +130,7 @@ def data_fingerprint(params: Params) -> str:
     return digest(sorted(listing))
 
 
-def _placed_by_hand() -> Path | None:
+def placed_by_hand() -> Path | None:
     """The official files below data/ where they were not fetched, with checksums, by this project."""
     from helpers.data.download import is_downloaded
     from helpers.data.images import official_folder

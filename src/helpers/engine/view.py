@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from helpers.errors import printable
 from helpers.paths import RunPaths
 
 
@@ -103,7 +104,7 @@ class View:
             parts += [inner["note"]] if inner.get("note") else []
             if inner.get("seconds_left") is not None:
                 parts.append(f"{duration(inner['seconds_left'])} left")
-        return "  ".join(parts)
+        return printable("  ".join(parts))
 
     def _panel(self, lines: list[str]) -> Any:
         from rich.text import Text

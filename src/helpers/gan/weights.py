@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from helpers import params
-from helpers.errors import TrainingError
+from helpers.errors import ParameterError, TrainingError
 from helpers.files import atomic_path
 from helpers.gan.networks import Critic, StyleGenerator
 from helpers.gan.stylegan2 import empty_networks
@@ -28,12 +29,17 @@ def build_networks(config: params.Gan, seed: int, device: str) -> tuple[StyleGen
 
 
 def initial_files(config: params.Gan) -> list[Path]:
-    """The files that ``config.initial_weights`` names; none where training starts afresh. Raises MissingStageError where one is absent."""
+    """The files that ``config.initial_weights`` names; none where training starts afresh. Raises ParameterError where one is absent."""
     if config.initial_weights is None:
         return []
     given = Path(config.initial_weights).expanduser()
     folder = given if given.exists() else ROOT / given  # a job's working folder is not the reader's
-    return [require(folder / name, "gan") for name in FILES]
+    for name in FILES:
+        if not (folder / name).is_file():
+            raise ParameterError(
+                f"gan.initial_weights is '{config.initial_weights}', and {folder / name} is not there: name a folder with {' and '.join(FILES)}."
+            )
+    return [folder / name for name in FILES]
 
 
 def load_generator(directory: Path | str, config: params.Gan, device: str) -> StyleGenerator:
@@ -61,6 +67,8 @@ def _load_trained(network: nn.Module, path: Path, device: str) -> Any:
 def _load_weights(network: nn.Module, path: Path) -> None:
     try:
         network.load_state_dict(load_file(path))
+    except SafetensorError as error:
+        raise TrainingError(f"{path} is no whole safetensors file ({_first_line(error)}), and weights are read from no other kind.") from None
     except RuntimeError as error:
         raise TrainingError(
             f"The weights in {path} were trained with another gan.recipe, resolution, channel_scale or spectral_norm: run the stage 'gan' anew ({_first_line(error)})."

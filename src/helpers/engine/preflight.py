@@ -1,0 +1,107 @@
+"""What can be known before the first job starts: mistakes in the data and in the files that parameters name.
+
+Only what costs little is looked at. Every stage looks again, and the first one decodes every image, before anything is trained.
+"""
+
+import csv
+import warnings
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from helpers.data.archives import shown
+from helpers.device import check_pair, pick_device
+from helpers.engine.runfile import RunFile, placed_by_hand, records
+from helpers.engine.snakemake import count_gpus
+from helpers.engine.stages import Job
+from helpers.errors import DataError, ParameterError
+from helpers.params import Params
+
+
+def check(runfile: RunFile, stages: Collection[str], elsewhere: bool = False) -> None:
+    """Raise UserError for what would stop one of ``stages`` later; ``elsewhere``: the jobs run on other machines than this one."""
+    params = runfile.params
+    if not elsewhere:
+        check_pair()
+        if params.compute.device == "cuda" and not count_gpus():
+            pick_device(params.compute)
+    classes = _classes(runfile)
+    if "classifier" in stages:
+        _check_arms(params, classes)
+        if params.data.external_root is not None:
+            _check_external(params.data.external_root, classes)
+    _check_weights(params, stages)
+
+
+def _classes(runfile: RunFile) -> list[str]:
+    """The classes of the data: from the split where the stage 'eda' has verified these data, else from the data themselves, which are split for a trial."""
+    from helpers.data.ham10000 import CLASSES
+
+    run, data = runfile.run, runfile.params.data
+    if run.split.exists() and records(run).get("eda", {}).get("key") == runfile.key(Job("eda")):
+        with open(run.split, encoding="utf-8", newline="") as file:
+            return sorted({row["dx"] for row in csv.DictReader(file)})
+    if data.source != "phantom" and (data.root is not None or placed_by_hand() is not None):
+        return _classes_of_data(runfile)
+    if data.target_class not in CLASSES:  # lesions to be drawn or downloaded
+        raise DataError(f"data.target_class is '{data.target_class}', and the data have no such class; they have {', '.join(CLASSES)}.")
+    return list(CLASSES)
+
+
+def _classes_of_data(runfile: RunFile) -> list[str]:
+    from helpers.data.images import open_source, split_dataset
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the first notebook shows them
+        with open_source(runfile.run, runfile.params.data) as dataset:
+            split_dataset(dataset, runfile.params.data)
+            return sorted(dataset.metadata["dx"].unique())
+
+
+def _check_arms(params: Params, classes: Sequence[str]) -> None:
+    for name, arm in params.arms.items():
+        for key, part in (("oversample", arm.oversample), ("withhold", arm.withhold), ("synthetic", arm.synthetic)):
+            if part is not None and part.class_ is not None and part.class_ not in classes:
+                raise ParameterError(f"arms.{name}.{key}.class is '{part.class_}', and the data hold no such class; the classes are {', '.join(classes)}.")
+        if arm.synthetic is not None and arm.synthetic.folder is not None:
+            from helpers.classifier.arms import FORMATS, folder_files
+
+            files = folder_files(arm.synthetic)
+            _check_headers(f"arms.{name}.synthetic.folder", ((path, path.name) for path in files), FORMATS)
+
+
+def _check_external(root: str, classes: Sequence[str]) -> None:
+    from helpers.data.external import open_external
+    from helpers.data.images import FORMATS
+
+    with open_external(root, classes) as dataset:
+        _check_headers("data.external_root", ((file.path, file.name) for file in dataset.images.values() if file.member is None), FORMATS)
+
+
+def _check_headers(parameter: str, files: Iterable[tuple[Path, str]], formats: tuple[str, ...]) -> None:
+    """Raise DataError that names the images whose first bytes already tell that they are none."""
+    from helpers.data.images import check_header
+
+    broken = []
+    for path, name in files:
+        try:
+            check_header(path, formats)
+        except (OSError, DataError) as error:
+            broken.append(f"{name} ({getattr(error, 'strerror', None) or error})")
+    if broken:
+        raise DataError(f"{len(broken):,} {'image' if len(broken) == 1 else 'images'} of {parameter} cannot be used: {shown(broken)}. Replace or remove them.")
+
+
+def _check_weights(params: Params, stages: Collection[str]) -> None:
+    """Read the files of weights that parameters name, where they name any: torch takes seconds to load."""
+    if params.gan.initial_weights is not None and "gan" in stages:
+        from helpers.gan.weights import build_networks
+
+        build_networks(params.gan, 0, "cpu")
+    if params.synthesis.feature_weights is not None and "synthesis" in stages:
+        from helpers.gan.features import build_extractor
+
+        build_extractor(params.synthesis.features, params.synthesis.feature_weights, "cpu")
+    if params.classifier.weights not in ("imagenet", "none") and "classifier" in stages:
+        from helpers.classifier.model import build_classifier
+
+        build_classifier(params.classifier.backbone, params.classifier.weights, frozen_stages=params.classifier.frozen_stages)
