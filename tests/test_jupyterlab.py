@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ PATIENCE = 300  # seconds; 20 are enough on an idle machine
 FEW = 160  # drawn lesions
 WITHOUT_NEWS = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 SETTINGS = {"@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"}}  # cells that are out of sight are there, too
+PROMPTS = "[...document.querySelectorAll('.jp-Notebook .jp-CodeCell .jp-InputPrompt')].map(each => each.textContent)"
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chromium")
 
@@ -60,14 +62,22 @@ def start_lab(folder: Path, home: Path) -> tuple[subprocess.Popen, str]:
 
 def run_all(page, address: str, notebook: Path) -> None:
     """Open a notebook, run all cells, wait for the last one, save."""
+    from playwright.sync_api import TimeoutError
+
     page.set_default_timeout(1000 * PATIENCE)
     page.goto(address.format(f"notebooks/{notebook.name}"))
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
     page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first.wait_for()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    # the window may call a kernel idle that the server is still starting, and what is sent to it then is lost
+    page.wait_for_function("async () => (await (await fetch('/api/kernels')).json()).some(each => each.execution_state === 'idle' && each.connections > 0)")
+    for _ in range(5):  # a click that comes before the menu is alive does nothing
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        with suppress(TimeoutError):
+            page.wait_for_function(f"() => {PROMPTS}.some(each => each !== '[ ]:')", timeout=20_000)
+            break
     page.wait_for_function(
-        """() => [...document.querySelectorAll('.jp-Notebook .jp-CodeCell .jp-InputPrompt')].every(each => /\\[\\d+\\]/.test(each.textContent))
+        f"""() => {PROMPTS}.every(each => /\\[\\d+\\]/.test(each))
                  || document.querySelector('.jp-Notebook .jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]')"""
     )
     before = notebook.stat().st_mtime_ns

@@ -9,7 +9,7 @@ import sys
 import nbformat
 import pytest
 
-from helpers.params import load_params, validate_sections
+from helpers.params import Arm, load_params, validate_sections
 from helpers.paths import NOTEBOOKS
 from helpers.report import parameters_cell
 from helpers.report.parameters_cell import GIVEN, JOBS_OWN
@@ -104,6 +104,31 @@ def test_every_value_says_what_it_means():
     for number, line in enumerate(lines):
         opens_or_closes = line.rstrip().endswith(("{", "}", "},")) or line.startswith("#")
         assert opens_or_closes or "#" in line or lines[number - 1].strip().startswith("#"), line
+
+
+def test_choices_and_arms_are_told_and_lines_fit_into_the_window():
+    text = parameters_cell.parameters_cell("04_classifier_training", load_params("quick"))
+    assert "# random mirroring (one of 'none', 'horizontal', 'both')" in text
+    assert "# the real training images, with the 36 best synthetic images, by the critic's score" in text
+    assert '"baseline": {},  # the real training images and nothing else' in text
+    assert max(map(len, text.splitlines())) <= parameters_cell.WIDTH
+
+
+@pytest.mark.parametrize(
+    ("arm", "words"),
+    [
+        ({"withhold": {"class": "mel", "fraction": 0.5}, "synthetic": {"select": "all"}}, "without 50 % of the images of mel and with all synthetic images"),
+        (
+            {"oversample": {"class": "mel", "count": 1000}, "loss": "balanced"},
+            "with 1,000 images of mel once more and with rare classes weighing more in the loss",
+        ),
+        ({"synthetic": {"select": "bottom", "fraction": 0.25, "rank": "distance"}}, "with the 25 % worst synthetic images, by nearness to real ones"),
+        ({"synthetic": {"select": "random", "count": 36}}, "with 36 randomly chosen synthetic images"),
+        ({"synthetic": {"folder": "theirs"}}, "with all images of the folder theirs"),
+    ],
+)
+def test_an_arm_says_what_it_trains_on(arm, words):
+    assert parameters_cell.arm_meaning(Arm.model_validate(arm)) == f"the real training images, {words}"
 
 
 def test_an_older_parameters_cell_is_found_and_mended(tmp_path):

@@ -7,6 +7,7 @@ date, and ends with 1 if there are any.
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from helpers.files import write_text
 from helpers.params import Arm, Params, SyntheticImages, choices, describe, load_params
 from helpers.paths import NOTEBOOKS
 
-WIDTH = 158
+WIDTH = 116  # characters, as many as a window of JupyterLab shows
 # what each notebook is given: sections of the parameter file, then the job's own values
 GIVEN: dict[str, tuple[str, ...]] = {
     "01_eda": ("data", "report"),
@@ -69,7 +70,7 @@ def _mapping(name: str, values: Mapping[str, Any]) -> list[str]:
 def _meaning(key: str) -> str:
     """What a parameter means, and the words that it may be where its description does not say them all."""
     meaning, words = describe(key), choices(key)
-    return meaning if all(f"'{word}'" in meaning for word in words) else f"{meaning}: {', '.join(map(repr, words))}"
+    return meaning if all(f"'{word}'" in meaning for word in words) else f"{meaning} (one of {', '.join(map(repr, words))})"
 
 
 def arm_meaning(arm: Arm) -> str:
@@ -93,14 +94,16 @@ def _synthetic_meaning(wanted: SyntheticImages) -> str:
         return f"{many}{which}images of the folder {wanted.folder}"
     by = {"critic": "by the critic's score", "classifier": "by the baseline's probability", "distance": "by nearness to real ones", "diverse": "by variety"}
     judge = f", {by[wanted.rank]}" if which in ("best ", "worst ") else ""
-    return f"the {many}{which}synthetic images{judge}" if many != "all " else "all synthetic images"
+    return f"the {many}{which}synthetic images{judge}" if judge else f"{many}{which}synthetic images"
 
 
 def _line(code: str, meaning: str) -> list[str]:
     """Code with its comment behind it, or above it where the line would be too long."""
     together = f"{code}  # {meaning}"
+    if not meaning or len(together) <= WIDTH:
+        return [together if meaning else code]
     indent = code[: len(code) - len(code.lstrip())]
-    return [code] if not meaning else [together] if len(together) <= WIDTH else [f"{indent}# {meaning}", code]
+    return [*textwrap.wrap(meaning, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ", break_on_hyphens=False), code]
 
 
 def _without_defaults(arm: Mapping[str, Any]) -> dict[str, Any]:
