@@ -319,22 +319,3 @@ def test_a_signal_stops_everything_soon(project, request_, code):
     finally:
         (project.folder / "pause").unlink()
         process.kill()
-
-
-@pytest.mark.parametrize(
-    "words, sentence",
-    [
-        (["--params", "params/quikc.yaml"], "did you mean 'quick.yaml'?"),
-        (["--set", "gan.epohcs=3"], "did you mean 'epochs'?"),
-        (["--set", "gan.steps"], "section.key=value"),
-        (["--run", "a/b"], "cannot name a run"),
-        (["--data-root", "nowhere at all"], "there is no folder"),
-        (["--data-root", "params"], "draws its lesions"),
-        (["--only", "gan", "--until", "gan"], "contradict"),
-        (["--accept-code", "gan", "--run", "never"], "no finished 'gan'"),
-    ],
-)
-def test_mistakes_are_answered_by_a_sentence(project, words, sentence):
-    told = project.run(*words, code=2)
-    assert sentence in told.stderr
-    assert "Traceback" not in told.stderr

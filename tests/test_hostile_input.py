@@ -244,7 +244,7 @@ PIECES = [
     "x",
 ]
 NASTY = st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join)
-QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @given(NASTY | st.text())

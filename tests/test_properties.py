@@ -28,7 +28,7 @@ from helpers.evaluation.metrics import classification_metrics
 from helpers.params import Params, departures, flatten, load_params, merge, parse_yaml, section_digest, validate
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+QUICK = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 # --- parameters ---------------------------------------------------------------------------------------
 
