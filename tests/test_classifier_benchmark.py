@@ -30,3 +30,13 @@ def test_images_on_disk_are_not_read_into_memory():
     assert "400,000 images of 32 px on disk: 1.23 GB" in told
     own = float(re.search(r"own memory (\d+\.\d\d) GB", told)[1])
     assert 0.1 < own < 0.9
+
+
+@pytest.mark.long
+def test_the_bank_is_compared_with_fresh_augmentation():
+    script = BENCHMARK.with_name("bank_effect.py")
+    done = subprocess.run([sys.executable, script, "--params", "smoke.yaml", "--replicates", "3", "--bank", "2"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = done.stdout.splitlines()[-5:]
+    assert [row.split()[0] for row in rows] == ["accuracy", "macro_recall", "target_recall", "target_roc_auc", "calibration_error"]
+    assert all(re.fullmatch(r"\w+ +[\d.]+ +[\d.]+ +[+-][\d.]+ +\S+ to \S+", row) for row in rows)
