@@ -5,10 +5,21 @@ together, and half of the images are tested, 120 melanomas among them. Over 30 p
 was 27 points with a standard deviation of 5 between replicates, and 5 points more from lesions: three replicates see that in 97 of 100 studies.
 """
 
+from pathlib import Path
+
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import special
+
+from helpers import paths
+from helpers.data.images import load_images, prepare_data
+from helpers.gan import training
+from helpers.params import load_params
+from helpers.paths import RunPaths
+
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 
 PILOT = {"difference": -0.266, "replicates": 0.050, "lesions": 0.046}  # of withheld - baseline in recall: mean, deviations
 WITHHELD = "{withhold: {class: mel, fraction: 0.9}"
@@ -36,6 +47,26 @@ def power(difference, replicates, lesions, count=3, studies=20_000):
 def test_the_scaled_study_has_power_for_its_positive_control():
     assert power(**PILOT) > 0.95
     assert power(0.0, 0.05, 0.05) < 0.04, "of no effect, one in forty intervals lies below 0"
+
+
+def test_under_the_lesion_split_the_gan_sees_no_lesion_of_test_or_validation(tmp_path, monkeypatch):
+    """The cells of notebook 02 up to the training are run, and what they hand to it is looked up."""
+    monkeypatch.setattr(paths, "ARTIFACTS", tmp_path)
+    params, run = load_params("smoke", ["data.split.by=lesion"]), RunPaths("by-lesion")
+    run.data.mkdir(parents=True)
+    split = prepare_data(run, params.data)
+    seen = []
+    monkeypatch.setattr(training, "train_gan", lambda images, *_, **__: seen.extend(image.tobytes() for image in images))
+    values = params.as_dict()
+    space = {"run": run.run, "data": values["data"], "gan": values["gan"], "compute": values["compute"], "gan_seed": 0}
+    cells = {cell.id: cell.source for cell in nbformat.read(NOTEBOOKS / "02_gan_training.ipynb", as_version=4).cells}
+    for name in ("imports", "training-images", "train"):
+        exec(cells[name].split("show_text(")[0] if name == "train" else cells[name], space)
+    rows = {image.tobytes(): row for row, image in enumerate(load_images(run, params.data, params.gan.resolution, params.gan.resize))}
+    assert len(rows) == len(split), "no two photographs are alike, so that each is told by its pixels"
+    own = split.iloc[[rows[image] for image in seen]]
+    assert len(seen) > 10 and set(own["split"]) == {"train"} and set(own["dx"]) == {"mel"}
+    assert not set(own["lesion_id"]) & set(split.loc[split["split"] != "train", "lesion_id"])
 
 
 @pytest.mark.long
