@@ -235,6 +235,14 @@ def test_parameters_that_contradict_each_other_are_refused(data, sentence):
     assert sentence in str(told.value)
 
 
+def test_the_front_door_takes_the_folder(tmp_path):
+    from helpers.engine import cli
+
+    words = ["--data-root", str(folders(tmp_path / "mine: #1")), "--set", "data.source=folder", "--set", "data.target_class=lentigo", "--run", "mine"]
+    run, params = cli._prepare(cli.parser().parse_args(words))
+    assert (run.run, params.data.source, params.data.root) == ("mine", "folder", str(tmp_path / "mine: #1"))
+
+
 def test_the_columns_make_only_runs_on_own_images_stale():
     from helpers.engine.stages import Job, relevant_parameters
 

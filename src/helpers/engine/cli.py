@@ -140,7 +140,9 @@ def _parameter_file(text: str) -> Path:
 def _prepare(options: argparse.Namespace) -> tuple[RunPaths, Params]:
     """The run's folders and its parameters, in which the data's folders are absolute."""
     path = _parameter_file(options.params)
-    params = load_params(path, options.overrides)
+    # a folder is told already, for one's own images are no parameters without; its name comes below, as it may be no YAML
+    told = [] if options.data_root is None else ["data.root=told"]
+    params = load_params(path, [*options.overrides, *told])
     data = params.data.model_dump()
     if options.data_root is not None:
         data["root"] = options.data_root
