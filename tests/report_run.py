@@ -86,7 +86,7 @@ def fake_params(**changes) -> Params:
     values["data"]["source"] = "phantom"
     values |= {"replicates": 3, "description": "made up"}
     for key, value in changes.items():
-        values[key] = {**values[key], **value} if isinstance(value, dict) and isinstance(values.get(key), dict) else value
+        values[key] = {**values[key], **value} if isinstance(values.get(key), dict) and key != "arms" else value
     return validate(values)
 
 
@@ -154,7 +154,7 @@ def _evaluation(folder: Path, params: Params) -> None:
             if arm != params.evaluation.reference:
                 d = means.at[arm, metric] - means.at[params.evaluation.reference, metric]
                 width = 0.01 if metric == "accuracy" else 0.08
-                known = params.replicates > 1
+                known = params.replicates >= 3
                 compared.append(
                     {
                         "arm": arm,
@@ -170,6 +170,17 @@ def _evaluation(folder: Path, params: Params) -> None:
                     }
                 )
     pd.DataFrame(compared).to_csv(folder / "evaluation" / "comparisons.csv", index=False)
+    arms = [
+        {"arm": arm, "metric": metric, "mean": means.at[arm, metric], "low": means.at[arm, metric] - 0.03, "high": means.at[arm, metric] + 0.03}
+        | {"standard_deviation": 0.01, "standard_error": 0.01, "degrees_of_freedom": 2.5, "replicates": params.replicates, "method": "t interval"}
+        for arm in params.arms
+        for metric in METRICS
+    ]
+    arms = pd.DataFrame(arms)
+    if params.replicates < 3:
+        arms[["low", "high", "standard_error", "degrees_of_freedom"]] = np.nan
+    arms.to_csv(folder / "evaluation" / "arms.csv", index=False)
+    arms[arms["metric"] == "macro_recall"].assign(metric="recall", **{"class": "mel"}).to_csv(folder / "evaluation" / "arms_per_class.csv", index=False)
     claims = [
         {"claim": "filtered wins", "paper": "90.55", "this_run": "74.1", "verdict": f"not supported {EVIL}"},
         {"claim": "300 beat 1,000", "paper": "1.26", "this_run": "-1.9", "verdict": "cannot tell"},

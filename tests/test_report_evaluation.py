@@ -325,6 +325,15 @@ class TestSentences:
         assert "interval" not in sentences.external_section(external(math.nan, math.nan))
         assert sentences.external_section(external().iloc[:0]) == ""
 
+    def test_of_many_arms_only_those_told_apart_have_a_sentence(self):
+        rows = [{"arm": f"arm{n}", "reference": "baseline", "metric": "accuracy", "difference": 0.01, "low": -0.02, "high": 0.04} for n in range(6)]
+        rows[2] |= {"low": 0.005}
+        said = sentences.comparison_sentences(pd.DataFrame(rows), "accuracy", 500)
+        assert said.count("\n- ") == 0 and said.startswith("- *arm2*: +1.0 points") and "better" in said
+        assert said.endswith("No difference to *baseline* in accuracy is shown by *arm0*, *arm1*, *arm3*, *arm4* and *arm5*.")
+        single = pd.DataFrame(rows).assign(low=math.nan, high=math.nan)
+        assert sentences.comparison_sentences(single, "accuracy", 500).count("too few replicates") == 6
+
 
 class TestAbstract:
     def test_many_intervals_are_counted_where_a_verdict_stands_beside_each(self, tmp_path, monkeypatch):
@@ -344,6 +353,6 @@ class TestAbstract:
         build_run(tmp_path, monkeypatch, params=made)
         text = summary.abstract(summary.read_results(RunPaths("fake"), made))
         about = [sentence for sentence in text if re.search(r"synthetic|[Ii]ts accuracy|other arm", sentence)]
-        assert len(about) == 3
+        assert len(about) == 2
         for sentence in about:
             assert ("this one GAN" in sentence) == said, sentence

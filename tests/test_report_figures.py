@@ -177,6 +177,25 @@ class TestDrawings:
     def test_without_the_paper_there_is_one_panel(self):
         assert len(figures.overall_metrics(metrics()).axes) == 1
 
+    def test_intervals_stand_beside_the_means_where_there_are_any(self):
+        made = metrics()
+        ends = pd.DataFrame([{"arm": arm, "metric": metric, "low": 0.2, "high": 0.9} for arm in ARMS for metric in style.OVERALL])
+        upright = [line for line in figures.overall_metrics(made, None, ends).axes[0].lines if len(set(line.get_xdata())) == 1 and len(line.get_xdata()) == 2]
+        drawn = [line for line in upright if list(line.get_ydata()) == [20, 90]]
+        assert len(drawn) == len(ARMS) * len(style.OVERALL)
+        bare = figures.overall_metrics(made, None, ends.assign(low=np.nan)).legends[0]
+        assert "its interval" not in [text.get_text() for text in bare.get_texts()]
+
+    def test_many_arms_have_the_whole_width(self):
+        arms = [*ARMS, "random", "weighted", "again", "withheld"]
+        bars, dots = figures.overall_metrics(metrics(arms), tables.paper_metrics(published())).axes
+        assert bars.get_subplotspec().rowspan.start < dots.get_subplotspec().rowspan.start
+        assert bars.get_subplotspec().colspan == dots.get_subplotspec().colspan
+
+    def test_lesions_that_are_not_drawn_are_not_in_the_legend(self):
+        table = pd.DataFrame([{"arm": arm, "replicate": 0, "lesions": "unseen", "accuracy": 0.7, "target_recall": 0.5} for arm in ARMS])
+        assert [text.get_text() for text in figures.seen_unseen(table, "mel").legends[0].get_texts()] == ["lesion new to the classifier"]
+
     def test_confusion_adds_replicates_and_shades_by_row(self, drawn):
         axes = drawn["confusion_matrices"].axes[0]
         assert sorted({text.get_text() for text in axes.texts}) == ["2", "20"]

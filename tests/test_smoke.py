@@ -5,6 +5,7 @@ import time
 
 import pandas as pd
 import pytest
+from page_checks import ARGUMENTS, AXE, CHROMIUM, axe_violations, check_text, on_paper, open_page, seconds_to_open
 
 SMOKE = ("--params", "params/smoke.yaml")
 TABLES = ("metrics.csv", "per_class.csv", "comparisons.csv", "claims.csv")
@@ -29,6 +30,28 @@ def test_one_command_makes_the_report(smoke):
     assert "Report: reports/smoke/report.html" in smoke.first
     names = {path.name for path in (smoke.folder / "reports/smoke/figures").iterdir()}
     assert len(names) >= 16 and all((smoke.folder / "reports/smoke/figures" / name).stat().st_size > 500 for name in names)
+
+
+def test_its_page_is_sound(smoke):
+    check_text((smoke.folder / "reports/smoke/report.html").read_text(encoding="utf-8"), limit=5_000_000)
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
+def test_its_page_in_a_browser(smoke):
+    """It asks for nothing, opens within a second, prints without loss, and axe-core finds no violation."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    address = (smoke.folder / "reports/smoke/report.html").as_uri()
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        page = open_page(browser, address, width=390)
+        assert [url for url in page.asked if not url.startswith("data:")] == [address] and page.complaints == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert seconds_to_open(browser, address) < 1
+        found = on_paper(browser, address)
+        assert found["outside"] == [] and found["tools"] == 0
+        if AXE.exists():  # .ci/run fetches it
+            assert axe_violations(browser, address) == []
+        browser.close()
 
 
 def test_its_files_are_as_designed(smoke):

@@ -83,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--profile", metavar="NAME", help="engine profile: a folder below profiles/, or one of Snakemake's own (Slurm, Kubernetes, ...)")
     look = page.add_argument_group("only look")
     look.add_argument("--dry-run", action="store_true", help="print the plan: each job, fresh or stale and why; run nothing")
+    look.add_argument("--compare", metavar="RUN", nargs=2, help="render a page of two finished runs side by side; run nothing")
     look.add_argument("--list", action="store_true", help="print the parameter files with one line each")
     return page
 
@@ -100,6 +101,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.list:
             return _list()
+        if options.compare:
+            return _compare(*options.compare)
         return _make(options, sys.argv[1:] if arguments is None else arguments)
     except UserError as mistake:
         print(f"run_all.py: {mistake}", file=sys.stderr)
@@ -126,6 +129,13 @@ def _terminated(*_: Any) -> None:
 def _list() -> int:
     for path in sorted(PARAMS.glob("*.yaml")):
         print(printable(f"{path.stem:<9} {read_mapping(path).get('description', '')}"))
+    return 0
+
+
+def _compare(first: str, second: str) -> int:
+    from helpers.report.compare import render_comparison
+
+    print(f"Comparison: {shown(render_comparison(first, second))}")
     return 0
 
 

@@ -19,6 +19,7 @@ from helpers.report.page_tables import clean_table, inline, plain_words, wrap_ta
 
 SHRINK_ABOVE = 200_000  # bytes; a larger PNG is stored as WebP where that is smaller
 SVG_LIMIT = 400_000  # characters
+BROAD = 720  # pixels: a figure drawn for the page's whole width
 STREAM_LINES = 12  # printed lines that stand open
 TAGS = [
     "a",
@@ -192,7 +193,7 @@ def is_shown(output: NotebookNode) -> bool:
     if "application/vnd.jupyter.widget-view+json" in data:
         return False
     return output.output_type == "error" or any(
-        kind in data for kind in ("image/svg+xml", "image/png", "image/jpeg", "text/html", "text/markdown", "text/plain")
+        str(data.get(kind, "")).strip() for kind in ("image/svg+xml", "image/png", "image/jpeg", "text/html", "text/markdown", "text/plain")
     )
 
 
@@ -374,9 +375,12 @@ def figure_html(source: str, label: dict[str, Any], size: tuple[int | None, int 
     width = Markup(' width="{}" height="{}"').format(*size) if all(size) else ""
     lead = Markup("<b>{}</b> ").format(name) if number else ""
     alt = plain_words(alt)
+    # a drawing that would shrink until its words cannot be read pans in its box instead
+    broad = " broad" if (size[0] or 0) >= BROAD else ""
     return Markup(
-        '<figure class="figure"{}><button class="enlarge" type="button" aria-label="Enlarge {}"><img src="{}" alt="{}"{}></button>{}</figure>'
+        '<figure class="figure{}"{}><div class="pan"><button class="enlarge" type="button" aria-label="Enlarge {}"><img src="{}" alt="{}"{}></button></div>{}</figure>'
     ).format(
+        broad,
         Markup(' id="figure-{}"').format(number) if number else "",
         name.lower() if not number else f"figure {number}",
         source,

@@ -21,6 +21,7 @@ from helpers.report.style import OVERALL, SPLITS, TARGET, arm_colours, metric_na
 from helpers.report.tables import FEATURE_NAMES, MEASURE_NAMES, measure_name
 
 INK, FAINT, SYNTHETIC = "#222222", "#8A8A8A", "#009E73"
+MANY_ARMS = 5  # more of them want the whole width
 
 
 # --- pictures -----------------------------------------------------------------------------------
@@ -344,50 +345,61 @@ def _capital(text: str) -> str:
 # --- classifier ---------------------------------------------------------------------------------
 
 
-def overall_metrics(metrics: pd.DataFrame, paper: pd.DataFrame | None = None) -> Figure:
-    """The paper's Figure 5: its overall metrics as bars, and ours as dots per replicate with their mean.
+def overall_metrics(metrics: pd.DataFrame, paper: pd.DataFrame | None = None, intervals: pd.DataFrame | None = None) -> Figure:
+    """The paper's Figure 5: its overall metrics as bars, and ours as dots per replicate with their mean and its interval.
 
-    ``metrics`` is evaluation/metrics.csv (shares); ``paper`` the paper's values, one row per arm.
+    ``metrics`` is evaluation/metrics.csv (shares); ``paper`` the paper's values, one row per arm; ``intervals`` is evaluation/arms.csv.
     """
-    return _metric_panels(metrics, paper, OVERALL)
+    return _metric_panels(metrics, paper, OVERALL, intervals)
 
 
-def melanoma_metrics(metrics: pd.DataFrame, paper: pd.DataFrame | None = None) -> Figure:
+def melanoma_metrics(metrics: pd.DataFrame, paper: pd.DataFrame | None = None, intervals: pd.DataFrame | None = None) -> Figure:
     """The paper's Figure 6: the same for the target class's precision, recall, specificity and F1."""
-    return _metric_panels(metrics, paper, TARGET)
+    return _metric_panels(metrics, paper, TARGET, intervals)
 
 
 @styled
-def _metric_panels(metrics: pd.DataFrame, paper: pd.DataFrame | None, columns: Sequence[str]) -> Figure:
+def _metric_panels(metrics: pd.DataFrame, paper: pd.DataFrame | None, columns: Sequence[str], intervals: pd.DataFrame | None) -> Figure:
     arms = list(dict.fromkeys(metrics["arm"]))
     published = [] if paper is None else [arm for arm in dict.fromkeys(paper["arm"]) if set(columns) <= set(paper.columns)]
     colours = arm_colours([*arms, *published])
-    figure = Figure(figsize=(9, 3.9))
+    ends = {} if intervals is None else {(row.arm, row.metric): (row.low, row.high) for row in intervals.itertuples() if np.isfinite(row.low)}
+    many = len(arms) > MANY_ARMS
+    figure = Figure(figsize=(9, 6.6 if many and published else 3.9))
     if published:
-        bars, dots = figure.subplots(1, 2, width_ratios=[1, 1.35])
-        _paper_bars(bars, paper.set_index("arm").loc[published], columns, colours)
+        bars, dots = figure.subplots(2, 1, height_ratios=[1, 1.6]) if many else figure.subplots(1, 2, width_ratios=[1, 1.35])
+        _paper_bars(bars, paper.set_index("arm").loc[published], columns, colours, 20 if many else 9)
     else:
         dots = figure.subplots()
-    _replicate_dots(dots, metrics, paper if published else None, columns, colours)
+    _replicate_dots(dots, metrics, paper if published else None, columns, colours, ends)
     handles = [Patch(color=colours[arm], label=arm) for arm in dict.fromkeys([*arms, *published])]
     handles += [Line2D([], [], color=INK, marker="o", linestyle="", markersize=4, label="one replicate"), Line2D([], [], color=INK, linewidth=2, label="mean")]
+    if ends:
+        handles.append(Line2D([], [], color=INK, marker="|", linestyle="", markersize=9, markeredgewidth=0.9, label="its interval"))
     if published:
         handles.append(Line2D([], [], color=INK, marker="D", markerfacecolor="none", linestyle="", markersize=5, label="the paper's value"))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 7))
     return figure
 
 
-def _paper_bars(axes, paper: pd.DataFrame, columns: Sequence[str], colours: Mapping[str, str]) -> None:
+def _paper_bars(axes, paper: pd.DataFrame, columns: Sequence[str], colours: Mapping[str, str], label_width: int) -> None:
     width = 0.8 / len(paper)
     for index, arm in enumerate(paper.index):
         axes.bar(np.arange(len(columns)) - 0.4 + (index + 0.5) * width, 100 * paper.loc[arm, list(columns)].astype(float), width * 0.92, color=colours[arm])
     axes.set_title("Paper")
     axes.set_ylabel("percent")
     axes.set_ylim(0, 100)
-    _metric_ticks(axes, columns, 9)
+    _metric_ticks(axes, columns, label_width)
 
 
-def _replicate_dots(axes, metrics: pd.DataFrame, paper: pd.DataFrame | None, columns: Sequence[str], colours: Mapping[str, str]) -> None:
+def _replicate_dots(
+    axes,
+    metrics: pd.DataFrame,
+    paper: pd.DataFrame | None,
+    columns: Sequence[str],
+    colours: Mapping[str, str],
+    ends: Mapping[tuple[str, str], tuple[float, float]],
+) -> None:
     arms = list(dict.fromkeys(metrics["arm"]))
     step = 0.8 / len(arms)
     for index, arm in enumerate(arms):
@@ -398,6 +410,8 @@ def _replicate_dots(axes, metrics: pd.DataFrame, paper: pd.DataFrame | None, col
             spread = np.linspace(-0.22, 0.22, len(values)) * step if len(values) > 1 else [0.0]
             axes.plot(centre + np.asarray(spread), values, "o", color=colours[arm], markersize=4 if len(arms) < 5 else 3, alpha=0.75, markeredgewidth=0)
             axes.plot([centre - 0.36 * step, centre + 0.36 * step], [values.mean()] * 2, color=colours[arm], linewidth=2, solid_capstyle="butt")
+            if (arm, column) in ends:
+                axes.plot([centre] * 2, [100 * end for end in ends[arm, column]], color=colours[arm], linewidth=0.9, alpha=0.8, zorder=1)
             row = paper[paper["arm"] == arm] if paper is not None else ()
             if len(row):
                 axes.plot(centre, 100 * float(row[column].iloc[0]), "D", markerfacecolor="none", markeredgecolor=INK, markersize=5, markeredgewidth=0.9)
@@ -448,7 +462,6 @@ def confusion_matrices(confusion: Mapping[str, pd.DataFrame]) -> Figure:
 def _matrix(axes, counts: pd.DataFrame) -> None:
     shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0).to_numpy()
     axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=0.8)
-    size = 8 if counts.to_numpy().max() < 1000 else 7
     for row, column in np.ndindex(shares.shape):
         if counts.iat[row, column]:
             axes.text(
@@ -457,7 +470,7 @@ def _matrix(axes, counts: pd.DataFrame) -> None:
                 f"{counts.iat[row, column]:.0f}",
                 ha="center",
                 va="center",
-                fontsize=size,
+                fontsize=8,
                 color="white" if shares[row, column] > 0.55 else INK,
             )
     places = np.arange(len(counts)) + 0.5
@@ -541,11 +554,13 @@ def _same_limits(row) -> None:
         axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
 
 
-def _lesion_legend(figure: Figure, colour: str) -> None:
-    """Filled: test images whose lesion was trained on; hollow: of new lesions."""
+def _lesion_legend(figure: Figure, colour: str, drawn: set[str]) -> None:
+    """Filled: test images whose lesion was trained on; hollow: of new lesions; only the kinds that are drawn."""
+    kinds = {"seen": (colour, "lesion also in training"), "unseen": ("white", "lesion new to the classifier")}
     handles = [
         Line2D([], [], color=colour, marker="o", markerfacecolor=fill, linestyle="", markersize=6, label=label)
-        for fill, label in ((colour, "lesion also in training"), ("white", "lesion new to the classifier"))
+        for kind, (fill, label) in kinds.items()
+        if kind in drawn
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
 
@@ -574,7 +589,7 @@ def seen_unseen(table: pd.DataFrame, target: str) -> Figure:
         axes.locator_params(axis="x", nbins=6)
     panels[0].set_yticks(range(len(arms)), arms)
     panels[0].set_ylim(len(arms) - 0.5, -0.5)
-    _lesion_legend(figure, INK)
+    _lesion_legend(figure, INK, set(table["lesions"]))
     return figure
 
 
@@ -584,6 +599,7 @@ def forest(
     metrics: Sequence[str] = ("accuracy", "macro_recall", "target_recall", "target_precision"),
     smallest_effect: float | None = None,
     target: str = "",
+    colours: Mapping[str, str] | None = None,
 ) -> Figure:
     """Differences to the reference arm in points with their intervals, a panel per metric; the band is the smallest effect of interest.
 
@@ -594,7 +610,7 @@ def forest(
     if rows.empty:
         return empty("There is no second arm to compare.")
     arms = list(dict.fromkeys(rows["arm"]))
-    colours = arm_colours([*rows["reference"], *arms])
+    colours = colours or arm_colours([*rows["reference"], *arms])
     shown = [metric for metric in metrics if metric in set(rows["metric"])]
     figure = Figure(figsize=(9, 1.2 + 0.36 * len(arms)))
     panels = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0]
@@ -615,7 +631,8 @@ def forest(
     panels[0].set_xlim(-widest, widest)
     panels[0].set_yticks(range(len(arms)), arms)
     panels[0].set_ylim(len(arms) - 0.5, -0.5)
-    figure.legend(handles=_role_handles(rows), loc="outside lower center", ncols=2)
+    if handles := _role_handles(rows):
+        figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -802,7 +819,7 @@ def recall_gap(leak: pd.DataFrame, arm: str) -> Figure:
     gap.set_title("Seen less unseen, points")
     widest = min(100, max(10, *(abs(value) for value in gap.get_xlim())))
     gap.set_xlim(-widest, widest)
-    _lesion_legend(figure, colour)
+    _lesion_legend(figure, colour, {"seen", "unseen"})
     return figure
 
 

@@ -86,13 +86,11 @@ def export(notebook: NotebookNode, page: dict[str, Any]) -> str:
     """One HTML document of the merged notebook and what stands before and after it."""
     from nbconvert import HTMLExporter
 
-    script = _asset("page.js")
     exporter = HTMLExporter(extra_template_basedirs=[str(TEMPLATE.parent)], template_name=TEMPLATE.name)
     exporter.environment.autoescape = True
     for name, function in (("prose", prose), ("code", code_html), ("shown", output_html)):
         exporter.register_filter(name, function)
-    assets = {"css": Markup(stylesheet()), "js": Markup(script), "script_hash": _script_hash(script)}
-    body, _ = exporter.from_notebook_node(notebook, resources={"page": page | assets})
+    body, _ = exporter.from_notebook_node(notebook, resources={"page": page | _assets()})
     return re.sub(r"[ \t]+\n", "\n", re.sub(r"\n{3,}", "\n\n", body))
 
 
@@ -103,6 +101,12 @@ def stylesheet() -> str:
 
 def _asset(name: str) -> str:
     return (TEMPLATE / name).read_text(encoding="utf-8")
+
+
+def _assets() -> dict[str, Any]:
+    """The style and the one script of every page."""
+    script = _asset("page.js")
+    return {"css": Markup(stylesheet()), "js": Markup(script), "script_hash": _script_hash(script)}
 
 
 def _script_hash(script: str) -> str:
@@ -155,13 +159,15 @@ class Page:
         """Title, what was run, the answer, the headline table."""
         self.add_section("answer", "The answer")
         who = "This run" if self.params.data.source == "folder" else "The paper and this run"
-        caption = f"{who} on the test images{_test_size(results)}. {_headline_note(results)}"
+        caption = f"{who}, metric by metric and arm by arm. {_headline_note(results)}"
         return {
             "title": results.title,
             "run": self.paths.run,
             "drawn": results.drawn,
             "facts": summary.facts(results),
             "abstract": summary.abstract(results),
+            "controls": summary.controls(results),
+            "leak": summary.leak(results),
             "headline": self.table(summary.headline(results), caption, "headline", repeats="Metric"),
         }
 
@@ -305,23 +311,22 @@ def executions(section: Section, params: Params) -> list[tuple[str, str]]:
     return [("", "")]
 
 
-def _test_size(results: summary.Results) -> str:
-    size = int((results.split["split"] == "test").sum()) if "split" in results.split else 0
-    return f" (n = {size:,})" if size else ""
-
-
 def _headline_note(results: summary.Results) -> str:
-    confidence = f"{100 * results.params.evaluation.confidence:.0f} %"
-    if results.params.replicates < 3:
-        return "No arm was trained three times, so no difference between arms can be told from chance: the verdict is 'unclear'. Differences are in percentage points."
+    evaluation, replicates = results.params.evaluation, results.params.replicates
+    more = "" if len(results.arms) <= summary.FEW_ARMS else " Section 5 has the other metrics."
+    changes = f"Macro recall is what ISIC calls balanced accuracy. Changes are against {evaluation.reference}, in percentage points."
+    if replicates < 3:
+        return f"This run trained {'each arm once' if replicates == 1 else 'each arm twice'}: under three replicates no gain is tested. {changes}{more}"
     from helpers.report.sentences import one_gan_note, single_gan_arms
 
-    note = one_gan_note(results.arms, single_gan_arms(results.params))
-    compared = len(summary.HEADLINE) * (len(results.arms) - 1)
+    effect, note = f"{100 * evaluation.smallest_effect:g}", one_gan_note(results.arms, single_gan_arms(results.params))
+    compared = len(summary.headline_metrics(results)) * (len(results.arms) - 1)
     if compared >= 20:
-        chance = round(compared * (1 - results.params.evaluation.confidence))
-        note = f" Were there no effect at all, about {chance} of {compared} such intervals would exclude zero.{note}"
-    return f"This run: mean over {results.params.replicates} replicates. Differences are in percentage points, with {confidence} intervals; 'unclear' means that the interval contains zero.{note}"
+        note = f" Were there no effect at all, about {round(compared * (1 - evaluation.confidence))} of {compared} such intervals would exclude zero.{note}"
+    return (
+        f"This run: means over {replicates} replicates. {changes} That an arm gains is *supported* where the interval of its change lies above zero, "
+        f"*contradicted* where it lies below {effect} points, *real but negligible* where it does both, else *undecided*.{more}{note}"
+    )
 
 
 def _audit() -> pd.DataFrame:
@@ -359,32 +364,37 @@ def _yaml(values: dict[str, Any]) -> str:
 # --- the index ----------------------------------------------------------------------------------
 
 
-def write_index(reports: Path | None = None) -> Path:
-    """Write reports/index.html, the rendered runs side by side; one writer at a time."""
+def render_template(name: str, page: dict[str, Any]) -> str:
+    """A page without notebooks: template/<name> with the style and the script of every page; all values are escaped."""
     from jinja2 import Environment, FileSystemLoader
 
+    environment = Environment(loader=FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template(name).render(page=page | _assets())
+
+
+def write_index(reports: Path | None = None) -> Path:
+    """Write reports/index.html, the rendered runs side by side; one writer at a time."""
     if reports is None:
         from helpers.paths import REPORTS as reports
     with locked(reports / "index.html"):
-        runs = []
-        for path in sorted(reports.glob("*/summary.json")):
-            try:
-                entry = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError:
-                continue
-            if path.with_name("report.html").exists() and isinstance(entry, dict) and "arms" in entry:
-                runs.append(entry | {"folder": path.parent.name})
-        environment = Environment(loader=FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-        script = _asset("page.js")
-        table = (
-            wrap_table(frame_html(_index_rows(runs), repeats="Run"), None, "One row per run and arm; shares in percent, means over replicates.", "runs")
-            if runs
-            else ""
-        )
-        page = environment.get_template("runs.html.j2").render(
-            runs=runs, table=table, css=Markup(stylesheet()), js=Markup(script), script_hash=_script_hash(script)
-        )
-        return write_text(reports / "index.html", page)
+        runs = [entry for entry in _rendered(reports, "summary.json") if "arms" in entry]
+        compared = [entry for entry in _rendered(reports, "comparison.json") if "runs" in entry]
+        caption = "One row per run and arm: means over replicates in percent, and the change of recall against the run's reference in points."
+        table = wrap_table(frame_html(_index_rows(runs), repeats="Run"), None, caption, "runs") if runs else ""
+        return write_text(reports / "index.html", render_template("runs.html.j2", {"runs": runs, "compared": compared, "table": table}))
+
+
+def _rendered(reports: Path, name: str) -> list[dict[str, Any]]:
+    """What the rendered pages below ``reports`` say of themselves in the file ``name``, each with its folder."""
+    found = []
+    for path in sorted(reports.glob(f"*/{name}")):
+        try:
+            entry = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            continue
+        if path.with_name("report.html").exists() and isinstance(entry, dict):
+            found.append(entry | {"folder": path.parent.name})
+    return found
 
 
 def _index_rows(runs: list[dict[str, Any]]) -> pd.DataFrame:
@@ -394,15 +404,14 @@ def _index_rows(runs: list[dict[str, Any]]) -> pd.DataFrame:
             rows.append(
                 {
                     "Run": run["folder"],
-                    "Images": {"phantom": "drawn", "folder": "one's own"}.get(run["source"], "HAM10000"),
-                    "Split by": run["split"],
-                    "Replicates": run["replicates"],
                     "Arm": arm["arm"],
                     "Accuracy": summary.percent(arm.get("accuracy")),
                     "Macro precision": summary.percent(arm.get("macro_precision")),
                     "Balanced accuracy": summary.percent(arm.get("balanced_accuracy")),
                     "Recall of the watched class": summary.percent(arm.get("target_recall")),
-                    "Date": run["date"],
+                    "Change of recall": arm.get("change", ""),
+                    "Its interval": arm.get("interval", ""),
+                    "A gain is": arm.get("verdict", ""),
                 }
             )
     return pd.DataFrame(rows)

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-TALL = 30  # rows; a longer table scrolls in a box of its own
+TALL = 32  # rows; a longer table scrolls in a box of its own
+WIDE, WIDEST = 4, 10  # columns above which a table scrolls sideways on a narrow screen, and breaks its headings on paper
 NUMBER = re.compile(r"^[+\-\u2212]?[\d,]+(\.\d+)?(e[+-]?\d+)?\s*%?$|^(nan|\u2013|)$", re.IGNORECASE)
 
 
@@ -108,7 +109,8 @@ def wrap_table(table: Markup, number: int | None = None, caption: str = "", name
     """A table with its number and caption, in a box that scrolls sideways where the page is narrow."""
     lead = Markup("<b>Table {}</b> ").format(number) if number else ""
     label = f"Table {number}" if number else "Table"
-    wide = " wide" if str(table).split("</tr>", 1)[0].count("<th") > 4 else ""
+    columns = len(re.findall(r"<th\b", str(table).split("</tr>", 1)[0]))
+    wide = " wide widest" if columns > WIDEST else " wide" if columns > WIDE else ""
     tall = " tall" if str(table).count("<tr") > TALL else ""
     return Markup('<figure class="table{}"{} data-name="{}">{}<div class="scroll" tabindex="0" role="region" aria-label="{}">{}</div></figure>').format(
         wide + tall,

@@ -235,11 +235,18 @@ def difference_sentence(row: Mapping[str, Any], n: int, target: str = "", confid
 
 
 def comparison_sentences(comparisons: pd.DataFrame, metric: str, n: int, target: str = "", confidence: float = 0.95, one_gan: Container[str] = ()) -> str:
-    """``difference_sentence`` of every arm for one metric, as a Markdown list."""
+    """``difference_sentence`` of every arm for one metric, as a Markdown list; of many arms only those that are told from the reference."""
     rows = comparisons[comparisons["metric"] == metric].to_dict("records")
     if not rows:
         return "There is one arm only, so nothing is compared."
-    return "\n".join("- " + difference_sentence(row, n, target, confidence, one_gan) for row in rows)
+    told = rows if len(rows) <= LISTED or not has_intervals(comparisons) else [row for row in rows if verdict(row["low"], row["high"]) in ("better", "worse")]
+    listed = "\n".join("- " + difference_sentence(row, n, target, confidence, one_gan) for row in told)
+    rest = [f"*{row['arm']}*" for row in rows if row not in told]
+    if not rest:
+        return listed
+    scope = ", for this one GAN" if any(row["arm"] in one_gan for row in rows if row not in told) else ""
+    name = metric_name(metric, target)
+    return f"{listed}\n\nNo difference to *{rows[0]['reference']}* in {name[0].lower() + name[1:]} is shown{scope} by {_listed(rest)}.".strip()
 
 
 def seen_sentence(seen: pd.DataFrame, reference: str) -> str:
@@ -260,16 +267,17 @@ def seen_sentence(seen: pd.DataFrame, reference: str) -> str:
 def metrics_caption(start: str, paper: pd.DataFrame) -> str:
     """What figures.overall_metrics and melanoma_metrics draw; ``paper`` (tables.paper_metrics) has no row where its bars are not drawn."""
     if paper.empty:
-        return f"{start} A dot per replicate, a line at the mean."
+        return f"{start} A dot per replicate, a line at the mean, its interval where there are three."
     return (
-        f"{start} Left, the paper's three trainings, bars from zero. Right, this run: a dot per replicate, a line at the mean, the paper's value as a diamond."
+        f"{start} The paper's three trainings as bars from zero; this run as a dot per replicate, a line at the mean, its interval where there are three, "
+        "and the paper's value as a diamond."
     )
 
 
 def metrics_alt(which: str, paper: pd.DataFrame) -> str:
     """The same for who cannot see it."""
     ours = f"dots of this run's replicates by metric and arm, {which}"
-    return f"{ours[0].upper()}{ours[1:]}." if paper.empty else f"Left: bars of the paper's metrics by arm. Right: {ours}."
+    return f"{ours[0].upper()}{ours[1:]}." if paper.empty else f"Bars of the paper's metrics by arm, and {ours}."
 
 
 def departures_sentence(count: int) -> str:
@@ -329,6 +337,9 @@ def counted(number: int, noun: str) -> str:
 def join(sentences: Iterable[str]) -> str:
     """Sentences as one paragraph, empty ones left out."""
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+LISTED = 4  # arms of which each gets a sentence of its own
 
 
 # --- evaluation ---------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import matplotlib.style
 STYLE = Path(__file__).with_name("report.mplstyle")
 
 # Okabe and Ito's colours, told apart by every common kind of colour vision; the paper's own arms keep its hues
-BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, GREY, INDIGO, WINE, OLIVE = (
+BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, GREY, INDIGO, WINE, OLIVE, BROWN, BLACK = (
     "#0072B2",
     "#009E73",
     "#E69F00",
@@ -22,6 +22,8 @@ BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, GREY, INDIGO, WINE, OLIVE = (
     "#332288",
     "#882255",
     "#6B7A00",
+    "#661100",
+    "#111111",
 )
 KNOWN_ARMS = {
     "baseline": BLUE,
@@ -29,12 +31,14 @@ KNOWN_ARMS = {
     "all": ORANGE,
     "random": PURPLE,
     "oversampled": SKY,
+    "oversampled_more": OLIVE,
     "weighted": VERMILION,
     "again": GREY,
     "withheld": INDIGO,
-    "theirs": WINE,
+    "restored": WINE,
+    "theirs": BROWN,
 }
-SPARE = (OLIVE, WINE, INDIGO, VERMILION, SKY, PURPLE, GREY, ORANGE, GREEN, BLUE)
+SPARE = (OLIVE, BROWN, WINE, INDIGO, VERMILION, SKY, PURPLE, GREY, ORANGE, GREEN, BLUE, BLACK)
 SPLITS = {"train": "#4C6A85", "validation": "#9DB4C8", "test": "#D9A441"}
 
 METRIC_NAMES = {

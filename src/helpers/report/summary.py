@@ -1,7 +1,9 @@
 """A run in numbers and sentences: what the page says before and after the notebooks."""
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -19,14 +21,15 @@ SOURCES = {  # in the head of the page, and in a sentence
     "folder": ("one's own, not the paper's", "images of one's own"),
 }
 HEADLINE = {
+    "target_recall": "{target} recall",
     "accuracy": "Accuracy",
-    "macro_precision": "Macro precision",
     "macro_recall": "Macro recall",
+    "macro_precision": "Macro precision",
     "macro_specificity": "Macro specificity",
     "paper_bma": "BMA as in the paper",
-    "balanced_accuracy": "Balanced accuracy (ISIC)",
-    "target_recall": "{target} recall",
 }
+FEW_ARMS = 4  # with more, the headline table keeps to its first metrics
+FIRST_METRICS = 3
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Results:
     manifest: dict[str, Any]
     split: pd.DataFrame
     metrics: pd.DataFrame
+    arms_table: pd.DataFrame  # evaluation/arms.csv: mean and interval of each arm
     comparisons: pd.DataFrame
     controls: pd.DataFrame
     claims: pd.DataFrame
@@ -66,6 +70,12 @@ class Results:
         """The paper's own number (share) for one of its arms; None where it has none, or another data set than this run."""
         return None if self.params.data.source == "folder" else paper_value(arm, metric)
 
+    def paper_change(self, arm: str, metric: str) -> float | None:
+        """The paper's difference (share) of an arm to the reference, where it has both."""
+        reference = self.params.evaluation.reference
+        ends = self.paper_value(arm, metric), self.paper_value(reference, metric)
+        return None if arm == reference or None in ends else ends[0] - ends[1]
+
     @property
     def arms(self) -> list[str]:
         """Arms in the order of the parameters."""
@@ -77,15 +87,26 @@ class Results:
             return pd.Series(dtype=float)
         return self.metrics.loc[self.metrics["arm"].astype(str) == arm, metric].dropna()
 
+    def images(self, metric: str) -> int:
+        """Test images behind a metric: those of the target for its recall, else all; 0 where the split is unknown."""
+        if not {"split", "dx"} <= set(self.split.columns):
+            return 0
+        test = self.split["split"] == "test"
+        return int((test & (self.split["dx"] == self.params.data.target_class) if metric.startswith("target_") else test).sum())
+
     def places(self, metric: str) -> int:
         """Decimals of a percentage that the images behind a metric support."""
         from helpers.report.tables import decimals
 
-        if not {"split", "dx"} <= set(self.split.columns):
-            return 1
-        test = self.split["split"] == "test"
-        counted_images = test & (self.split["dx"] == self.params.data.target_class) if metric.startswith("target_") else test
-        return decimals(int(counted_images.sum()))
+        images = self.images(metric)
+        return decimals(images) if images else 1
+
+    def ends(self, arm: str, metric: str) -> tuple[float | None, float | None]:
+        """The interval of an arm's mean; Nones where there is none."""
+        if not {"arm", "metric", "low", "high"} <= set(self.arms_table.columns):
+            return None, None
+        rows = self.arms_table[(self.arms_table["arm"].astype(str) == arm) & (self.arms_table["metric"] == metric)]
+        return (None, None) if rows.empty or rows[["low", "high"]].isna().any(axis=None) else tuple(rows[["low", "high"]].iloc[0])
 
     def comparison(self, arm: str, metric: str) -> dict[str, Any] | None:
         """The row of comparisons.csv for an arm against the reference."""
@@ -110,18 +131,20 @@ def read_results(run: RunPaths, params: Params) -> Results:
         run=run,
         params=params,
         manifest=read_json(run.manifest, {}),
-        split=_table(run.split),
-        metrics=_table(run.evaluation / "metrics.csv"),
-        comparisons=_table(run.evaluation / "comparisons.csv"),
-        controls=_table(run.evaluation / "controls.csv"),
-        claims=_table(run.evaluation / "claims.csv"),
+        split=read_table(run.split),
+        metrics=read_table(run.evaluation / "metrics.csv"),
+        arms_table=read_table(run.evaluation / "arms.csv"),
+        comparisons=read_table(run.evaluation / "comparisons.csv"),
+        controls=read_table(run.evaluation / "controls.csv"),
+        claims=read_table(run.evaluation / "claims.csv"),
         trainings=_trainings(run, params),
         gans=_gans(run, params),
         records=read_records(run),
     )
 
 
-def _table(path) -> pd.DataFrame:
+def read_table(path: Path) -> pd.DataFrame:
+    """A table of a run; an empty one where the file is absent or empty."""
     try:
         return pd.read_csv(path, keep_default_na=False, na_values=[""])
     except (FileNotFoundError, pd.errors.EmptyDataError):
@@ -248,52 +271,55 @@ def _when(results: Results) -> str:
 # --- the answer ---------------------------------------------------------------------------------
 
 
-def verdict(row: dict[str, Any] | None) -> str:
-    """``higher`` or ``lower`` only where the interval of a comparison excludes zero and the arms ran more than once, else ``unclear``."""
+def direction(row: dict[str, Any] | None) -> str:
+    """``higher`` or ``lower`` where the interval of a comparison excludes zero, ``unclear`` where it does not or there is none; empty without a row."""
     if row is None or not points(row.get("difference")):
         return ""
     low, high = row.get("low"), row.get("high")
-    if int(row.get("replicates") or 0) < 2 or not interval(low, high):
-        return "unclear"
-    return "higher" if low > 0 else "lower" if high < 0 else "unclear"
+    return "unclear" if not interval(low, high) else "higher" if low > 0 else "lower" if high < 0 else "unclear"
 
 
-def change_sentence(subject: str, metric: str, row: dict[str, Any] | None, confidence: float, reference: str, places: int = 1) -> str:
+def verdict(row: dict[str, Any] | None, smallest_effect: float) -> str:
+    """What a comparison says of the claim that the arm gains, by the rule of docs/statistics.md; empty without a row."""
+    if not direction(row):
+        return ""
+    from helpers.evaluation.paper import NO_ARM, TOO_FEW, judged
+
+    ends = [math.nan if row.get(end) is None else row[end] for end in ("low", "high")]
+    word = judged(*ends, int(row.get("replicates") or 0), smallest_effect)
+    return NO_ARM if word == TOO_FEW else word
+
+
+def change_sentence(subject: str, metric: str, row: dict[str, Any] | None, params: Params, places: int = 1, ending: str = "") -> str:
     """One sentence on a difference, as strong as its interval and no stronger; empty without a row.
 
-    ``subject`` begins the sentence, ``metric`` is the metric's name in the middle of one; ``row`` is a row of comparisons.csv.
+    ``subject`` begins the sentence, ``metric`` is the metric's name in the middle of one; ``row`` is a row of comparisons.csv; ``ending`` stands
+    before the full stop.
     """
-    word = verdict(row)
+    word, reference, smallest = direction(row), params.evaluation.reference, params.evaluation.smallest_effect
     if not word:
         return ""
     signed = points(row["difference"], places)
     size = signed.lstrip("+" + MINUS)
-    if int(row.get("replicates") or 0) < 2:
+    if verdict(row, smallest) == "not tested":
         apart = "do not differ in" if float(size) == 0 else f"differ by {signed} points of"
-        return f"{subject}: the one training with them and the one of {reference} {apart} {metric}, which one run per arm cannot tell from chance."
-    ends = f"{100 * confidence:.0f}\u00a0% interval {interval(row['low'], row['high'], places)}" if interval(row.get("low"), row.get("high")) else "no interval"
-    if word in ("higher", "lower"):
-        return f"{subject} {'improves' if word == 'higher' else 'lowers'} {metric} by {size} points against {reference} ({ends})."
-    return (
-        f"{subject} changes {metric} by {signed} points against {reference} ({ends}), which {row['replicates']:.0f} trainings per arm cannot tell from chance."
-    )
+        trainings = "the one training with them and the one" if int(row.get("replicates") or 0) < 2 else "trainings with them and those"
+        few = "one run per arm" if int(row.get("replicates") or 0) < 2 else f"{row['replicates']:.0f} runs per arm"
+        return f"{subject}: {trainings} of {reference} {apart} {metric}, which {few} cannot tell from chance{ending}."
+    known = interval(row.get("low"), row.get("high"), places)
+    ends = f"{100 * params.evaluation.confidence:.0f}\u00a0% interval {known}" if known else "no interval"
+    if word == "unclear":
+        return f"{subject} changes {metric} by {signed} points against {reference} ({ends}), which {row['replicates']:.0f} trainings per arm cannot tell from chance{ending}."
+    small = f", less than the {points(smallest, 0)[1:]} points that would matter" if verdict(row, smallest) == "real but negligible" else ""
+    return f"{subject} {'improves' if word == 'higher' else 'lowers'} {metric} by {size} points against {reference} ({ends}){small}{ending}."
 
 
 def abstract(results: Results) -> list[str]:
-    """The answer in a few sentences, written from the run's numbers: three to five, and one for each control."""
-    params, reference = results.params, results.params.evaluation.reference
-    others = [arm for arm in results.arms if arm != reference]
-    sentences = [_what_was_done(results)]
-    if others:
-        row = results.comparison(others[0], "target_recall")
-        sentences.append(
-            change_sentence(
-                _subject(others[0], params), f"{results.target} recall", row, params.evaluation.confidence, reference, results.places("target_recall")
-            )
-        )
-        sentences.append(_accuracy(others[0], results))
-    sentences += [_other_arms(others[1:], results), *_controls(results), _leak(results)]
-    return [sentence for sentence in sentences if sentence]
+    """The answer in three sentences, written from the run's numbers: what was done, the first arm's change, the other arms'."""
+    others = [arm for arm in results.arms if arm != results.params.evaluation.reference]
+    if not others:
+        return [_what_was_done(results), _lone_arm(results), "There is no second arm, so nothing is compared."]
+    return [sentence for sentence in (_what_was_done(results), _first_arm(others[0], results), _other_arms(others[1:], results)) if sentence]
 
 
 def _what_was_done(results: Results) -> str:
@@ -302,10 +328,10 @@ def _what_was_done(results: Results) -> str:
     _, kind = SOURCES[params.data.source]
     times = {1: "once", 2: "twice"}.get(params.replicates, f"{params.replicates} times")
     backbone = BACKBONES.get(params.classifier.backbone, params.classifier.backbone)
-    return f"On {kind}, {backbone} was trained {times} in each of {counted(len(params.arms), 'arm')}{test}."
+    return f"On {kind}, {backbone} was trained {times} in {f'each of {len(params.arms)} arms' if len(params.arms) > 1 else 'one arm'}{test}."
 
 
-def _controls(results: Results) -> list[str]:
+def controls(results: Results) -> list[str]:
     """Whether the study saw its positive controls, and called its negative ones an effect; what synthetic images give in place of real ones."""
     from helpers.evaluation import controls as own
     from helpers.report.sentences import positive_control_sentence, single_gan_arms
@@ -333,25 +359,54 @@ def _controls(results: Results) -> list[str]:
     return said
 
 
+def _lone_arm(results: Results) -> str:
+    arm = results.params.evaluation.reference
+    found = [f"{name} of {percent(results.values(arm, metric).mean(), results.places(metric))}\u00a0%" for metric, name in _answered(results).items()]
+    return f"The arm {arm} reached {listed(found)}."
+
+
+def _answered(results: Results) -> dict[str, str]:
+    return {"target_recall": f"{results.target} recall", "accuracy": "accuracy"}
+
+
+def _first_arm(arm: str, results: Results) -> str:
+    """The first arm's change of the target's recall, beside the paper's of melanoma recall."""
+    paper = results.paper_change(arm, "target_recall")
+    ending = "" if paper is None else f"; the paper, from one training per arm, reports {points(paper)}"
+    row, places = results.comparison(arm, "target_recall"), results.places("target_recall")
+    return change_sentence(_subject(arm, results.params), _answered(results)["target_recall"], row, results.params, places, ending)
+
+
 def _other_arms(arms: list[str], results: Results) -> str:
-    """How the remaining arms, without the controls that ``_controls`` tells of, differ in the target's recall, at most four of them by name."""
+    """How the remaining arms, without the controls that ``controls`` tells of, differ in the target's recall, at most four of them by name.
+
+    Without any, the first arm's accuracy.
+    """
     from helpers.evaluation import controls as own
 
     apart = {control.arm for control in own.controls(results.params) if control.role in (own.AGAIN, own.WITHHELD, own.RESTORED)}
     arms = [arm for arm in arms if arm not in apart]
-    rows = {arm: row for arm in arms if (row := results.comparison(arm, "target_recall")) and verdict(row)}
+    reference, places = results.params.evaluation.reference, results.places("target_recall")
+    rows = {arm: row for arm in arms if (row := results.comparison(arm, "target_recall")) and direction(row)}
     if not rows:
-        return ""
-    told = [arm for arm in rows if verdict(rows[arm]) != "unclear"]
-    scope = ", for this one GAN" if len(results.params.gan.seeds) == 1 and any(results.params.arms[arm].uses_gan for arm in told or rows) else ""
-    sizes = listed([f"{arm} by {points(rows[arm]['difference'], results.places('target_recall'))} points" for arm in (told or list(rows))[:4]])
+        return _accuracy([arm for arm in results.arms if arm != reference][0], results)
+    told = [arm for arm in rows if direction(rows[arm]) != "unclear"]
+    named = (told or list(rows))[:4]
+    scope = ", for this one GAN" if len(results.params.gan.seeds) == 1 and any(results.params.arms[arm].uses_gan for arm in named) else ""
+    sizes = listed([f"{arm} by {points(rows[arm]['difference'], places)} points" for arm in named])
+    metric = f"{results.target} recall"
     if not any(rows[arm]["difference"] for arm in rows):
-        return f"In {results.target} recall, {listed(list(rows)[:4])} came out as {results.params.evaluation.reference} did{scope}."
-    where = f"from {results.params.evaluation.reference} in {results.target} recall"
+        return f"In {metric}, {listed(list(rows)[:4])} came out as {reference} did{scope}."
     if told:
-        return f"Of the other arms, {sizes} {'differs' if len(told) == 1 else 'differ'} {where}, with intervals that exclude zero{scope}."
-    arms_differ = "The other arm differs" if len(rows) == 1 else "The other arms differ"
-    return f"{arms_differ} {where}, {sizes}, {'and that' if len(rows) == 1 else 'and none of that'} {'cannot' if len(rows) == 1 else 'can'} be told from chance{scope}."
+        rest = len(rows) - len(named)
+        ending = f"; the other {counted(rest, 'arm')} cannot be told from it" if rest and len(told) <= 4 else ""
+        return f"Of the other arms, {sizes} {'differs' if len(named) == 1 else 'differ'} from {reference} in {metric}, with intervals that exclude zero{scope}{ending}."
+    if len(rows) == 1:
+        return f"The other arm differs from {reference} in {metric}, {sizes}, and that cannot be told from chance{scope}."
+    if len(rows) > 4:
+        low, high = (points(end(row["difference"] for row in rows.values()), places) for end in (min, max))
+        return f"None of the other {len(rows)} arms, {low} to {high} points apart from {reference} in {metric}, can be told from chance{scope}."
+    return f"The other arms differ from {reference} in {metric}, {sizes}, and none of that can be told from chance{scope}."
 
 
 def _subject(arm: str, params: Params) -> str:
@@ -365,27 +420,12 @@ def _subject(arm: str, params: Params) -> str:
 
 
 def _accuracy(arm: str, results: Results) -> str:
-    """The accuracy of an arm against the reference, and what the paper reports of both figures."""
-    row = results.comparison(arm, "accuracy")
-    if not verdict(row):
-        return ""
-    places = results.places("accuracy")
-    ends = interval(row.get("low"), row.get("high"), places)
-    size = f"{points(row['difference'], places)} points" + (f" ({ends})" if ends and int(row["replicates"]) > 1 else "")
-    end = {"higher": ", an interval above zero", "lower": ", an interval below zero"}.get(verdict(row), ", which is no clearer")
-    if verdict(row) == "unclear" and verdict(results.comparison(arm, "target_recall")) != "unclear":
-        end = ", which chance may explain"
-    scope = ", for this one GAN" if len(results.params.gan.seeds) == 1 and results.params.arms[arm].uses_gan else ""
-    change = (f"differs by {size}{end}" if float(points(row["difference"], places).replace(MINUS, "-")) else "is the same") + scope
-    reference = results.params.evaluation.reference
-    pairs = [(results.paper_value(arm, metric), results.paper_value(reference, metric)) for metric in ("target_recall", "accuracy")]
-    if any(value is None for pair in pairs for value in pair):
-        return f"Its accuracy {change}."
-    recall, accuracy = (points(ours - theirs) for ours, theirs in pairs)
-    return f"Its accuracy {change}; the paper, from one training per arm, reports {recall} points of melanoma recall and {accuracy} of accuracy."
+    row, places = results.comparison(arm, "accuracy"), results.places("accuracy")
+    return change_sentence(_subject(arm, results.params), "accuracy", row, results.params, places)
 
 
-def _leak(results: Results) -> str:
+def leak(results: Results) -> str:
+    """How many test images show a lesion that was trained on; empty where the split is not known."""
     if not {"lesion_id", "dx", "split"} <= set(results.split.columns):
         return ""
     from helpers.data.splits import split_quality
@@ -430,32 +470,44 @@ def _paper_values() -> dict[tuple[str, str], float]:
     return found
 
 
+def headline_metrics(results: Results) -> list[str]:
+    """The metrics of the headline table: all, or the first ones where many arms would make it long."""
+    return list(HEADLINE)[: FIRST_METRICS if len(results.arms) > FEW_ARMS else None]
+
+
 def headline(results: Results) -> pd.DataFrame:
-    """Paper and run side by side: one row per metric and arm, numbers as text in percent and points."""
-    several = results.params.replicates > 1
-    reference, rows = results.params.evaluation.reference, []
-    for metric, label in HEADLINE.items():
+    """Paper and run side by side: one row per metric and arm, numbers as text in percent and points.
+
+    With many arms it keeps to the first metrics; section 5 has all of them.
+    """
+    params = results.params
+    reference, level = params.evaluation.reference, f"{100 * params.evaluation.confidence:.0f} % interval"
+    rows = []
+    for metric in headline_metrics(results):
         for arm in results.arms:
             values = results.values(arm, metric)
             if values.empty:
                 continue
             places = results.places(metric)
-            paper, row = results.paper_value(arm, metric), results.comparison(arm, metric) if arm != reference else None
-            cells = {
-                "Metric": label.format(target=results.target.capitalize()),
-                "Arm": arm,
-                "Paper, %": percent(paper),
-                "This run, %": percent(values.mean(), places),
-            }
-            if several:
-                cells[f"Range of {len(values)}"] = f"{percent(values.min(), places)} {TO} {percent(values.max(), places)}"
-            cells["Run less paper"] = points(values.mean() - paper, places) if paper is not None else ""
-            cells[f"Against {reference}"] = points(row["difference"], places) if row else ""
-            if several:
-                cells[f"{100 * results.params.evaluation.confidence:.0f} % interval"] = interval(row["low"], row["high"], places) if row else ""
-            rows.append(cells | {"Verdict": verdict(row)})
-    frame = pd.DataFrame(rows).fillna("")
-    return frame.drop(columns=["Paper, %", "Run less paper"], errors="ignore") if results.params.data.source == "folder" else frame
+            row = results.comparison(arm, metric) if arm != reference else None
+            low, high = results.ends(arm, metric)
+            rows.append(
+                {
+                    "Metric": f"{HEADLINE[metric].format(target=results.target.capitalize())}, n\u00a0=\u00a0{results.images(metric):,}",
+                    "Arm": arm,
+                    "Paper, %": percent(results.paper_value(arm, metric)),
+                    "This run, %": percent(values.mean(), places),
+                    f"Its {level}": f"{percent(low, places)} to {percent(high, places)}" if low is not None else "",
+                    "Change in the paper": points(results.paper_change(arm, metric)),
+                    "Change in this run": points(row["difference"], places) if row else "",
+                    f"{level} of the change": interval(row["low"], row["high"], places) if row else "",
+                    "A gain is": verdict(row, params.evaluation.smallest_effect),
+                }
+            )
+    table = pd.DataFrame(rows).fillna("")
+    # no interval under three replicates, and nothing of the paper's beside one's own images
+    empty = [column for column in table if ("interval" in column or "aper" in column) and not table[column].any()]
+    return table.drop(columns=empty)
 
 
 def trainings_table(results: Results) -> pd.DataFrame:
@@ -472,7 +524,7 @@ def trainings_table(results: Results) -> pd.DataFrame:
                 "Epochs": row.get("epochs", ""),
                 "Best epoch": row.get("best_epoch", ""),
                 "Validation accuracy, %": percent(row.get("best_validation_accuracy")),
-                "Time": duration(row.get("seconds")),
+                "Time": duration(row.get("seconds")).replace(" ", "\u00a0"),
             }
         )
     return pd.DataFrame(rows)
@@ -490,15 +542,19 @@ def public_summary(results: Results) -> dict[str, Any]:
         "backbone": BACKBONES.get(results.params.classifier.backbone, results.params.classifier.backbone),
         "date": f"{max(ends, key=lambda at: at.timestamp()):%Y-%m-%d}" if ends else "",
         "target": results.target,
-        "arms": [
-            {
-                "arm": arm,
-                **{
-                    metric: float(results.values(arm, metric).mean())
-                    for metric in ("accuracy", "macro_precision", "balanced_accuracy", "target_recall")
-                    if len(results.values(arm, metric))
-                },
-            }
-            for arm in results.arms
-        ],
+        "arms": [_public_arm(arm, results) for arm in results.arms],
     }
+
+
+def _public_arm(arm: str, results: Results) -> dict[str, Any]:
+    """An arm's headline means (shares) and what became of the target's recall, as text."""
+    means = {
+        metric: float(results.values(arm, metric).mean())
+        for metric in ("accuracy", "macro_precision", "balanced_accuracy", "target_recall")
+        if len(results.values(arm, metric))
+    }
+    row, places = results.comparison(arm, "target_recall"), results.places("target_recall")
+    if row is None:
+        return {"arm": arm, **means}
+    change = {"change": points(row["difference"], places), "interval": interval(row["low"], row["high"], places)}
+    return {"arm": arm, **means, **change, "verdict": verdict(row, results.params.evaluation.smallest_effect)}

@@ -67,6 +67,13 @@
   }));
   viewer.addEventListener("click", (event) => { if (event.target === viewer) viewer.close(); });
 
+  // what pans sideways fades at the edge behind which there is more
+  all(".pan, .scroll").forEach((box) => {
+    const edge = () => box.toggleAttribute("data-more", box.scrollWidth - box.clientWidth - box.scrollLeft > 8);
+    box.addEventListener("scroll", edge, { passive: true });
+    new ResizeObserver(edge).observe(box);
+  });
+
   // tables: sorted by a click on a heading, copied as CSV
   const text = (cell) => cell.textContent.replace(/\s+/g, " ").trim();
   const number = (cell) => {
