@@ -337,9 +337,9 @@ class TestSentences:
 
 class TestAbstract:
     def test_many_intervals_are_counted_where_a_verdict_stands_beside_each(self, tmp_path, monkeypatch):
-        arms = {"baseline": {}, **{f"again{n}": {} for n in range(4)}}
+        arms = {"baseline": {}, **{f"again{n}": {} for n in range(9)}}
         for some, said in (
-            (arms, "Were there no effect at all, about 1 of 28 such intervals would exclude zero."),
+            (arms, "Were there no effect at all, about 1 of 27 such intervals would exclude zero."),
             ({name: {} for name in list(arms)[:3]}, ""),
         ):
             made = fake_params().model_copy(update={"arms": {name: Arm() for name in some}})

@@ -31,11 +31,13 @@ SECTIONS["03_generation_filtering"] = [*SECTIONS["02_gan_training"], "synthesis"
 def put_photographs(root):
     """Sixty chessboards of two classes, with a script in every text column and in a file's name."""
     (root / "HAM10000_images_part_1").mkdir(parents=True)
-    board = np.where((np.indices((120, 160)) // 10).sum(axis=0)[..., None] % 2, np.array([255, 0, 255]), 0).astype(np.uint8)
+    rng = np.random.default_rng(0)
     rows = []
     for n in range(60):
         image_id = f"{EVIL_FILE}{n}" if n % 2 else f"ISIC_{n:07d}"
-        Image.fromarray(board).save(root / "HAM10000_images_part_1" / f"{image_id}.jpg", quality=95, subsampling=0)
+        squares = np.roll((np.indices((120, 160)) // 10).sum(axis=0), rng.integers(20), axis=1)[..., None] % 2
+        board = np.where(squares, np.array([255, 0, 255]), rng.integers(0, 60, 3)) + rng.integers(-15, 15, (120, 160, 1))
+        Image.fromarray(board.clip(0, 255).astype(np.uint8)).save(root / "HAM10000_images_part_1" / f"{image_id}.jpg", quality=95, subsampling=0)
         words = {name: EVIL for name in ("dx_type", "sex", "localization")}
         rows.append({"lesion_id": f"{EVIL}{n // 2}", "image_id": image_id, "dx": "mel" if n % 3 == 0 else "nv", "age": 50} | words)
     pd.DataFrame(rows).to_csv(root / "HAM10000_metadata.csv", index=False)
