@@ -69,7 +69,7 @@ def run_all(page, address: str, notebook: Path) -> None:
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
     page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first.wait_for()
     # the window may call a kernel idle that the server is still starting, and what is sent to it then is lost
-    page.wait_for_function("async () => (await (await fetch('/api/kernels')).json()).some(each => each.execution_state === 'idle' && each.connections > 0)")
+    page.wait_for_function("async () => (await (await fetch('/api/kernels')).json()).every(each => each.execution_state === 'idle' && each.connections > 0)")
     for _ in range(5):  # a click that comes before the menu is alive does nothing
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
