@@ -375,9 +375,10 @@ def paused(project: Project, job: str) -> Iterator[Callable[[], bool]]:
 
 
 def _last_sentence(text: str) -> str:
+    """The first two lines of what was said, without the paths of logs."""
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     said = [line for line in lines if not line.startswith(("log:", "notebook:", "Finished jobs stay"))]
-    return (said or lines or [""])[0][:160]
+    return " ".join((said or lines or [""])[:2])[:240]
 
 
 @fault
@@ -463,6 +464,10 @@ def disk_full(bench: Bench) -> Iterator[Outcome]:
             checks.need(not (half := half_files(project)), f"half files: {half[:3]}")
             filler.unlink()
             checks.goes_on(project, "--until", stage)
+            print(
+                f"    disk full in {stage}, {leave} bytes left: exit {failed.returncode}, {' | '.join(failed.stderr.split(chr(10)))[-400:]} {checks.failed}",
+                flush=True,
+            )
             told.append((checks, "", f"in {stage}" if leave else "before the start, to the last byte", _last_sentence(failed.stderr)))
         yield from _with_equal_tables("disk full", told, project, bench)
 
@@ -519,6 +524,7 @@ def memory(bench: Bench) -> Iterator[Outcome]:
         if limit:
             wait_until(lambda limit=limit: not (limit / "cgroup.procs").read_text().strip(), seconds=10)
             limit.rmdir()
+        print(f"    {case}: exit {failed.returncode}, {' | '.join(failed.stderr.split(chr(10)))[-400:]} {checks.failed}", flush=True)
         told.append((checks, "", case, _last_sentence(failed.stderr)))
     yield from _with_equal_tables("memory", told, project, bench)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import time
 
@@ -205,6 +206,7 @@ def test_damaged_files_are_named_and_made_anew_alone(project):
     assert "every job is fresh" in project.run(*SMOKE).stdout
 
 
+@pytest.mark.long
 def test_what_reads_a_mended_file_is_made_anew_where_it_came_out_otherwise(project):
     path = project.folder / "artifacts/smoke/synthetic/seed-0/images.npy"
     path.write_text("damaged")
@@ -214,6 +216,12 @@ def test_what_reads_a_mended_file_is_made_anew_where_it_came_out_otherwise(proje
     made = executed(project)
     assert made[0] == "synthesis-seed-0" and {"classifier-filtered-replicate-0", "classifier-all-replicate-0", "evaluation"} <= set(made)
     assert "classifier-baseline-replicate-0" not in made and "gan-seed-0" not in made
+
+
+def test_what_is_stale_is_made_though_the_engine_has_forgotten(project):
+    shutil.rmtree(project.folder / "artifacts/smoke/.snakemake/metadata")
+    project.run(*SMOKE, "--set", "evaluation.bootstrap=300")
+    assert executed(project) == ["evaluation"]
 
 
 def test_a_clock_that_jumped_back_makes_nothing_stale(project):

@@ -14,7 +14,7 @@ from typing import Any
 
 from helpers.engine import preflight
 from helpers.engine.process import run_lock
-from helpers.engine.runfile import RunFile, current_codes, damaged_preparation, data_fingerprint, shown
+from helpers.engine.runfile import RunFile, current_codes, damaged_preparation, data_fingerprint, records, shown
 from helpers.engine.seals import Repair, damaged, remove_damaged_caches, require_whole_inputs, settle_times, take_back_times
 from helpers.engine.snakemake import Planned, command, execute, plan, targets
 from helpers.engine.stages import STAGES, jobs, judge, outputs
@@ -114,7 +114,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("\nStopped by a signal. The same command goes on from here.", file=sys.stderr)
         return 143
     except OSError as error:
-        print(f"run_all.py: {error.strerror or error}: {error.filename or ''}. Once that is mended, the same command goes on from here.", file=sys.stderr)
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"run_all.py: {error.strerror or error}{where}. Once that is mended, the same command goes on from here.", file=sys.stderr)
         return 1
 
 
@@ -191,6 +192,8 @@ def _make(options: argparse.Namespace, words: list[str]) -> int:
         if options.dry_run:
             _restore(told)  # a plan changes nothing
             return _show_plan(run, planned)
+        # a full disk or a kill may have cost the engine its memory of a job: what is stale by its key is made in any case
+        base = command(runfile, options.cores, [*force, *_stale_by_key(runfile, planned)], options.profile, options.only)
         return _run(runfile, base, wanted, planned, broken, options)
 
 
@@ -213,6 +216,13 @@ def _stages(options: argparse.Namespace) -> list[str]:
     """The stages that are asked for."""
     order = list(STAGES)
     return [options.only] if options.only else order[: order.index(options.until) + 1] if options.until else order
+
+
+def _stale_by_key(runfile: RunFile, planned: list[Planned]) -> list[str]:
+    """Files of the stale jobs whose parameters, code or data are not those that their record tells of."""
+    before = records(runfile.run)
+    changed = [item.job for item in planned if item.stale and before.get(item.job.name, {}).get("key", "") not in ("", runfile.key(item.job))]
+    return [os.path.relpath(path, runfile.run.folder) for job in changed for path in outputs(job, runfile.run, runfile.params)]
 
 
 def _restore(files: dict[Path, bytes | None]) -> None:
@@ -326,13 +336,16 @@ def _tell_failures(run: RunPaths, failures: list[dict[str, Any]], unfinished: li
         print(f"  log:      {shown(Path(failure['log']))}", file=sys.stderr)
         if failure.get("half"):
             print(f"  notebook: {shown(Path(failure['half']))} (half executed)", file=sys.stderr)
+    causes = _outer_causes(run, " ".join(failure["error"] for failure in failures))
     if not failures:
-        tail = (run.logs / "engine.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
         names = ", ".join(item.job.title for item in unfinished[:3])
         print(f"\nThe engine ended before its time, while these were unfinished: {names or 'none'}.", file=sys.stderr)
-        print("  " + "\n  ".join(map(printable, tail)), file=sys.stderr)
+        if not causes:
+            tail = (run.logs / "engine.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+            print("  " + "\n  ".join(map(printable, tail)), file=sys.stderr)
+            causes = ["Where nobody ended it, the system did, mostly for want of memory: fewer jobs at once (--cores) need less."]
         print(f"  log:      {shown(run.logs / 'engine.log')}", file=sys.stderr)
-    for sentence in _outer_causes(run, " ".join(failure["error"] for failure in failures)):
+    for sentence in causes:
         print(f"\n{sentence}", file=sys.stderr)
     print("\nFinished jobs stay finished; once the cause is mended, the same command goes on from here.", file=sys.stderr)
     return 2 if failures and all(failure["user"] for failure in failures) else 1
@@ -346,8 +359,6 @@ def _outer_causes(run: RunPaths, errors: str) -> list[str]:
         told.append(f"The disk of {shown(run.folder)} or of {shown(run.report.parent)} is full ({free / 1e6:.1f} MB are free): make room.")
     if re.search("MemoryError|bad_alloc|allocate memory|not enough memory|out of memory|failed to map segment", errors):
         told.append("Memory ran out: fewer jobs at once (--cores), a smaller batch or a smaller bank need less.")
-    if not errors and not told:
-        told.append("Where nobody ended it, the system did, mostly for want of memory: fewer jobs at once (--cores) need less.")
     return told
 
 
