@@ -329,7 +329,7 @@ class TestSentences:
         rows = [{"arm": f"arm{n}", "reference": "baseline", "metric": "accuracy", "difference": 0.01, "low": -0.02, "high": 0.04} for n in range(6)]
         rows[2] |= {"low": 0.005}
         said = sentences.comparison_sentences(pd.DataFrame(rows), "accuracy", 500)
-        assert said.count("\n- ") == 0 and said.startswith("- *arm2*: +1.0 points") and "better" in said
+        assert said.count("\n- ") == 0 and said.startswith("- *arm2*: +1.0 points") and "is higher" in said
         assert said.endswith("No difference to *baseline* in accuracy is shown by *arm0*, *arm1*, *arm3*, *arm4* and *arm5*.")
         single = pd.DataFrame(rows).assign(low=math.nan, high=math.nan)
         assert sentences.comparison_sentences(single, "accuracy", 500).count("too few replicates") == 6

@@ -310,8 +310,8 @@ class TestSentences:
         assert sentences.verdict(low, high) == outcome
 
     def test_an_interval_that_excludes_zero_allows_a_verdict(self):
-        assert "*filtered* is better in this run" in sentences.difference_sentence(comparison(0.01, 0.1), 167, "mel")
-        assert "*filtered* is worse in this run" in sentences.difference_sentence(comparison(-0.1, -0.01, -0.054), 167, "mel")
+        assert "*filtered* is higher in this run" in sentences.difference_sentence(comparison(0.01, 0.1), 167, "mel")
+        assert "*filtered* is lower in this run" in sentences.difference_sentence(comparison(-0.1, -0.01, -0.054), 167, "mel")
 
     @pytest.mark.parametrize(("low", "high"), [(-0.01, 0.1), (-0.1, 0.0), (math.nan, math.nan)])
     def test_no_other_interval_does(self, low, high):

@@ -227,8 +227,8 @@ def difference_sentence(row: Mapping[str, Any], n: int, target: str = "", confid
         return f"*{row['arm']}*: {change}{scope}; {why}, and nothing follows from it."
     interval = f"{100 * confidence:.0f} % interval {points(row['low'], n)} to {points(row['high'], n)}"
     tail = {
-        "better": f"the interval excludes zero: *{row['arm']}* is better in this run",
-        "worse": f"the interval excludes zero: *{row['arm']}* is worse in this run",
+        "better": f"the interval excludes zero: *{row['arm']}* is higher in this run",
+        "worse": f"the interval excludes zero: *{row['arm']}* is lower in this run",
         "no difference shown": "the interval includes zero: this run shows no difference",
     }[outcome]
     return f"*{row['arm']}*: {change} ({interval}){scope}; {tail}."
@@ -474,7 +474,7 @@ def gap_sentence(leak: pd.DataFrame, arm: str, confidence: float = 0.95) -> str:
     """How much recall on lesions that were trained on exceeds that on new ones, at the same mix of classes."""
     rows = leak[(leak["arm"] == arm) & (leak["class"] == "mean of classes")]
     if rows.empty:
-        return "No class has enough lesions that were trained on and enough new ones, so the leak cannot be measured within a class."
+        return "No class has enough test lesions that were trained on (a split by lesion has none) and enough new ones, so the leak cannot be measured within a class."
     row = rows.iloc[0]
     n = int(min(row["seen_images"], row["unseen_images"]))
     change = (
