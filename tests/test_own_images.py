@@ -38,6 +38,6 @@ def test_three_classes_of_other_names_go_through_all_stages(own):
         assert next(csv.reader(file)) == ["image_id", "split", "label", "p_angioma", "p_lentigo simplex", "p_spitz"]
     page = (own.folder / "reports/mine/report.html").read_text(encoding="utf-8")
     assert "your own images" in own.told and "spitz recall" in own.told
-    assert "images of one&#39;s own" in page and "lentigo simplex" in page and str(own.folder) not in page
+    assert "images of one's own" in page and "lentigo simplex" in page and str(own.folder) not in page
     for absent in ("Drawn lesions", "all, in the paper", "Run less paper", "paper, %", "images in the paper"):
         assert absent not in page, absent
