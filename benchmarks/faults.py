@@ -478,7 +478,7 @@ def read_only_reports(bench: Bench) -> Iterator[Outcome]:
     project = bench.stand_in
     reports = project.folder / "reports"
     for case in ("from the start", "from the midst on"):
-        checks, run = Checks(), f"read-only-{case.split()[-1]}"
+        checks, run = Checks(), f"frozen-{case.split()[-1]}"
         _mount(["-t", "tmpfs", "tmpfs", str(reports)])
         try:
             if case == "from the start":
@@ -490,7 +490,7 @@ def read_only_reports(bench: Bench) -> Iterator[Outcome]:
                     wait_until(reached, failed.process)
                     _mount(["-o", "remount,ro", str(reports)])
             code = failed.end()
-            checks.sentence(code, failed.out, failed.err, {1, 2}, "(?i)read-only")
+            checks.sentence(code, failed.out, failed.err, {1, 2}, "(?i)read-only|cannot be written to")
             _mount(["-o", "remount,rw", str(reports)])
             checks.goes_on(project, "--run", run)
         finally:
