@@ -364,15 +364,16 @@ def _outer_causes(run: RunPaths, errors: str) -> list[str]:
 
 
 def _say_result(runfile: RunFile) -> None:
-    """The three headline numbers and where the page is."""
+    """Three headline numbers of each arm, and where the page is."""
     run, params = runfile.run, runfile.params
     with open(run.evaluation / "metrics.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     columns = {"accuracy": "accuracy", f"{params.data.target_class} recall": "target_recall", "macro precision": "macro_precision"}
-    print(f"\n{'':<22}" + "".join(f"{arm:>14}" for arm in params.arms))
-    for label, column in columns.items():
-        means = [_mean([float(row[column]) for row in rows if row["arm"] == arm]) for arm in params.arms]
-        print(f"{label:<22}" + "".join(f"{100 * mean:>13.1f}%" for mean in means))
+    width = max(map(len, params.arms)) + 2
+    print(f"\n{'':<{width}}" + "".join(f"{label:>17}" for label in columns))
+    for arm in params.arms:
+        means = [_mean([float(row[column]) for row in rows if row["arm"] == arm]) for column in columns.values()]
+        print(f"{arm:<{width}}" + "".join(f"{100 * mean:>16.1f}%" for mean in means))
     told = {"phantom": "drawn lesions, a demonstration", "ham10000": "HAM10000", "folder": "your own images"}[params.data.source]
     print(f"({told}; mean of {params.replicates} {'replicate' if params.replicates == 1 else 'replicates'})\n\nReport: {shown(run.report)}")
 
