@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
+from helpers.engine import needs
 from helpers.engine.runfile import load_runfile
 from helpers.engine.stages import Job, jobs, judge, outputs
 from helpers.paths import RunPaths
@@ -41,8 +42,16 @@ def command(stage, *names):
     return f"exec {{PYTHON:q}} -m helpers.engine.job {{RUN.run}} {stage} {words}"
 
 
+def asks(stage):
+    """What a job asks of a cluster; a profile's set-resources overrides it. On one machine only the GPU counts."""
+    return {
+        "mem_mb": lambda wildcards, attempt: needs.memory_mb(stage, attempt),
+        "runtime": lambda wildcards, attempt: needs.minutes(stage, attempt),
+        "gpu": needs.gpus(stage, parameters, int(config.get("gpus", 0))),
+    }
+
+
 PYTHON = sys.executable
-GPU = 1 if config.get("gpus", 0) and parameters.compute.device != "cpu" else 0
 SPLIT = files("eda")[0]
 JUDGE = judge(parameters)
 OPINION = [path for path in files("classifier", **JUDGE.wildcards) if path.endswith(("summary.json", "model.safetensors"))] if JUDGE else []
@@ -66,6 +75,8 @@ rule eda:
     params:
         key=runfile["keys"]["eda"],
     threads: 2
+    resources:
+        **asks("eda"),
     shell:
         command("eda")
 
@@ -80,7 +91,7 @@ rule gan:
     priority: 3  # the longest wait of all: the arms with synthetic images stand behind it
     threads: parameters.gan.threads
     resources:
-        gpu=GPU,
+        **asks("gan"),
     shell:
         command("gan", "seed")
 
@@ -97,7 +108,7 @@ rule synthesis:
     priority: 2
     threads: parameters.gan.threads
     resources:
-        gpu=GPU,
+        **asks("synthesis"),
     shell:
         command("synthesis", "seed")
 
@@ -117,7 +128,7 @@ rule classifier:
         key=key("classifier", arm=str, replicate=int),
     threads: parameters.classifier.threads
     resources:
-        gpu=GPU,
+        **asks("classifier"),
     shell:
         command("classifier", "arm", "replicate")
 
@@ -132,6 +143,8 @@ rule evaluation:
         files("evaluation"),
     params:
         key=runfile["keys"]["evaluation"],
+    resources:
+        **asks("evaluation"),
     shell:
         command("evaluation")
 
@@ -143,5 +156,7 @@ rule report:
         files("report"),
     params:
         key=runfile["keys"]["report"],
+    resources:
+        **asks("report"),
     shell:
         command("report")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("src", "notebooks", "params", "Snakefile", "run_all.py", "pyproject.toml", "requirements.txt")
+PARTS = ("src", "notebooks", "params", "profiles", "Snakefile", "run_all.py", "pyproject.toml", "requirements.txt")
 
 
 @dataclass

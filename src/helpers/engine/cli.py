@@ -14,9 +14,10 @@ from typing import Any
 
 from helpers.engine import preflight
 from helpers.engine.process import run_lock
+from helpers.engine.profiles import load_profile
 from helpers.engine.runfile import RunFile, current_codes, damaged_preparation, data_fingerprint, records, shown
 from helpers.engine.seals import Repair, damaged, remove_damaged_caches, require_whole_inputs, settle_times, take_back_times
-from helpers.engine.snakemake import Planned, command, execute, plan, targets
+from helpers.engine.snakemake import Planned, command, execute, last_words, plan, targets
 from helpers.engine.stages import STAGES, jobs, judge, outputs
 from helpers.engine.view import View, duration
 from helpers.errors import UserError, printable
@@ -77,10 +78,9 @@ def parser() -> argparse.ArgumentParser:
         "--cores",
         metavar="N",
         type=_positive,
-        default=os.cpu_count() or 1,
-        help="CPU cores to keep busy (default: all, here %(default)s); results do not depend on it",
+        help=f"CPU cores to keep busy (default: all, here {os.cpu_count() or 1}; with a profile, what it says); results do not depend on it",
     )
-    how.add_argument("--profile", metavar="NAME", help="engine profile: a folder below profiles/, or one of Snakemake's own (Slurm, Kubernetes, ...)")
+    how.add_argument("--profile", metavar="NAME", help="where the jobs run: a folder below profiles/ (slurm, kubernetes), or a path to one (docs/clusters.md)")
     look = page.add_argument_group("only look")
     look.add_argument("--dry-run", action="store_true", help="print the plan: each job, fresh or stale and why; run nothing")
     look.add_argument("--compare", metavar="RUN", nargs=2, help="render a page of two finished runs side by side; run nothing")
@@ -174,13 +174,14 @@ def _prepare(options: argparse.Namespace) -> tuple[RunPaths, Params]:
 
 def _make(options: argparse.Namespace, words: list[str]) -> int:
     run, params = _prepare(options)
+    options.profile = load_profile(options.profile)
     with run_lock(run.folder):
         told = {path: path.read_bytes() if path.exists() else None for path in (run.params, run.folder / "run.json", run.folder / "accepted.json")}
         if damaged_preparation(run):
             print("params.json or run.json is damaged; both are written anew.")
         codes, accepted = current_codes(run, params, options.accept_code)
         runfile = RunFile(run, params, codes, accepted, data_fingerprint(params), ["python", "run_all.py", *words])
-        preflight.check(runfile, _stages(options), elsewhere=options.profile is not None)
+        preflight.check(runfile, _stages(options), elsewhere=options.profile.elsewhere)
         runfile.save()
         force = list(STAGES) if "eda" in options.force else options.force  # the images may be others now
         base = command(runfile, options.cores, force, options.profile, options.only)
@@ -257,20 +258,21 @@ def _run(runfile: RunFile, base: list[str], wanted: list[str], planned: list[Pla
     stale = [item for item in planned if item.stale]
     if stale:
         _clear_the_way(run, planned, broken)
-        print(f"Run '{run.run}': {len(stale)} of {len(planned)} jobs to do, on {options.cores} cores. Logs: {shown(run.logs)}", flush=True)
+        where = f"by the profile '{options.profile.name}'" if options.profile.elsewhere else f"on {options.cores or os.cpu_count()} cores"
+        print(f"Run '{run.run}': {len(stale)} of {len(planned)} jobs to do, {where}. Logs: {shown(run.logs)}", flush=True)
         _forget_checkpoints(run, planned, options.force)
         with View(run, [item.job.name for item in stale]) as view:
             again = command(runfile, options.cores, [], options.profile, options.only)
             code = _mend(runfile, broken, options, view) if broken else 0
             if not code and any(item.job.name not in broken for item in stale):
-                code = execute(base, wanted, run, view.tick)
+                code = execute(base, wanted, run, options.profile, view.tick)
             # what stood behind a stale first stage, or behind a damaged file that came out otherwise, shows itself as stale only now
             hidden = broken or (not options.only and any(item.job.stage == "eda" for item in stale))
             while not code and hidden and (more := [item for item in plan(runfile, again, wanted) if item.stale]):
                 view.follow([item.job.name for item in more])
                 stale += [item for item in more if item.job.name not in {known.job.name for known in stale}]
                 before = len(view.ended)
-                code = execute(again, wanted, run, view.tick)
+                code = execute(again, wanted, run, options.profile, view.tick)
                 if len(view.ended) == before:
                     break
         failures = _failures(run, [item.job.name for item in stale])
@@ -305,7 +307,7 @@ def _mend(runfile: RunFile, broken: dict[str, list[Path]], options: argparse.Nam
     """Make damaged files anew; what comes out as it was costs nothing more. Returns the engine's exit code."""
     repair = Repair(runfile.run, runfile.params, broken)
     for files in repair.targets():
-        if code := execute(command(runfile, options.cores, files, options.profile, options.only), files, runfile.run, view.tick):
+        if code := execute(command(runfile, options.cores, files, options.profile, options.only), files, runfile.run, options.profile, view.tick):
             return code
     repair.settle()
     return 0
@@ -341,8 +343,7 @@ def _tell_failures(run: RunPaths, failures: list[dict[str, Any]], unfinished: li
         names = ", ".join(item.job.title for item in unfinished[:3])
         print(f"\nThe engine ended before its time, while these were unfinished: {names or 'none'}.", file=sys.stderr)
         if not causes:
-            tail = (run.logs / "engine.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
-            print("  " + "\n  ".join(map(printable, tail)), file=sys.stderr)
+            print("  " + "\n  ".join(map(printable, last_words(run))), file=sys.stderr)
             causes = ["Where nobody ended it, the system did, mostly for want of memory: fewer jobs at once (--cores) need less."]
         print(f"  log:      {shown(run.logs / 'engine.log')}", file=sys.stderr)
     for sentence in causes:

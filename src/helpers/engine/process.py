@@ -1,19 +1,22 @@
-"""Processes of a run: they die with their parent, and no new run starts while one of them still writes."""
+"""Processes of a run: they die with their parent, or with their ticket, and no new run starts while one of them still writes."""
 
 import ctypes
 import fcntl
 import os
+import secrets
 import signal
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from helpers.errors import UserError
 
 JOBS_LOCK_VARIABLE = "REPORT_JOBS_LOCK"  # path of the lock that every process of a run's jobs shares
+TICKET_VARIABLE = "REPORT_TICKET"  # the start of the front door that a job belongs to; jobs run by hand have none
 ORPHAN_PATIENCE = 20.0  # seconds given to the processes of a killed run to end
+TICKET_INTERVAL = 3.0  # seconds between two looks at the ticket
 
 _held: dict[str, int] = {}
 
@@ -40,11 +43,12 @@ def die_with_parent() -> None:
 
 
 def join_run() -> None:
-    """Make this process one of its run's: it dies with its parent and shares the run's jobs lock. Idempotent."""
+    """Make this process one of its run's: it dies with its parent, ends with its ticket and shares the run's jobs lock. Idempotent."""
     path = os.environ.get(JOBS_LOCK_VARIABLE)
     if not path or path in _held:
         return
     die_with_parent()
+    end_with_ticket(Path(path).parent)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
         fcntl.flock(descriptor, fcntl.LOCK_SH)
@@ -53,9 +57,54 @@ def join_run() -> None:
     _held[path] = descriptor  # kept open, and so held, for as long as the process lives
 
 
+def end_with_ticket(folder: Path) -> None:
+    """Kill this process once the start of the front door that it belongs to is over.
+
+    On a cluster a job outlives the machine, or the queue, that its run was started from: the parent-death signal
+    ends at the node's edge. Every start therefore writes a ticket into the run's folder, and a job whose ticket is
+    no longer there ends within seconds, whether it was running or still waiting in the queue.
+    """
+    ticket = os.environ.get(TICKET_VARIABLE)
+    if not ticket:
+        return
+
+    def retired() -> bool:
+        try:
+            return held_ticket(folder) != ticket
+        except OSError:  # a shared file system that is away for a while
+            return False
+
+    def watch() -> None:
+        while not retired():
+            time.sleep(TICKET_INTERVAL)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if retired():
+        os.kill(os.getpid(), signal.SIGKILL)
+    threading.Thread(target=watch, daemon=True, name="ticket-watch").start()
+
+
+def held_ticket(folder: Path) -> str:
+    """The ticket of the start that holds a run's folder; raises OSError where none was written."""
+    return (folder / ".ticket").read_text(encoding="utf-8")
+
+
+def write_ticket(folder: Path) -> str:
+    """Write a new ticket for a run and return it: jobs that hold another one end."""
+    ticket = secrets.token_hex(16)
+    # in place and of one length: a reader on another machine sees the old or the new one, and needs no renamed file's name
+    descriptor = os.open(folder / ".ticket", os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        os.pwrite(descriptor, ticket.encode(), 0)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return ticket
+
+
 @contextmanager
 def run_lock(folder: Path):
-    """Hold a run's folder for this process alone.
+    """Hold a run's folder for this process alone, with a ticket that this run's jobs hold.
 
     Raises UserError, naming the holder, where another run holds it, and where processes of an
     interrupted run do not end. The kernel frees the lock when this process ends, so a killed
@@ -71,8 +120,13 @@ def run_lock(folder: Path):
             raise UserError(f"The run '{folder.name}' is being made by {holder}: wait for it, or give this one a name of its own by --run NAME.") from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()}, started {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode(), 0)
+        write_ticket(folder)
         _wait_for_orphans(folder / ".jobs.lock")
-        yield
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # a full disk: the jobs are ended by the engine, too
+                write_ticket(folder)
     finally:
         os.close(descriptor)
 
@@ -89,7 +143,7 @@ def _wait_for_orphans(path: Path) -> None:
                 if time.monotonic() > until:
                     raise UserError(
                         f"Processes of an interrupted run still hold {path} after {ORPHAN_PATIENCE:.0f} s: "
-                        "end them (pgrep -f helpers.engine.job; pgrep -f ipykernel) and start again."
+                        "end them (pgrep -f helpers.engine.job; pgrep -f ipykernel; on a cluster, squeue and scancel) and start again."
                     ) from None
                 time.sleep(0.2)
     finally:

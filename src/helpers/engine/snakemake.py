@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from helpers.engine.cards import visible_cards
-from helpers.engine.process import die_with_parent
+from helpers.engine.process import TICKET_VARIABLE, die_with_parent, held_ticket
+from helpers.engine.profiles import Profile
 from helpers.engine.runfile import RunFile, changed_parameters, records
 from helpers.engine.stages import STAGES, Job, jobs, judge, outputs
 from helpers.errors import UserError
@@ -47,15 +48,18 @@ def targets(runfile: RunFile, until: str | None = None, only: str | None = None)
     return [os.path.relpath(path, runfile.run.folder) for path in paths]
 
 
-def command(runfile: RunFile, cores: int, force: list[str], profile: str | None, only: str | None = None) -> list[str]:
-    """Snakemake's command line without its targets."""
-    gpus = count_gpus() if runfile.params.compute.device != "cpu" else 0
+def command(runfile: RunFile, cores: int | None, force: list[str], profile: Profile, only: str | None = None) -> list[str]:
+    """Snakemake's command line without its targets. A profile says how much may run at once; ``cores``, where given, limits that."""
+    gpus = (profile.gpus if profile.elsewhere else count_gpus()) if runfile.params.compute.device != "cpu" else 0
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(runfile.run.folder)]
-    words += ["--cores", str(cores), "--resources", f"gpu={gpus}", "--config", f"run={runfile.run.run}", f"gpus={gpus}"]
-    words += ["--nolock", "--rerun-incomplete", "--keep-going", "--nocolor", "--rerun-triggers", "mtime", "params", "input"]
-    if profile:
-        local = ROOT / "profiles" / profile
-        words += ["--profile", str(local) if local.is_dir() else profile]
+    words += ["--config", f"run={runfile.run.run}", f"gpus={gpus}", "--nolock", "--rerun-incomplete", "--keep-going", "--nocolor"]
+    words += ["--rerun-triggers", "mtime", "params", "input"]
+    if not profile.elsewhere:
+        words += ["--resources", f"gpu={gpus}"]
+    if cores or not (profile.elsewhere and profile.counts_jobs):
+        words += ["--cores", str(cores or os.cpu_count() or 1)]
+    if profile.folder:
+        words += ["--profile", str(profile.folder)]
     if force:
         words += ["--forcerun", *force]
     if only:
@@ -68,7 +72,8 @@ def environment() -> dict[str, str]:
     inherited = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
     source = str(ROOT / "src")
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE_", "REPORT_"))}
-    return clean | {"PYTHONPATH": os.pathsep.join([source, *(p for p in inherited if p != source)]), "PYTHONUNBUFFERED": "1"}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])  # a profile's commands find this Python
+    return clean | {"PYTHONPATH": os.pathsep.join([source, *(p for p in inherited if p != source)]), "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def plan(runfile: RunFile, base: list[str], wanted: list[str]) -> list[Planned]:
@@ -144,7 +149,19 @@ def _engine_error(text: str) -> str:
     return "The engine could not plan the run: " + " ".join(lines[-4:])
 
 
-def execute(base: list[str], wanted: list[str], run: RunPaths, tick: Callable[[], None]) -> int:
+def last_words(run: RunPaths) -> list[str]:
+    """Why the engine gave up, by its log: what a cluster said of each job that failed there, else the log's last three lines."""
+    text = (run.logs / "engine.log").read_text(encoding="utf-8", errors="replace")
+    said = {}
+    for stage, rest in re.findall(r"^Error in rule (\w+):\n((?:\s+.*\n)+)", text, re.M):
+        message, log = (re.search(rf"^\s+{name}: (.+)$", rest, re.M) for name in ("message", "log"))
+        if message and message[1] != "None":
+            where = f" ({log[1].split(' (check')[0]})" if log else ""
+            said[stage] = f"{stage}: {message[1].split('For further error details')[0].strip()}{where}"
+    return list(said.values())[:3] or text.strip().splitlines()[-3:]
+
+
+def execute(base: list[str], wanted: list[str], run: RunPaths, profile: Profile, tick: Callable[[], None]) -> int:
     """Run the engine to its end, calling ``tick`` five times a second; returns its exit code.
 
     On KeyboardInterrupt or SystemExit from a signal the engine and all jobs are ended first.
@@ -156,24 +173,32 @@ def execute(base: list[str], wanted: list[str], run: RunPaths, tick: Callable[[]
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=environment(),
+            env=environment() | {TICKET_VARIABLE: held_ticket(run.folder)},
             cwd=ROOT,
             start_new_session=True,
-            preexec_fn=die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=_engine_process,
         )
         try:
             while engine.poll() is None:
                 tick()
                 time.sleep(0.2)
         finally:
-            _end(engine)
+            # on a cluster an interrupt makes it take its jobs back; a termination would wait for them
+            _end(engine, signal.SIGINT if profile.elsewhere else signal.SIGTERM)
     tick()
     return engine.returncode
 
 
-def _end(engine: subprocess.Popen) -> None:
+def _engine_process() -> None:
+    """In the engine's process, before it starts: it dies with the front door, and can be interrupted though started in a shell's background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.platform == "linux":
+        die_with_parent()
+
+
+def _end(engine: subprocess.Popen, politely: signal.Signals) -> None:
     """End the engine and its jobs: politely, then for good. Kernels die with their jobs."""
-    for request, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 5.0)):
+    for request, patience in ((politely, GRACE), (signal.SIGKILL, 5.0)):
         try:
             os.killpg(engine.pid, request)
         except (ProcessLookupError, PermissionError):
