@@ -74,6 +74,7 @@ class Cluster:
         self.folder = folder
         self.where = {**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}:/usr/sbin:/sbin", "SLURM_CONF": f"{folder}/slurm.conf"}
         self.daemons: list[int] = []
+        self.door: subprocess.Popen | None = None
 
     def __enter__(self) -> "Cluster":
         try:
@@ -117,7 +118,15 @@ class Cluster:
         wait(file.name, 20, lambda: file.exists() and file.read_text().strip().isdigit())
         self.daemons.append(int(file.read_text()))
 
+    def run(self, name: str, params: str, log: Path) -> subprocess.Popen:
+        """Start the front door with the profile for Slurm."""
+        self.door = front_door(name, params, log, self.where, "--profile", "slurm")
+        return self.door
+
     def __exit__(self, *error: Any) -> None:
+        if self.door and self.door.poll() is None:
+            self.door.kill()
+            self.door.wait()
         with suppress(OSError, subprocess.SubprocessError):
             self.call("scancel", "--user", getpass.getuser(), "--quiet")
             time.sleep(2)
@@ -237,7 +246,7 @@ def scenario(cluster: Cluster, run: RunPaths, params: str, limit: float) -> list
         inside = {"gan": lambda rule: f"gan-seed-{rule[1]}", "classifier": lambda rule: "classifier-{}-replicate-{}".format(*rule[1].rsplit("_", 1))}
         return {rule: node for rule, node in running.items() if rule.split()[0] in inside and state(run, inside[rule.split()[0]](rule.split())) == "running"}
 
-    door = front_door(run.run, params, log, cluster.where, "--profile", "slurm")
+    door = cluster.run(run.run, params, log)
     seen = wait("a GAN in training", left(), lambda: {rule: node for rule, node in working().items() if rule.startswith("gan")} and working())
     door.send_signal(signal.SIGKILL)
     door.wait()
@@ -246,7 +255,7 @@ def scenario(cluster: Cluster, run: RunPaths, params: str, limit: float) -> list
     tell(f"killed the front door while Slurm ran {', '.join(sorted(seen))}; 2 s later Slurm still runs {', '.join(sorted(orphans)) or 'nothing'}")
     restarted = time.monotonic()
     before = set(cluster.jobs()["job"])
-    door = front_door(run.run, params, log, cluster.where, "--profile", "slurm")
+    door = cluster.run(run.run, params, log)
     wait("the jobs of the killed run to end", 60, lambda: not set(cluster.jobs().query("state == 'RUNNING'")["job"]) & before)
     gone = time.monotonic() - restarted
     tell(f"started again: the jobs of the first start were gone after {gone:.1f} s (they look every {TICKET_INTERVAL:.0f} s)")
@@ -309,6 +318,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60, help="give up after so many minutes")
     parser.add_argument("--reuse", action="store_true", help="compare with the local run of an earlier call instead of making it anew")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped by a signal."))
     require_slurm(options.install)
     run, reference = RunPaths("on-slurm"), RunPaths("on-slurm-reference")
     for old in (run,) if options.reuse else (run, reference):

@@ -1,8 +1,9 @@
 """A run's predictions, read and checked, as arrays: what every number of the evaluation is made of."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -25,24 +26,27 @@ def load_predictions(run: RunPaths, arms: Iterable[str], replicates: int | Itera
     none.
     """
     numbers = range(replicates) if isinstance(replicates, int) else list(replicates)
-    split = _read_split(run)
-    frames, columns = [], None
-    for arm in arms:
-        for replicate in numbers:
-            path = require(run.classifier(arm, replicate) / "predictions.csv", "classifier")
-            frame = pd.read_csv(path, dtype={"image_id": str, "label": str, "split": str})
-            _check(frame, split, f"{arm}/replicate-{replicate}/predictions.csv")
-            found = [name for name in frame.columns if name.startswith("p_")]
-            if columns is not None and found != columns:
-                raise DataError(
-                    f"{arm}/replicate-{replicate}/predictions.csv holds the classes {', '.join(found)}, and an earlier file {', '.join(columns)}: train the arms again."
-                )
-            columns = found
-            frames.append(frame.assign(arm=arm, replicate=replicate))
+    frames = [frame.assign(arm=arm, replicate=replicate) for arm, replicate, frame in read_predictions(run, arms, numbers)]
     if not frames:
         raise DataError("There is nothing to evaluate: no arm, or no replicate, was asked for.")
     predictions = pd.concat(frames, ignore_index=True)
-    return predictions[["arm", "replicate", "image_id", "split", "label", *columns]]
+    return predictions[["arm", "replicate", "image_id", "split", "label", *(f"p_{name}" for name in _classes(predictions))]]
+
+
+def read_predictions(run: RunPaths, arms: Iterable[str], replicates: Iterable[int]) -> Iterator[tuple[str, int, pd.DataFrame]]:
+    """Arm, replicate and predictions of one file after another, checked as ``load_predictions`` says; only one is held."""
+    split, columns = _read_split(run), None
+    for arm, replicate in product(arms, replicates):
+        path = require(run.classifier(arm, replicate) / "predictions.csv", "classifier")
+        frame = pd.read_csv(path, dtype={"image_id": str, "label": str, "split": str})
+        _check(frame, split, f"{arm}/replicate-{replicate}/predictions.csv")
+        found = [name for name in frame.columns if name.startswith("p_")]
+        if columns is not None and found != columns:
+            raise DataError(
+                f"{arm}/replicate-{replicate}/predictions.csv holds the classes {', '.join(found)}, and an earlier file {', '.join(columns)}: train the arms again."
+            )
+        columns = found
+        yield arm, replicate, frame
 
 
 def _read_split(run: RunPaths) -> pd.DataFrame:
@@ -127,22 +131,27 @@ class Study:
 
 def open_study(run: RunPaths, params: Params) -> Study:
     """Load, check and align the test predictions of a run; raises as ``load_predictions``."""
-    predictions = load_predictions(run, params.arms, params.replicates)
-    split, classes = _read_split(run), _classes(predictions)
+    split = _read_split(run)
     test, validation = (split[split["split"] == part].reset_index(drop=True) for part in ("test", "validation"))
+    others = validation.loc[validation["dx"] != params.data.target_class, "image_id"]
+    shape = (len(params.arms), params.replicates)
+    thresholds = np.full(shape, np.nan)
+    # a study of many trainings fits into memory as numbers, not as tables with texts
+    for number, (_, _, frame) in enumerate(read_predictions(run, params.arms, range(params.replicates))):
+        pair = np.unravel_index(number, shape)
+        if number == 0:
+            classes = _classes(frame)
+            probabilities = np.empty((*shape, len(test), len(classes)))
+            target = classes.index(params.data.target_class) if params.data.target_class in classes else None
+        probabilities[pair] = _aligned(frame, test["image_id"], classes)
+        if target is not None:
+            thresholds[pair] = metrics.operating_threshold(_aligned(frame, others, classes)[:, target], params.evaluation.operating_specificity)
     lesions = test["lesion_id"] if "lesion_id" in test else pd.Series(np.nan, index=test.index)
     # an image without a lesion id stands for a lesion of its own
     lesion, _ = pd.factorize(lesions.where(lesions.notna(), "image " + test["image_id"]).astype(str))
     trained = set(split.loc[split["split"] == "train", "lesion_id"].dropna()) if "lesion_id" in split else set()
     seen = np.where(lesions.isna(), -1, lesions.isin(trained).astype(int))
-    target = classes.index(params.data.target_class) if params.data.target_class in classes else None
     truth = metrics.class_indices(test["dx"].to_numpy(str), classes, "labels")
-    thresholds = np.full((len(params.arms), params.replicates), np.nan)
-    if target is not None:
-        others = (validation["dx"] != params.data.target_class).to_numpy()
-        scores = _aligned(predictions, params, validation["image_id"], classes)[..., target][..., others]
-        thresholds = np.apply_along_axis(metrics.operating_threshold, -1, scores, params.evaluation.operating_specificity)
-    probabilities = _aligned(predictions, params, test["image_id"], classes)
     return Study(list(params.arms), list(range(params.replicates)), classes, target, truth, probabilities, lesion, seen, thresholds)
 
 
@@ -150,12 +159,9 @@ def _classes(predictions: pd.DataFrame) -> list[str]:
     return [name.removeprefix("p_") for name in predictions.columns if name.startswith("p_")]
 
 
-def _aligned(predictions: pd.DataFrame, params: Params, images: pd.Series, classes: Sequence[str]) -> np.ndarray:
-    """Probabilities (A, R, n, K) of ``images`` in their order."""
-    columns = [f"p_{name}" for name in classes]
-    parts = predictions.groupby(["arm", "replicate"], sort=False)
-    stacked = np.stack([part.set_index("image_id")[columns].reindex(images).to_numpy(float) for _, part in parts])
-    return stacked.reshape(len(params.arms), params.replicates, len(images), len(classes))
+def _aligned(predictions: pd.DataFrame, images: pd.Series, classes: Sequence[str]) -> np.ndarray:
+    """One file's probabilities (n, K) of ``images``, in their order."""
+    return predictions.set_index("image_id")[[f"p_{name}" for name in classes]].reindex(images).to_numpy(float)
 
 
 def open_external_study(run: RunPaths, params: Params, own: Study) -> Study | None:
@@ -167,16 +173,16 @@ def open_external_study(run: RunPaths, params: Params, own: Study) -> Study | No
     """
     if params.data.external_root is None:
         return None
-    known, frames, first = set(_read_split(run)["image_id"]), [], None
+    known, found, first = set(_read_split(run)["image_id"]), [], None
     for arm in own.arms:
         for replicate in own.replicates:
             path = require(run.classifier(arm, replicate) / PREDICTIONS, "classifier")
             frame = pd.read_csv(path, dtype={"image_id": str, "label": str}).sort_values("image_id", ignore_index=True)
             _check_external(frame, own.classes, known, first, f"{arm}/replicate-{replicate}/{PREDICTIONS}")
             first = frame if first is None else first
-            frames.append(frame.assign(arm=arm, replicate=replicate))
+            found.append(_aligned(frame, first["image_id"], own.classes))
     truth = metrics.class_indices(first["label"].to_numpy(str), own.classes, "labels")
-    probabilities = _aligned(pd.concat(frames, ignore_index=True), params, first["image_id"], own.classes)
+    probabilities = np.reshape(found, (len(own.arms), len(own.replicates), *found[0].shape))
     return replace(own, truth=truth, probabilities=probabilities, lesion=np.arange(len(truth)), seen=np.full(len(truth), -1))
 
 
