@@ -253,10 +253,11 @@ def scenario(cluster: Cluster, run: RunPaths, params: str, limit: float) -> list
     time.sleep(2)
     orphans = cluster.running()
     tell(f"killed the front door while Slurm ran {', '.join(sorted(seen))}; 2 s later Slurm still runs {', '.join(sorted(orphans)) or 'nothing'}")
-    restarted = time.monotonic()
-    before = set(cluster.jobs()["job"])
+    before, ticket = set(cluster.jobs()["job"]), (run.folder / ".ticket").read_bytes()
     door = cluster.run(run.run, params, log)
-    wait("the jobs of the killed run to end", 60, lambda: not set(cluster.jobs().query("state == 'RUNNING'")["job"]) & before)
+    wait("the next start's ticket", left(), lambda: (run.folder / ".ticket").read_bytes() != ticket)
+    restarted = time.monotonic()
+    wait("the jobs of the killed run to end", left(), lambda: not set(cluster.jobs().query("state == 'RUNNING'")["job"]) & before)
     gone = time.monotonic() - restarted
     tell(f"started again: the jobs of the first start were gone after {gone:.1f} s (they look every {TICKET_INTERVAL:.0f} s)")
 
@@ -273,7 +274,7 @@ def scenario(cluster: Cluster, run: RunPaths, params: str, limit: float) -> list
     print(jobs.to_string(index=False), flush=True)
     moved = jobs[(jobs["rule"] == rule) & (jobs["restarts"] > 0)]
     return [
-        ("front door killed", f"{len(orphans)} jobs left on Slurm, gone {gone:.1f} s after the next start", bool(orphans) and code == 0),
+        ("front door killed", f"{len(orphans)} jobs left on Slurm, gone {gone:.1f} s after the next start's ticket", bool(orphans) and code == 0),
         (
             "node killed",
             f"{rule} moved from {node} to {', '.join(moved['node']) or 'nowhere'}",

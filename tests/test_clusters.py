@@ -160,15 +160,14 @@ def test_jobs_sent_away_are_taken_back_and_go_on(cluster):
     """A termination deletes the cluster's job; a killed front door leaves it running, and the next start ends it; then the run goes on."""
     project, folder, options = cluster
     words = ["--params", "params/smoke.yaml", "--profile", "kubernetes", "--until", "eda"]
-    run = project.folder / "artifacts" / "smoke"
-    run.mkdir(parents=True)
+    pause, waiting = project.folder / "pause", project.folder / "paused-eda"  # what the stand-in notebooks look at
 
     def paused() -> tuple[subprocess.Popen, psutil.Process]:
-        (run / "pause").touch()
-        (run / "paused-eda").unlink(missing_ok=True)
+        pause.touch()
+        waiting.unlink(missing_ok=True)
         door = project.start(*words, **options)
-        wait_for(run / "paused-eda")
-        return door, psutil.Process(int((run / "paused-eda").read_text()))
+        wait_for(waiting)
+        return door, psutil.Process(int(waiting.read_text()))
 
     door, kernel = paused()
     door.terminate()
@@ -184,10 +183,10 @@ def test_jobs_sent_away_are_taken_back_and_go_on(cluster):
     told = project.start(*words, **options)
     psutil.wait_procs([kernel], timeout=120)
     assert not kernel.is_running()
-    (run / "pause").unlink()
+    pause.unlink()
     out, error = told.communicate(timeout=600)
     assert told.returncode == 0, f"{out}\n{error}"
-    assert "by the profile 'kubernetes'" in out and (run / "data" / "split.csv").exists()
+    assert "by the profile 'kubernetes'" in out and (project.folder / "artifacts" / "smoke" / "data" / "split.csv").exists()
     manifest = yaml.safe_load((max((folder / "jobs").glob("*")) / "manifest.json").read_text())
     container = manifest["spec"]["template"]["spec"]["containers"][0]
     assert container["resources"]["requests"] == {"cpu": "2", "memory": "4000M"} and manifest["spec"]["activeDeadlineSeconds"] == 60 * 240
