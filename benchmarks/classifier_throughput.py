@@ -56,7 +56,7 @@ def _command_line() -> argparse.Namespace:
     parser.add_argument("--weights", help="'imagenet', 'none' or a file (default: the file's)")
     parser.add_argument("--memory-check", type=int, metavar="N", help="instead: train on N images on disk for some steps and tell the peak memory")
     parser.add_argument("--steps", type=int, default=40, help="training steps of the memory check (default: 40)")
-    parser.add_argument("--held-out", type=int, help="validation images of the memory check (default: 15 % of all)")
+    parser.add_argument("--held-out", type=int, help="validation images of the memory check (default: 15 %% of all)")
     return parser.parse_args()
 
 
