@@ -1,6 +1,6 @@
 """Keep what a finished run found, under ``reports/examples/<run>``: its page, tables, histories and provenance, and no image of it.
 
-Run: python benchmarks/keep.py RUN [RUN ...]
+Run: python benchmarks/keep.py RUN [RUN ...] [--comparison FIRST SECOND]
 
 A run on photographs is kept only if its page leaves them out (``report.real_images: omit``): what is kept is published, and git
 forgets nothing. Written there: report.html, provenance.json, evaluation/ (every table), gan.csv and
@@ -54,6 +54,18 @@ def keep(run: RunPaths, examples: Path = EXAMPLES) -> Path:
     return folder
 
 
+def keep_comparison(first: str, second: str, examples: Path = EXAMPLES) -> Path:
+    """Copy the page and table of ``run_all.py --compare first second``, which hold no image; raises UserError where they were not made."""
+    source = REPORTS / f"compare-{first}-{second}"
+    if not (source / "report.html").is_file():
+        raise UserError(f"There is no comparison in {source}: make it by python run_all.py --compare {first} {second}.")
+    folder = examples / source.name
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("report.html", "comparison.csv"):
+        shutil.copy(source / name, folder)
+    return folder
+
+
 def _trainings(run: RunPaths, params) -> Iterator[pd.DataFrame]:
     for arm in params.arms:
         for replicate in range(params.replicates):
@@ -69,15 +81,17 @@ def _jobs(run: RunPaths) -> pd.DataFrame:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="names of finished runs")
-    for name in parser.parse_args(arguments).runs:
-        try:
-            folder = keep(RunPaths(name))
-        except UserError as mistake:
-            print(f"keep.py: {mistake}", file=sys.stderr)
-            return 2
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        print(f"{folder}: {size / 1e6:.1f} MB")
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="names of finished runs")
+    parser.add_argument("--comparison", nargs=2, metavar=("FIRST", "SECOND"), help="keep the page of these two runs side by side as well")
+    options = parser.parse_args(arguments)
+    try:
+        folders = [keep(RunPaths(name)) for name in options.runs]
+        folders += [keep_comparison(*options.comparison)] if options.comparison else []
+    except UserError as mistake:
+        print(f"keep.py: {mistake}", file=sys.stderr)
+        return 2
+    for folder in folders:
+        print(f"{folder}: {sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / 1e6:.1f} MB")
     return 0
 
 

@@ -51,3 +51,15 @@ def test_a_page_with_photographs_is_refused(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="report.real_images=omit"):
         keep.keep(run, tmp_path / "examples")
     assert not (tmp_path / "examples").exists()
+
+
+def test_a_comparison_is_kept_once_it_was_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(keep, "REPORTS", tmp_path)
+    with pytest.raises(UserError, match="--compare one two"):
+        keep.keep_comparison("one", "two", tmp_path / "examples")
+    made = tmp_path / "compare-one-two"
+    made.mkdir()
+    for name in ("report.html", "comparison.csv", "differences.svg"):
+        (made / name).write_text(name)
+    folder = keep.keep_comparison("one", "two", tmp_path / "examples")
+    assert {path.name for path in folder.iterdir()} == {"report.html", "comparison.csv"}
