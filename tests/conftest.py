@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers share the cores: more threads than cores spin while they wait for one another
+
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("src", "notebooks", "params", "profiles", "Snakefile", "run_all.py", "pyproject.toml", "requirements.txt")
 

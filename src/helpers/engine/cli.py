@@ -358,7 +358,11 @@ def _outer_causes(run: RunPaths, errors: str) -> list[str]:
     free = min(shutil.disk_usage(folder).free for folder in (run.folder, run.report.parent) if folder.exists())
     if free < LITTLE_ROOM or "No space left" in errors:
         told.append(f"The disk of {shown(run.folder)} or of {shown(run.report.parent)} is full ({free / 1e6:.1f} MB are free): make room.")
-    told += [f"{shown(folder)} cannot be written to any more." for folder in (run.folder, run.report.parent.parent) if not os.access(folder, os.W_OK)]
+    told += [
+        f"{shown(folder)} cannot be written to any more."
+        for folder in (run.folder, run.report.parent.parent)
+        if folder.exists() and not os.access(folder, os.W_OK)
+    ]
     if re.search("MemoryError|bad_alloc|allocate memory|not enough memory|out of memory|failed to map segment", errors):
         told.append("Memory ran out: fewer jobs at once (--cores), a smaller batch or a smaller bank need less.")
     return told
