@@ -1,6 +1,6 @@
 """Does a run survive? Injects each fault for real, goes on by the same command, and prints one table; ends with ``survived N of N``.
 
-Run: make faults, or python benchmarks/faults.py [NAME ...] [--quick] [--list]
+Run: make faults, or python benchmarks/faults.py [NAME ...] [--quick]
 
 Runs of ``params/smoke.yaml`` in copies of the project, whole ones where the work itself matters, and ones with stand-in notebooks where
 the engine is meant. Linux; mounts and memory limits need root, and what is not allowed here is said and counted as not survived.
