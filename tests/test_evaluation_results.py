@@ -10,11 +10,11 @@ from sklearn import metrics as sk
 from statsmodels.stats.multitest import multipletests
 
 from helpers import paths
-from helpers.errors import DataError, MissingStageError, UserError
+from helpers.errors import DataError, MissingStageError
 from helpers.evaluation import metrics
 from helpers.evaluation.inference import roles
 from helpers.evaluation.metrics import classification_metrics
-from helpers.evaluation.results import compare_runs, evaluate, main
+from helpers.evaluation.results import compare_runs, evaluate
 from helpers.evaluation.study import load_predictions
 from helpers.params import validate
 from helpers.paths import RunPaths
@@ -229,7 +229,7 @@ def test_few_lesions_of_a_kind_leave_the_gap_without_an_interval(make_run):
     assert len(few) and few[["low", "high"]].isna().all(axis=None)
 
 
-def test_two_runs_stand_side_by_side(make_run, capsys):
+def test_two_runs_stand_side_by_side(make_run):
     first, second = make_run(images=900, name="by-image"), make_run(images=900, seed=5, gain=dict.fromkeys(ARMS, 1.5), name="by-lesion", replicates=4)
     one, two = evaluate(first, params(3)), evaluate(second, params(4))
     table = compare_runs(second, first).set_index(["arm", "class", "metric"])
@@ -243,12 +243,8 @@ def test_two_runs_stand_side_by_side(make_run, capsys):
     assert (row["first_replicates"], row["second_replicates"]) == (4, 3)
     assert row["first_mean"] == pytest.approx(two["metrics"].query("arm == 'filtered'")["accuracy"].mean())
     assert ("all", "mel", "recall") in table.index and not table.index.duplicated().any()
-    assert main(["by-lesion", "by-image"]) == 0
-    printed = capsys.readouterr().out
-    assert "first: by-lesion; second: by-image" in printed and f"{100 * row['difference']:.1f}" in printed and "nan" not in printed.split("metric")[0]
-    for wrong, error, part in ((["by-image"], UserError, "Usage"), (["by-image", "never"], MissingStageError, "evaluation")):
-        with pytest.raises(error, match=part):
-            main(wrong)
+    with pytest.raises(MissingStageError, match="evaluation"):
+        compare_runs(RunPaths("by-image"), RunPaths("never"))
 
 
 def test_single_runs_are_compared_without_an_interval(make_run):

@@ -1,12 +1,10 @@
 """From the predictions on disk to every table of ``evaluation/``, and two runs side by side."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from helpers.errors import UserError
 from helpers.evaluation import metrics, statistics
 from helpers.evaluation.inference import Inference, roles
 from helpers.evaluation.paper import audit, claims
@@ -231,26 +229,3 @@ def _side(run: RunPaths) -> pd.DataFrame:
     """arms.csv and arms_per_class.csv of a run in one table."""
     parts = [pd.read_csv(require(run.evaluation / f"{name}.csv", "evaluation")) for name in ("arms", "arms_per_class")]
     return pd.concat([parts[0].assign(**{"class": ""}), parts[1]], ignore_index=True)
-
-
-SIDE_BY_SIDE = ("accuracy", "balanced_accuracy", "target_recall", "target_precision", "target_roc_auc")
-
-
-def main(arguments: list[str]) -> int:
-    """Print two runs side by side in percent and points: some metrics of every arm that both have, and the recall of every class."""
-    if len(arguments) != 2:
-        raise UserError("Usage: python -m helpers.evaluation.results FIRST SECOND (two runs that were evaluated).")
-    table = compare_runs(RunPaths(arguments[0]), RunPaths(arguments[1]))
-    table = table[table["metric"].isin(SIDE_BY_SIDE) | (table["metric"].eq("recall") & table["class"].ne(""))]
-    shares = table.columns[table.columns.str.contains("mean|deviation|low|high|difference")]
-    shown = table.drop(columns=["method"]).assign(**(100 * table[shares]).round(1))
-    print(f"first: {arguments[0]}; second: {arguments[1]}; shares in percent, differences in points\n{shown.to_string(index=False)}")
-    return 0
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except UserError as mistake:
-        print(mistake, file=sys.stderr)
-        sys.exit(2)
