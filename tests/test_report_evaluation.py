@@ -3,6 +3,7 @@
 import math
 import re
 import xml.etree.ElementTree as ElementTree
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -336,6 +337,20 @@ class TestSentences:
 
 
 class TestAbstract:
+    def test_a_higher_recall_without_a_better_ranking_is_told(self):
+        def row(difference, half):
+            return {"difference": difference, "low": difference - half, "high": difference + half, "replicates": 3}
+
+        found = {("weighted", "target_recall"): row(0.2, 0.1), ("weighted", "target_roc_auc"): row(-0.04, 0.06)}
+        found |= {("all", "target_recall"): row(0.1, 0.05), ("all", "target_roc_auc"): row(0.03, 0.01)}
+        found |= {("random", "target_recall"): row(0.1, 0.2), ("random", "target_roc_auc"): row(0.0, 0.1)}
+        arms = ["baseline", "weighted", "all", "random"]
+        results = SimpleNamespace(params=fake_params(), arms=arms, target="melanoma", comparison=lambda arm, metric: found.get((arm, metric)))
+        (said,) = summary.shifted_thresholds(results)
+        assert "weighted: \N{MINUS SIGN}4.0 points, \N{MINUS SIGN}10.0 to +2.0" in said and "all:" not in said and "random" not in said
+        del found["weighted", "target_recall"]
+        assert summary.shifted_thresholds(results) == []
+
     def test_many_intervals_are_counted_where_a_verdict_stands_beside_each(self, tmp_path, monkeypatch):
         arms = {"baseline": {}, **{f"again{n}": {} for n in range(9)}}
         for some, said in (

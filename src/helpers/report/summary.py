@@ -359,6 +359,21 @@ def controls(results: Results) -> list[str]:
     return said
 
 
+def shifted_thresholds(results: Results) -> list[str]:
+    """One sentence on the arms whose recall of the target is higher while the area under the ROC curve, which knows no threshold, is not."""
+    reference, said = results.params.evaluation.reference, []
+    for arm in results.arms:
+        recall, area = (results.comparison(arm, metric) if arm != reference else None for metric in ("target_recall", "target_roc_auc"))
+        if direction(recall) == "higher" and direction(area) not in ("", "higher"):
+            said.append(f"{arm}: {points(area['difference'])} points, {interval(area['low'], area['high'])}")
+    if not said:
+        return []
+    where = "; ".join(said)
+    return [
+        f"More {results.target} images found are not yet a better classifier: its area under the ROC curve, which knows no threshold, is not shown to rise ({where})."
+    ]
+
+
 def _lone_arm(results: Results) -> str:
     arm = results.params.evaluation.reference
     found = [f"{name} of {percent(results.values(arm, metric).mean(), results.places(metric))}\u00a0%" for metric, name in _answered(results).items()]
