@@ -1,10 +1,11 @@
 """How cost grows with images, with trainings and with synthetic images: CPU seconds, peak memory and a fitted exponent.
 
-Run: python benchmarks/scaling.py [verify decode epoch evaluate trainings jobs generate assess] [--seconds 480] [--largest 100000]
+Run: python benchmarks/scaling.py [prepare epoch evaluate trainings jobs generate assess] [--full] [--seconds 100] [--turns 1] [--rows FILE]
 
-Every measurement has a process of its own, whose peak memory it is. What is timed is the processor's time on one thread, so that a
-busy machine changes it little. A series ends before the size that would take longer than --seconds. Photographs are 200 drawn ones under
-many names, predictions are random numbers, networks are fresh: their numbers mean nothing, the work is that of real ones.
+Every measurement has a process of its own, whose peak memory it is. What is timed is the processor's time, so that a busy machine changes
+it less than the clock's. A series ends before the size that would take longer than --seconds; what --rows holds is not measured again.
+Photographs are 200 drawn ones under many names, predictions are random numbers, networks are fresh: their numbers mean nothing, the work
+is that of real ones.
 """
 
 import argparse
@@ -37,6 +38,9 @@ SIDE = 64  # pixels of the classifier's and the networks' images
 REAL, HELD_OUT = 779, 334  # melanomas of the paper's split
 NARROW = 0.02  # factor on the channels of both networks: the images' handling shows, not the convolutions
 CLASSIFIER = {"backbone": "efficientnet_lite0", "image_size": SIDE, "frozen_stages": 6, "max_epochs": 1, "threads": 1}
+DRAWS = 20  # of the fidelity's tables, whose cost does not grow with the images: 200 by default, ten times their part of what is fixed here
+NOTICEABLE = 0.1  # share of the largest cost below which what grows is called noise
+NOISE = 0.3  # by which the same work was seen to differ between turns: costs this near to a straight line are called linear
 
 
 @contextmanager
@@ -99,24 +103,14 @@ def split_alone(run: RunPaths, images: int) -> pd.DataFrame:
 # --- what is measured: each takes a size and an empty folder, and returns a timed block ------------------------------------------
 
 
-def verify(images: int, folder: Path) -> SimpleNamespace:
-    """The stage eda's work: read, decode and hash every photograph, split, write the tables."""
-    from helpers.data.images import prepare_data
+def prepare(images: int, folder: Path) -> SimpleNamespace:
+    """The stage eda's work (read, decode and hash every photograph, split, write the tables), then the array that trainings read."""
+    from helpers.data.images import load_images, prepare_data
 
-    data = photographs(folder, images)
+    data, run = photographs(folder, images), RunPaths("scaling")
     with timed() as found:
-        prepare_data(RunPaths("scaling"), data)
-    return found
-
-
-def decode(images: int, folder: Path) -> SimpleNamespace:
-    """The array that trainings read: decoded, resized, written."""
-    from helpers.data.images import load_images
-
-    data = photographs(folder, images)
-    subprocess.run([sys.executable, __file__, "--measure", "verify", str(images), str(folder)], check=True, stdout=subprocess.DEVNULL)
-    with timed() as found:
-        load_images(RunPaths("scaling"), data, SIDE, "bilinear")
+        prepare_data(run, data)
+        load_images(run, data, SIDE, "bilinear")
     return found
 
 
@@ -136,21 +130,21 @@ def epoch(images: int, folder: Path) -> SimpleNamespace:
 
 
 def evaluate(images: int, folder: Path) -> SimpleNamespace:
-    """Every table of the evaluation: three arms, three replicates, 2,000 resamples."""
+    """Every table of the evaluation: ``images`` test and as many validation images, three arms, three replicates, 2,000 resamples."""
     return evaluate_study(images, arms=3, replicates=3)
 
 
 def trainings(count: int, folder: Path) -> SimpleNamespace:
-    """The same for 10,000 images and ``count`` trainings in three arms."""
-    return evaluate_study(10_000, arms=3, replicates=count // 3)
+    """The same for 1,500 test images and ``count`` trainings in three arms."""
+    return evaluate_study(1_500, arms=3, replicates=count // 3)
 
 
-def evaluate_study(images: int, arms: int, replicates: int) -> SimpleNamespace:
+def evaluate_study(test_images: int, arms: int, replicates: int) -> SimpleNamespace:
     """The evaluation of random predictions."""
     from helpers.evaluation.results import evaluate
 
     run, rng = RunPaths("scaling"), np.random.default_rng(1)
-    split = split_alone(run, images)
+    split = split_alone(run, round(test_images / 0.15))
     held_out = split[split["split"] != "train"]
     classes = sorted(split["dx"].unique())
     names = ["baseline", *(f"arm{number}" for number in range(1, arms))]
@@ -175,7 +169,7 @@ def jobs(count: int, folder: Path) -> SimpleNamespace:
 
     project = copy_project(folder / "project")
     fake_stages.install(project)
-    words = ["--params", "params/smoke.yaml", "--set", f"replicates={count // 3}", "--cores", "2"]
+    words = ["--params", "params/smoke.yaml", "--set", f"replicates={count // 3}", "--cores", "1"]
     project.run(*words, "--until", "gan", timeout=7200)
     with timed() as found:
         project.run(*words, timeout=7200)
@@ -205,8 +199,19 @@ def assess(images: int, folder: Path) -> SimpleNamespace:
     write_table(synthetic / "scores.csv", rank_scores(np.arange(images), rng.normal(size=images), 0.3))
     known, new = noise(folder / "real.npy", REAL), noise(folder / "new.npy", HELD_OUT)
     with timed() as found:
-        assess_images(synthetic, real, params.Synthesis(count=images), known, new, np.arange(HELD_OUT) % 3 == 0, "cpu")
+        assess_images(synthetic, real, params.Synthesis(count=images, fidelity_draws=DRAWS), known, new, np.arange(HELD_OUT) % 3 == 0, "cpu")
     return found
+
+
+def kernel(folder: Path) -> float:
+    """CPU seconds that an empty kernel takes from its start to its end."""
+    from jupyter_client.manager import start_new_kernel
+
+    with timed() as found:
+        manager, client = start_new_kernel(cwd=str(folder))
+        client.stop_channels()
+        manager.shutdown_kernel()
+    return found.cpu
 
 
 def noise(path: Path, images: int) -> np.ndarray:
@@ -223,15 +228,15 @@ def noise(path: Path, images: int) -> np.ndarray:
     return np.load(path, mmap_mode="r")
 
 
-PARTS: dict[str, tuple[Callable[[int, Path], SimpleNamespace], str, tuple[int, ...]]] = {
-    "verify": (verify, "photographs verified and split", (1_000, 3_000, 10_000, 30_000, 100_000)),
-    "decode": (decode, "photographs decoded to an array", (1_000, 3_000, 10_000, 30_000, 100_000)),
-    "epoch": (epoch, "images, one classifier epoch", (1_000, 3_000, 10_000, 30_000, 100_000)),
-    "evaluate": (evaluate, "images, evaluation of 9 trainings", (1_000, 3_000, 10_000, 30_000, 100_000)),
-    "trainings": (trainings, "trainings, evaluation on 10,000 images", (3, 6, 15, 30, 60)),
-    "jobs": (jobs, "trainings, engine alone", (3, 6, 15, 30, 60)),
-    "generate": (generate, "synthetic images generated and scored", (1_000, 3_000, 10_000, 30_000, 100_000)),
-    "assess": (assess, "synthetic images assessed", (1_000, 3_000, 10_000, 30_000, 100_000)),
+IMAGES, IMAGES_FULL = (1_000, 3_000, 10_000), (1_000, 3_000, 10_000, 30_000, 100_000)
+PARTS: dict[str, tuple[Callable[[int, Path], SimpleNamespace], str, tuple[int, ...], tuple[int, ...]]] = {
+    "prepare": (prepare, "photographs verified, split, decoded", IMAGES, IMAGES_FULL),
+    "epoch": (epoch, "images, one classifier epoch", IMAGES, IMAGES_FULL),
+    "evaluate": (evaluate, "test images, evaluation of 9 trainings", (1_000, 10_000, 100_000), IMAGES_FULL),
+    "trainings": (trainings, "trainings, evaluation on 1,500 test images", (3, 12, 60), (3, 6, 15, 30, 60)),
+    "jobs": (jobs, "trainings, engine alone", (3, 12, 30), (3, 6, 15, 30, 60)),
+    "generate": (generate, "synthetic images generated and scored", IMAGES, IMAGES_FULL),
+    "assess": (assess, "synthetic images assessed", IMAGES, IMAGES_FULL),
 }
 
 
@@ -248,55 +253,102 @@ def fit(sizes: np.ndarray, costs: np.ndarray) -> tuple[float, float, float]:
     return best[1:]
 
 
-def measure(part: str, size: int) -> dict[str, Any]:
-    """One measurement, in a process and a folder of its own."""
-    with tempfile.TemporaryDirectory(prefix="scaling-") as folder:
-        words = [sys.executable, __file__, "--measure", part, str(size), folder]
-        alone = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-        told = subprocess.run(words, stdout=subprocess.PIPE, text=True, env=os.environ | alone)
-    if told.returncode:
-        sys.exit(f"{part} failed for {size:,}.")
-    return {"part": part, "size": size, **json.loads(told.stdout.splitlines()[-1])}
+def measure(part: str, size: int, turns: int, kept: Path) -> dict[str, Any]:
+    """The one of ``turns`` measurements that took least, each in a process and a folder of its own; those in the file ``kept`` count."""
+    rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    rows = [row for row in rows if (row["part"], row["size"]) == (part, size)]
+    alone = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    for _ in range(turns - len(rows)):
+        with tempfile.TemporaryDirectory(prefix="scaling-") as folder:
+            words = [sys.executable, __file__, "--measure", part, str(size), folder]
+            told = subprocess.run(words, stdout=subprocess.PIPE, text=True, env=os.environ | alone)
+        if told.returncode:
+            sys.exit(f"{part} failed for {size:,}.")
+        rows.append({"part": part, "size": size, **json.loads(told.stdout.splitlines()[-1])})
+        with open(kept, "a") as file:
+            file.write(json.dumps(rows[-1]) + "\n")
+    return min(rows, key=lambda row: row["cpu"])
 
 
 def measure_here(part: str, size: int, folder: Path) -> None:
     """The measurement itself; prints its result as JSON."""
-    if hasattr(os, "sched_setaffinity") and part != "jobs":
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     warnings.simplefilter("ignore")
     paths.ARTIFACTS = folder / "artifacts"
     RunPaths("scaling").data.mkdir(parents=True, exist_ok=True)
     found = PARTS[part][0](size, folder)
-    print(json.dumps({"cpu": round(found.cpu, 2), "wall": round(found.wall, 1), "peak_mb": round(peak_mb(part))}))
+    extra = {"kernel": round(kernel(folder), 2)} if part == "jobs" else {}
+    print(json.dumps({"cpu": round(found.cpu, 2), "wall": round(found.wall, 1), "peak_mb": round(peak_mb(part)), **extra}))
 
 
-def series(part: str, seconds: float, largest: int) -> list[dict[str, Any]]:
+def series(part: str, sizes: tuple[int, ...], seconds: float, turns: int, kept: Path) -> list[dict[str, Any]]:
     """Measurements of growing size, for as long as the next one is expected to take no more than ``seconds``."""
     rows: list[dict[str, Any]] = []
-    for size in PARTS[part][2]:
-        if size > largest or (rows and rows[-1]["cpu"] * size / rows[-1]["size"] > seconds):
+    for size in sizes:
+        if expected(rows, size) > seconds:
+            print(f"{part}: {size:,} left out, for it would take about {expected(rows, size):,.0f} s.", file=sys.stderr, flush=True)
             break
-        rows.append(measure(part, size))
+        rows.append(measure(part, size, turns, kept))
         print(f"{part:<10} {size:>8,} {rows[-1]['cpu']:>9.1f} s CPU {rows[-1]['wall']:>8.1f} s {rows[-1]['peak_mb']:>7,.0f} MB", file=sys.stderr, flush=True)
     return rows
 
 
-def tell(part: str, rows: list[dict[str, Any]]) -> None:
-    """Lines of the Markdown table."""
+def expected(rows: list[dict[str, Any]], size: int) -> float:
+    """CPU seconds of ``size``: on the line through the last two rows, in proportion after one; 0 before any."""
+    if not rows:
+        return 0.0
+    last, before = rows[-1], rows[-2] if len(rows) > 1 else {"cpu": 0.0, "size": 0}
+    return last["cpu"] + (size - last["size"]) * (last["cpu"] - before["cpu"]) / (last["size"] - before["size"])
+
+
+def misfit(sizes: np.ndarray, costs: np.ndarray) -> float:
+    """The largest relative distance of the costs from their straight line fixed + factor * sizes."""
+    design = np.column_stack([np.ones(len(sizes)), sizes / sizes[-1]]) / costs[:, None]
+    solution, _ = nnls(design, np.ones(len(sizes)))
+    return float(np.abs(design @ solution - 1).max())
+
+
+def tell(part: str, rows: list[dict[str, Any]]) -> tuple[float, float] | None:
+    """Print lines of the Markdown table; the exponent (0 where next to nothing grows) and the misfit, None where there are too few sizes."""
     sizes, costs, memory = (np.array([row[name] for row in rows], float) for name in ("size", "cpu", "peak_mb"))
-    fixed, factor, exponent = fit(sizes, costs) if len(rows) > 2 else (np.nan,) * 3
-    growth = (memory[-1] - memory[0]) / (sizes[-1] - sizes[0]) * 1000
+    found, last = None, "too few sizes | |"
+    if len(rows) > 2:
+        fixed, factor, exponent = fit(sizes, costs)
+        grown = factor * sizes[-1] ** exponent
+        exponent = exponent if grown > NOTICEABLE * costs[-1] else 0.0
+        found = exponent, misfit(sizes, costs)
+        growth = (memory[-1] - memory[0]) / (sizes[-1] - sizes[0]) * 1000
+        grows = f"{growth:.3g}" if abs(growth) < 1000 else f"{growth:,.0f}"
+        last = f"{exponent:.2f} | {fixed:.1f} + {1000 * grown / sizes[-1]:.3g} a thousand | {grows}"
     for row in rows:
-        last = f" {exponent:.2f} | {fixed:.1f} + {1000 * factor * sizes[-1] ** (exponent - 1):.3g} a thousand | {growth:+.3g}" if row is rows[-1] else " | |"
-        print(f"{PARTS[part][1]} | {row['size']:,} | {row['cpu']:.1f} | {row['peak_mb']:,} |{last}", flush=True)
+        print(f"{PARTS[part][1]} | {row['size']:,} | {row['cpu']:.1f} | {row['peak_mb']:,} | {last if row is rows[-1] else '| |'}", flush=True)
+    return found
+
+
+def closing(found: dict[str, tuple[float, float] | None]) -> str:
+    """The last line: what grows faster than its size, beyond the noise."""
+    fitted = {part: pair for part, pair in found.items() if pair}
+    worse = [f"{part} ({exponent:.2f})" for part, (exponent, off) in fitted.items() if exponent > 1 and off > NOISE]
+    told = []
+    if worse:
+        told.append(f"Worse than linear: {', '.join(worse)}.")
+    elif fitted:
+        off = max([0.0, *(off for exponent, off in fitted.values() if exponent > 1)])
+        told.append(
+            f"Nothing is shown to grow worse than linearly: where an exponent is above 1, a straight line is at most {off:.0%} off (noise: {NOISE:.0%})."
+        )
+    if unknown := [part for part, pair in found.items() if not pair]:
+        told.append(f"Too few sizes to tell: {', '.join(unknown)}.")
+    return " ".join(told)
 
 
 def main() -> None:
-    """Print one Markdown table."""
+    """Print one Markdown table and what follows from it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: all)")
-    parser.add_argument("--seconds", type=float, default=480, help="CPU seconds that one measurement may be expected to take")
-    parser.add_argument("--largest", type=int, default=100_000, help="largest size")
+    parser.add_argument("--full", action="store_true", help="sizes to 100,000 images and 60 trainings everywhere: hours")
+    parser.add_argument("--seconds", type=float, default=None, help="CPU seconds that one measurement may be expected to take (100; 1,800 with --full)")
+    parser.add_argument("--turns", type=int, default=1, help="measurements of each size, of which the one that took least counts: more on a busy machine")
+    parser.add_argument("--rows", type=Path, help="file that keeps the measurements, so that they need not be made again")
     parser.add_argument("--measure", nargs=3, metavar=("PART", "SIZE", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -304,10 +356,15 @@ def main() -> None:
         return measure_here(part, int(size), Path(folder))
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(PARTS)}")
+    seconds = options.seconds or (1800 if options.full else 100)
+    with tempfile.TemporaryDirectory(prefix="scaling-") as folder:
+        kept = options.rows or Path(folder) / "rows.jsonl"
+        found = {part: series(part, PARTS[part][3 if options.full else 2], seconds, options.turns, kept) for part in options.parts or PARTS}
     print("what | size | CPU s | peak MB | exponent | CPU s: fixed and growing | MB a thousand\n--- | --: | --: | --: | --: | --- | --:")
-    for part in options.parts or PARTS:
-        if rows := series(part, options.seconds, options.largest):
-            tell(part, rows)
+    fits = {part: tell(part, rows) for part, rows in found.items()}
+    if rows := found.get("jobs"):
+        print(f"\nAn empty kernel's start and end took {np.mean([row['kernel'] for row in rows]):.2f} s CPU.")
+    print(f"\n{closing(fits)}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 Run: python benchmarks/slurm.py [--install] [--params params/smoke.yaml]
 
 Starts munged, slurmctld and two slurmd on 127.0.0.1, with everything they write in a temporary folder, and stops them at the end.
-Both nodes are this machine, each claims a GPU that is none, so that GPUs are counted as on a cluster; the work is done by the CPU.
+Both nodes are this machine and the work is done by the CPU. Each node claims a GPU that is none, but that jobs hold GPUs is not shown by it:
+the jobs of the one run so far were listed with none.
 """
 
 import argparse
@@ -331,7 +332,7 @@ def main() -> None:
             if local.wait(60 * options.minutes):
                 raise SystemExit((Path(folder) / "reference.log").read_text())
         with Cluster(Path(folder)) as cluster:
-            tell(f"{cluster.call('sinfo', '--version').strip()}, nodes {' and '.join(NODES)}, each with a GPU to be counted")
+            tell(f"{cluster.call('sinfo', '--version').strip()}, nodes {' and '.join(NODES)}, each claiming a GPU that is none")
             results = scenario(cluster, run, options.params, 60 * options.minutes)
     tables = compare(run, reference)
     print("\nfault | seen | survived\n--- | --- | ---")
