@@ -375,7 +375,8 @@ def test_make_lab_keeps_its_token_and_listens_on_loopback_only(tmp_path):
         port = free.getsockname()[1]
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER", "JPY"))}
     environment |= {"JUPYTER_CONFIG_DIR": str(tmp_path), "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"), "JUPYTER_DATA_DIR": str(tmp_path / "data")}
-    words = [*shlex.split(line.replace(".venv/bin", str(Path(sys.executable).parent))), "--no-browser", f"--port={port}", "--ServerApp.port_retries=0"]
+    words = [word.replace(".venv/bin", str(Path(sys.executable).parent)) for word in shlex.split(line)]  # split first: the folder may hold a space
+    words += ["--no-browser", f"--port={port}", "--ServerApp.port_retries=0"]
     words += ["--allow-root"] if os.geteuid() == 0 else []
     with open(tmp_path / "log", "w") as log:
         server = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=log, stderr=log)
