@@ -271,7 +271,7 @@ def forget(project: Project, stage: str, run: str = "smoke") -> None:
         "synthesis": ["synthetic"],
         "classifier": ["classifier/all", "classifier/filtered"],
         "evaluation": ["evaluation"],
-        "report": ["provenance.json"],
+        "report": ["provenance.json", project.folder / "reports" / run / "report.html"],
     }
     for place in places[stage]:
         path = folder / place
