@@ -188,6 +188,8 @@ def test_damaged_files_are_named_and_made_anew_alone(project):
     folder = project.folder / "artifacts/smoke"
     split, scores, array = folder / "data/split.csv", folder / "synthetic/seed-0/scores.csv", folder / "data/images-9-area.npy"
     before, changed = split.read_bytes(), split.stat()
+    split.write_bytes(before + b"half a row\n")  # which has no class
+    assert "split.csv is damaged or changed by hand" in project.run(*SMOKE, "--dry-run").stdout
     split.write_bytes(bytes([before[0] ^ 1]) + before[1:])  # one bit, and as far as the times tell nothing happened
     os.utime(split, ns=(changed.st_atime_ns, changed.st_mtime_ns))
     os.truncate(scores, 3)  # this one is new, and what reads it looks stale

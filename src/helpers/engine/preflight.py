@@ -11,6 +11,7 @@ from pathlib import Path
 from helpers.data.archives import shown
 from helpers.device import check_pair, pick_device
 from helpers.engine.runfile import RunFile, placed_by_hand, records
+from helpers.engine.seals import damaged
 from helpers.engine.snakemake import count_gpus
 from helpers.engine.stages import Job
 from helpers.errors import DataError, ParameterError
@@ -37,7 +38,8 @@ def _classes(runfile: RunFile) -> list[str]:
     from helpers.data.ham10000 import CLASSES
 
     run, data = runfile.run, runfile.params.data
-    if run.split.exists() and records(run).get("eda", {}).get("key") == runfile.key(Job("eda")):
+    verified = records(run).get("eda", {}).get("key") == runfile.key(Job("eda")) and not damaged(run, runfile.params, [Job("eda")])
+    if run.split.exists() and verified:
         with open(run.split, encoding="utf-8", newline="") as file:
             return sorted({row["dx"] for row in csv.DictReader(file)})
     if data.source != "phantom" and (data.root is not None or placed_by_hand() is not None):
