@@ -351,6 +351,22 @@ class TestAbstract:
         del found["weighted", "target_recall"]
         assert summary.shifted_thresholds(results) == []
 
+    def test_recall_at_one_rate_of_false_alarms_is_told_where_it_has_an_interval(self):
+        row = {"difference": -0.004, "low": -0.039, "high": 0.031, "replicates": 3}
+        found = {(arm, "target_operating_recall"): row | {"difference": -0.004 * n} for n, arm in enumerate(("filtered", "all"), 1)}
+        results = SimpleNamespace(
+            params=fake_params(gan={"seeds": [0, 1]}), target="melanoma", places=lambda metric: 1, comparison=lambda arm, metric: found.get((arm, metric))
+        )
+        (said,) = summary.equal_alarms(results)
+        assert "95\u00a0% of the other validation images below it, melanoma recall changes by \N{MINUS SIGN}0.4 points with filtered" in said
+        assert "(\N{MINUS SIGN}3.9 to +3.1) and \N{MINUS SIGN}0.8 points with all" in said and "one GAN" not in said
+        results.params = fake_params(gan={"seeds": [0]})
+        assert "for this one GAN melanoma recall" in summary.equal_alarms(results)[0]
+        found["all", "target_operating_recall"]["low"] = math.nan
+        assert "with all" not in summary.equal_alarms(results)[0]
+        found.clear()
+        assert summary.equal_alarms(results) == []
+
     def test_many_intervals_are_counted_where_a_verdict_stands_beside_each(self, tmp_path, monkeypatch):
         arms = {"baseline": {}, **{f"again{n}": {} for n in range(9)}}
         for some, said in (

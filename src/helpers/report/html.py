@@ -166,7 +166,7 @@ class Page:
             "drawn": results.drawn,
             "facts": summary.facts(results),
             "abstract": summary.abstract(results),
-            "controls": [*summary.controls(results), *summary.shifted_thresholds(results)],
+            "controls": [*summary.controls(results), *summary.equal_alarms(results), *summary.shifted_thresholds(results)],
             "leak": summary.leak(results),
             "headline": self.table(summary.headline(results), caption, "headline", repeats="Metric"),
         }

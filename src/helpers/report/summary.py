@@ -374,6 +374,21 @@ def shifted_thresholds(results: Results) -> list[str]:
     ]
 
 
+def equal_alarms(results: Results) -> list[str]:
+    """One sentence on the first two arms with synthetic images at one specificity, where no shifted threshold can pass for a gain or a loss."""
+    arms = [arm for arm, spec in results.params.arms.items() if spec.synthetic and not spec.withhold and arm != results.params.evaluation.reference][:2]
+    rows = {arm: row for arm in arms if (row := results.comparison(arm, "target_operating_recall")) and interval(row.get("low"), row.get("high"))}
+    if not rows:
+        return []
+    places = results.places("target_recall")
+    said = [f"{points(row['difference'], places)} points with {arm} ({interval(row['low'], row['high'], places)})" for arm, row in rows.items()]
+    scope = "for this one GAN " if len(results.params.gan.seeds) == 1 and any(results.params.arms[arm].uses_gan for arm in rows) else ""
+    return [
+        f"At one rate of false alarms, each training's threshold leaving {100 * results.params.evaluation.operating_specificity:g}\u00a0% of the other "
+        f"validation images below it, {scope}{results.target} recall changes by {listed(said)}."
+    ]
+
+
 def _lone_arm(results: Results) -> str:
     arm = results.params.evaluation.reference
     found = [f"{name} of {percent(results.values(arm, metric).mean(), results.places(metric))}\u00a0%" for metric, name in _answered(results).items()]
