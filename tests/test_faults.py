@@ -13,7 +13,7 @@ from helpers.engine.cards import one_card, visible_cards
 from helpers.engine.runfile import RunFile, current_codes, damaged_preparation, load_runfile
 from helpers.engine.stages import STAGES, jobs, outputs, upstream
 from helpers.errors import UserError
-from helpers.files import file_digest, remove_leftovers, write_array, write_json, write_text
+from helpers.files import atomic_path, file_digest, remove_leftovers, write_json, write_text
 from helpers.params import load_params
 from helpers.paths import RunPaths
 
@@ -115,7 +115,9 @@ def test_what_comes_out_as_it_was_gets_its_time_back(run):
 
 def test_shared_arrays_are_read_whole_before_work(run):
     for name in ("data/images-32-area", "data/features-x-1", "classifier/bank/train-1", "synthetic/seed-0/features-x-2"):
-        path = write_array(run.folder / f"{name}.npy", np.arange(1000))
+        path = run.folder / f"{name}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, np.arange(1000))
         write_json(path.with_suffix(".json"), {"sha256": file_digest(path, 64)})
     assert seals.remove_damaged_caches(run) == []
     flip(run.data / "images-32-area.npy")
@@ -133,6 +135,20 @@ def test_times_from_the_future_are_set_to_now(run):
     seals.settle_times([run.split, run.manifest, run.report, run.folder / "absent"])
     assert run.split.stat().st_mtime_ns == past
     assert run.manifest.stat().st_mtime_ns == run.report.stat().st_mtime_ns <= time.time_ns()
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_weights_are_readable_by_whom_every_other_file_is(tmp_path, umask):
+    from safetensors.numpy import save_file
+
+    before = os.umask(umask)
+    try:
+        with atomic_path(tmp_path / "w.safetensors") as temporary:
+            save_file({"a": np.zeros(3)}, temporary)
+        write_text(tmp_path / "a.txt", "a")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o666 & ~umask}
 
 
 def test_what_killed_writers_left_is_told_by_its_name(tmp_path):

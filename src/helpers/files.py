@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ LEFTOVER = re.compile(r"\..+\.\d+\.tmp(\.\w+)?")  # what atomic_path calls a fil
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success it is flushed and renamed to ``path``.
+    """Yield a temporary path beside ``path``, an empty file; on success it is flushed and renamed to ``path``, with the mode that the umask gives.
 
     On an exception the temporary file is removed and ``path`` is left as it was.
     """
@@ -27,8 +28,11 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     # the ending is kept, for writers such as numpy.save and PIL choose by it
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
+        temporary.touch()
+        mode = stat.S_IMODE(temporary.stat().st_mode)
         yield temporary
         with open(temporary, "rb") as written:
+            os.fchmod(written.fileno(), mode)  # safetensors puts a file of its own there, which only its owner can read
             os.fsync(written.fileno())
         os.replace(temporary, path)
     finally:
@@ -70,13 +74,6 @@ def write_table(path: Path | str, table: "pandas.DataFrame", **options: Any) -> 
     """Write a DataFrame as CSV (no index, floats to the last bit) to ``path`` atomically."""
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n", **options)
-    return Path(path)
-
-
-def write_array(path: Path | str, array: np.ndarray) -> Path:
-    """Write one array as ``.npy`` to ``path`` atomically."""
-    with atomic_path(path) as temporary:
-        np.save(temporary, array, allow_pickle=False)
     return Path(path)
 
 
