@@ -737,7 +737,7 @@ PAIRS = [
 
 @pytest.mark.parametrize("installed, sentence", PAIRS, ids=["another torch", "no torchvision", "no torch"])
 def test_torch_and_torchvision_that_do_not_match(place, capsys, monkeypatch, installed, sentence):
-    monkeypatch.setattr(device, "_version", installed.get)
+    monkeypatch.setattr(device, "installed_version", installed.get)
     monkeypatch.setattr(device.importlib.metadata, "requires", lambda name: ["numpy", "torch==2.15.0"])
     assert mistake(capsys, "--set", "gan.steps=5") == sentence
 

@@ -1,6 +1,7 @@
 """Where the arithmetic runs, and in which precision."""
 
 import importlib.metadata
+import platform
 import re
 from pathlib import Path
 from types import ModuleType
@@ -35,17 +36,20 @@ def describe_device(device: str) -> str:
         import torch
 
         return torch.cuda.get_device_name(torch.device(device))
-    return f"CPU ({_cpu_name()})"
+    return f"CPU ({cpu_name()})"
 
 
-def _cpu_name() -> str:
-    import platform
-
-    try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        found = None
+def cpu_name() -> str:
+    """The processor's name, as the system gives it."""
+    found = re.search(r"^model name\s*:\s*(.+)$", _cpuinfo(), re.MULTILINE)
     return found[1].strip() if found else platform.processor() or platform.machine() or "unknown"
+
+
+def _cpuinfo() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text()
+    except OSError:  # not Linux
+        return ""
 
 
 def resolve_precision(precision: str, device: str) -> Any:
@@ -60,16 +64,11 @@ def resolve_precision(precision: str, device: str) -> Any:
         return None
     if precision == "bfloat16":
         return torch.bfloat16
-    native = torch.cuda.get_device_capability(torch.device(device)) >= (8, 0) if device.startswith("cuda") else _cpu_has_bfloat16()
+    if device.startswith("cuda"):
+        native = torch.cuda.get_device_capability(torch.device(device)) >= (8, 0)
+    else:
+        native = re.search(r"\b(avx512_bf16|amx_bf16)\b", _cpuinfo()) is not None
     return torch.bfloat16 if native else None
-
-
-def _cpu_has_bfloat16() -> bool:
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    return re.search(r"\b(avx512_bf16|amx_bf16)\b", flags) is not None
 
 
 def import_torchvision() -> ModuleType:
@@ -86,16 +85,16 @@ def import_torchvision() -> ModuleType:
 
 def check_pair() -> None:
     """Raise UserError where the installed torch is not the one that torchvision says it was built for; neither is imported."""
-    installed, wanted = _version("torch"), _wanted_torch()
+    installed, wanted = installed_version("torch"), _wanted_torch()
     if installed is None:
         raise UserError("torch is not installed: 'make report' installs everything; or: pip install -r requirements.txt.")
-    if _version("torchvision") is None or (wanted and _plain(installed) != _plain(wanted)):
+    if installed_version("torchvision") is None or (wanted and _plain(installed) != _plain(wanted)):
         raise UserError(mismatch_sentence())
 
 
 def mismatch_sentence(error: BaseException | None = None) -> str:
     """What to install when torchvision does not import (with ``error``), or would not."""
-    installed = {name: _version(name) for name in ("torch", "torchvision")}
+    installed = {name: installed_version(name) for name in ("torch", "torchvision")}
     if installed["torchvision"] is None:
         return f"torchvision is not installed: install the one that goes with torch {installed['torch']} (pip install 'torch=={_plain(installed['torch'])}' torchvision)."
     wanted = _wanted_torch()
@@ -121,7 +120,8 @@ def _wanted_torch() -> str | None:
     return next((m[1] for line in needed if (m := re.match(r"torch\s*\(?==\s*([\w.+]+)", line))), None)
 
 
-def _version(name: str) -> str | None:
+def installed_version(name: str) -> str | None:
+    """Version of an installed package; None where it is not installed. Nothing is imported."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

@@ -11,11 +11,11 @@ import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from helpers.data import archives
+from helpers.device import cpu_name, installed_version
 from helpers.engine.cards import STAGES_ON_CARDS, one_card, visible_cards
 from helpers.engine.process import JOBS_LOCK_VARIABLE, join_run
 from helpers.engine.runfile import load_runfile
@@ -119,25 +119,10 @@ def _record(job: Job, params: Params, runfile: dict[str, Any], started: datetime
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "threads": threads,
         "peak_memory_mb": round(usage / 1024 if sys.platform == "linux" else usage / 2**20),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in RECORDED_PACKAGES}},
-        "host_cpu": _cpu_name(),
+        "versions": {"python": platform.python_version(), **{name: installed_version(name) for name in RECORDED_PACKAGES}},
+        "host_cpu": cpu_name(),
         "system": platform.platform(terse=True),
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":
