@@ -9,7 +9,7 @@ import torch
 from test_gan_training import IMAGES, SMALL
 
 from helpers.checkpoints import list_checkpoints
-from helpers.errors import TrainingError
+from helpers.errors import DataError, TrainingError
 from helpers.gan import health
 from helpers.gan.health import CHECK_EVERY, Vitals, mean_distance, real_distance, require_health
 from helpers.gan.training import Trainer, train_gan
@@ -99,6 +99,12 @@ def test_the_sentence_names_the_last_good_checkpoint_and_nothing_sick_is_saved(t
     assert str(path) in sentence and step in (29, 30)
     state = torch.load(path, weights_only=True)["state"]
     assert all(torch.isfinite(value).all() for value in state["critic"].values())
+
+
+def test_copies_of_one_picture_are_refused_before_the_first_step(tmp_path):
+    with pytest.raises(DataError, match=r"copies of one picture \(256 of 300 were compared\).*data\.target_class"):
+        train_gan(np.repeat(IMAGES[:1], 300, 0), LONG, tmp_path, "cpu")
+    assert not list(tmp_path.iterdir())
 
 
 def test_distances_are_what_they_say():

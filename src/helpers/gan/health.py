@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pdist
 
-from helpers.errors import TrainingError
+from helpers.errors import DataError, TrainingError
 from helpers.gan.batches import to_float
 
 CHECK_EVERY = 50  # steps between two looks; a look makes a GPU wait
@@ -73,6 +73,12 @@ def mean_distance(images: Tensor) -> Tensor:
 
 
 def real_distance(images: np.ndarray) -> float:
-    """``mean_distance`` of at most REAL_IMAGES real images, uint8 (N, R, R, 3), spread evenly over the set."""
+    """``mean_distance`` of at most REAL_IMAGES real images, uint8 (N, R, R, 3), spread evenly over the set. Raises DataError where all of them are the same."""
     chosen: Sequence[int] = np.linspace(0, len(images) - 1, min(len(images), REAL_IMAGES)).astype(int)
-    return float(mean_distance(to_float(torch.from_numpy(images[chosen]))))
+    distance = float(mean_distance(to_float(torch.from_numpy(images[chosen]))))
+    if distance == 0:
+        raise DataError(
+            f"The GAN's training images are copies of one picture ({len(chosen):,} of {len(images):,} were compared), and there is nothing to learn from them: "
+            "look whether one file stands under many names in data.root, or name another data.target_class."
+        )
+    return distance
