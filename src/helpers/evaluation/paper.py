@@ -554,7 +554,7 @@ def _audit_critic(findings: _Findings, tables: Mapping[str, pd.DataFrame], found
         "spectral normalisation and a gradient penalty",
         "bounded twice",
         False,
-        "both bound the slope: under spectral normalisation of every layer it cannot be larger than 1, and the penalty asks for 1",
+        "both bound the slope: spectral normalisation limits what each layer that has it can add, and the penalty asks for a slope of 1",
     )
     findings.add(
         "Resizing for the generative network keeps skin texture",
