@@ -138,11 +138,11 @@ COMMANDS = [
     # files that parameters name
     (
         ["--set", "classifier.weights=nowhere.pth"],
-        "classifier.weights is 'nowhere.pth', and there is no such file; give 'imagenet', 'none', or a .safetensors or .pth file.",
+        "classifier.weights is 'nowhere.pth', and there is no file {root}/nowhere.pth; give 'imagenet', 'none', or a .safetensors or .pth file.",
     ),
     (
         ["--set", "synthesis.feature_weights=nowhere.pth"],
-        "synthesis.feature_weights is 'nowhere.pth', and there is no such file; leave it out, or give a .safetensors or .pth file.",
+        "synthesis.feature_weights is 'nowhere.pth', and there is no file {root}/nowhere.pth; leave it out, or give a .safetensors or .pth file.",
     ),
     (
         ["--set", "gan.initial_weights=nowhere"],

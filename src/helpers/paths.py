@@ -94,9 +94,18 @@ class RunPaths:
         return REPORTS / self.run / "tables"
 
 
+def from_project(path: Path | str) -> Path:
+    """Where a path that a parameter gives leads: absolute, from a home by ``~``, or from the project's folder, for a job works elsewhere than its reader."""
+    return ROOT / Path(path).expanduser()
+
+
+def as_typed(path: Path) -> str:
+    """A path as the user would type it: relative to the project where it lies inside."""
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
 def require(path: Path, stage: str) -> Path:
     """Return ``path``, or raise MissingStageError that names the stage which writes it."""
     if not path.exists():
-        shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-        raise MissingStageError(f"{shown} does not exist yet: run the stage '{stage}' first (python run_all.py --until {stage}, or its notebook).")
+        raise MissingStageError(f"{as_typed(path)} does not exist yet: run the stage '{stage}' first (python run_all.py --until {stage}, or its notebook).")
     return path

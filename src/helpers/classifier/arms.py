@@ -17,7 +17,7 @@ from helpers.data.selection import select_images, wanted_count
 from helpers.errors import DataError, ParameterError
 from helpers.files import array_digest, digest
 from helpers.params import Arm, Params, SyntheticImages
-from helpers.paths import ROOT, require
+from helpers.paths import from_project, require
 
 IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
@@ -153,7 +153,7 @@ def resize_images(images: np.ndarray | Sequence[np.ndarray], size: int) -> np.nd
 
 def folder_files(wanted: SyntheticImages) -> list[Path]:
     """The images in the arm's folder and its subfolders, in order of path. Raises ParameterError or DataError where they cannot serve the arm."""
-    folder = ROOT / Path(wanted.folder).expanduser()
+    folder = from_project(wanted.folder)
     if not folder.is_dir():
         raise ParameterError(f"The arm's folder of images, {folder}, does not exist; give a path from the project's folder or an absolute one.")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS and path.is_file())

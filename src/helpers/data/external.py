@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import paths
 from helpers.data import ham10000
 from helpers.data.archives import FileTree, Found, shown
 from helpers.data.ham10000 import IMAGE_ENDINGS, TABLE_ENDINGS, Dataset
@@ -21,7 +20,7 @@ from helpers.engine.code import source_digest
 from helpers.errors import DataError
 from helpers.files import atomic_path, digest, write_table
 from helpers.params import Data
-from helpers.paths import RunPaths
+from helpers.paths import RunPaths, from_project
 
 HIDDEN = re.compile(r"^\.|^__MACOSX$|^lost\+found$|segmentation", re.IGNORECASE)
 TRUTH = re.compile(r"test.*ground.?truth", re.IGNORECASE)
@@ -35,8 +34,7 @@ def open_external(root: Path | str, classes: Sequence[str] = ham10000.CLASSES) -
     the only table of that form. Images without a row are passed over, for the folder may hold all of HAM10000. No image is
     decoded here. Raises DataError, a sentence: no or more than one ground truth, unknown ``classes``, rows without an image.
     """
-    folder = Path(root).expanduser()
-    folder = folder if folder.is_absolute() or folder.exists() else paths.ROOT / folder
+    folder = from_project(root)
     if not folder.exists():
         raise DataError(f"The folder {folder} of the external test set does not exist: check data.external_root.")
     tree = FileTree(folder, HIDDEN)

@@ -106,10 +106,9 @@ def class_names(source: str) -> dict[str, str]:
 
 
 def _real_root(root: str | None) -> Path:
-    """The user's folder, relative to where they are or to the project; else the project's download, made where there is none."""
+    """The user's folder; else the project's download, made where there is none."""
     if root is not None:
-        path = Path(root).expanduser()
-        return path if path.is_absolute() or path.exists() else paths.ROOT / path
+        return paths.from_project(root)
     return official_folder() or download.fetch(paths.DOWNLOADS / "ham10000")
 
 

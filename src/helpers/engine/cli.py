@@ -15,7 +15,7 @@ from typing import Any
 from helpers.engine import preflight
 from helpers.engine.process import run_lock
 from helpers.engine.profiles import load_profile
-from helpers.engine.runfile import RunFile, current_codes, damaged_preparation, data_fingerprint, records, shown
+from helpers.engine.runfile import RunFile, current_codes, damaged_preparation, data_fingerprint, records
 from helpers.engine.seals import Repair, damaged, remove_damaged_caches, require_whole_inputs, settle_times, take_back_times
 from helpers.engine.snakemake import Planned, command, execute, last_words, plan, targets
 from helpers.engine.stages import STAGES, jobs, judge, outputs
@@ -23,7 +23,7 @@ from helpers.engine.view import View, duration
 from helpers.errors import UserError, printable
 from helpers.files import atomic_path, remove_leftovers
 from helpers.params import Params, load_params, read_mapping, validate
-from helpers.paths import PARAMS, ROOT, RunPaths
+from helpers.paths import PARAMS, ROOT, RunPaths, as_typed
 
 LITTLE_ROOM = 5e6  # bytes below which a disk counts as full
 DESCRIPTION = """\
@@ -136,7 +136,7 @@ def _list() -> int:
 def _compare(first: str, second: str) -> int:
     from helpers.report.compare import render_comparison
 
-    print(f"Comparison: {shown(render_comparison(first, second))}")
+    print(f"Comparison: {as_typed(render_comparison(first, second))}")
     return 0
 
 
@@ -240,12 +240,12 @@ def _require_inputs(runfile: RunFile, only: str) -> None:
     for job in jobs(runfile.params):
         missing = [path for path in outputs(job, runfile.run, runfile.params) if not path.exists()] if job.stage in before or job == early else []
         if missing:
-            raise UserError(f"--only {only} reads {shown(missing[0])}, which does not exist yet: run the stage '{job.stage}' first (--until {job.stage}).")
+            raise UserError(f"--only {only} reads {as_typed(missing[0])}, which does not exist yet: run the stage '{job.stage}' first (--until {job.stage}).")
     require_whole_inputs(runfile.run, runfile.params, [job for job in jobs(runfile.params) if job.stage == only])
 
 
 def _show_plan(run: RunPaths, planned: list[Planned]) -> int:
-    print(f"Plan of the run '{run.run}' ({shown(run.folder)}); nothing is run.")
+    print(f"Plan of the run '{run.run}' ({as_typed(run.folder)}); nothing is run.")
     for item in planned:
         print(printable(f"  {'stale' if item.stale else 'fresh'}  {item.job.title:<36} {item.reason}".rstrip()))
     stale = sum(item.stale for item in planned)
@@ -259,7 +259,7 @@ def _run(runfile: RunFile, base: list[str], wanted: list[str], planned: list[Pla
     if stale:
         _clear_the_way(run, planned, broken)
         where = f"by the profile '{options.profile.name}'" if options.profile.elsewhere else f"on {options.cores or os.cpu_count()} cores"
-        print(f"Run '{run.run}': {len(stale)} of {len(planned)} jobs to do, {where}. Logs: {shown(run.logs)}", flush=True)
+        print(f"Run '{run.run}': {len(stale)} of {len(planned)} jobs to do, {where}. Logs: {as_typed(run.logs)}", flush=True)
         _forget_checkpoints(run, planned, options.force)
         with View(run, [item.job.name for item in stale]) as view:
             again = command(runfile, options.cores, [], options.profile, options.only)
@@ -294,13 +294,13 @@ def _clear_the_way(run: RunPaths, planned: list[Planned], broken: dict[str, list
                 probe.write_bytes(bytes(4096))
             (folder / ".writable").unlink()
         except OSError as error:
-            raise UserError(f"{shown(folder)} cannot be written to ({error.strerror}): mend that, and the same command goes on from here.") from None
+            raise UserError(f"{as_typed(folder)} cannot be written to ({error.strerror}): mend that, and the same command goes on from here.") from None
         remove_leftovers(folder)
     for item in planned:
         if item.job.name in broken:
             print(f"{item.reason}: {item.job.title} is made anew.")
     for path in remove_damaged_caches(run):
-        print(f"{shown(path)} is damaged: it is made anew when it is needed.")
+        print(f"{as_typed(path)} is damaged: it is made anew when it is needed.")
 
 
 def _mend(runfile: RunFile, broken: dict[str, list[Path]], options: argparse.Namespace, view: View) -> int:
@@ -335,9 +335,9 @@ def _tell_failures(run: RunPaths, failures: list[dict[str, Any]], unfinished: li
     for failure in failures:
         where = f", cell {failure['cell']}" if failure.get("cell") else ""
         print(f"\n{failure['title']} failed ({failure.get('notebook') or 'no notebook'}{where}):\n  {printable(failure['error'])}", file=sys.stderr)
-        print(f"  log:      {shown(Path(failure['log']))}", file=sys.stderr)
+        print(f"  log:      {as_typed(Path(failure['log']))}", file=sys.stderr)
         if failure.get("half"):
-            print(f"  notebook: {shown(Path(failure['half']))} (half executed)", file=sys.stderr)
+            print(f"  notebook: {as_typed(Path(failure['half']))} (half executed)", file=sys.stderr)
     causes = _outer_causes(run, " ".join(failure["error"] for failure in failures))
     if not failures:
         names = ", ".join(item.job.title for item in unfinished[:3])
@@ -345,7 +345,7 @@ def _tell_failures(run: RunPaths, failures: list[dict[str, Any]], unfinished: li
         if not causes:
             print("  " + "\n  ".join(map(printable, last_words(run))), file=sys.stderr)
             causes = ["Where nobody ended it, the system did, mostly for want of memory: fewer jobs at once (--cores) need less."]
-        print(f"  log:      {shown(run.logs / 'engine.log')}", file=sys.stderr)
+        print(f"  log:      {as_typed(run.logs / 'engine.log')}", file=sys.stderr)
     for sentence in causes:
         print(f"\n{sentence}", file=sys.stderr)
     print("\nFinished jobs stay finished; once the cause is mended, the same command goes on from here.", file=sys.stderr)
@@ -357,9 +357,9 @@ def _outer_causes(run: RunPaths, errors: str) -> list[str]:
     told = []
     free = min(shutil.disk_usage(folder).free for folder in (run.folder, run.report.parent) if folder.exists())
     if free < LITTLE_ROOM or "No space left" in errors:
-        told.append(f"The disk of {shown(run.folder)} or of {shown(run.report.parent)} is full ({free / 1e6:.1f} MB are free): make room.")
+        told.append(f"The disk of {as_typed(run.folder)} or of {as_typed(run.report.parent)} is full ({free / 1e6:.1f} MB are free): make room.")
     told += [
-        f"{shown(folder)} cannot be written to any more."
+        f"{as_typed(folder)} cannot be written to any more."
         for folder in (run.folder, run.report.parent.parent)
         if folder.exists() and not os.access(folder, os.W_OK)
     ]
@@ -380,7 +380,7 @@ def _say_result(runfile: RunFile) -> None:
         means = [_mean([float(row[column]) for row in rows if row["arm"] == arm]) for column in columns.values()]
         print(f"{arm:<{width}}" + "".join(f"{100 * mean:>16.1f}%" for mean in means))
     told = {"phantom": "drawn lesions, a demonstration", "ham10000": "HAM10000", "folder": "your own images"}[params.data.source]
-    print(f"({told}; mean of {params.replicates} {'replicate' if params.replicates == 1 else 'replicates'})\n\nReport: {shown(run.report)}")
+    print(f"({told}; mean of {params.replicates} {'replicate' if params.replicates == 1 else 'replicates'})\n\nReport: {as_typed(run.report)}")
 
 
 def _mean(values: list[float]) -> float:

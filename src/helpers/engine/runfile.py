@@ -14,7 +14,7 @@ from helpers.engine.stages import STAGES, Job, code_digest, jobs, relevant_param
 from helpers.errors import DataError, UserError
 from helpers.files import digest, file_digest, json_text, write_if_changed, write_json
 from helpers.params import Params, flatten, validate
-from helpers.paths import ROOT, RunPaths
+from helpers.paths import RunPaths, as_typed, from_project
 
 TABLE_ENDINGS = {".csv", ".tsv", ".tab", ".txt", ""}
 
@@ -98,8 +98,7 @@ def named_files(job: Job, params: Params) -> dict[str, str]:
     if arm:
         named["classifier.weights"] = params.classifier.weights if params.classifier.weights not in ("imagenet", "none") else None
         named["synthetic.folder"] = arm.synthetic.folder if arm.synthetic else None
-    found = {key: Path(value).expanduser() for key, value in named.items() if value}
-    return {key: _fingerprint(path if path.exists() else ROOT / path) for key, path in found.items()}
+    return {key: _fingerprint(from_project(value)) for key, value in named.items() if value}
 
 
 @cache
@@ -175,7 +174,7 @@ def _read_accepted(file: Path) -> dict[str, dict[str, str]]:
         accepted = json.loads(file.read_text(encoding="utf-8"))
         return {stage: {"code": entry["code"], "made_by": entry["made_by"]} for stage, entry in accepted.items() if stage in STAGES}
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise UserError(f"{shown(file)} is damaged: remove it, and repeat --accept-code for the stages that are to be kept.") from None
+        raise UserError(f"{as_typed(file)} is damaged: remove it, and repeat --accept-code for the stages that are to be kept.") from None
 
 
 def changed_parameters(job: Job, params: Params, record: dict[str, Any] | None) -> list[str]:
@@ -184,8 +183,3 @@ def changed_parameters(job: Job, params: Params, record: dict[str, Any] | None) 
         return []
     then, now = flatten(record["parameters"]), flatten(json.loads(json.dumps(relevant_parameters(job, params), default=str)))
     return [f"{key} {then.get(key)} -> {now.get(key)}" for key in dict.fromkeys((*now, *then)) if then.get(key) != now.get(key)]
-
-
-def shown(path: Path) -> str:
-    """A path as the user would type it: relative to the project where it lies inside."""
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

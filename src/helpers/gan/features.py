@@ -19,7 +19,8 @@ from helpers.device import import_torchvision
 from helpers.engine.code import source_digest
 from helpers.errors import ParameterError, UserError
 from helpers.files import array_digest, atomic_path, digest, file_digest, open_whole_array, row_blocks, write_json
-from helpers.pretrained import LITE0_ORIGIN, fill_weights, lite0, lite0_imagenet, read_weights, weights_file
+from helpers.paths import from_project
+from helpers.pretrained import LITE0_ORIGIN, fill_weights, lite0, lite0_imagenet, read_weights
 from helpers.progress import Progress
 
 LITE0_SIDE = 128  # pixels; the paper's images are taken as they are, smaller ones are enlarged
@@ -138,7 +139,7 @@ def _inception_weights(path: str | None) -> tuple[dict[str, Tensor], str]:
 
 
 def _weights_key(synthesis: params.Synthesis) -> list[str]:
-    given = weights_file(synthesis.feature_weights) if synthesis.feature_weights else None
+    given = from_project(synthesis.feature_weights) if synthesis.feature_weights else None
     return [synthesis.features, file_digest(given) if given is not None and given.is_file() else ""]
 
 

@@ -13,7 +13,7 @@ from helpers.errors import ParameterError, TrainingError
 from helpers.files import atomic_path
 from helpers.gan.networks import Critic, StyleGenerator
 from helpers.gan.stylegan2 import empty_networks
-from helpers.paths import ROOT, require
+from helpers.paths import from_project, require
 
 FILES = ("generator.safetensors", "discriminator.safetensors")
 
@@ -32,8 +32,7 @@ def initial_files(config: params.Gan) -> list[Path]:
     """The files that ``config.initial_weights`` names; none where training starts afresh. Raises ParameterError where one is absent."""
     if config.initial_weights is None:
         return []
-    given = Path(config.initial_weights).expanduser()
-    folder = given if given.exists() else ROOT / given  # a job's working folder is not the reader's
+    folder = from_project(config.initial_weights)
     for name in FILES:
         if not (folder / name).is_file():
             raise ParameterError(

@@ -66,7 +66,7 @@ def open_pair(first: str, second: str) -> Pair:
     runs = [RunPaths(name) for name in (first, second)]
     for run in runs:
         if not run.folder.is_dir():
-            raise UserError(f"--compare: there is no run '{run.run}' in {_shown(places.ARTIFACTS)} ({_known()}).")
+            raise UserError(f"--compare: there is no run '{run.run}' in {places.as_typed(places.ARTIFACTS)} ({_known()}).")
     try:
         results = [summary.read_results(run, read_params(run)) for run in runs]
         table = compare_runs(*runs, confidence=results[0].params.evaluation.confidence)
@@ -81,10 +81,6 @@ def open_pair(first: str, second: str) -> Pair:
 def _known() -> str:
     names = sorted(path.parent.name for path in places.ARTIFACTS.glob("*/params.json"))
     return f"runs here: {', '.join(names)}" if names else "there are no runs here yet"
-
-
-def _shown(path: Path) -> str:
-    return str(path.relative_to(places.ROOT)) if path.is_relative_to(places.ROOT) else str(path)
 
 
 # --- words --------------------------------------------------------------------------------------
