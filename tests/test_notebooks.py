@@ -69,9 +69,10 @@ class TestNotebook:
 
     def test_cells_are_short_and_free_of_logic(self, name):
         for cell in read(name)["cells"]:
-            if cell["cell_type"] == "code" and cell["id"] not in ("parameters", "imports"):
+            if cell["cell_type"] == "code" and cell["id"] != "parameters":
                 tree = ast.parse(source(cell))
-                assert len(source(cell).splitlines()) <= LONGEST_CELL, cell["id"]
+                lines = [line for line in source(cell).splitlines() if not line.startswith(("import ", "from "))]
+                assert len(lines) <= LONGEST_CELL, cell["id"]
                 assert not any(isinstance(node, (ast.FunctionDef, ast.For, ast.If, ast.While)) for node in ast.walk(tree)), cell["id"]
 
     def test_parameters_cell_is_what_quick_yaml_gives(self, name):

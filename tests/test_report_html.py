@@ -151,6 +151,8 @@ def test_two_replicates_give_no_verdict(tmp_path, monkeypatch):
 def test_provenance_file(base):
     found = json.loads((base / "artifacts" / "fake" / "provenance.json").read_text())
     assert found["seeds"] == {"split": 42, "drawing": 1, "gan": [0], "synthesis": 0, "classifier": [1000, 1001, 1002], "bootstrap": 0}
+    twins = provenance.seeds(validate({"arms": {"baseline": {}, "again": {}}, "replicates": 2}))
+    assert twins["classifier"] == [1000, 1001] and twins["classifier, arm again"] == [1_001_000, 1_001_001]
     assert found["data"]["checksum"] == "sha256:0123abcd" and found["versions"] == {"python": "3.13.1", "torch": "2.15.0"}
     assert found["device"] == ["CPU (a processor)"] and found["threads"] == {"gan": 2, "classifier": 2}
     assert found["kept_over_code_changes"] == ["evaluation"] and len(found["code"]["digests"]["evaluation"]) == 16

@@ -82,13 +82,13 @@ def seeds(params: Params) -> dict[str, Any]:
     found: dict[str, Any] = {"split": params.data.split.seed}
     if params.data.source == "phantom":
         found["drawing"] = params.data.phantom.seed
-    first = params.classifier.seed
-    return found | {
-        "gan": list(params.gan.seeds),
-        "synthesis": params.synthesis.seed,
-        "classifier": [first + replicate for replicate in range(params.replicates)],
-        "bootstrap": params.evaluation.seed,
-    }
+    from helpers.classifier.arms import replicate_seed
+
+    found |= {"gan": list(params.gan.seeds), "synthesis": params.synthesis.seed}
+    for arm in params.arms:  # arms are paired by their seeds, but for one that repeats another
+        name = f"classifier, arm {arm}" if params.earlier_twins(arm) else "classifier"
+        found[name] = [replicate_seed(params, arm, replicate) for replicate in range(params.replicates)]
+    return found | {"bootstrap": params.evaluation.seed}
 
 
 def code_digests() -> dict[str, str]:
