@@ -26,7 +26,7 @@ def get(server, folder, attempts=1, say=lambda text: None):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+    return sorted(path.name for path in folder.iterdir())
 
 
 WHOLE = ["HAM10000_images_part_1.zip", "HAM10000_images_part_2.zip", "HAM10000_metadata.csv", "download.json"]

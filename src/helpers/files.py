@@ -129,7 +129,7 @@ def open_whole_array(path: Path, **expected: Any) -> np.memmap | None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """One process at a time works on ``path`` (the lock file stands beside it); the lock ends with the process that holds it."""
+    """One process at a time works on ``path``, a file or a folder (the lock file stands beside it); the lock ends with the process that holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path.with_name(f".{path.stem}.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

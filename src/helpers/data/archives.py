@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from helpers.errors import DataError
 
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
+TABLE_ENDINGS = (".csv", ".tab", ".tsv", ".txt")
 MAX_DEPTH = 5  # folders below the root; HAM10000's layouts need two
 MAX_FILES = 500_000  # more than this is somebody's whole disk
 MAX_MEMBER_BYTES = 256 * 2**20  # of one zip member, unpacked

@@ -1,6 +1,5 @@
 """HAM10000 from its official home, a Dataverse, by its DOI: sizes said first, checksums kept, no half file under a final name."""
 
-import fcntl
 import hashlib
 import os
 import re
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.errors import DataError
-from helpers.files import write_json
+from helpers.files import locked, write_json
 from helpers.progress import Progress
 
 DOI = "10.7910/DVN/DBW86T"
@@ -71,7 +70,7 @@ def fetch(folder: Path | str, server: str | None = None, doi: str = DOI, attempt
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder):
+        with locked(folder):  # a second job waits and finds it done
             if not is_downloaded(folder):
                 _fetch(folder, server, doi, attempts, pause, say)
     except _Unreachable as error:
@@ -228,14 +227,6 @@ def _failures(what: str) -> Iterator[None]:
         raise _Unreachable(f"no connection for {what} (is there a network?)") from None
     except requests.RequestException as error:
         raise _Unreachable(f"{what} failed ({type(error).__name__})") from None
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One download at a time; a second job waits and finds it done."""
-    with open(folder / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _bytes(size: float) -> str:

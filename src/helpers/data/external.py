@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from helpers.data import ham10000
-from helpers.data.archives import FileTree, Found, shown
-from helpers.data.ham10000 import IMAGE_ENDINGS, TABLE_ENDINGS, Dataset
+from helpers.data.archives import IMAGE_ENDINGS, TABLE_ENDINGS, FileTree, Found, shown
+from helpers.data.ham10000 import Dataset
 from helpers.data.images import decode, in_parallel, load_split, resize_image
 from helpers.engine.code import source_digest
 from helpers.errors import DataError
@@ -79,10 +79,7 @@ def _ground_truth(tree: FileTree, classes: Sequence[str]) -> pd.DataFrame:
 
 def _form(tree: FileTree, file: Found) -> str:
     """'one-hot', 'names', or nothing for a table that is no ground truth."""
-    try:
-        columns = set(ham10000.read_table(tree, file, rows=0).columns)
-    except DataError:
-        return ""
+    columns = set(ham10000.column_names(tree, file))
     return "one-hot" if {"image", "MEL"} <= columns else "names" if {"image_id", "dx"} <= columns else ""
 
 

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from helpers.data.archives import FileTree, Found, shown
-from helpers.data.ham10000 import COLUMNS, IMAGE_ENDINGS, TABLE_ENDINGS, Dataset, plural, read_table, typed_metadata
+from helpers.data.archives import IMAGE_ENDINGS, TABLE_ENDINGS, FileTree, Found, shown
+from helpers.data.ham10000 import COLUMNS, Dataset, column_names, plural, read_table, typed_metadata
 from helpers.errors import DataError
 
 OFFICIAL = {"image": "image_id", "class": "dx", "lesion": "lesion_id", "age": "age", "sex": "sex", "site": "localization"}
@@ -81,7 +81,7 @@ def _of_folders(tree: FileTree, ids: Mapping[Found, str]) -> pd.DataFrame:
     loose = [file.name for file, names in parts.items() if len(names) == 1]
     if loose:
         tables = [file for file in tree.files if file.ending in TABLE_ENDINGS]
-        seen = "".join(f" {file.name} has the columns {shown(columns, 8)}." for file in tables[:1] if (columns := _columns(tree, file)))
+        seen = "".join(f" {file.name} has the columns {shown(columns, 8)}." for file in tables[:1] if (columns := column_names(tree, file)))
         raise DataError(f"{tree.root} holds {plural(loose, 'image')} in no class ({shown(loose, 3)}).{seen} {WAY_OUT}")
     classes = {file: names[0].removesuffix(".zip") for file, names in parts.items()}
     found = sorted(set(classes.values()))
@@ -98,7 +98,7 @@ def _of_folders(tree: FileTree, ids: Mapping[Found, str]) -> pd.DataFrame:
 
 def _find_table(tree: FileTree, columns: Mapping[str, str]) -> Found | None:
     """The one table that names images and classes; None where there is none and none was described."""
-    tables = {file: _columns(tree, file) for file in tree.files if file.ending in TABLE_ENDINGS}
+    tables = {file: column_names(tree, file) for file in tree.files if file.ending in TABLE_ENDINGS}
     fitting = [file for file, names in tables.items() if all(_candidates(role, names, columns) for role in ("image", "class"))]
     if not fitting:
         if columns:
@@ -110,13 +110,6 @@ def _find_table(tree: FileTree, columns: Mapping[str, str]) -> Found | None:
     if len(different) > 1:
         raise DataError(f"{tree.root} holds {len(different)} tables that name images and classes ({shown(file.name for file in fitting)}): keep one.")
     return fitting[0]
-
-
-def _columns(tree: FileTree, file: Found) -> list[str]:
-    try:
-        return list(read_table(tree, file, rows=0).columns)
-    except DataError:
-        return []
 
 
 def _candidates(role: str, names: Iterable[str], columns: Mapping[str, str]) -> list[str]:

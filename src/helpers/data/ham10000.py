@@ -13,25 +13,8 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from helpers.data.archives import FileTree, Found, shown
-from helpers.data.download import fetch
+from helpers.data.archives import IMAGE_ENDINGS, TABLE_ENDINGS, FileTree, Found, shown
 from helpers.errors import DataError
-
-__all__ = [
-    "CLASSES",
-    "CLASS_NAMES",
-    "COLUMNS",
-    "IMAGES",
-    "Dataset",
-    "check_metadata",
-    "fetch",
-    "from_challenge",
-    "load_metadata",
-    "open_dataset",
-    "plural",
-    "read_table",
-    "typed_metadata",
-]
 
 CLASS_NAMES = {
     "akiec": "actinic keratosis",
@@ -45,8 +28,6 @@ CLASS_NAMES = {
 CLASSES = tuple(CLASS_NAMES)
 COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 IMAGES = 10_015  # in the whole data set
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
-TABLE_ENDINGS = (".csv", ".tab", ".tsv", ".txt")
 CONFIRMATIONS = {  # the challenge's words for dx_type
     "histopathology": "histo",
     "serial imaging showing no change": "follow_up",
@@ -123,10 +104,10 @@ def _read_metadata(tree: FileTree, classes: Sequence[str] | None) -> tuple[pd.Da
     if named:
         return _only(tree, named, classes), True, named[0]
     for file in truths:
-        if "MEL" in (columns := _columns(tree, file)) and "image" in columns:
+        if "MEL" in (columns := column_names(tree, file)) and "image" in columns:
             metadata, known = from_challenge(tree, file, [table for table in tables if "grouping" in table.stem.lower()])
             return check_metadata(metadata, file.name, classes), known, file
-    others = [file for file in tables if file not in truths and {"image_id", "dx"} <= set(_columns(tree, file))]
+    others = [file for file in tables if file not in truths and {"image_id", "dx"} <= set(column_names(tree, file))]
     if others:
         return _only(tree, others, classes), True, others[0]
     inner = [file.name for file in tree.files if file.ending == ".zip"]
@@ -155,7 +136,8 @@ def _official(tree: FileTree, file: Found, classes: Sequence[str] | None) -> pd.
     return check_metadata(table[list(COLUMNS)].copy(), file.name, classes)
 
 
-def _columns(tree: FileTree, file: Found) -> list[str]:
+def column_names(tree: FileTree, file: Found) -> list[str]:
+    """The columns of a table; none of what is no table."""
     try:
         return list(read_table(tree, file, rows=0).columns)
     except DataError:

@@ -233,8 +233,6 @@ def load_images(run: RunPaths, data: Data, size: int, resize: str) -> np.memmap:
     Decoded in parallel on the first call, by one job while others wait; built again where the data, the preprocessing or the file have
     changed. Raises MissingStageError before the stage 'eda', DataError where the images are no longer those that it verified.
     """
-    if resize not in FILTERS:
-        raise ParameterError(f"Images are resized by {', '.join(FILTERS)}, not by '{resize}'.")
     split, manifest = load_split(run), load_manifest(run)
     path = run.data / f"images-{size}-{resize}.npy"
     shape = (len(split), size, size, 3)

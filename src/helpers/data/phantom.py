@@ -10,15 +10,13 @@ The drawings are not medical images. They exist to exercise the whole report, an
 atypical nevi look like melanomas, early melanomas look like nevi, and pigmented keratoses look like either.
 """
 
-import fcntl
 import json
 import multiprocessing
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +26,7 @@ from scipy import ndimage
 
 from helpers.engine.code import source_digest
 from helpers.errors import DataError
-from helpers.files import write_json, write_table
+from helpers.files import locked, write_json, write_table
 
 WIDTH, HEIGHT = 128, 96  # pixels
 JPEG_QUALITY = 90
@@ -701,7 +699,7 @@ def draw_dataset(folder: Path | str, images: int = 1200, seed: int = 1, progress
     if _finished(folder, arguments):
         return folder
     try:
-        with _locked(folder):
+        with locked(folder):  # a second job waits and finds it done
             if not _finished(folder, arguments):
                 _draw_and_rename(folder, arguments, progress, workers)
     except OSError as error:
@@ -724,15 +722,6 @@ def _finished(folder: Path, arguments: dict) -> bool:
         return False
     drawn = sum(1 for part in PARTS for _ in (folder / part).glob("*.jpg"))
     return marker == arguments and drawn == arguments["images"] and (folder / "HAM10000_metadata.csv").exists()
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time draw ``folder``; the others wait and then find it done."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.parent / f".{folder.name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _draw_and_rename(folder: Path, arguments: dict, progress: Callable[[int], None] | None, workers: int | None) -> None:

@@ -8,15 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from helpers.data.archives import FileTree
+from helpers.data.archives import TABLE_ENDINGS, FileTree
 from helpers.engine.seals import read_record
 from helpers.engine.stages import STAGES, Job, code_digest, jobs, relevant_parameters
 from helpers.errors import DataError, UserError
 from helpers.files import digest, file_digest, json_text, write_if_changed, write_json
 from helpers.params import Params, flatten, validate
 from helpers.paths import RunPaths, as_typed, from_project
-
-TABLE_ENDINGS = {".csv", ".tsv", ".tab", ".txt", ""}
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ def data_fingerprint(params: Params) -> str:
     with suppress(DataError):  # the loader says what is wrong
         tree = FileTree(root)
         for file in tree.files:
-            is_table = file.ending in TABLE_ENDINGS and file.size < 50_000_000
+            is_table = file.ending in ("", *TABLE_ENDINGS) and file.size < 50_000_000
             with suppress(OSError):
                 listing.append((file.name, file.size, hashlib.sha256(tree.read(file)).hexdigest() if is_table else ""))
         tree.close()
