@@ -292,6 +292,7 @@ def test_a_class_that_the_external_test_set_lacks_does_not_count(make_run):
         pd.read_csv(file).query("label != 'mel'").to_csv(file, index=False)
     external = evaluate(run, external_params(3))["external"]
     assert (external[external["metric"] == "balanced_accuracy"]["mean"] == 1).all()
+    assert {name for name in external["metric"] if name.startswith("target_")} == {"target_specificity", "target_operating_specificity"}
 
 
 def test_single_runs_have_no_interval_on_the_external_test_set(make_run):

@@ -66,15 +66,16 @@ class Inference:
             self.values[name], self.influence[name] = values, self.study.of_lesions(influence)
 
     def _add_counted(self) -> None:
-        """Metrics of the confusion matrix. Balanced accuracy is over the classes that have images, as an external test set may lack one."""
+        """Metrics of the confusion matrix. An external test set may lack a class: balanced accuracy is over those that have images, and no target has no recall."""
         study = self.study
         summary, slopes = metrics.summarise(study.confusion, study.target), metrics.influences(study.confusion, study.target)
         ratios = metrics.class_ratios(study.confusion)
         present = np.unique(study.truth)
         summary["balanced_accuracy"] = ratios["recall"][..., present].mean(axis=-1)
         slopes["balanced_accuracy"] = np.mean([slopes[f"recall_{k}"] for k in present], axis=0)
+        undefined = () if study.target in present else ("target_precision", "target_recall", "target_f1")
         for name in metrics.METRICS:
-            if name in slopes:
+            if name in slopes and name not in undefined:
                 self._add(name, summary[name], self._at_images(slopes[name]))
         for ratio in metrics.CLASS_RATIOS:
             for k in present:
