@@ -232,7 +232,7 @@ def _adam(network: nn.Module, rate: float, config: params.Gan, device: str) -> t
 
 
 def learning_rates(network: nn.Module, rate: float, equalised: bool) -> list[dict[str, Any]]:
-    """Parameter groups for Adam: one rate for all, or each weight's rate in proportion to its size at initialisation.
+    """Parameter groups for Adam: one rate for all, or each weight's rate in proportion to He's deviation for its number of inputs.
 
     The second is ProGAN's equalised learning rate (Karras et al. 2018). Adam does not see the scale of a gradient, so that
     scaling the rate equals scaling the weight in the forward pass. The mapping learns 100 times slower (Karras et al. 2019).
