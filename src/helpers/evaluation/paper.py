@@ -212,7 +212,8 @@ def audit() -> pd.DataFrame:
     ROUNDING points.
     """
     tables, found, findings = published(), integers(), _Findings()
-    for part in (_audit_data, _audit_overall, _audit_melanoma, _audit_classes, _audit_text, _audit_detections, _audit_design, _audit_critic, _audit_evidence):
+    parts = (_audit_data, _audit_overall, _audit_melanoma, _audit_classes, _audit_winners, _audit_text, _audit_detections, _audit_design, _audit_critic)
+    for part in (*parts, _audit_evidence):
         part(findings, tables, found)
     return pd.DataFrame(findings)
 
@@ -369,6 +370,10 @@ def _audit_classes(findings: _Findings, tables: Mapping[str, pd.DataFrame], foun
             own == found.change[arm, "mel"],
             f"{found.hits[arm]} - {found.hits['baseline']}",
         )
+
+
+def _audit_winners(findings: _Findings, tables: Mapping[str, pd.DataFrame], found: Integers) -> None:
+    changes = tables["per_class_change"].set_index("class")
     for name, row in changes.iterrows():
         values = {"baseline": 0, **{arm: found.change[arm, name] for arm in PAPER_ARMS[1:]}}
         winners = [arm for arm, value in values.items() if value == max(values.values())]
