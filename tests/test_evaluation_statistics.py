@@ -20,6 +20,7 @@ from helpers.evaluation.statistics import (
     crossed_error,
     family_errors,
     holm,
+    look_errors,
     mcnemar,
     paired_difference,
     score_coverage,
@@ -191,6 +192,11 @@ def test_the_primary_test_errs_as_often_as_it_says_in_a_short_simulation():
         assert found["any_holm"] < 0.09 and found["any_holm"] < found["any_unadjusted"], (replicates, found)
 
 
+def test_a_study_that_is_looked_at_as_it_grows_errs_more_often_with_each_look():
+    found = look_errors(Simulation(support=(20, 20, 20, 20, 100, 20, 20), effect=0.1), (3, 5, 10), studies=600, seed=1)
+    assert 0.03 <= found[0] <= 0.07 and found[0] + 0.01 < found[1] < found[2] < 0.16, found
+
+
 @pytest.mark.parametrize(("gans", "least", "most"), [(5, 0.945, 0.955), (3, 0.89, 0.92), (2, 0.83, 0.87)])
 def test_replicates_that_share_a_gan_hold_its_chance_only_in_part(gans, least, most):
     """As docs/statistics.md says: five replicates, GANs that differ as much as trainings do, no lesions' part."""
@@ -199,6 +205,17 @@ def test_replicates_that_share_a_gan_hold_its_chance_only_in_part(gans, least, m
     nothing = np.zeros((studies, 5, 1))
     found = paired_difference(differences, np.zeros_like(differences), nothing, nothing)
     assert least <= ((found.low <= 0) & (found.high >= 0)).mean() <= most
+
+
+@pytest.mark.parametrize(("cost", "covered"), [(0.15, (0.95, 0.95, 0.95)), (0.30, (0.94, 0.92, 0.89))])
+def test_a_gan_that_fails_in_one_training_of_ten_is_met_by_few_studies(cost, covered):
+    """As docs/statistics.md says: trainings that scatter by 6 points, no lesions' part."""
+    draw, studies = np.random.default_rng(8), 20_000
+    for replicates, share in zip((3, 5, 10), covered, strict=True):
+        differences = 0.06 * draw.normal(size=(studies, replicates)) - cost * (draw.random((studies, replicates)) < 0.1)
+        nothing = np.zeros((studies, replicates, 1))
+        found = paired_difference(differences, np.zeros_like(differences), nothing, nothing)
+        assert ((found.low <= -0.1 * cost) & (found.high >= -0.1 * cost)).mean() == pytest.approx(share, abs=0.01)
 
 
 def test_metrics_of_probabilities_cover_the_truth_in_a_short_simulation():

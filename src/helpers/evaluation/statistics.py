@@ -6,7 +6,7 @@ arm predicts the same test lesions. This is the multiple-reader, multiple-case d
 radiology with trainings as readers, and it is analysed as there.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -369,17 +369,30 @@ def family_errors(design: Simulation, replicates: int, studies: int = 2000, seed
     ``single``: of the first contrast alone; ``any_unadjusted``: of at least one of the three; ``any_holm``: the same after Holm's rule.
     """
     counts = np.zeros(3)
-    design = replace(design, effect=0.0)
-    for size, own in _batches(studies, seed):
-        truth, lesion, margin = simulate_margins(design, size, replicates, own, arms=4)
-        right, inside = margin > 0, truth == design.target
-        starts = np.flatnonzero(np.diff(lesion[inside], prepend=-1))
-        recall = right[..., inside].mean(axis=-1)
-        influence = np.add.reduceat((right[..., inside] - recall[..., None]) / inside.sum(), starts, axis=-1)
+    for recall, influence in _null_recalls(design, replicates, studies, seed, arms=4):
         p = np.stack([paired_difference(recall[:, a], recall[:, b], influence[:, a], influence[:, b]).p for a, b in FAMILY], axis=-1)
         adjusted = np.apply_along_axis(holm, -1, p)
         counts += (p[:, 0] < 0.05).sum(), (p < 0.05).any(axis=-1).sum(), (adjusted < 0.05).any(axis=-1).sum()
     return dict(zip(("single", "any_unadjusted", "any_holm"), (counts / studies).tolist(), strict=True))
+
+
+def look_errors(design: Simulation, looks: Sequence[int], studies: int = 2000, seed: int = 0) -> list[float]:
+    """False positives (p < 0.05) of one contrast on target recall, without an effect, in a growing study: by each of its ``looks`` at so many replicates, or one before."""
+    counts = np.zeros(len(looks))
+    for recall, influence in _null_recalls(design, max(looks), studies, seed, arms=2):
+        p = [paired_difference(recall[:, 0, :r], recall[:, 1, :r], influence[:, 0, :r], influence[:, 1, :r]).p for r in looks]
+        counts += np.logical_or.accumulate(np.array(p) < 0.05).sum(axis=1)
+    return (counts / studies).tolist()
+
+
+def _null_recalls(design: Simulation, replicates: int, studies: int, seed: int, arms: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Batches of studies of procedures that are all the same: target recall (studies, arms, R) and each target lesion's influence on it (..., L)."""
+    for size, own in _batches(studies, seed):
+        truth, lesion, margin = simulate_margins(replace(design, effect=0.0), size, replicates, own, arms)
+        right, inside = margin > 0, truth == design.target
+        starts = np.flatnonzero(np.diff(lesion[inside], prepend=-1))
+        recall = right[..., inside].mean(axis=-1)
+        yield recall, np.add.reduceat((right[..., inside] - recall[..., None]) / inside.sum(), starts, axis=-1)
 
 
 def _tally(found: Difference, truth: float) -> tuple[int, int, float]:
