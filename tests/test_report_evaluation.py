@@ -18,6 +18,7 @@ from helpers.report import figures, html, publish, sentences, summary, tables
 from helpers.report.style import METRIC_NAMES, OVERALL_SCORED, TARGET_SCORED, arm_colours
 
 ARMS = ["baseline", "filtered", "all"]
+MANY = [*ARMS, "random", "oversampled", "oversampled_more", "weighted", "again", "withheld"]
 MINUS = tables.MINUS
 
 
@@ -116,12 +117,15 @@ def drawn():
         "contrasts": figures.named_contrasts(contrasts(), metrics(), 0.02),
         "contrasts-single": figures.named_contrasts(contrasts(nothing, nothing, 1), metrics(replicates=1), 0.02),
         "contrasts-none": figures.named_contrasts(contrasts().iloc[:0], metrics(), 0.02),
-        "discrimination": figures.discrimination(curves(), "mel"),
-        "discrimination-none": figures.discrimination(curves().iloc[:0], "mel"),
-        "reliability": figures.reliability(bins(), "mel"),
-        "decision": figures.decision_curve(decisions(), "mel"),
-        "decision-many": figures.decision_curve(decisions([*ARMS, "random", "again"]), "mel"),
-        "decision-none": figures.decision_curve(decisions().iloc[:0], "mel"),
+        "discrimination": figures.discrimination(curves(), "mel", "baseline"),
+        "discrimination-none": figures.discrimination(curves().iloc[:0], "mel", "baseline"),
+        "reliability": figures.reliability(bins(), "mel", "baseline"),
+        "decision": figures.decision_curve(decisions(), "mel", "baseline"),
+        "discrimination-many": figures.discrimination(pd.concat([curves().assign(arm=arm) for arm in MANY]), "mel", "baseline"),
+        "reliability-many": figures.reliability(pd.concat([bins().assign(arm=arm) for arm in MANY]), "mel", "baseline"),
+        "decision-five": figures.decision_curve(decisions(MANY[:5]), "mel", "baseline"),
+        "decision-many": figures.decision_curve(decisions(MANY), "mel", "baseline"),
+        "decision-none": figures.decision_curve(decisions().iloc[:0], "mel", "baseline"),
         "gap": figures.recall_gap(leak(), "baseline"),
         "gap-none": figures.recall_gap(leak().iloc[:0], "baseline"),
         "external": figures.external_results(external(), "mel"),
@@ -138,14 +142,9 @@ class TestFigures:
             assert sizes and min(sizes) >= 9, name
             assert figure.get_size_inches()[0] == 9 and ElementTree.fromstring(svg) is not None
 
-    def test_legends_of_a_whole_study_stay_on_the_page(self):
-        arms = [*ARMS, "random", "oversampled", "oversampled_more", "weighted", "again", "withheld"]
-        many = {
-            "decision": figures.decision_curve(decisions(arms), "mel"),
-            "curves": figures.discrimination(pd.concat([curves().assign(arm=arm) for arm in arms]), "mel"),
-            "reliability": figures.reliability(pd.concat([bins().assign(arm=arm) for arm in arms]), "mel"),
-        }
-        for name, figure in many.items():
+    def test_legends_of_a_whole_study_stay_on_the_page(self, drawn):
+        for name in ("decision-many", "discrimination-many", "reliability-many"):
+            figure = drawn[name]
             figure.draw_without_rendering()
             box = figure.legends[0].get_window_extent()
             assert box.x0 >= 0 and box.x1 <= figure.bbox.x1, name
@@ -195,8 +194,18 @@ class TestFigures:
         points = np.asarray(axes.collections[0].get_offsets())
         assert points[:, 1] == pytest.approx(10 * np.arange(10)) and points[:, 0] == pytest.approx(10 * np.arange(10) + 5)
 
-    def test_bands_are_drawn_for_few_arms_only(self, drawn):
-        assert len(drawn["decision"].axes[0].collections) == 3 and not drawn["decision-many"].axes[0].collections
+    def test_bands_are_drawn_where_they_can_be_told_apart(self, drawn):
+        assert len(drawn["decision"].axes[0].collections) == 3 and not drawn["decision-five"].axes[0].collections
+        panels = [axes for axes in drawn["decision-many"].axes if axes.get_title("left")]
+        assert [len(axes.collections) for axes in panels] == [1] + 8 * [2]
+
+    def test_many_arms_have_a_panel_each_with_the_reference_in_grey(self, drawn):
+        for name, sides in (("discrimination-many", 2), ("reliability-many", 2), ("decision-many", 1)):
+            panels = [axes for axes in drawn[name].axes if axes.get_title("left")]
+            assert [axes.get_title("left") for axes in panels] == MANY * sides, name
+            behind = [sum(line.get_color() == figures.BEHIND for line in axes.lines) for axes in panels]
+            assert behind == ([0] + 8 * [1]) * sides, name
+            assert drawn[name].legends[0].get_texts()[0].get_text() == "baseline"
 
 
 def cells(table):

@@ -19,6 +19,7 @@ from helpers.report import figures, publish, style, tables
 
 ARMS = ["baseline", "filtered", "all"]
 ALT = '<script> "quoted" & more'
+MANY = [*ARMS, "random", "weighted", "again", "withheld"]
 CLASSES = ["bkl", "mel", "nv"]
 
 
@@ -100,6 +101,7 @@ def every_figure():
         "melanoma_metrics": figures.melanoma_metrics(metrics(["baseline"], 1), paper),
         "confusion_matrices": figures.confusion_matrices(confusion()),
         "classifier_curves": figures.classifier_curves(histories()),
+        "classifier_curves_many": figures.classifier_curves(histories(MANY)),
         "score_histogram": figures.score_histogram(scores()),
         "seen_unseen": figures.seen_unseen(by_lesion(), "mel"),
         "forest": figures.forest(comparisons(), smallest_effect=0.02, target="mel"),
@@ -187,10 +189,16 @@ class TestDrawings:
         assert "its interval" not in [text.get_text() for text in bare.get_texts()]
 
     def test_many_arms_have_the_whole_width(self):
-        arms = [*ARMS, "random", "weighted", "again", "withheld"]
-        bars, dots = figures.overall_metrics(metrics(arms), tables.paper_metrics(published())).axes
+        bars, dots = figures.overall_metrics(metrics(MANY), tables.paper_metrics(published())).axes
         assert bars.get_subplotspec().rowspan.start < dots.get_subplotspec().rowspan.start
         assert bars.get_subplotspec().colspan == dots.get_subplotspec().colspan
+
+    def test_many_arms_have_a_panel_each_for_their_curves(self, drawn):
+        panels = [axes for axes in drawn["classifier_curves_many"].axes if axes.get_title("left")]
+        assert [axes.get_title("left") for axes in panels] == [*MANY, *MANY]
+        for axes in panels:  # of each of two replicates training, validation, and the best epoch
+            assert len({line.get_color() for line in axes.lines}) == 1 and len(axes.lines) == 6
+        assert len({axes.get_ylim() for axes in panels}) == 2
 
     def test_lesions_that_are_not_drawn_are_not_in_the_legend(self):
         table = pd.DataFrame([{"arm": arm, "replicate": 0, "lesions": "unseen", "accuracy": 0.7, "target_recall": 0.5} for arm in ARMS])
@@ -229,11 +237,11 @@ class TestDrawings:
         figure = figures.forest(comparisons([]).reindex(columns=comparisons().columns))
         assert "no second arm" in figure.axes[0].texts[0].get_text()
 
-    def test_forest_panels_share_their_scale_around_zero(self, drawn):
-        limits = {axes.get_xlim() for axes in drawn["forest"].axes}
-        assert len(limits) == 1
-        low, high = limits.pop()
-        assert low == -high
+    def test_forest_panels_are_centred_each_on_a_scale_of_its_own(self):
+        rows = comparisons()
+        rows.loc[rows["metric"] == "target_precision", ["low", "high"]] = -0.6, 0.4
+        scales = [axes.get_xlim() for axes in figures.forest(rows, smallest_effect=0.02, target="mel").axes]
+        assert all(low == -high for low, high in scales) and scales[0] == scales[1] and scales[3][1] > 60 > scales[0][1]
 
     def test_best_and_worst_synthetic_images_are_taken_by_rank(self):
         images = np.stack([np.full((8, 8, 3), value, np.uint8) for value in range(40)])

@@ -6,12 +6,13 @@ in percent. The figures hold no title of their own: the caption is the page's.
 
 import io
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -20,8 +21,8 @@ from helpers.params import Params
 from helpers.report.style import OVERALL, SPLITS, TARGET, arm_colours, metric_name, styled
 from helpers.report.tables import FEATURE_NAMES, MEASURE_NAMES, measure_name
 
-INK, FAINT, SYNTHETIC = "#222222", "#8A8A8A", "#009E73"
-MANY_ARMS = 5  # more of them want the whole width
+INK, FAINT, BEHIND, SYNTHETIC = "#222222", "#8A8A8A", "#B4BAC0", "#009E73"
+MANY_ARMS = 5  # more of them want the whole width, or a panel each, as many in a row
 
 
 # --- pictures -----------------------------------------------------------------------------------
@@ -459,30 +460,14 @@ def confusion_matrices(confusion: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def _matrix(axes, counts: pd.DataFrame) -> None:
-    shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0).to_numpy()
-    axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=0.8)
-    for row, column in np.ndindex(shares.shape):
-        if counts.iat[row, column]:
-            axes.text(
-                column + 0.5,
-                row + 0.5,
-                f"{counts.iat[row, column]:.0f}",
-                ha="center",
-                va="center",
-                fontsize=8,
-                color="white" if shares[row, column] > 0.55 else INK,
-            )
-    places = np.arange(len(counts)) + 0.5
-    axes.set_xticks(places, counts.columns, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(places, counts.index)
-    axes.tick_params(length=0)
-    axes.invert_yaxis()
-    axes.set_aspect("equal")
-    axes.set_xlabel("prediction")
-    axes.grid(False)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+def _matrix(axes: Axes, counts: pd.DataFrame) -> None:
+    import seaborn
+
+    shares, numbers = counts.div(counts.sum(axis=1).clip(lower=1), axis=0), counts.map("{:.0f}".format).where(counts > 0, "")
+    seaborn.heatmap(shares, annot=numbers, fmt="", annot_kws={"fontsize": 8}, cmap="Blues", vmin=0, vmax=1, linewidths=0.8, square=True, cbar=False, ax=axes)
+    axes.tick_params(length=0, rotation=0)
+    axes.set_xticks(axes.get_xticks(), counts.columns, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set(xlabel="prediction", ylabel="")
 
 
 @styled
@@ -515,34 +500,41 @@ def training_images(labels: Sequence[int], classes: Sequence[str], synthetic: in
 def classifier_curves(history: pd.DataFrame) -> Figure:
     """The paper's Figure 8: losses and accuracies over epochs, a line per arm and replicate, a dot at the best epoch.
 
-    ``history`` has columns arm, replicate, best_epoch and those of a classifier's history.csv.
+    ``history`` has columns arm, replicate, best_epoch and those of a classifier's history.csv. Few arms share a panel each for training and
+    validation; of many each has its own, with validation over training.
     """
-    colours = arm_colours(history["arm"])
-    few = len(history[["arm", "replicate"]].drop_duplicates()) <= 12
-    figure = Figure(figsize=(9, 5.2))
-    panels = figure.subplots(2, 2, sharex=True)
-    wanted = {
-        (0, 0): ("train_loss", "Training loss", 1),
-        (0, 1): ("validation_loss", "Validation loss", 1),
-        (1, 0): ("train_accuracy", "Training accuracy, %", 100),
-        (1, 1): ("validation_accuracy", "Validation accuracy, %", 100),
-    }
-    for place, (column, title, factor) in wanted.items():
-        axes = panels[place]
-        for (arm, _), part in history.groupby(["arm", "replicate"], sort=False):
-            axes.plot(part["epoch"], factor * part[column], color=colours[arm], linewidth=1.1 if few else 0.7, alpha=0.8 if few else 0.6)
-            best = part[part["epoch"] == part["best_epoch"]]
-            if column.startswith("validation"):
-                axes.plot(
-                    best["epoch"], factor * best[column], "o", color=colours[arm], markersize=4.5 if few else 3.5, markeredgecolor="white", markeredgewidth=0.6
-                )
-        axes.set_title(title)
-    for axes in panels[1]:
-        axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    for row in panels:
-        _same_limits(row)
-    handles = [Line2D([], [], color=colour, label=arm) for arm, colour in colours.items()]
+    arms = list(dict.fromkeys(history["arm"]))
+    apart, few = panel_per_arm(arms), len(history[["arm", "replicate"]].drop_duplicates()) <= 12
+    if apart:
+        figure, grid = _arm_panels(arms, {"Loss": ("epoch", ""), "Accuracy, %": ("epoch", "")}, 0)
+        panels = {(part, measure): drawn for measure, drawn in zip(("loss", "accuracy"), grid, strict=True) for part in ("train", "validation")}
+    else:
+        figure = Figure(figsize=(9, 5.2))
+        grid = figure.subplots(2, 2, sharex=True)
+        places = {(part, measure): grid[y, x] for y, measure in enumerate(("loss", "accuracy")) for x, part in enumerate(("train", "validation"))}
+        for (part, measure), axes in places.items():
+            axes.set_title(f"{'Training' if part == 'train' else 'Validation'} {measure}{', %' * (measure == 'accuracy')}")
+        for axes in grid[1]:
+            axes.set_xlabel("epoch")
+        panels = {place: dict.fromkeys(arms, axes) for place, axes in places.items()}
+    kinds = {"train": ":" if apart else "-", "validation": "-"}
+    for (part, measure), drawn in panels.items():
+        factor, column = 100 if measure == "accuracy" else 1, f"{part}_{measure}"
+        for (arm, _), rows in history.groupby(["arm", "replicate"], sort=False):
+            axes, colour = drawn[arm], arm_colours(arms)[arm]
+            axes.plot(rows["epoch"], factor * rows[column], kinds[part], color=colour, linewidth=1.1 if few else 0.7, alpha=0.8 if few else 0.6)
+            best = rows[rows["epoch"] == rows["best_epoch"]]
+            if part == "validation":
+                size = 4.5 if few else 3.5
+                axes.plot(best["epoch"], factor * best[column], "o", color=colour, markersize=size, markeredgecolor="white", markeredgewidth=0.6)
+            axes.xaxis.get_major_locator().set_params(integer=True)
+    if not apart:
+        for row in grid:
+            _same_limits(row)
+    if apart:
+        handles = [Line2D([], [], color=INK, linestyle=line, label=label) for label, line in (("validation", "-"), ("training", ":"))]
+    else:
+        handles = [Line2D([], [], color=colour, label=arm) for arm, colour in arm_colours(arms).items()]
     handles.append(Line2D([], [], color=INK, marker="o", linestyle="", markersize=4, label="best epoch"))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(8, len(handles)))
     return figure
@@ -601,7 +593,7 @@ def forest(
     target: str = "",
     colours: Mapping[str, str] | None = None,
 ) -> Figure:
-    """Differences to the reference arm in points with their intervals, a panel per metric; the band is the smallest effect of interest.
+    """Differences to the reference arm in points with their intervals, a panel per metric, each on a scale of its own; the band is the smallest effect of interest.
 
     ``comparisons`` is evaluation/comparisons.csv; a row without an interval is drawn as its point alone. Squares of primary contrasts are
     filled, those of exploratory ones hollow.
@@ -613,7 +605,7 @@ def forest(
     colours = colours or arm_colours([*rows["reference"], *arms])
     shown = [metric for metric in metrics if metric in set(rows["metric"])]
     figure = Figure(figsize=(9, 1.2 + 0.36 * len(arms)))
-    panels = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0]
+    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for axes, metric in zip(panels, shown, strict=True):
         if smallest_effect:
             axes.axvspan(-100 * smallest_effect, 100 * smallest_effect, color="#F0F0F0", zorder=0)
@@ -627,8 +619,8 @@ def forest(
         axes.set_title(metric_name(metric, target), fontsize=9)
         axes.set_xlabel(f"points above {rows['reference'].iloc[0]}")
         axes.grid(False, axis="y")
-    widest = max(5, *(abs(value) for value in panels[0].get_xlim()))  # points; a scale narrower than that magnifies nothing
-    panels[0].set_xlim(-widest, widest)
+        widest = max(5, *(abs(value) for value in axes.get_xlim()))  # points; a scale narrower than that magnifies nothing
+        axes.set_xlim(-widest, widest)
     panels[0].set_yticks(range(len(arms)), arms)
     panels[0].set_ylim(len(arms) - 0.5, -0.5)
     if handles := _role_handles(rows):
@@ -703,94 +695,139 @@ def named_contrasts(contrasts: pd.DataFrame, metrics: pd.DataFrame, smallest_eff
     return figure
 
 
+def panel_per_arm(arms: Iterable[str]) -> bool:
+    """Whether the figures of curves give each arm a panel of its own: more lines than a few in one hide one another."""
+    return len(set(arms)) > MANY_ARMS
+
+
+def _arm_panels(arms: Sequence[str], titles: Mapping[str, tuple[str, str]], height: float, **shared: bool) -> tuple[Figure, list[dict[str, Axes]]]:
+    """A figure and, per title, the axes in which each arm is drawn: one for all of a few arms, a small one for each of many.
+
+    ``titles`` maps a title to the labels of its x and y axis; ``height`` is that of few arms, inches; ``shared`` goes to their subplots.
+    """
+    if not panel_per_arm(arms):
+        figure = Figure(figsize=(9, height))
+        panels = figure.subplots(1, len(titles), squeeze=False, **shared)[0]
+        for axes, (title, (x, y)) in zip(panels, titles.items(), strict=True):
+            axes.set(title=title, xlabel=x, ylabel=y)
+        return figure, [dict.fromkeys(arms, axes) for axes in panels]
+    rows, found = -(-len(arms) // MANY_ARMS), []
+    figure = Figure(figsize=(9, len(titles) * (0.55 + 1.55 * rows)))
+    for part, (title, (x, y)) in zip(figure.subfigures(len(titles), 1, squeeze=False)[:, 0], titles.items(), strict=True):
+        grid = part.subplots(rows, MANY_ARMS, sharex=True, sharey=True, squeeze=False).ravel()
+        part.suptitle(title, x=0.01, ha="left", fontsize=9.5, fontweight="bold")
+        part.supxlabel(x, fontsize=8.5)
+        part.supylabel(y, fontsize=8.5)
+        for axes in grid[len(arms) :]:
+            axes.set_axis_off()
+        for axes, arm in zip(grid, arms, strict=False):
+            axes.set_title(arm, fontsize=8.5, fontweight="normal", pad=3)
+        found.append(dict(zip(arms, grid, strict=False)))
+    return figure, found
+
+
+def _draw_arms(panels: Mapping[str, Axes], reference: str, draw: Callable[[Axes, str, str], None]) -> None:
+    """Call ``draw(axes, arm, colour)`` for every arm; where each has its own panel, first for the reference, in grey."""
+    for arm, axes in panels.items():
+        if panel_per_arm(panels) and arm != reference and reference in panels:
+            draw(axes, reference, BEHIND)
+        draw(axes, arm, arm_colours(panels)[arm])
+
+
+def _arm_legend(figure: Figure, arms: Sequence[str], reference: str, *more: Line2D, **marks: Any) -> None:
+    """Keys of the arms' colours, or, where each arm has its own panel, of the grey behind it; ``more`` follow."""
+    colours = {reference: BEHIND} if panel_per_arm(arms) else arm_colours(arms)
+    handles = [Line2D([], [], color=colour, label=arm, **marks) for arm, colour in colours.items()]
+    figure.legend(handles=[*handles, *more], loc="outside lower center", ncols=6)
+
+
 @styled
-def discrimination(curves: pd.DataFrame, target: str) -> Figure:
+def discrimination(curves: pd.DataFrame, target: str, reference: str) -> Figure:
     """ROC and precision-recall curves of the target: the mean over replicates as a line, each replicate faint.
 
-    ``curves`` is evaluation/curves.csv.
+    ``curves`` is evaluation/curves.csv. Many arms have a panel each, with the reference in grey.
     """
     if curves.empty:
         return empty(f"The test images have no {target}, or nothing else.")
-    colours = arm_colours(curves["arm"])
-    figure = Figure(figsize=(9, 4.3))
-    panels = figure.subplots(1, 2)
-    labels = {"roc": ("1 - specificity, %", "sensitivity, %"), "precision_recall": ("recall (sensitivity), %", "precision, %")}
-    for axes, (name, (x, y)) in zip(panels, labels.items(), strict=True):
-        part = curves[curves["curve"] == name]
-        _mean_lines(axes, part, "x", "y", colours)
-        axes.set_xlabel(x.replace("-", "\N{MINUS SIGN}"))
-        axes.set_ylabel(y)
-        axes.set_xlim(-1, 101)
-        axes.set_ylim(0, 102)
-    panels[0].plot([0, 100], [0, 100], color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)))
-    panels[0].set_title(f"ROC, {target}")
-    panels[1].set_title(f"Precision and recall, {target}")
-    figure.legend(handles=[Line2D([], [], color=colour, label=arm) for arm, colour in colours.items()], loc="outside lower center", ncols=6)
+    arms = list(dict.fromkeys(curves["arm"]))
+    titles = {
+        f"ROC, {target}": ("1 \N{MINUS SIGN} specificity, %", "sensitivity, %"),
+        f"Precision and recall, {target}": ("recall (sensitivity), %", "precision, %"),
+    }
+    figure, parts = _arm_panels(arms, titles, 4.3)
+    for name, panels in zip(("roc", "precision_recall"), parts, strict=True):
+        lines = 100 * curves[curves["curve"] == name].pivot_table(index="x", columns=["arm", "replicate"], values="y")
+
+        def draw(axes: Axes, arm: str, colour: str, lines: pd.DataFrame = lines) -> None:
+            if lines[arm].shape[1] > 1 and colour != BEHIND:
+                axes.plot(100 * lines.index, lines[arm], color=colour, linewidth=0.6, alpha=0.3)
+            axes.plot(100 * lines.index, lines[arm].mean(axis=1), color=colour, linewidth=1.8)
+
+        _draw_arms(panels, reference, draw)
+        for axes in set(panels.values()):
+            axes.set(xlim=(-1, 101), ylim=(0, 102))
+            if name == "roc":
+                axes.plot([0, 100], [0, 100], color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)))
+    _arm_legend(figure, arms, reference)
     return figure
 
 
-def _mean_lines(axes, table: pd.DataFrame, x: str, y: str, colours: Mapping[str, str]) -> None:
-    """Per arm a faint line per replicate (where they are few) and their mean, shares in percent."""
-    few = len(table[["arm", "replicate"]].drop_duplicates()) <= 15
-    for arm, part in table.groupby("arm", sort=False):
-        wide = 100 * part.pivot_table(index=x, columns="replicate", values=y)
-        if few and wide.shape[1] > 1:
-            axes.plot(100 * wide.index, wide, color=colours[arm], linewidth=0.6, alpha=0.3)
-        axes.plot(100 * wide.index, wide.mean(axis=1), color=colours[arm], linewidth=1.8)
-
-
 @styled
-def reliability(bins: pd.DataFrame, target: str) -> Figure:
+def reliability(bins: pd.DataFrame, target: str, reference: str) -> Figure:
     """Reliability diagram: how often it is so against how probable it was called, of the predicted class and of the target.
 
-    ``bins`` is evaluation/reliability.csv. Lines join the bins with all replicates added, dots grow with the images in them.
+    ``bins`` is evaluation/reliability.csv. Lines join the bins with all replicates added, dots grow with the images in them. Many arms
+    have a panel each, with the reference in grey.
     """
-    colours = arm_colours(bins["arm"])
-    figure = Figure(figsize=(9, 4.5))
-    panels = figure.subplots(1, 2, sharex=True, sharey=True)
-    for axes, (of, title) in zip(panels, {"predicted class": "Predicted class", "target": f"Probability of {target}"}.items(), strict=True):
-        part = bins[bins["probability_of"] == of]
-        axes.plot([0, 100], [0, 100], color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)))
-        for arm, rows in part.groupby("arm", sort=False):
-            added = rows.assign(p=rows["images"] * rows["probability"], f=rows["images"] * rows["frequency"]).groupby("bin_from")[["images", "p", "f"]].sum()
-            x, y = 100 * added["p"] / added["images"], 100 * added["f"] / added["images"]
-            axes.plot(x, y, color=colours[arm], linewidth=1.2, alpha=0.8)
-            axes.scatter(x, y, s=6 + 110 * np.sqrt(added["images"] / added["images"].sum()), color=colours[arm], alpha=0.75, linewidths=0)
-        axes.set_title(title)
-        axes.set_xlabel("probability, %")
-    panels[0].set_ylabel("how often it was so, %")
-    panels[0].set_xlim(-3, 103)
-    panels[0].set_ylim(-3, 103)
-    figure.legend(handles=[Line2D([], [], color=colour, marker="o", label=arm) for arm, colour in colours.items()], loc="outside lower center", ncols=6)
+    arms = list(dict.fromkeys(bins["arm"]))
+    axis = ("probability, %", "how often it was so, %")
+    figure, parts = _arm_panels(arms, {"Predicted class": axis, f"Probability of {target}": axis}, 4.5, sharex=True, sharey=True)
+    bins = bins.assign(p=100 * bins["images"] * bins["probability"], f=100 * bins["images"] * bins["frequency"])
+    for of, panels in zip(("predicted class", "target"), parts, strict=True):
+        added = bins[bins["probability_of"] == of].groupby(["arm", "bin_from"])[["images", "p", "f"]].sum()
+
+        def draw(axes: Axes, arm: str, colour: str, added: pd.DataFrame = added) -> None:
+            rows, grown = added.loc[arm], 30 if panel_per_arm(arms) else 110
+            x, y = rows["p"] / rows["images"], rows["f"] / rows["images"]
+            axes.plot(x, y, color=colour, linewidth=1.2, alpha=0.8)
+            axes.scatter(x, y, s=6 + grown * np.sqrt(rows["images"] / rows["images"].sum()), color=colour, alpha=0.75, linewidths=0)
+
+        _draw_arms(panels, reference, draw)
+        for axes in set(panels.values()):
+            axes.plot([0, 100], [0, 100], color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+            axes.set(xlim=(-3, 103), ylim=(-3, 103))
+    _arm_legend(figure, arms, reference, marker="o")
     return figure
 
 
 @styled
-def decision_curve(table: pd.DataFrame, target: str) -> Figure:
-    """Net benefit over threshold probabilities, per 100 images: the mean of each arm, its interval as a band where few arms leave it legible.
+def decision_curve(table: pd.DataFrame, target: str, reference: str) -> Figure:
+    """Net benefit over threshold probabilities, per 100 images: the mean of each arm, its interval as a band where arms leave it legible.
 
-    ``table`` is evaluation/decision_curve.csv. The dashed line acts on every image, the line at zero on none.
+    ``table`` is evaluation/decision_curve.csv. The dashed line acts on every image, the line at zero on none. Many arms have a panel each,
+    with the reference in grey.
     """
     if table.empty:
         return empty(f"The classifiers know no class {target}.")
-    colours = arm_colours(table["arm"])
-    figure = Figure(figsize=(9, 3.9))
-    axes = figure.subplots()
-    everyone = table.drop_duplicates("threshold")
-    axes.plot(100 * everyone["threshold"], 100 * everyone["act_on_all"], color=INK, linewidth=1, linestyle=(0, (4, 3)))
-    axes.axhline(0, color=FAINT, linewidth=1)
-    for arm, part in table.groupby("arm", sort=False):
-        if len(colours) <= 3:
-            axes.fill_between(100 * part["threshold"], 100 * part["low"], 100 * part["high"], color=colours[arm], alpha=0.1, linewidth=0)
-        axes.plot(100 * part["threshold"], 100 * part["mean"], color=colours[arm], linewidth=1.8)
-    top = 100 * table[["mean", "act_on_all"]].max(axis=None)
-    axes.set_ylim(-0.25 * top, 1.25 * top)
-    axes.set_xlim(0, 100 * table["threshold"].max())
-    axes.set_xlabel(f"threshold probability of {target} from which one acts, %")
-    axes.set_ylabel("net benefit per 100 images")
-    handles = [Line2D([], [], color=colour, label=arm) for arm, colour in colours.items()]
-    handles.append(Line2D([], [], color=INK, linewidth=1, linestyle=(0, (4, 3)), label="act on all"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=6)
+    arms = list(dict.fromkeys(table["arm"]))
+    labels = (f"threshold probability of {target} from which one acts, %", "net benefit per 100 images")
+    figure, (panels,) = _arm_panels(arms, {"": labels}, 3.9)
+    shares = table.set_index("arm").mul(100)
+
+    def draw(axes: Axes, arm: str, colour: str) -> None:
+        part = shares.loc[arm]
+        if len(arms) <= 3 or panel_per_arm(arms):
+            axes.fill_between(part["threshold"], part["low"], part["high"], color=colour, alpha=0.15 if colour == BEHIND else 0.1, linewidth=0)
+        axes.plot(part["threshold"], part["mean"], color=colour, linewidth=1.8)
+
+    _draw_arms(panels, reference, draw)
+    everyone, dashed = shares.loc[arms[0]], {"color": INK, "linewidth": 1, "linestyle": (0, (4, 3))}
+    top = shares[["mean", "act_on_all"]].max(axis=None)
+    for axes in set(panels.values()):
+        axes.plot(everyone["threshold"], everyone["act_on_all"], **dashed)
+        axes.axhline(0, color=FAINT, linewidth=1)
+        axes.set(xlim=(0, shares["threshold"].max()), ylim=(-0.25 * top, 1.25 * top))
+    _arm_legend(figure, arms, reference, Line2D([], [], label="act on all", **dashed))
     return figure
 
 

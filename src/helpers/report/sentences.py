@@ -4,7 +4,7 @@ A word such as "better" stands only where an interval excludes zero.
 """
 
 import math
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -324,7 +324,7 @@ def differences_caption(comparisons: pd.DataFrame, reference: str, n: int, confi
         )
     alone = "" if comparisons[["low", "high"]].notna().all(axis=None) else " A square without a line has no interval."
     return (
-        f"Difference to {reference} with its {100 * confidence:.0f} % interval, in percentage points, on n = {n:,} test images. "
+        f"Difference to {reference} with its {100 * confidence:.0f} % interval, in percentage points, on n = {n:,} test images; each panel has its own scale. "
         f"An interval that crosses the line at zero shows no difference; {ending}{alone}"
     )
 
@@ -355,6 +355,13 @@ def single_gan_arms(params: Params) -> set[str]:
 def one_gan_note(arms: Iterable[str], one_gan: Container[str]) -> str:
     """What a caption adds where it shows arms whose synthetic images one GAN supplied; ``one_gan`` as in ``difference_sentence``."""
     return " What it shows of synthetic images holds for this one GAN." if any(arm in one_gan for arm in arms) else ""
+
+
+def panels_note(arms: Collection[str], reference: str = "") -> str:
+    """What a caption of curves adds where each arm has its panel (figures.panel_per_arm); ``reference`` is the arm in grey behind it, if any."""
+    from helpers.report.figures import panel_per_arm
+
+    return f" Each arm has its panel{f', with *{reference}* in grey' if reference else ''}." if panel_per_arm(arms) else ""
 
 
 def estimand_sentence(params: Params) -> str:
