@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from page_checks import check_text
-from report_run import EVIL, build_run, cell_code, cell_text, fake_params, figure
+from report_run import EVIL, build_run, cell_code, cell_text, fake_params, figure, table
 
 from helpers.errors import MissingStageError
 from helpers.params import load_params, validate
@@ -198,6 +198,19 @@ def test_several_gans_are_folded(tmp_path, monkeypatch):
     assert [block.summary.get_text() for block in soup.find_all("details", class_="others")] == ["GAN seed 7"] * 2
     assert "Shown here: GAN seed 4, one of 2 runs" in soup.get_text()
     assert len(soup.find_all(id="figure-3")) == 1
+
+
+def test_the_pictures_of_many_gans_do_not_swell_the_page(tmp_path, monkeypatch):
+    build_run(tmp_path, monkeypatch, params=fake_params(gan={"seeds": list(range(7))}, replicates=1))
+    for executed in (tmp_path / "artifacts/fake/notebooks").glob("03*.ipynb"):
+        made = nbformat.read(executed, 4)
+        made.cells[5].outputs += [table("same"), table("own", executed.stem)]
+        nbformat.write(made, executed)
+    soup = BeautifulSoup(html.render_report("fake").read_text(), "html.parser")
+    blocks = [block for block in soup.find_all("details", class_="others") if "GAN" in block.summary.get_text()]
+    assert [len(block.find_all("img")) for block in blocks] == 4 * [2] + 4 * [1] + 2 * [0]
+    assert [len(block.find_all("table")) for block in blocks] == 4 * [0] + 6 * [1]
+    assert soup.get_text().count("the figures of 2 further runs are left to the folder figures") == 2
 
 
 # --- parts --------------------------------------------------------------------------------------

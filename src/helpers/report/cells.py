@@ -175,11 +175,9 @@ def label_of(output: NotebookNode) -> dict[str, Any] | None:
     return label if isinstance(label, dict) and "kind" in label else None
 
 
-def labels_of(notebook: NotebookNode) -> Iterator[dict[str, Any]]:
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if label := label_of(output):
-                yield label
+def outputs_of(notebook: NotebookNode) -> Iterator[NotebookNode]:
+    """All outputs of a notebook, in order."""
+    return (output for cell in notebook.cells for output in cell.get("outputs", []))
 
 
 def is_shown(output: NotebookNode) -> bool:

@@ -29,9 +29,9 @@ from helpers.report.cells import (
     fold,
     headings,
     label_of,
-    labels_of,
     lift,
     output_html,
+    outputs_of,
     prose,
     raw_cell,
     read_notebook,
@@ -41,6 +41,7 @@ from helpers.report.page_tables import as_text, frame_html, readable, wrap_table
 from helpers.report.provenance import folder_word, public_parameters, read_params, write_provenance
 
 TEMPLATE = Path(__file__).with_name("template")
+PICTURED = 4  # further runs of a notebook whose figures are in the page: those of a GAN weigh a megabyte
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,8 @@ class Page:
         """One notebook of all stages: prose of today's sources, outputs of the executed ones."""
         runs = [(section, self._executed(section)) for section in SECTIONS]
         for _, executed in runs:
-            self.reserved |= {n for label in labels_of(executed[0][1]) if isinstance(n := label.get("number"), int)}
+            labels = filter(None, map(label_of, outputs_of(executed[0][1])))
+            self.reserved |= {n for label in labels if isinstance(n := label.get("number"), int)}
         cells: list[NotebookNode] = []
         for section, executed in runs:
             cells += self._section(section, executed, results)
@@ -209,7 +211,7 @@ class Page:
             caption = "Every training of the classifier. The weights of the best epoch are those that are tested."
             made.insert(before_last_words(made), raw_cell(self.table(summary.trainings_table(results), caption, "trainings")))
         elif len(executed) > 1:
-            made.insert(before_last_words(made), raw_cell(self._others(executed[1:])))
+            made.insert(before_last_words(made), raw_cell(self._others(shown, executed[1:])))
         blocks = [self._closed(made)]
         blocks += [self._closed(self._block(name, take_title(part, "#{1,6}") or name.capitalize(), part)) for name, part in lifted.items()]
         return [cell for block in blocks for cell in block]
@@ -229,19 +231,21 @@ class Page:
     def _closed(self, cells: list[NotebookNode]) -> list[NotebookNode]:
         return [*cells[:-1], NotebookNode(cells[-1] | {"metadata": cells[-1].metadata | {"closes": True}})]
 
-    def _others(self, executed: list[tuple[str, NotebookNode]]) -> Markup:
-        """The figures and tables of the runs that are not shown in full, folded."""
-        blocks = []
-        for what, notebook in executed:
+    def _others(self, shown: NotebookNode, executed: list[tuple[str, NotebookNode]]) -> Markup:
+        """What the runs that are not shown in full have of their own, folded: tables that differ from those of ``shown``, and of the first runs figures."""
+        blocks, known = [], {output.data.get("text/html") for output in outputs_of(shown) if "data" in output}
+        for place, (what, notebook) in enumerate(executed):
             parts = []
-            for cell in notebook.cells:
-                for output in cell.get("outputs", []):
-                    label = label_of(output)
-                    if label and label["kind"] in ("figure", "table"):
-                        label["others"] = True
-                        parts.append(output_html(output))
+            for output in outputs_of(notebook):
+                label = label_of(output)
+                if label and (label["kind"] == "figure" and place < PICTURED or label["kind"] == "table" and output.data.get("text/html") not in known):
+                    label["others"] = True
+                    parts.append(output_html(output))
             if parts:
                 blocks.append(Markup('<details class="others"><summary>{}</summary>{}</details>').format(what, Markup("").join(parts)))
+        if len(executed) > PICTURED:
+            note = '<p class="note">To keep this page light, the figures of {} further runs are left to the folder figures beside it.</p>'
+            blocks.append(Markup(note).format(len(executed) - PICTURED))
         return Markup("").join(blocks)
 
     def _prepare(self, cell: NotebookNode, entry: dict[str, Any]) -> None:
