@@ -6,11 +6,17 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
 if __name__ == "__main__":
-    try:
-        from helpers.engine.cli import main
+    wrong = ""
+    if sys.version_info < (3, 11):  # noqa: UP036 (who runs a bare checkout has not been told by pip)
+        wrong = f"Python 3.11, 3.12 or 3.13 is needed, and this is {sys.version_info[0]}.{sys.version_info[1]}."
+    else:
+        try:
+            from helpers.engine.cli import main
 
-        sys.exit(main())
-    except ModuleNotFoundError as error:
-        sys.exit(f"run_all.py: the package '{error.name}' is not installed here. 'make report' installs everything; or: pip install -r requirements.txt")
-    except KeyboardInterrupt:  # while the program was still being loaded
-        sys.exit(130)
+            sys.exit(main())
+        except ModuleNotFoundError as error:
+            wrong = f"The package '{error.name}' is not installed here."
+        except KeyboardInterrupt:  # while the program was still being loaded
+            sys.exit(130)
+    print(f"run_all.py: {wrong} 'make report' installs all that is needed into .venv, and .venv/bin/python runs this.", file=sys.stderr)
+    sys.exit(2)

@@ -40,6 +40,7 @@ def said(sentence: str, place: Path) -> str:
 
 # --- the command line and --set -------------------------------------------------------------------
 
+UNRECOGNISED = "; a parameter file is named by --params FILE, a value by --set SECTION.KEY=VALUE; --help shows every option."
 COMMANDS = [
     (["--set", "gan.epochs"], "--set takes section.key=value, such as gan.steps=50, not 'gan.epochs'."),
     (["--set", "=3"], "--set takes section.key=value, such as gan.steps=50, not '=3'."),
@@ -154,9 +155,15 @@ COMMANDS = [
         ["--params", "params/quikc.yaml"],
         "There is no parameter file {root}/params/quikc.yaml (did you mean 'quick.yaml'?); 'python run_all.py --list' shows those there are.",
     ),
-    (["--params", "{place}"], "The parameter file {place} cannot be read: Is a directory."),
-    (["--params", "{root}/params/quick.yaml/x"], "The parameter file {root}/params/quick.yaml/x cannot be read: Not a directory."),
-    (["--params", "x" * 300], f"The parameter file {{place}}/{'x' * 300} cannot be read: File name too long."),
+    (["--params", "{place}"], "The parameter file {place} cannot be read: Is a directory; 'python run_all.py --list' shows those there are."),
+    (
+        ["--params", "{root}/params/quick.yaml/x"],
+        "The parameter file {root}/params/quick.yaml/x cannot be read: Not a directory; 'python run_all.py --list' shows those there are.",
+    ),
+    (
+        ["--params", "x" * 300],
+        f"The parameter file {{place}}/{'x' * 300} cannot be read: File name too long; 'python run_all.py --list' shows those there are.",
+    ),
     (
         ["--run", "a/b"],
         "'a/b' cannot name a run: use letters, digits, dots, dashes and underscores, at most 64, and begin with a letter or digit; --run NAME gives another name.",
@@ -187,11 +194,26 @@ COMMANDS = [
     ),
     (["--accept-code", "gan", "--run", "fresh"], "--accept-code gan: the run 'fresh' has no finished 'gan' to keep."),
     (["--until", "gans"], "error: argument --until: invalid choice: 'gans' …"),
-    (["--cores", "0"], "error: argument --cores: '0' is not a whole number of at least 1"),
-    (["--cores", "two"], "error: argument --cores: 'two' is not a whole number of at least 1"),
-    (["--cores", "²"], "error: argument --cores: '²' is not a whole number of at least 1"),
-    (["--frobnicate"], "error: unrecognized arguments: --frobnicate"),
-    (["--para", "params/quick.yaml"], "error: unrecognized arguments: --para params/quick.yaml"),
+    (["--cores", "0"], "error: argument --cores: '0' is not a whole number of at least 1; --help shows every option."),
+    (["--cores", "two"], "error: argument --cores: 'two' is not a whole number of at least 1; --help shows every option."),
+    (["--cores", "²"], "error: argument --cores: '²' is not a whole number of at least 1; --help shows every option."),
+    (["--frobnicate"], f"error: unrecognized arguments: --frobnicate{UNRECOGNISED}"),
+    (["--para", "params/quick.yaml"], f"error: unrecognized arguments: --para params/quick.yaml{UNRECOGNISED}"),
+    (["quick"], f"error: unrecognized arguments: quick{UNRECOGNISED}"),
+    (["--set", "gan.steps", "500"], f"error: unrecognized arguments: 500{UNRECOGNISED}"),
+    (["--compare", "smoke"], "error: argument --compare: expected 2 arguments; --help shows every option."),
+    (["--set", "--dry-run"], "error: argument --set: expected one argument; --help shows every option."),
+    (["--force", "gan", "--only", "eda"], "--force gan asks for a stage that --only leaves out: drop one of the two."),
+    (["--force", "gan", "--until", "eda"], "--force gan asks for a stage that --until leaves out: drop one of the two."),
+    (["--params", ""], "The parameter file {place} cannot be read: Is a directory; 'python run_all.py --list' shows those there are."),
+    (["--set", "gan.steps: 500"], "--set takes section.key=value, such as gan.steps=50, not 'gan.steps: 500'."),
+    (["--set", "gan.seeds=1,2"], "quick.yaml: gan.seeds must be a list such as [0, 1], not '1,2'."),
+    (["--set", "replicates=1,000"], "quick.yaml: replicates must be a whole number, not '1,000'."),
+    (["--set", "report.title=Mine: a title"], "quick.yaml: report.title must be a text, not a mapping (a text with a colon stands in quotes)."),
+    (
+        ["--set", "arms.x={synthetic: {select:all}}"],
+        "quick.yaml: 'arms.x.synthetic.select:all' is not a parameter (YAML wants a space after each colon).",
+    ),
 ]
 
 
@@ -230,7 +252,10 @@ FILES = [
     ("extends: it.yaml\n", "it.yaml extends itself in a circle (it.yaml -> it.yaml); break it at one 'extends'."),
     ("extends: other.yaml\n", "it.yaml extends itself in a circle (it.yaml -> other.yaml -> it.yaml); break it at one 'extends'."),
     ("extends: oter.yaml\n", "There is no parameter file {place}/oter.yaml (did you mean 'other.yaml'?); 'python run_all.py --list' shows those there are."),
-    ("extends: loop.yaml\n", "The parameter file {place}/loop.yaml cannot be read: Too many levels of symbolic links."),
+    (
+        "extends: loop.yaml\n",
+        "The parameter file {place}/loop.yaml cannot be read: Too many levels of symbolic links; 'python run_all.py --list' shows those there are.",
+    ),
     ("extends: [a, b]\n", "it.yaml: 'extends' must name one parameter file, such as 'extends: paper.yaml'."),
     ("extends: ''\n", "it.yaml: 'extends' must name one parameter file, such as 'extends: paper.yaml'."),
     ("arms: {}\n", "it.yaml: arms must hold at least 1 value, not 0."),
@@ -444,7 +469,7 @@ def many_classes(counts: dict[str, int]):
 FOLDERS = {
     "empty": (
         lambda folder: folder.mkdir(),
-        "{data} holds no metadata: looked for HAM10000_metadata (.csv, .tab, .tsv, .txt or no ending), ISIC2018_Task3_Training_GroundTruth.csv and any table with the columns image_id and dx.",
+        "{data} holds no metadata: looked for HAM10000_metadata (.csv, .tab, .tsv, .txt or no ending), ISIC2018_Task3_Training_GroundTruth.csv and any table with the columns image_id and dx. Images of your own are read by data.source=folder.",
     ),
     "only a table": (without(*(f"{image_id}.jpg" for image_id in IDS)), "{data} has no image (looked for .jpg, .jpeg, .png, in folders and zip archives)."),
     "partial": (without("ISIC_0000003.jpg", "ISIC_0000004.jpg"), "{data} has 2 rows without an image (ISIC_0000003, ISIC_0000004)."),
@@ -811,7 +836,7 @@ REAL = [
         ["--set", "arms.x={oversample: {class: scc}}"],
         "arms.x.oversample.class is 'scc', and the data hold no such class; the classes are akiec, bcc, bkl, df, mel, nv, vasc.",
     ),
-    (["--cores", "none"], "error: argument --cores: 'none' is not a whole number of at least 1"),
+    (["--cores", "none"], "error: argument --cores: 'none' is not a whole number of at least 1; --help shows every option."),
 ]
 
 

@@ -1,7 +1,11 @@
 """The pins: one list, told twice, installed as told."""
 
+import ast
+import subprocess
+import sys
 from importlib import metadata
 
+import pytest
 import yaml
 from conftest import ROOT
 
@@ -23,9 +27,6 @@ def test_the_installed_packages_are_the_pinned_ones():
 
 
 def test_every_import_of_the_project_is_pinned():
-    import ast
-    import sys
-
     modules = set()
     for path in (ROOT / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -43,3 +44,17 @@ def test_every_import_of_the_project_is_pinned():
     }
     foreign = {own_names.get(name, name) for name in modules if name not in sys.stdlib_module_names and name not in ("helpers", "IPython")}
     assert foreign <= set(_pins()), f"imported but not pinned: {sorted(foreign - set(_pins()))}"
+
+
+@pytest.mark.parametrize(
+    "spoil, sentence",
+    [
+        ("sys.version_info = (3, 9, 6)", "Python 3.11, 3.12 or 3.13 is needed, and this is 3.9."),
+        ("sys.modules['numpy'] = None", "The package 'numpy' is not installed here."),
+    ],
+)
+def test_a_bare_python_is_told_what_to_do(spoil, sentence):
+    ast.parse((ROOT / "run_all.py").read_text(), feature_version=(3, 8))
+    words = [sys.executable, "-c", f"import sys, runpy; {spoil}; runpy.run_path({str(ROOT / 'run_all.py')!r}, run_name='__main__')"]
+    told = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert told.returncode == 2 and told.stderr.startswith(f"run_all.py: {sentence} 'make report' installs") and len(told.stderr.splitlines()) == 1

@@ -435,7 +435,9 @@ def read_mapping(path: Path, chain: tuple[Path, ...] = ()) -> dict[str, Any]:
         near = _nearest(path.stem, [p.stem for folder in (path.parent, PARAMS) for p in folder.glob("*.yaml")], ".yaml")
         raise ParameterError(f"There is no parameter file {path}{near}; 'python run_all.py --list' shows those there are.") from None
     except OSError as error:
-        raise ParameterError(f"The parameter file {path} cannot be read: {error.strerror or error}.") from None
+        raise ParameterError(
+            f"The parameter file {path} cannot be read: {error.strerror or error}; 'python run_all.py --list' shows those there are."
+        ) from None
     except UnicodeDecodeError:
         raise ParameterError(f"The parameter file {path} is not UTF-8 text: save it as such.") from None
     mapping = parse_yaml(text, path.name)
@@ -558,11 +560,7 @@ def _sentence(fault: Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in location)
     kind, context, value = fault["type"], fault.get("ctx", {}), fault.get("input")
     if kind == "extra_forbidden":
-        section = _section_at(location[:-1])
-        known = [f.alias or name for name, f in section.model_fields.items()] if section else []
-        home = _home_of(str(location[-1]))
-        near = f" (did you mean '{home}'?)" if home else _nearest(str(location[-1]), known) or f"; known here: {', '.join(known)}"
-        return f"'{key}' is not a parameter{near}."
+        return _unknown_key(location)
     if kind == "value_error":
         words = str(context.get("error", fault["msg"])).rstrip(".")
         return f"{key}{'' if words.startswith('must') else ':'} {words}." if key else f"{words}."
@@ -592,12 +590,25 @@ def _sentence(fault: Mapping[str, Any]) -> str:
             "bool": "true or false",
             "string": "a text",
             "dict": "a mapping",
-            "tuple": "a list",
+            "tuple": "a list such as [0, 1]",
             "model": "a section with keys of its own",
         }
         expected = next((words for start, words in noun.items() if kind.startswith(start)), fault["msg"].lower())
     shown = str(value).lower() if isinstance(value, bool) else shorten(repr(value)) if isinstance(value, str | int | float) else _kind(value)
-    return f"{key} must be {expected}, not {shown}."
+    way_out = " (a text with a colon stands in quotes)" if kind.startswith("string") and isinstance(value, Mapping) else ""
+    return f"{key} must be {expected}, not {shown}{way_out}."
+
+
+def _unknown_key(location: tuple) -> str:
+    """A key that is none of the model's, with the one that may be meant."""
+    key, name = ".".join(map(str, location)), str(location[-1])
+    if ":" in name:
+        return f"'{key}' is not a parameter (YAML wants a space after each colon)."
+    if home := _home_of(name):
+        return f"'{key}' is not a parameter (did you mean '{home}'?)."
+    section = _section_at(location[:-1])
+    known = [field.alias or name for name, field in section.model_fields.items()] if section else []
+    return f"'{key}' is not a parameter{_nearest(name, known) or '; known here: ' + ', '.join(known)}."
 
 
 def _home_of(name: str) -> str:

@@ -115,7 +115,7 @@ def _read_metadata(tree: FileTree, classes: Sequence[str] | None) -> tuple[pd.Da
         raise DataError(f"{tree.root} holds zip archives inside a zip archive ({shown(inner)}): unpack the outer one.")
     raise DataError(
         f"{tree.root} holds no metadata: looked for HAM10000_metadata (.csv, .tab, .tsv, .txt or no ending), "
-        "ISIC2018_Task3_Training_GroundTruth.csv and any table with the columns image_id and dx."
+        "ISIC2018_Task3_Training_GroundTruth.csv and any table with the columns image_id and dx. Images of your own are read by data.source=folder."
     )
 
 

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from helpers.engine import preflight
 from helpers.engine.process import run_lock
@@ -44,10 +44,18 @@ Exit codes: 0 done, 1 a job failed, 2 a mistake in the command, the parameters o
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells a mistake in one sentence with the way out, not by a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        ways = "a parameter file is named by --params FILE, a value by --set SECTION.KEY=VALUE; " if message.startswith("unrecognized") else ""
+        self.exit(2, printable(f"{self.prog}: error: {message}; {ways}--help shows every option.") + "\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line's grammar and its help page."""
     stages = list(STAGES)
-    page = argparse.ArgumentParser(
+    page = _Parser(
         prog="run_all.py",
         description=DESCRIPTION,
         epilog=EPILOG.format(stages=", ".join(stages)),
@@ -169,6 +177,8 @@ def _prepare(options: argparse.Namespace) -> tuple[RunPaths, Params]:
         )
     if options.only and options.until:
         raise UserError("--only and --until contradict each other: give one of them.")
+    if passed_over := [stage for stage in options.force if stage not in _stages(options)]:
+        raise UserError(f"--force {passed_over[0]} asks for a stage that {'--only' if options.only else '--until'} leaves out: drop one of the two.")
     return RunPaths(path.stem if options.run is None else options.run), params
 
 

@@ -3,7 +3,6 @@
 Exit codes: 0 done, 2 a mistake of the user's, 1 anything else.
 """
 
-import json
 import os
 import platform
 import resource
@@ -31,7 +30,7 @@ RECORDED_PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "p
 
 def main(arguments: list[str]) -> int:
     """Run one job; tell the front door how it goes by files in the run's logs."""
-    run, job = RunPaths(arguments[0]), _job(arguments[1:])
+    run, job = _told(arguments)
     params, runfile = load_runfile(run)
     if job not in (every := list(jobs(params))):
         near = [other.title for other in every if other.stage == job.stage] or list(STAGES)
@@ -62,9 +61,13 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _job(words: list[str]) -> Job:
-    wildcards: dict[str, Any] = dict(word.split("=", 1) for word in words[1:])
-    return Job(words[0], {key: int(value) if key in ("seed", "replicate") else value for key, value in wildcards.items()})
+def _told(words: list[str]) -> tuple[RunPaths, Job]:
+    try:
+        run, stage, *pairs = words
+        wildcards: dict[str, Any] = dict(pair.split("=", 1) for pair in pairs)
+        return RunPaths(run), Job(stage, {key: int(value) if key in ("seed", "replicate") else value for key, value in wildcards.items()})
+    except ValueError:
+        raise UserError("A job is told as RUN STAGE [seed=0 | arm=NAME replicate=0], such as: quick classifier arm=filtered replicate=2.") from None
 
 
 def _work(run: RunPaths, job: Job, params: Params, state: Path) -> None:
@@ -130,7 +133,4 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except UserError as mistake:
         print(mistake, file=sys.stderr)
-        sys.exit(2)
-    except (IndexError, json.JSONDecodeError, ValueError) as mistake:
-        print(f"Usage: python -m helpers.engine.job RUN STAGE [seed=0 | arm=NAME replicate=0] ({mistake})", file=sys.stderr)
         sys.exit(2)

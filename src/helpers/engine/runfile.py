@@ -64,7 +64,7 @@ def load_runfile(run: RunPaths) -> tuple[Params, dict[str, Any]]:
         record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
         checksum = record.pop("checksum", None)
     except OSError as error:
-        raise UserError(f"The run '{run.run}' has not been prepared ({error}): {again}") from None
+        raise UserError(f"The run '{run.run}' has not been prepared ({as_typed(run.folder)} holds no {Path(error.filename).name}): {again}") from None
     except (ValueError, AttributeError) as error:
         raise UserError(f"params.json or run.json of the run '{run.run}' is damaged ({error}): {again}") from None
     if checksum not in (None, _checksum(record, parameters)):
