@@ -174,7 +174,11 @@ def test_claims_without_replicates_or_arms_are_not_tested():
 def test_a_claim_of_many_metrics_falls_with_one_and_of_classes_with_two():
     run = made_up_run(0.01, 0.05)["contrasts"]
     run.loc[run["metric"].isin(["target_precision", "recall_df"]), ["low", "high"]] = -0.05, 0.01
-    verdicts = claims({"contrasts": run}).set_index("claim")["verdict"]
+    found = claims({"contrasts": run}).set_index("claim")
+    verdicts = found["verdict"]
+    assert found["this_run"]["Few filtered images beat many unfiltered ones in every metric"] == (
+        "interval above 0 for 8 of 9 metrics; a gain of 2 points is ruled out for 1: melanoma precision (-5.0 to +1.0)"
+    )
     assert verdicts["Few filtered images beat many unfiltered ones in every metric"] == "contradicted"
     assert verdicts["All classes but one gain recall"] == "supported"
     run.loc[run["metric"] == "recall_vasc", ["low", "high"]] = -0.05, 0.01

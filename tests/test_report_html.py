@@ -125,7 +125,7 @@ def test_headline_table_holds_paper_run_and_difference(soup, base):
     assert len(rows) == 6 * 3 and rows[0]["Metric"] == "Melanoma recall, n\u00a0=\u00a013"
     filtered = next(row for row in rows if row["Metric"] == "Accuracy, n\u00a0=\u00a033" and row["Arm"] == "filtered")
     means = metrics.groupby("arm")["accuracy"].mean()
-    assert filtered["Paper, %"] == "90.5" and filtered["This run, %"] == f"{100 * means['filtered']:.0f}"  # 33 images support no decimal
+    assert filtered["Paper, %"] == "90.55" and filtered["This run, %"] == f"{100 * means['filtered']:.0f}"  # 33 images support no decimal
     assert filtered["Its 95 % interval"] == f"{100 * means['filtered'] - 3:.0f} to {100 * means['filtered'] + 3:.0f}"
     assert filtered["Change in the paper"] == "+3.1" and filtered["Change in this run"] == summary.points(means["filtered"] - means["baseline"], 0)
     assert filtered["A gain is"] == "supported"
@@ -139,6 +139,16 @@ def test_headline_of_many_arms_keeps_to_the_first_metrics(tmp_path, monkeypatch)
     run = RunPaths("fake")
     table = summary.headline(summary.read_results(run, provenance.read_params(run)))
     assert len(table) == 3 * 5 and not table["Metric"].str.startswith("BMA").any()
+
+
+def test_a_metric_that_hardly_moves_is_named_beside_its_verdicts(tmp_path, monkeypatch):
+    folder = build_run(tmp_path, monkeypatch)
+    path, results = folder / "evaluation/comparisons.csv", lambda: summary.read_results(RunPaths("fake"), fake_params())
+    assert "says little" not in html._headline_note(results())
+    table = pd.read_csv(path)
+    table.loc[table["metric"] == "macro_specificity", "difference"] /= 10
+    table.to_csv(path, index=False)
+    assert "In macro specificity no arm's mean moves by 2 points: there *contradicted* says little." in html._headline_note(results())
 
 
 def test_two_replicates_give_no_verdict(tmp_path, monkeypatch):

@@ -689,7 +689,7 @@ def claims(
         names = [(arms or {}).get(role, role) for role in claim.contrast]
         contrast = " - ".join(names) if claim.kind != "none" else ""
         mine = contrasts[contrasts["contrast"] == " - ".join(claim.contrast)].set_index("metric")
-        outcome = _outcome(claim, mine, smallest_effect, confidence)
+        outcome = _outcome(claim, mine, smallest_effect, confidence, name)
         words = claim.words.format(target=name)
         theirs = {"paper": "", "paper_test_set": ""} if source == "folder" else _paper_side(claim)
         if one_gan and outcome["verdict"] != NO_ARM:
@@ -700,7 +700,7 @@ def claims(
     return pd.DataFrame(rows)
 
 
-def _outcome(claim: Claim, mine: pd.DataFrame, smallest_effect: float, confidence: float) -> dict[str, Any]:
+def _outcome(claim: Claim, mine: pd.DataFrame, smallest_effect: float, confidence: float, target: str) -> dict[str, Any]:
     """What the run shows, and the verdict, from the contrast's rows by metric."""
     result = {"this_run": "", "difference": np.nan, "low": np.nan, "high": np.nan, "verdict": NO_ARM}
     if claim.kind == "none":
@@ -710,7 +710,7 @@ def _outcome(claim: Claim, mine: pd.DataFrame, smallest_effect: float, confidenc
     few = int(mine["replicates"].iloc[0]) < statistics.MINIMUM_REPLICATES
     if claim.kind in ("every", "classes"):
         chosen = mine.loc[mine.index.isin(EVERY_METRIC)] if claim.kind == "every" else mine[mine.index.str.startswith("recall_")]
-        return result | _several(claim.kind, chosen, smallest_effect, few)
+        return result | _several(claim.kind, chosen, smallest_effect, few, target)
     row = mine.loc[claim.metric]
     words = f"{100 * row['difference']:+.1f} points"
     if np.isfinite(row["low"]):
@@ -720,16 +720,21 @@ def _outcome(claim: Claim, mine: pd.DataFrame, smallest_effect: float, confidenc
     return {"this_run": words, "difference": row["difference"], "low": row["low"], "high": row["high"], "verdict": found}
 
 
-def _several(kind: str, chosen: pd.DataFrame, smallest_effect: float, few: bool) -> dict[str, str]:
-    """Outcome of a claim about many metrics, or about every class."""
+def _several(kind: str, chosen: pd.DataFrame, smallest_effect: float, few: bool, target: str) -> dict[str, str]:
+    """Outcome of a claim about many metrics, or about every class; those in which a gain of the smallest effect is ruled out are named."""
     what = "metrics" if kind == "every" else "classes"
     if few:
         up, down = int((chosen["difference"] > 0).sum()), int((chosen["difference"] < 0).sum())
         return {"this_run": f"{up} of {len(chosen)} {what} higher, {down} lower, in single runs", "verdict": TOO_FEW}
-    up, small = int((chosen["low"] > 0).sum()), int((chosen["high"] < smallest_effect).sum())
-    words = f"interval above 0 for {up} of {len(chosen)} {what}, below {100 * smallest_effect:g} points for {small}"
+    up, small = int((chosen["low"] > 0).sum()), chosen[chosen["high"] < smallest_effect]
+    words = f"interval above 0 for {up} of {len(chosen)} {what}; a gain of {100 * smallest_effect:g} points is ruled out for {len(small)}"
+    named = [
+        f"{row.Index.removeprefix('recall_').replace('target', target).replace('_', ' ')} ({100 * row.low:+.1f} to {100 * row.high:+.1f})"
+        for row in small.itertuples()
+    ]
+    words += f": {', '.join(named)}" if named else ""
     spared = 0 if kind == "every" else 1
-    return {"this_run": words, "verdict": _ruling(up >= len(chosen) - spared, small > spared)}
+    return {"this_run": words, "verdict": _ruling(up >= len(chosen) - spared, len(small) > spared)}
 
 
 def _paper_side(claim: Claim) -> dict[str, str]:

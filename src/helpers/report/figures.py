@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from helpers.params import Params
-from helpers.report.style import OVERALL, SPLITS, TARGET, arm_colours, metric_name, styled
+from helpers.report.style import OVERALL, SPLITS, TARGET, arm_colours, metric_name, metric_words, styled
 from helpers.report.tables import FEATURE_NAMES, MEASURE_NAMES, measure_name
 
 INK, FAINT, BEHIND, SYNTHETIC = "#222222", "#8A8A8A", "#B4BAC0", "#009E73"
@@ -685,7 +685,7 @@ def named_contrasts(contrasts: pd.DataFrame, metrics: pd.DataFrame, smallest_eff
     axes.set_xlim(-widest, widest)
     axes.set_yticks(range(len(rows)), [f"{row.arm} \N{MINUS SIGN} {row.reference}\n({row.role})" for row in rows.itertuples()])
     axes.set_ylim(len(rows) - 0.4, -0.5)
-    axes.set_xlabel(f"difference in {metric_name(metric).lower()}, points")
+    axes.set_xlabel(f"difference in {metric_words(metric)}, points")
     axes.grid(False, axis="y")
     handles = [Line2D([], [], color=INK, marker="o", alpha=0.5, markersize=5, linestyle="", markeredgewidth=0, label="one replicate")]
     if rows["low"].notna().any():

@@ -39,6 +39,7 @@ from helpers.report.cells import (
 )
 from helpers.report.page_tables import as_text, frame_html, readable, wrap_table
 from helpers.report.provenance import folder_word, public_parameters, read_params, write_provenance
+from helpers.report.style import metric_words
 
 TEMPLATE = Path(__file__).with_name("template")
 PICTURED = 4  # further runs of a notebook whose figures are in the page: those of a GAN weigh a megabyte
@@ -327,9 +328,12 @@ def _headline_note(results: summary.Results) -> str:
     compared = len(summary.headline_metrics(results)) * (len(results.arms) - 1)
     if compared >= 20:
         note = f" Were there no effect at all, about {round(compared * (1 - evaluation.confidence))} of {compared} such intervals would exclude zero.{note}"
+    still = [metric_words(metric, results.target) for metric in summary.headline_metrics(results) if results.is_still(metric)]
+    small = f" In {summary.listed(still)} no arm's mean moves by {effect} points: there *contradicted* says little." if still else ""
     return (
-        f"This run: means over {replicates} replicates. {changes} That an arm gains is *supported* where the interval of its change lies above zero, "
-        f"*contradicted* where it lies below {effect} points, *real but negligible* where it does both, else *undecided*.{more}{note}"
+        f"This run: means over {replicates} replicates. {changes} That an arm gains is *supported* where the interval of its change lies above zero; "
+        f"*contradicted* where it lies below {effect} points, which rules out a gain that matters and need not be a loss; *real but negligible* where it does "
+        f"both; else *undecided*.{small}{more}{note}"
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from helpers.params import Params
-from helpers.report.style import metric_name
+from helpers.report.style import metric_words
 from helpers.report.tables import FEATURE_NAMES, MINUS, filter_outcome, measure_name, percent, plain, points
 
 
@@ -217,9 +217,7 @@ def difference_sentence(row: Mapping[str, Any], n: int, target: str = "", confid
     The arm is called better or worse only where the interval excludes zero. ``one_gan``: arms whose images one GAN alone supplied
     (``single_gan_arms``); what is said of them holds for this one GAN.
     """
-    name = metric_name(row["metric"], target)
-    name = name if name.startswith(("BMA", "F1")) else name[0].lower() + name[1:]
-    change = f"{points(row['difference'], n)} points of {name} against *{row['reference']}*"
+    change = f"{points(row['difference'], n)} points of {metric_words(row['metric'], target)} against *{row['reference']}*"
     outcome = verdict(row["low"], row["high"])
     scope = ", for this one GAN" if row["arm"] in one_gan or row["reference"] in one_gan else ""
     if outcome == "not tested":
@@ -245,8 +243,7 @@ def comparison_sentences(comparisons: pd.DataFrame, metric: str, n: int, target:
     if not rest:
         return listed
     scope = ", for this one GAN" if any(row["arm"] in one_gan for row in rows if row not in told) else ""
-    name = metric_name(metric, target)
-    return f"{listed}\n\nNo difference to *{rows[0]['reference']}* in {name[0].lower() + name[1:]} is shown{scope} by {_listed(rest)}.".strip()
+    return f"{listed}\n\nNo difference to *{rows[0]['reference']}* in {metric_words(metric, target)} is shown{scope} by {_listed(rest)}.".strip()
 
 
 def seen_sentence(seen: pd.DataFrame, reference: str) -> str:
@@ -296,7 +293,7 @@ def best_arm_sentence(metrics: pd.DataFrame, metric: str, n: int, one_gan: Conta
     highest = percent(means.max(), n)
     leaders = [f"*{arm}*" for arm, mean in means.items() if percent(mean, n) == highest]
     ranges = metrics.groupby("arm", sort=False)[metric].agg(["min", "max"])
-    name = metric_name(metric).lower()
+    name = metric_words(metric)
     spread = "; ".join(f"*{arm}* {percent(row['min'], n)} to {percent(row['max'], n)}" for arm, row in ranges.iterrows())
     if len(leaders) == 1:
         outcome = f"The highest mean {name} is {leaders[0]}'s, {highest} %"

@@ -96,3 +96,9 @@ def metric_name(metric: str, target: str = "") -> str:
     """The plain name of a metric's column: 'Macro recall' for macro_recall, 'Recall of mel' for target_recall of mel."""
     name = METRIC_NAMES.get(metric, metric.replace("_", " ").capitalize())
     return f"{name} of {target}" if target and metric.startswith("target_") else name
+
+
+def metric_words(metric: str, target: str = "") -> str:
+    """``metric_name`` as it stands within a sentence."""
+    name = metric_name(metric, target)
+    return name if name.startswith(("BMA", "F1", "ROC")) else name[0].lower() + name[1:]

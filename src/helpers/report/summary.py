@@ -116,6 +116,11 @@ class Results:
         rows = rows[rows["reference"].astype(str) == self.params.evaluation.reference]
         return None if rows.empty else rows.iloc[0].to_dict()
 
+    def is_still(self, metric: str) -> bool:
+        """Whether no arm's mean differs from the reference's by the smallest effect of interest."""
+        changes = [row["difference"] for arm in self.arms if (row := self.comparison(arm, metric))]
+        return bool(changes) and max(map(abs, changes)) < self.params.evaluation.smallest_effect
+
     def control(self, control: Any, metric: str = "target_recall") -> dict[str, Any] | None:
         """The row of controls.csv of a ``helpers.evaluation.controls.Control``."""
         if self.controls.empty:
@@ -525,7 +530,7 @@ def headline(results: Results) -> pd.DataFrame:
                 {
                     "Metric": f"{HEADLINE[metric].format(target=results.target.capitalize())}, n\u00a0=\u00a0{results.images(metric):,}",
                     "Arm": arm,
-                    "Paper, %": percent(results.paper_value(arm, metric)),
+                    "Paper, %": percent(results.paper_value(arm, metric), 2),  # as printed
                     "This run, %": percent(values.mean(), places),
                     f"Its {level}": f"{percent(low, places)} to {percent(high, places)}" if low is not None else "",
                     "Change in the paper": points(results.paper_change(arm, metric)),
