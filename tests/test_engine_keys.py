@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from helpers.engine.runfile import RunFile, _fingerprint, data_fingerprint
+from helpers.engine.runfile import RunFile, _fingerprint, _listing, data_fingerprint
 from helpers.engine.stages import STAGES, Job
 from helpers.params import load_params, validate_sections
 from helpers.paths import RunPaths
@@ -13,6 +13,7 @@ from helpers.paths import RunPaths
 def key(stage: str, *overrides: str, accepted=None, **wildcards) -> str:
     codes = dict.fromkeys(STAGES, "same")
     _fingerprint.cache_clear()
+    _listing.cache_clear()
     return RunFile(RunPaths("keys"), load_params("smoke", overrides), codes, accepted or {}, "phantom", []).key(Job(stage, wildcards))
 
 
@@ -43,6 +44,17 @@ def test_files_that_parameters_name_are_read(tmp_path):
     assert before != key("gan", start, seed=0)
 
 
+def test_a_corrected_external_test_set_is_predicted_anew(tmp_path):
+    table = tmp_path / "ISIC2018_Task3_Test_GroundTruth.csv"
+    table.write_text("image_id,dx\na,mel\n")
+    external = f"data.external_root={tmp_path}"
+    before = key("classifier", external, arm="baseline", replicate=0), key("gan", external, seed=0)
+    assert before[0] != key("classifier", arm="baseline", replicate=0)
+    table.write_text("image_id,dx\na,nv\n")
+    after = key("classifier", external, arm="baseline", replicate=0), key("gan", external, seed=0)
+    assert after[0] != before[0] and after[1] == before[1]
+
+
 def test_the_page_is_made_again_when_code_was_accepted():
     accepted = {"gan": {"code": "new", "made_by": "old"}}
     assert key("report", accepted=accepted) != key("report")
@@ -58,8 +70,10 @@ def test_the_data_fingerprint_sees_what_the_loader_sees(tmp_path):
     os.symlink(elsewhere, home / "images")
     params = load_params("smoke", ["data.source=ham10000", f"data.root={home}"])
     first = data_fingerprint(params)
+    _listing.cache_clear()
     (home / ".DS_Store").write_bytes(b"a viewer's own")
     assert data_fingerprint(params) == first
+    _listing.cache_clear()
     (elsewhere / "a.jpg").write_bytes(b"12")
     assert data_fingerprint(params) != first
 

@@ -15,7 +15,6 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from helpers.errors import ParameterError
-from helpers.files import digest
 from helpers.paths import PARAMS
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
@@ -41,7 +40,7 @@ PathText = Annotated[str, Field(min_length=1), AfterValidator(_path)]
 class Section(BaseModel):
     """A group of parameters: immutable, no unknown keys, ranges checked."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -242,8 +241,6 @@ class SyntheticImages(Section):
     folder: PathText | None = Field(None, description="a folder of anyone's images, in place of the GAN's")
     class_: str | None = Field(None, alias="class", description="class of the folder's images; data.target_class by default")
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
-
     @model_validator(mode="after")
     def _one_meaning(self) -> "SyntheticImages":
         if self.count is not None and self.fraction is not None:
@@ -264,7 +261,6 @@ class Oversample(Section):
 
     class_: str = Field("mel", alias="class", description="class to repeat")
     count: int = Field(300, ge=1, description="images added, drawn with replacement only where the class is smaller")
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Withhold(Section):
@@ -272,7 +268,6 @@ class Withhold(Section):
 
     class_: str = Field("mel", alias="class", description="class to thin out")
     fraction: Fraction = Field(0.5, description="share taken away")
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Arm(Section):
@@ -657,9 +652,3 @@ def choices(key: str) -> tuple[str, ...]:
     section = _section_at(tuple(parts))
     info = section.model_fields.get(name) if section else None
     return tuple(get_args(info.annotation)) if info and get_origin(info.annotation) is Literal and isinstance(get_args(info.annotation)[0], str) else ()
-
-
-def section_digest(params: Params, *sections: str) -> str:
-    """A fingerprint of some sections: equal where every value of them is equal."""
-    values = params.as_dict()
-    return digest({name: values[name] for name in sections})

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from helpers.data.archives import TABLE_ENDINGS, FileTree
+from helpers.data.archives import IGNORED, TABLE_ENDINGS, FileTree
 from helpers.engine.seals import read_record
 from helpers.engine.stages import STAGES, Job, code_digest, jobs, relevant_parameters
 from helpers.errors import DataError, UserError
@@ -88,7 +89,7 @@ def _checksum(record: dict[str, Any], parameters: str) -> str:
 
 
 def named_files(job: Job, params: Params) -> dict[str, str]:
-    """Fingerprints of the files that a job's parameters name: weights to start from, an arm's own images."""
+    """Fingerprints of the files that a job's parameters name: weights to start from, an arm's own images, the external test set."""
     arm = params.arms.get(job.wildcards.get("arm", ""))
     named: dict[str, str | None] = {}
     if job.stage in ("gan", "synthesis") or (arm and arm.uses_gan):
@@ -96,7 +97,12 @@ def named_files(job: Job, params: Params) -> dict[str, str]:
     if arm:
         named["classifier.weights"] = params.classifier.weights if params.classifier.weights not in ("imagenet", "none") else None
         named["synthetic.folder"] = arm.synthetic.folder if arm.synthetic else None
-    return {key: _fingerprint(from_project(value)) for key, value in named.items() if value}
+    found = {key: _fingerprint(from_project(value)) for key, value in named.items() if value}
+    if arm and params.data.external_root is not None:
+        from helpers.data.external import HIDDEN
+
+        found["data.external_root"] = _listing(from_project(params.data.external_root), HIDDEN)
+    return found
 
 
 @cache
@@ -110,15 +116,19 @@ def _fingerprint(path: Path) -> str:
 
 
 def data_fingerprint(params: Params) -> str:
-    """Names and sizes of the data's files as the loader sees them, and the content of its tables; a constant for drawn and fetched data."""
+    """Fingerprint of the data's folder; a constant for drawn and fetched data."""
     if params.data.source == "phantom":
         return "phantom"
     root = Path(params.data.root) if params.data.root is not None else placed_by_hand()
-    if root is None:
-        return "doi"
+    return "doi" if root is None else _listing(root, IGNORED)
+
+
+@cache
+def _listing(root: Path, ignored: re.Pattern[str]) -> str:
+    """Names and sizes of the files that a loader sees, and the content of its tables."""
     listing = []
     with suppress(DataError):  # the loader says what is wrong
-        tree = FileTree(root)
+        tree = FileTree(root, ignored)
         for file in tree.files:
             is_table = file.ending in ("", *TABLE_ENDINGS) and file.size < 50_000_000
             with suppress(OSError):

@@ -110,7 +110,7 @@ def jobs(params: Params) -> Iterator[Job]:
     """Every job of a run, in the order of the stages."""
     yield Job("eda")
     for stage in ("gan", "synthesis"):
-        for seed in gan_seeds(params):
+        for seed in params.gan.seeds:  # even where no arm uses one: their fidelity is a result
             yield Job(stage, {"seed": seed})
     for arm in params.arms:
         for replicate in range(params.replicates):
@@ -122,11 +122,6 @@ def jobs(params: Params) -> Iterator[Job]:
 def judge(params: Params) -> Job | None:
     """The classifier that gives its opinion on synthetic images before any is trained on them."""
     return params.judge and Job("classifier", {"arm": params.judge, "replicate": 0})
-
-
-def gan_seeds(params: Params) -> list[int]:
-    """Seeds of the GANs that a run trains: all of them, even where no arm uses one (their fidelity is a result)."""
-    return list(params.gan.seeds)
 
 
 def outputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
