@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from helpers.data.images import decode
+from helpers.data.images import decode, resize_image
 from helpers.data.selection import select_images, wanted_count
 from helpers.errors import DataError, ParameterError
 from helpers.files import array_digest, digest
@@ -148,7 +148,7 @@ def resize_images(images: np.ndarray | Sequence[np.ndarray], size: int) -> np.nd
     """uint8 (n, R, R, 3), or n images of any sizes, to (n, size, size, 3), bilinear with antialiasing, as the photographs are resized."""
     if isinstance(images, np.ndarray) and images.shape[1:3] == (size, size):
         return np.ascontiguousarray(images)
-    return np.stack([np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)) for image in images])
+    return np.stack([resize_image(Image.fromarray(image), size, "bilinear") for image in images])
 
 
 def folder_files(wanted: SyntheticImages) -> list[Path]:
@@ -181,6 +181,6 @@ def _folder_images(wanted: SyntheticImages, size: int, seed: int) -> np.ndarray:
 
 def _read_image(path: Path, size: int) -> np.ndarray:
     try:
-        return np.asarray(decode(path, FORMATS, upright=True).resize((size, size), Image.Resampling.BILINEAR))
+        return resize_image(decode(path, FORMATS, upright=True), size, "bilinear")
     except (OSError, DataError) as error:
         raise DataError(f"{path} cannot be read as an image ({error}): replace it or take it out of the folder.") from error
