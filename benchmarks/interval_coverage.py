@@ -1,7 +1,7 @@
 """How often the study's intervals cover the truth and its tests err, over simulated studies: the tables of docs/statistics.md.
 
 Run: python benchmarks/interval_coverage.py [--studies 2000] [--write docs/statistics.md]
-The 2,000 studies take about three minutes on one core. --write puts the tables between the page's two marks; without it they are printed.
+The 2,000 studies take a minute or two on one core. --write puts the tables between the page's two marks; without it they are printed.
 """
 
 import argparse
