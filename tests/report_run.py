@@ -181,11 +181,6 @@ def _evaluation(folder: Path, params: Params) -> None:
         arms[["low", "high", "standard_error", "degrees_of_freedom"]] = np.nan
     arms.to_csv(folder / "evaluation" / "arms.csv", index=False)
     arms[arms["metric"] == "macro_recall"].assign(metric="recall", **{"class": "mel"}).to_csv(folder / "evaluation" / "arms_per_class.csv", index=False)
-    claims = [
-        {"claim": "filtered wins", "paper": "90.55", "this_run": "74.1", "verdict": f"not supported {EVIL}"},
-        {"claim": "300 beat 1,000", "paper": "1.26", "this_run": "-1.9", "verdict": "cannot tell"},
-    ]
-    pd.DataFrame(claims).to_csv(folder / "evaluation" / "claims.csv", index=False)
 
 
 def _trainings(folder: Path, params: Params) -> None:

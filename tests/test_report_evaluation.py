@@ -280,7 +280,7 @@ class TestSentences:
     def test_one_gan_speaks_for_itself_alone(self):
         assert sentences.single_gan_arms(params()) == {"filtered", "all"} and sentences.single_gan_arms(params((0, 1))) == set()
         assert "for this one GAN" in sentences.estimand_sentence(params()) and "one GAN" not in sentences.estimand_sentence(params((0, 1)))
-        row = {"arm": "filtered", "reference": "baseline", "metric": "accuracy", "difference": 0.01, "low": -0.1, "high": 0.1}
+        row = {"arm": "filtered", "reference": "baseline", "metric": "accuracy", "difference": 0.01, "low": -0.1, "high": 0.1, "replicates": 3}
         for low, high in ((-0.1, 0.1), (0.01, 0.1), (math.nan, math.nan)):
             said = sentences.difference_sentence(row | {"low": low, "high": high}, 180, one_gan={"filtered"})
             assert ", for this one GAN;" in said
@@ -336,7 +336,8 @@ class TestSentences:
         assert sentences.external_section(external().iloc[:0]) == ""
 
     def test_of_many_arms_only_those_told_apart_have_a_sentence(self):
-        rows = [{"arm": f"arm{n}", "reference": "baseline", "metric": "accuracy", "difference": 0.01, "low": -0.02, "high": 0.04} for n in range(6)]
+        row = {"reference": "baseline", "metric": "accuracy", "difference": 0.01, "low": -0.02, "high": 0.04, "replicates": 3}
+        rows = [{"arm": f"arm{n}"} | row for n in range(6)]
         rows[2] |= {"low": 0.005}
         said = sentences.comparison_sentences(pd.DataFrame(rows), "accuracy", 500)
         assert said.count("\n- ") == 0 and said.startswith("- *arm2*: +1.0 points") and "is higher" in said

@@ -18,7 +18,6 @@ from helpers.errors import MissingStageError
 from helpers.report.page_tables import clean_table, inline, plain_words, wrap_table
 
 SHRINK_ABOVE = 200_000  # bytes; a larger PNG is stored as WebP where that is smaller
-SVG_LIMIT = 400_000  # characters
 BROAD = 720  # pixels: a figure drawn for the page's whole width
 STREAM_LINES = 12  # printed lines that stand open
 TAGS = [
@@ -330,7 +329,7 @@ def printed(text: str) -> Markup:
 def image_source(data: dict[str, Any]) -> str | None:
     """An output's picture as a data address: the drawing where it is light, else pixels; None without one."""
     svg, png = data.get("image/svg+xml"), data.get("image/png")
-    if svg and (len(svg) <= SVG_LIMIT or not png):
+    if svg:
         text = svg if "xmlns=" in svg.split(">", 1)[0] else svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
         # in an image no script of the drawing runs, and its ids meet no others
         return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from nbformat import NotebookNode
 
 from helpers.files import locked, write_json, write_text
-from helpers.params import Params, departures
+from helpers.params import Params
 from helpers.paths import ROOT, RunPaths, require
 from helpers.report import summary
 from helpers.report.cells import (
@@ -37,9 +37,10 @@ from helpers.report.cells import (
     read_notebook,
     take_title,
 )
-from helpers.report.page_tables import as_text, frame_html, readable, wrap_table
+from helpers.report.page_tables import as_text, frame_html, wrap_table
 from helpers.report.provenance import folder_word, public_parameters, read_params, write_provenance
 from helpers.report.style import metric_words
+from helpers.report.tables import plain
 
 TEMPLATE = Path(__file__).with_name("template")
 PICTURED = 4  # further runs of a notebook whose figures are in the page: those of a GAN weigh a megabyte
@@ -77,7 +78,7 @@ def render_report(run: str | RunPaths) -> Path:
     page = Page(paths, params)
     opening = page.opening(results)
     notebook = page.merge(results)
-    closing = page.closing(results)
+    closing = page.closing()
     write_text(paths.report, export(notebook, {**opening, **closing, "contents": page.contents}))
     write_json(paths.report.with_name("summary.json"), summary.public_summary(results))
     write_index(paths.report.parents[1])
@@ -125,7 +126,6 @@ class Page:
     contents: list[dict[str, Any]] = field(default_factory=list)
     figures: set[int] = field(default_factory=set)
     reserved: set[int] = field(default_factory=set)
-    names: set[str] = field(default_factory=set)
     tables: int = 0
     anchors: set[str] = field(default_factory=set)
 
@@ -268,7 +268,6 @@ class Page:
                 label["number"] = self.figure_number(label.get("number"))
             elif label and label["kind"] == "table":
                 label["number"] = self.table_number()
-                self.names.add(str(label.get("name")))
 
     def _public(self, text: str) -> str:
         """Text without the places of this machine."""
@@ -278,33 +277,16 @@ class Page:
 
     # after the notebooks
 
-    def closing(self, results: summary.Results) -> dict[str, Any]:
-        """Claims, audit of the paper, departures, provenance."""
-        parts: dict[str, Any] = {}
-        if not results.claims.empty and "claims" not in self.names:
-            self.add_section("claims", "The paper's claims")
-            parts["claims"] = self.table(readable(results.claims), "Each claim of the paper, tested on this run.", "claims")
-        findings = _audit()
-        if not findings.empty and "audit" not in self.names:
-            self.add_section("audit", "An audit of the paper")
-            parts["audit"] = self.table(readable(findings), "The paper's own numbers, held against one another.", "audit")
-        if "departures" not in self.names:
-            self.add_section("departures", "Departures from the paper")
-            parts["departures"] = self._departures()
+    def closing(self) -> dict[str, Any]:
+        """Where the numbers come from."""
         self.add_section("provenance", "Provenance")
         provenance = write_provenance(self.paths, self.params)
-        parts["provenance"] = provenance
-        parts["provenance_table"] = self.table(provenance_table(provenance), "What this run's numbers were made with.", "provenance")
-        parts["parameters"] = _yaml(public_parameters(self.params))
-        parts["kept"] = provenance["kept_over_code_changes"]
-        return parts
-
-    def _departures(self) -> Markup:
-        rows = departures(self.params)
-        frame = pd.DataFrame(
-            [{"Parameter": row["parameter"], "Paper": as_text(row["paper"]), "This run": as_text(row["this_run"]), "Meaning": row["meaning"]} for row in rows]
-        )
-        return self.table(frame, "Every parameter that differs from the paper's value, or from our reading where the paper is silent.", "departures")
+        return {
+            "provenance": provenance,
+            "provenance_table": self.table(provenance_table(provenance), "What this run's numbers were made with.", "provenance"),
+            "parameters": _yaml(public_parameters(self.params)),
+            "kept": provenance["kept_over_code_changes"],
+        }
 
 
 def executions(section: Section, params: Params) -> list[tuple[str, str]]:
@@ -337,20 +319,12 @@ def _headline_note(results: summary.Results) -> str:
     )
 
 
-def _audit() -> pd.DataFrame:
-    try:
-        from helpers.evaluation.paper import audit
-    except ImportError:
-        return pd.DataFrame()
-    return audit()
-
-
 def provenance_table(provenance: dict[str, Any]) -> pd.DataFrame:
     """Seeds, data, versions, device, threads and code as rows of two columns."""
     data = provenance["data"]
     code = provenance["code"]
     rows = [
-        ("Data", f"{data.get('source', '')}, {as_text(data.get('images'))} images of {as_text(data.get('lesions') or 'an unknown number of')} lesions"),
+        ("Data", f"{data['source']}, {plain(data.get('images'))} images of {plain(data.get('lesions') or 'an unknown number of')} lesions"),
         ("Checksum of the data", as_text(data.get("checksum"))),
         *((f"Seed: {name}", as_text(value)) for name, value in provenance["seeds"].items()),
         ("Device", as_text(provenance["device"])),

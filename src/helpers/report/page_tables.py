@@ -12,13 +12,6 @@ WIDE, WIDEST = 4, 10  # columns above which a table scrolls sideways on a narrow
 NUMBER = re.compile(r"^[+\-\u2212]?[\d,]+(\.\d+)?(e[+-]?\d+)?\s*%?$|^(nan|\u2013|)$", re.IGNORECASE)
 
 
-def readable(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table of texts with plain headings."""
-    shown = frame.copy().astype(object)
-    shown.columns = [str(column).replace("_", " ").capitalize() for column in frame.columns]
-    return shown.map(as_text)
-
-
 def as_text(value: Any) -> str:
     """A value as a reader writes it."""
     if value is None or (isinstance(value, float) and pd.isna(value)):

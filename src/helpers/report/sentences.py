@@ -135,11 +135,11 @@ def filter_effect_sentence(fidelity: pd.DataFrame, sweep: pd.DataFrame, keep_fra
         ends = f" ({_digits(row.difference_low, 2)} to {_digits(row.difference_high, 2)})"
         outcome = filter_outcome(row.measure, row.difference_low, row.difference_high)
         outcomes[outcome].append(name + ("" if outcome == "no difference shown" else ends))
-    said = [f"{verb} {_listed(outcomes[verb])}" for verb in ("improves", "worsens") if outcomes[verb]]
+    said = [f"{verb} {listed(outcomes[verb])}" for verb in ("improves", "worsens") if outcomes[verb]]
     if outcomes["no difference shown"]:
-        said.append(f"shows no difference in {_listed(outcomes['no difference shown'])}")
+        said.append(f"shows no difference in {listed(outcomes['no difference shown'])}")
     against = f"Against as many images drawn at random ({int(kept['images'].iloc[0]):,} on either side), keeping the critic's best {100 * keep_fraction:.0f} %"
-    return f"{against} {_listed(said)}; {_sweep_clause(sweep)}."
+    return f"{against} {listed(said)}; {_sweep_clause(sweep)}."
 
 
 def _sweep_clause(sweep: pd.DataFrame) -> str:
@@ -189,7 +189,7 @@ def memorisation_sentence(memorisation: pd.DataFrame) -> str:
     )
 
 
-def _listed(parts: list[str]) -> str:
+def listed(parts: list[str]) -> str:
     """'a', 'a and b', 'a, b and c'."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
@@ -204,46 +204,43 @@ def training_sentence(summary: Mapping[str, Any]) -> str:
     )
 
 
-def verdict(low: float, high: float) -> str:
-    """'better' or 'worse' where the interval excludes zero, 'no difference shown' where it does not, 'not tested' without one."""
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return "not tested"
-    return "better" if low > 0 else "worse" if high < 0 else "no difference shown"
-
-
 def difference_sentence(row: Mapping[str, Any], n: int, target: str = "", confidence: float = 0.95, one_gan: Container[str] = ()) -> str:
     """One comparison in words; ``row`` is a row of evaluation/comparisons.csv, ``n`` the images behind the share.
 
-    The arm is called better or worse only where the interval excludes zero. ``one_gan``: arms whose images one GAN alone supplied
+    The arm is called higher or lower only where the interval excludes zero. ``one_gan``: arms whose images one GAN alone supplied
     (``single_gan_arms``); what is said of them holds for this one GAN.
     """
+    from helpers.evaluation import controls as own
+
     change = f"{points(row['difference'], n)} points of {metric_words(row['metric'], target)} against *{row['reference']}*"
-    outcome = verdict(row["low"], row["high"])
+    outcome = own.outcome(row)
     scope = ", for this one GAN" if row["arm"] in one_gan or row["reference"] in one_gan else ""
-    if outcome == "not tested":
+    if outcome == own.NOT_TESTED:
         why = "the replicates do not differ, which leaves no interval" if row.get("method") == "no variation" else "too few replicates for an interval"
         return f"*{row['arm']}*: {change}{scope}; {why}, and nothing follows from it."
     interval = f"{100 * confidence:.0f} % interval {points(row['low'], n)} to {points(row['high'], n)}"
     tail = {
-        "better": f"the interval excludes zero: *{row['arm']}* is higher in this run",
-        "worse": f"the interval excludes zero: *{row['arm']}* is lower in this run",
-        "no difference shown": "the interval includes zero: this run shows no difference",
+        own.HIGHER: f"the interval excludes zero: *{row['arm']}* is higher in this run",
+        own.LOWER: f"the interval excludes zero: *{row['arm']}* is lower in this run",
+        own.NOT_SHOWN: "the interval includes zero: this run shows no difference",
     }[outcome]
     return f"*{row['arm']}*: {change} ({interval}){scope}; {tail}."
 
 
 def comparison_sentences(comparisons: pd.DataFrame, metric: str, n: int, target: str = "", confidence: float = 0.95, one_gan: Container[str] = ()) -> str:
     """``difference_sentence`` of every arm for one metric, as a Markdown list; of many arms only those that are told from the reference."""
+    from helpers.evaluation import controls as own
+
     rows = comparisons[comparisons["metric"] == metric].to_dict("records")
     if not rows:
         return "There is one arm only, so nothing is compared."
-    told = rows if len(rows) <= LISTED or not has_intervals(comparisons) else [row for row in rows if verdict(row["low"], row["high"]) in ("better", "worse")]
-    listed = "\n".join("- " + difference_sentence(row, n, target, confidence, one_gan) for row in told)
+    told = rows if len(rows) <= LISTED or not has_intervals(comparisons) else [row for row in rows if own.outcome(row) in (own.HIGHER, own.LOWER)]
+    lines = "\n".join("- " + difference_sentence(row, n, target, confidence, one_gan) for row in told)
     rest = [f"*{row['arm']}*" for row in rows if row not in told]
     if not rest:
-        return listed
+        return lines
     scope = ", for this one GAN" if any(row["arm"] in one_gan for row in rows if row not in told) else ""
-    return f"{listed}\n\nNo difference to *{rows[0]['reference']}* in {metric_words(metric, target)} is shown{scope} by {_listed(rest)}.".strip()
+    return f"{lines}\n\nNo difference to *{rows[0]['reference']}* in {metric_words(metric, target)} is shown{scope} by {listed(rest)}.".strip()
 
 
 def seen_sentence(seen: pd.DataFrame, reference: str) -> str:
@@ -329,11 +326,6 @@ def differences_caption(comparisons: pd.DataFrame, reference: str, n: int, confi
 def counted(number: int, noun: str) -> str:
     """'1 replicate', '3 replicates'."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def join(sentences: Iterable[str]) -> str:
-    """Sentences as one paragraph, empty ones left out."""
-    return " ".join(sentence for sentence in sentences if sentence)
 
 
 LISTED = 4  # arms of which each gets a sentence of its own
@@ -476,6 +468,8 @@ def _restored_sentence(row: Mapping[str, Any], withheld: Mapping[str, Any], n: i
 
 def gap_sentence(leak: pd.DataFrame, arm: str, confidence: float = 0.95) -> str:
     """How much recall on lesions that were trained on exceeds that on new ones, at the same mix of classes."""
+    from helpers.evaluation import controls as own
+
     rows = leak[(leak["arm"] == arm) & (leak["class"] == "mean of classes")]
     if rows.empty:
         return "No class has enough test lesions that were trained on (a split by lesion has none) and enough new ones, so the leak cannot be measured within a class."
@@ -484,10 +478,10 @@ def gap_sentence(leak: pd.DataFrame, arm: str, confidence: float = 0.95) -> str:
     change = (
         f"Classes weighed alike, the recall of *{arm}* on lesions that it was trained on differs from that on new ones by {points(row['difference'], n)} points"
     )
-    outcome = verdict(row["low"], row["high"])
-    if outcome == "not tested":
+    outcome = own.outcome(row)
+    if outcome == own.NOT_TESTED:
         return f"{change}; " + ("the replicates do not differ." if row["method"] == "no variation" else "too few replicates for an interval.")
-    tail = {"better": "its score owes something to memory", "worse": "memory does not help it", "no difference shown": "chance may explain that"}[outcome]
+    tail = {own.HIGHER: "its score owes something to memory", own.LOWER: "memory does not help it", own.NOT_SHOWN: "chance may explain that"}[outcome]
     return f"{change} ({100 * confidence:.0f} % interval {points(row['low'], n)} to {points(row['high'], n)}): {tail}."
 
 

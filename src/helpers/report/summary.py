@@ -12,8 +12,9 @@ from helpers.data.images import class_names
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.provenance import devices, read_json, read_records
+from helpers.report.sentences import counted, listed
+from helpers.report.tables import MINUS, decimals
 
-MINUS, TO = "\u2212", "\u2013"
 BACKBONES = {"resnet50": "ResNet50", "efficientnet_lite0": "EfficientNet-Lite0"}
 SOURCES = {  # in the head of the page, and in a sentence
     "phantom": ("drawn by the project", "drawn lesions, which say nothing about patients"),
@@ -44,7 +45,6 @@ class Results:
     arms_table: pd.DataFrame  # evaluation/arms.csv: mean and interval of each arm
     comparisons: pd.DataFrame
     controls: pd.DataFrame
-    claims: pd.DataFrame
     trainings: pd.DataFrame
     gans: pd.DataFrame
     records: list[dict[str, Any]]
@@ -96,8 +96,6 @@ class Results:
 
     def places(self, metric: str) -> int:
         """Decimals of a percentage that the images behind a metric support."""
-        from helpers.report.tables import decimals
-
         images = self.images(metric)
         return decimals(images) if images else 1
 
@@ -141,7 +139,6 @@ def read_results(run: RunPaths, params: Params) -> Results:
         arms_table=read_table(run.evaluation / "arms.csv"),
         comparisons=read_table(run.evaluation / "comparisons.csv"),
         controls=read_table(run.evaluation / "controls.csv"),
-        claims=read_table(run.evaluation / "claims.csv"),
         trainings=_trainings(run, params),
         gans=_gans(run, params),
         records=read_records(run),
@@ -210,16 +207,6 @@ def moment(value: Any) -> datetime | None:
         return datetime.fromtimestamp(float(value), UTC) if isinstance(value, (int, float)) else datetime.fromisoformat(str(value))
     except (TypeError, ValueError, OSError):
         return None
-
-
-def listed(names: list[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
-
-
-def counted(count: int, noun: str) -> str:
-    """``1 replicate``, ``3 replicates``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 # --- what was run -------------------------------------------------------------------------------
@@ -481,28 +468,11 @@ def leak(results: Results) -> str:
 
 def paper_value(arm: str, metric: str) -> float | None:
     """The paper's own number (share) for one of its three arms, or None."""
-    values = _paper_values()
+    from helpers.evaluation.paper import published
+
+    values = published()["metrics"].set_index(["arm", "metric"])["value"]
     # balanced multiclass accuracy is macro recall; the paper prints it under that name alone
-    return values.get((arm, metric), values.get((arm, "macro_recall")) if metric == "balanced_accuracy" else None)
-
-
-def _paper_values() -> dict[tuple[str, str], float]:
-    """Every published headline number, by arm and column name of metrics.csv."""
-    try:
-        from helpers.evaluation.paper import published
-    except ImportError:
-        return {}
-    tables = published()
-    found: dict[tuple[str, str], float] = {}
-    for frame in (tables["metrics"],) if "metrics" in tables else tables.values():
-        if "arm" not in frame:
-            continue
-        if {"metric", "value"} <= set(frame.columns):
-            found |= {(str(r.arm), str(r.metric)): float(r.value) for r in frame.itertuples()}
-            continue
-        for row in frame.to_dict("records"):
-            found |= {(str(row["arm"]), key): float(value) for key, value in row.items() if key in HEADLINE and isinstance(value, (int, float))}
-    return found
+    return values.get((arm, "macro_recall" if metric == "balanced_accuracy" else metric))
 
 
 def headline_metrics(results: Results) -> list[str]:

@@ -53,7 +53,7 @@ class Table:
         return form(row) if getattr(form, "takes_row", False) else (NONE if _missing(value) else form(value))
 
     def _is_number(self, column: str) -> bool:
-        return pd.api.types.is_numeric_dtype(self.frame[column])
+        return pd.api.types.is_numeric_dtype(self.frame[column]) and not pd.api.types.is_bool_dtype(self.frame[column])
 
     def to_html(self) -> str:
         """An HTML table: escaped, headings with their scope, numbers right-aligned, raw values kept for sorting."""
@@ -157,11 +157,6 @@ def _mean_and_spread(row: pd.Series, n: int) -> str:
 
 
 # --- reading a run ------------------------------------------------------------------------------
-
-
-def read_manifest(run: RunPaths) -> dict[str, Any]:
-    """data/manifest.json of a run."""
-    return json.loads(require(run.manifest, "eda").read_text(encoding="utf-8"))
 
 
 def read_histories(run: RunPaths, arms: Iterable[str], replicates: int) -> pd.DataFrame:
