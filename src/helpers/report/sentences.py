@@ -152,7 +152,8 @@ def _sweep_clause(sweep: pd.DataFrame) -> str:
     better, worse = outcomes.count("improves"), outcomes.count("worsens")
     if not better and not worse:
         return f"no share from {low} to {high} changes the {name} by more than chance"
-    return f"of the {len(steps)} shares from {low} to {high}, {better} improve the {name} and {worse} worsen it by more than chance"
+    told = [f"{count} {verb} it" for count, verb in ((better, "improve"), (worse, "worsen")) if count]
+    return f"of the {len(steps)} shares from {low} to {high}, judged by the {name}, {listed(told)} by more than chance"
 
 
 def correlation_sentence(correlations: pd.DataFrame) -> str:

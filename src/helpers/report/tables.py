@@ -567,13 +567,15 @@ def comparisons_table(comparisons: pd.DataFrame, metrics: Sequence[str], n: int,
     frame = comparisons[comparisons["metric"].isin(metrics)].reset_index(drop=True)
     frame = frame[[column for column in ("arm", "reference", "metric", "difference", "low", "high", "replicates", "method") if column in frame]]
 
-    def behind(metric: str) -> int:
-        return n if target_n is None or not metric.startswith("target_") else target_n
+    def behind(row: pd.Series) -> int:
+        return n if target_n is None or not row["metric"].startswith("target_") else target_n
 
-    shown = {column: _of_row(lambda row, column=column: points(row[column], behind(row["metric"]))) for column in ("difference", "low", "high")}
-    return Table(
-        frame, {**shown, "metric": lambda metric: metric_name(metric, target)}, {"difference": "difference, points", "low": "interval from", "high": "to"}
-    )
+    formats = {
+        "metric": lambda metric: metric_name(metric, target),
+        "difference": _of_row(lambda row: points(row["difference"], behind(row))),
+        "low": _of_row(lambda row: _interval(row, behind(row), form=points)),
+    }
+    return Table(frame, formats, {"difference": "difference, points", "low": "interval"}, hidden=("reference", "high", "method"))
 
 
 def claims_table(claims: pd.DataFrame) -> Table:
@@ -635,7 +637,7 @@ def contrasts_table(contrasts: pd.DataFrame, n: int, smallest_effect: float, met
         "difference": "difference, points",
         "low": "interval",
         "bootstrap_low": "by bootstrap",
-        "degrees_of_freedom": "df",
+        "degrees_of_freedom": "degrees of freedom",
         "p_holm": "p after Holm",
     }
     return Table(frame, formats, headers, hidden=("high", "bootstrap_high"))
