@@ -230,7 +230,18 @@ class TestTables:
 
     def test_contrasts(self):
         rows = cells(tables.contrasts_table(contrasts(0.01, 0.05), 167, 0.02))
-        assert rows[0] == ["Contrast", "Role", "Difference, points", "Interval", "By bootstrap", "Df", "P", "P after Holm", "Replicates", "Verdict"]
+        assert rows[0] == [
+            "Contrast",
+            "Role",
+            "Difference, points",
+            "Interval",
+            "By bootstrap",
+            "Degrees of freedom",
+            "P",
+            "P after Holm",
+            "Replicates",
+            "Verdict",
+        ]
         assert rows[1] == [f"filtered {MINUS} baseline", "primary", "+3.0", "+1.0 to +5.0", "+1.0 to +5.0", "4.2", "0.20", "0.40", "3", "supported"]
         assert rows[3][1] == "exploratory" and rows[3][7] == tables.NONE
 

@@ -200,10 +200,6 @@ class TestDrawings:
             assert len({line.get_color() for line in axes.lines}) == 1 and len(axes.lines) == 6
         assert len({axes.get_ylim() for axes in panels}) == 2
 
-    def test_lesions_that_are_not_drawn_are_not_in_the_legend(self):
-        table = pd.DataFrame([{"arm": arm, "replicate": 0, "lesions": "unseen", "accuracy": 0.7, "target_recall": 0.5} for arm in ARMS])
-        assert [text.get_text() for text in figures.seen_unseen(table, "mel").legends[0].get_texts()] == ["lesion new to the classifier"]
-
     def test_confusion_adds_replicates_and_shades_by_row(self, drawn):
         axes = drawn["confusion_matrices"].axes[0]
         assert sorted({text.get_text() for text in axes.texts}) == ["2", "20"]

@@ -546,14 +546,10 @@ def _same_limits(row) -> None:
         axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
 
 
-def _lesion_legend(figure: Figure, colour: str, drawn: set[str]) -> None:
-    """Filled: test images whose lesion was trained on; hollow: of new lesions; only the kinds that are drawn."""
-    kinds = {"seen": (colour, "lesion also in training"), "unseen": ("white", "lesion new to the classifier")}
-    handles = [
-        Line2D([], [], color=colour, marker="o", markerfacecolor=fill, linestyle="", markersize=6, label=label)
-        for kind, (fill, label) in kinds.items()
-        if kind in drawn
-    ]
+def _lesion_legend(figure: Figure, colour: str) -> None:
+    """Filled: test images whose lesion was trained on; hollow: of new lesions."""
+    kinds = {"lesion also in training": colour, "lesion new to the classifier": "white"}
+    handles = [Line2D([], [], color=colour, marker="o", markerfacecolor=fill, linestyle="", markersize=6, label=label) for label, fill in kinds.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
 
 
@@ -561,7 +557,7 @@ def _lesion_legend(figure: Figure, colour: str, drawn: set[str]) -> None:
 def seen_unseen(table: pd.DataFrame, target: str) -> Figure:
     """Accuracy and the target class's recall on test lesions that were, and were not, photographed in the training set.
 
-    ``table`` has columns arm, replicate, lesions ('seen' or 'unseen'), accuracy and target_recall (shares).
+    ``table`` has columns arm, replicate, lesions ('seen' and 'unseen'), accuracy and target_recall (shares).
     """
     arms = list(dict.fromkeys(table["arm"]))
     colours = arm_colours(arms)
@@ -572,16 +568,14 @@ def seen_unseen(table: pd.DataFrame, target: str) -> Figure:
             means = 100 * table[table["arm"] == arm].groupby("lesions")[column].mean()
             axes.plot(means, [row] * len(means), color=colours[arm], linewidth=2, alpha=0.45)
             for lesions, fill in (("seen", colours[arm]), ("unseen", "white")):
-                if lesions not in means:  # as none is seen where the split goes by lesion
-                    continue
                 values = 100 * table[(table["arm"] == arm) & (table["lesions"] == lesions)][column]
                 axes.plot(values, [row] * len(values), "|", color=colours[arm], markersize=6, alpha=0.6)
-                axes.plot(means.get(lesions), row, "o", markerfacecolor=fill, markeredgecolor=colours[arm], markersize=7, markeredgewidth=1.5)
+                axes.plot(means[lesions], row, "o", markerfacecolor=fill, markeredgecolor=colours[arm], markersize=7, markeredgewidth=1.5)
         axes.set_title(title)
         axes.locator_params(axis="x", nbins=6)
     panels[0].set_yticks(range(len(arms)), arms)
     panels[0].set_ylim(len(arms) - 0.5, -0.5)
-    _lesion_legend(figure, INK, set(table["lesions"]))
+    _lesion_legend(figure, INK)
     return figure
 
 
@@ -856,7 +850,7 @@ def recall_gap(leak: pd.DataFrame, arm: str) -> Figure:
     gap.set_title("Seen less unseen, points")
     widest = min(100, max(10, *(abs(value) for value in gap.get_xlim())))
     gap.set_xlim(-widest, widest)
-    _lesion_legend(figure, colour, {"seen", "unseen"})
+    _lesion_legend(figure, colour)
     return figure
 
 
