@@ -131,11 +131,17 @@ def test_headline_table_holds_paper_run_and_difference(soup, base):
 
 
 def test_headline_of_many_arms_keeps_to_the_first_metrics(tmp_path, monkeypatch):
+    """And every arm says what it trains on."""
     arms = {**{name: {} for name in ("baseline", "again", "third")}, "weighted": {"loss": "balanced"}, "filtered": {"synthetic": {"select": "all"}}}
     build_run(tmp_path, monkeypatch, params=fake_params(arms=arms))
     run = RunPaths("fake")
     table = summary.headline(summary.read_results(run, provenance.read_params(run)))
     assert len(table) == 3 * 5 and not table["Metric"].str.startswith("BMA").any()
+    meant = BeautifulSoup(html.render_report("fake").read_text(), "html.parser").find("figure", attrs={"data-name": "arms"}).tbody.find_all("tr")
+    assert [row.td.get_text() for row in meant][1:4:2] == [
+        "the real training images and nothing else, with other seeds",
+        "the real training images, with rare classes weighing more in the loss",
+    ]
 
 
 def test_a_metric_that_hardly_moves_is_named_beside_its_verdicts(tmp_path, monkeypatch):

@@ -38,6 +38,7 @@ from helpers.report.cells import (
     take_title,
 )
 from helpers.report.page_tables import as_text, frame_html, wrap_table
+from helpers.report.parameters_cell import arm_meaning
 from helpers.report.provenance import folder_word, public_parameters, read_params, write_provenance
 from helpers.report.style import metric_words
 from helpers.report.tables import plain
@@ -161,6 +162,8 @@ class Page:
         """Title, what was run, the answer, the headline table."""
         self.add_section("answer", "The answer")
         who = "This run" if self.params.data.source == "folder" else "The paper and this run"
+        seeds = {name: ", with other seeds" * bool(self.params.earlier_twins(name)) for name in self.params.arms}
+        arms = pd.DataFrame([{"Arm": name, "Trained on": arm_meaning(arm) + seeds[name]} for name, arm in self.params.arms.items()])
         caption = f"{who}, metric by metric and arm by arm. {_headline_note(results)}"
         return {
             "title": results.title,
@@ -171,6 +174,7 @@ class Page:
             "controls": [*summary.controls(results), *summary.equal_alarms(results), *summary.shifted_thresholds(results)],
             "leak": summary.leak(results),
             "headline": self.table(summary.headline(results), caption, "headline", repeats="Metric"),
+            "arms": self.table(arms, "The arms, each a recipe for the training set.", "arms"),
         }
 
     def table(self, frame: pd.DataFrame, caption: str, name: str, repeats: str | None = None) -> Markup:
