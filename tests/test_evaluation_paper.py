@@ -150,7 +150,8 @@ def made_up_run(low, high, replicates=5, contrasts=("filtered - baseline", "filt
     [
         (0.01, 0.05, "supported", "supported", "supported", "supported"),
         (-0.06, -0.03, "contradicted", "contradicted", "contradicted", "contradicted"),
-        (0.001, 0.015, "real but negligible", "supported", "real but negligible", "real but negligible"),
+        (0.001, 0.015, "real but negligible", "supported", "supported", "supported"),
+        (-0.001, 0.015, "contradicted", "supported", "undecided", "undecided"),
         (-0.015, -0.001, "contradicted", "real but negligible", "contradicted", "contradicted"),
         (-0.03, 0.03, "undecided", "undecided", "undecided", "undecided"),
     ],
@@ -173,17 +174,17 @@ def test_claims_without_replicates_or_arms_are_not_tested():
 
 def test_a_claim_of_many_metrics_falls_with_one_and_of_classes_with_two():
     run = made_up_run(0.01, 0.05)["contrasts"]
-    run.loc[run["metric"].isin(["target_precision", "recall_df"]), ["low", "high"]] = -0.05, 0.01
+    run.loc[run["metric"].isin(["target_precision", "recall_df"]), ["low", "high"]] = -0.05, -0.01
     found = claims({"contrasts": run}).set_index("claim")
     verdicts = found["verdict"]
     assert found["this_run"]["Few filtered images beat many unfiltered ones in every metric"] == (
-        "interval above 0 for 8 of 9 metrics; a gain of 2 points is ruled out for 1: melanoma precision (-5.0 to +1.0)"
+        "interval above 0 for 8 of 9 metrics, below 0 for 1: melanoma precision (-5.0 to -1.0)"
     )
     assert verdicts["Few filtered images beat many unfiltered ones in every metric"] == "contradicted"
     assert verdicts["All classes but one gain recall"] == "supported"
-    run.loc[run["metric"] == "recall_vasc", ["low", "high"]] = -0.05, 0.01
+    run.loc[run["metric"] == "recall_vasc", ["low", "high"]] = -0.05, -0.01
     assert claims({"contrasts": run}).set_index("claim")["verdict"]["All classes but one gain recall"] == "contradicted"
-    run.loc[run["metric"] == "recall_vasc", ["low", "high"]] = -0.05, 0.05
+    run.loc[run["metric"] == "recall_vasc", ["low", "high"]] = -0.05, 0.01
     assert claims({"contrasts": run}).set_index("claim")["verdict"]["All classes but one gain recall"] == "undecided"
 
 

@@ -675,9 +675,8 @@ def claims(
     serves the wording; ``one_gan`` says that all synthetic images came from one GAN, which limits what the
     run shows to it; ``source`` is data.source: beside one's own images the paper's columns are empty. Verdicts
     are computed (``verdict``). "Kept" judges the difference plus the
-    smallest effect. "Every metric": supported if every interval is above 0, contradicted if one is below
-    the smallest effect. "Classes": supported if all classes but one have intervals above 0, contradicted if
-    two or more have intervals below the smallest effect. Both at once: real but negligible. Where ``tables`` holds controls and the positive
+    smallest effect. "Every metric": supported if every interval is above 0, contradicted if one is below it.
+    "Classes": supported if all classes but one have intervals above 0, contradicted if two or more are below it. Where ``tables`` holds controls and the positive
     one was not seen, each claim on the target's recall that is not supported says so: such a study cannot call synthesis useless.
 
     Columns: claim, contrast, metric, paper, paper_test_set, this_run, difference, low, high, verdict.
@@ -710,7 +709,7 @@ def _outcome(claim: Claim, mine: pd.DataFrame, smallest_effect: float, confidenc
     few = int(mine["replicates"].iloc[0]) < statistics.MINIMUM_REPLICATES
     if claim.kind in ("every", "classes"):
         chosen = mine.loc[mine.index.isin(EVERY_METRIC)] if claim.kind == "every" else mine[mine.index.str.startswith("recall_")]
-        return result | _several(claim.kind, chosen, smallest_effect, few, target)
+        return result | _several(claim.kind, chosen, few, target)
     row = mine.loc[claim.metric]
     words = f"{100 * row['difference']:+.1f} points"
     if np.isfinite(row["low"]):
@@ -720,21 +719,24 @@ def _outcome(claim: Claim, mine: pd.DataFrame, smallest_effect: float, confidenc
     return {"this_run": words, "difference": row["difference"], "low": row["low"], "high": row["high"], "verdict": found}
 
 
-def _several(kind: str, chosen: pd.DataFrame, smallest_effect: float, few: bool, target: str) -> dict[str, str]:
-    """Outcome of a claim about many metrics, or about every class; those in which a gain of the smallest effect is ruled out are named."""
+def _several(kind: str, chosen: pd.DataFrame, few: bool, target: str) -> dict[str, str]:
+    """Outcome of a claim about many metrics, or about every class; those that are shown to be lower are named.
+
+    No smallest effect here: two points are more than macro specificity can gain, and every such claim would fall with it.
+    """
     what = "metrics" if kind == "every" else "classes"
     if few:
         up, down = int((chosen["difference"] > 0).sum()), int((chosen["difference"] < 0).sum())
         return {"this_run": f"{up} of {len(chosen)} {what} higher, {down} lower, in single runs", "verdict": TOO_FEW}
-    up, small = int((chosen["low"] > 0).sum()), chosen[chosen["high"] < smallest_effect]
-    words = f"interval above 0 for {up} of {len(chosen)} {what}; a gain of {100 * smallest_effect:g} points is ruled out for {len(small)}"
+    up, lower = int((chosen["low"] > 0).sum()), chosen[chosen["high"] < 0]
+    words = f"interval above 0 for {up} of {len(chosen)} {what}, below 0 for {len(lower)}"
     named = [
         f"{row.Index.removeprefix('recall_').replace('target', target).replace('_', ' ')} ({100 * row.low:+.1f} to {100 * row.high:+.1f})"
-        for row in small.itertuples()
+        for row in lower.itertuples()
     ]
     words += f": {', '.join(named)}" if named else ""
     spared = 0 if kind == "every" else 1
-    return {"this_run": words, "verdict": _ruling(up >= len(chosen) - spared, len(small) > spared)}
+    return {"this_run": words, "verdict": _ruling(up >= len(chosen) - spared, len(lower) > spared)}
 
 
 def _paper_side(claim: Claim) -> dict[str, str]:
