@@ -123,22 +123,13 @@ def test_many_differences_at_once_equal_one_by_one():
         assert (together.low[i], together.high[i], together.p[i]) == pytest.approx((alone.low, alone.high, alone.p))
 
 
-def lesion_confusions(truth, lesion, predicted, classes):
-    """Counts (A, R, L, K, K) of one study."""
-    arms, replicates = predicted.shape[:2]
-    counts = np.zeros((arms, replicates, lesion.max() + 1, classes, classes))
-    for a, r in np.ndindex(arms, replicates):
-        np.add.at(counts, (a, r, lesion, truth, predicted[a, r]), 1)
-    return counts
-
-
 def test_the_crossed_bootstrap_finds_the_same_standard_error():
     truth, lesion, predicted = statistics.simulate_study(Simulation(learned=0.1), 1, 5, seed=8)
     predicted, classes = predicted[0], 7
     confusion = metrics.confusion_counts(truth, predicted, classes)
     values, slopes = metrics.summarise(confusion, 4), metrics.influences(confusion, 4)
     first = np.unique(lesion, return_index=True)[1]
-    drawn = crossed_bootstrap(lesion_confusions(truth, lesion, predicted, classes), truth[first], lambda c: metrics.summarise(c, 4), 1500, seed=1)
+    drawn = crossed_bootstrap(truth, predicted, lesion, classes, lambda c: metrics.summarise(c, 4), 1500, seed=1)
     arm, replicate = np.ogrid[:2, :5]
     for name in ("accuracy", "target_recall", "target_precision", "macro_recall", "target_f1"):
         influence = np.add.reduceat(slopes[name][arm[..., None], replicate[..., None], truth, predicted], first, axis=-1)
@@ -150,9 +141,7 @@ def test_the_crossed_bootstrap_finds_the_same_standard_error():
 
 def test_the_crossed_bootstrap_repeats_and_has_the_replicates_variance():
     truth, lesion, predicted = statistics.simulate_study(QUICK, 1, 4, seed=9)
-    counts = lesion_confusions(truth, lesion, predicted[0], 7)
-    strata = truth[np.unique(lesion, return_index=True)[1]]
-    first, second = (crossed_bootstrap(counts, strata, lambda c: metrics.summarise(c, 4), 4000, seed=2)["accuracy"] for _ in range(2))
+    first, second = (crossed_bootstrap(truth, predicted[0], lesion, 7, lambda c: metrics.summarise(c, 4), 4000, seed=2)["accuracy"] for _ in range(2))
     assert (first == second).all()
     accuracy = (predicted[0] == truth).mean(axis=-1)
     assert first[2].var(axis=0) == pytest.approx(accuracy.var(axis=1, ddof=1) / 4, rel=0.1)

@@ -96,24 +96,22 @@ class Inference:
                 one |= {f"{area}_{name}": scored for name, scored in zip(study.classes, classes, strict=True)}
             for name, scored in one.items():
                 found.setdefault(name, []).append(scored)
-        for name, scored in found.items():
+        for name in list(found):
+            scored = found.pop(name)  # what is kept besides is by lesion
             values, influence = np.array([value for value, _ in scored]), np.stack([influence for _, influence in scored])
             self._add(name, values.reshape(study.thresholds.shape), influence.reshape(*study.thresholds.shape, -1))
 
     @cached_property
     def resampled(self) -> dict[str, np.ndarray]:
         """The crossed bootstrap's metrics; empty where there are too few replicates for any interval."""
-        study, classes = self.study, len(self.study.classes)
-        arms, replicates, lesions = len(study.arms), len(study.replicates), len(study.strata)
-        if replicates < statistics.MINIMUM_REPLICATES:
+        study, evaluation = self.study, self.params.evaluation
+        if len(study.replicates) < statistics.MINIMUM_REPLICATES:
             return {}
-        pair = np.arange(arms * replicates).reshape(arms, replicates, 1)
-        cells = ((pair * lesions + study.lesion) * classes + study.truth) * classes + study.predicted
-        counts = np.bincount(cells.ravel(), minlength=arms * replicates * lesions * classes**2)
-        evaluation = self.params.evaluation
         return statistics.crossed_bootstrap(
-            counts.reshape(arms, replicates, lesions, classes, classes),
-            study.strata,
+            study.truth,
+            study.predicted,
+            study.lesion,
+            len(study.classes),
             lambda c: metrics.summarise(c, study.target),
             evaluation.bootstrap,
             evaluation.seed,

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import special
+from scipy import sparse, special
 
 from helpers.evaluation import metrics
 
 MINIMUM_REPLICATES = 3
 NO_VARIATION = 1e-20
+BATCH = 200  # resamples at a time
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,10 @@ def _lesion_variances(influence: np.ndarray, strata: np.ndarray | None) -> tuple
 
 
 def crossed_bootstrap(
-    confusions: np.ndarray,
-    strata: np.ndarray,
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    lesion: np.ndarray,
+    classes: int,
     metric: Callable[[np.ndarray], dict[str, np.ndarray]],
     resamples: int = 2000,
     seed: int = 0,
@@ -141,8 +144,9 @@ def crossed_bootstrap(
     """Each arm's metrics with replicates and lesions resampled independently of one another.
 
     Args:
-        confusions: counts of each arm, replicate and lesion, (A, R, L, K, K).
-        strata: class position of each lesion, (L,); lesions are drawn within their class.
+        truth, predicted: class positions of the images, (n,), and those that each replicate of each arm gave them, (A, R, n).
+        lesion: lesion positions of the images, (n,), all of which occur; lesions are drawn within their class.
+        classes: K.
         metric: maps counts (..., K, K) to metrics (...), such as ``metrics.summarise``.
         resamples, seed: how many, and the seed of the draws.
 
@@ -153,7 +157,9 @@ def crossed_bootstrap(
     drawn with replacement, which makes the two variances unbiased (Rao and Wu, J Am Stat Assoc
     83:231, 1988).
     """
-    arms, replicates, lesions, classes = confusions.shape[:4]
+    arms, replicates = predicted.shape[:2]
+    strata = truth[np.unique(lesion, return_index=True)[1]]
+    lesions = len(strata)
     generator = np.random.default_rng(seed)
     drawn = _draws(generator, resamples, replicates) / max(replicates - 1, 1)
     weights, scale = np.zeros((resamples, lesions), np.float32), np.ones(classes)
@@ -161,15 +167,17 @@ def crossed_bootstrap(
         inside = np.flatnonzero(strata == stratum)
         weights[:, inside] = _draws(generator, resamples, len(inside))
         scale[stratum] = len(inside) / max(len(inside) - 1, 1)
-    # whole numbers below 2^24 are exact in float32, whatever the order of the sum
-    flat = confusions.transpose(2, 0, 1, 3, 4).reshape(lesions, -1).astype(np.float32)
-    observed = metric(confusions.sum(axis=2))
+    # each lesion's counts, nearly all of them 0; whole numbers below 2^24 are exact in float32, whatever the order of the sum
+    cells = (np.arange(arms * replicates).reshape(arms, replicates, 1) * classes + truth) * classes + predicted
+    where = np.broadcast_to(lesion, cells.shape).ravel(), cells.ravel()
+    by_lesion = sparse.coo_array((np.ones(cells.size, np.float32), where), (lesions, arms * replicates * classes**2)).tocsr()
+    observed = metric(metrics.confusion_counts(truth, predicted, classes))
     found = {name: np.empty((3, resamples, arms)) for name in observed}
     for name, values in observed.items():
         found[name][2] = np.einsum("ar,br->ba", values, drawn)
-    for start in range(0, resamples, 200):
-        batch = slice(start, start + 200)
-        counts = (weights[batch] @ flat).reshape(-1, arms, replicates, classes, classes) * scale[:, None]
+    for start in range(0, resamples, BATCH):
+        batch = slice(start, start + BATCH)
+        counts = np.ascontiguousarray(weights[batch] @ by_lesion).reshape(-1, arms, replicates, classes, classes) * scale[:, None]
         for name, values in metric(counts).items():
             found[name][0, batch] = np.einsum("bar,br->ba", values, drawn[batch])
             found[name][1, batch] = values.mean(axis=-1)
@@ -191,8 +199,12 @@ def _draws(generator: np.random.Generator, resamples: int, size: int) -> np.ndar
     """How often each of ``size`` things is drawn when size - 1 are drawn with replacement: (resamples, size)."""
     if size == 1:
         return np.ones((resamples, 1))
-    picks = generator.integers(size, size=(resamples, size - 1)) + size * np.arange(resamples)[:, None]
-    return np.bincount(picks.ravel(), minlength=resamples * size).reshape(resamples, size)
+    drawn = np.empty((resamples, size), np.int32)
+    for start in range(0, resamples, BATCH):  # the picks of all at once would be the most that an evaluation holds
+        rows = drawn[start : start + BATCH]
+        picks = generator.integers(size, size=(len(rows), size - 1)) + size * np.arange(len(rows))[:, None]
+        rows[:] = np.bincount(picks.ravel(), minlength=rows.size).reshape(rows.shape)
+    return drawn
 
 
 def holm(p: np.ndarray) -> np.ndarray:
