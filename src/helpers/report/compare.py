@@ -107,7 +107,7 @@ def _difference(pair: Pair, arm: str, metric: str) -> str:
         return ""
     row, digits = rows.iloc[0], pair.places(metric)
     (first, second), confidence = pair.names, f"{100 * pair.first.params.evaluation.confidence:.0f}\u00a0%"
-    name = summary.HEADLINE[metric].format(target=pair.first.target).lower() if metric == "accuracy" else f"{pair.first.target} recall"
+    name = summary.answered(pair.first)[metric]
     shares = " and ".join(f"{summary.percent(row[f'{side}_mean'], digits)}\u00a0% in {run}" for side, run in (("first", first), ("second", second)))
     change = f"{summary.points(row['difference'], digits)} points"
     outcome = apart(row)
@@ -298,7 +298,7 @@ def _figure(pair: Pair, folder: Path) -> Markup:
         "kind": "figure",
         "number": 1,
         "alt": f"A square per arm and metric for the difference between {first} and {second}, around a line at zero.",
-        "caption": f"{first} less {second}, in percentage points, {known}. See whether a line keeps off zero: only there do the runs differ by more than chance.",
+        "caption": f"{first} less {second}, in percentage points, {known}; each panel has its own scale. See whether a line keeps off zero: only there are the runs told apart.",
     }
     svg = svg_text(figures.forest(rows, METRICS, target=pair.first.params.data.target_class, colours=arm_colours(pair.first.arms)), "differences", label["alt"])
     write_text(folder / "differences.svg", svg)

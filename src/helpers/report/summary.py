@@ -13,7 +13,7 @@ from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.provenance import devices, read_json, read_records
 from helpers.report.sentences import counted, listed
-from helpers.report.tables import MINUS, decimals
+from helpers.report.tables import MINUS, decimals, signed
 
 BACKBONES = {"resnet50": "ResNet50", "efficientnet_lite0": "EfficientNet-Lite0"}
 SOURCES = {  # in the head of the page, and in a sentence
@@ -179,11 +179,8 @@ def percent(share: float | None, places: int = 1) -> str:
 
 
 def points(share: float | None, places: int = 1) -> str:
-    """A difference of shares in percentage points with its sign: ``+1.2``, with a true minus."""
-    if share is None or pd.isna(share):
-        return ""
-    text = f"{100 * share:+.{places}f}"
-    return (text[1:] if float(text) == 0 else text).replace("-", MINUS)
+    """A difference of shares in percentage points with its sign: ``+1.2``; empty where there is none."""
+    return "" if share is None or pd.isna(share) else signed(share, places)
 
 
 def interval(low: float | None, high: float | None, places: int = 1) -> str:
@@ -383,11 +380,12 @@ def equal_alarms(results: Results) -> list[str]:
 
 def _lone_arm(results: Results) -> str:
     arm = results.params.evaluation.reference
-    found = [f"{name} of {percent(results.values(arm, metric).mean(), results.places(metric))}\u00a0%" for metric, name in _answered(results).items()]
+    found = [f"{name} of {percent(results.values(arm, metric).mean(), results.places(metric))}\u00a0%" for metric, name in answered(results).items()]
     return f"The arm {arm} reached {listed(found)}."
 
 
-def _answered(results: Results) -> dict[str, str]:
+def answered(results: Results) -> dict[str, str]:
+    """The metrics of which the page's first sentences speak, as they name them."""
     return {"target_recall": f"{results.target} recall", "accuracy": "accuracy"}
 
 
@@ -396,7 +394,7 @@ def _first_arm(arm: str, results: Results) -> str:
     paper = results.paper_change(arm, "target_recall")
     ending = "" if paper is None else f"; the paper, from one training per arm, reports {points(paper)}"
     row, places = results.comparison(arm, "target_recall"), results.places("target_recall")
-    return change_sentence(_subject(arm, results.params), _answered(results)["target_recall"], row, results.params, places, ending)
+    return change_sentence(_subject(arm, results.params), answered(results)["target_recall"], row, results.params, places, ending)
 
 
 def _other_arms(arms: list[str], results: Results) -> str:

@@ -125,18 +125,15 @@ def percent(share: float, n: int) -> str:
     return NONE if _missing(share) else f"{100 * share:.{decimals(n)}f}"
 
 
-def _signed(share: float) -> str:
-    """A published difference in points, with the two decimals of its print."""
-    text = f"{100 * share:+.2f}"
-    return text.lstrip("+-") if float(text) == 0 else text.replace("-", MINUS)
+def signed(share: float, places: int) -> str:
+    """A difference of shares in percentage points with its sign, a true minus, and none at zero."""
+    text = f"{100 * share:+.{places}f}"
+    return (text[1:] if float(text) == 0 else text).replace("-", MINUS)
 
 
 def points(difference: float, n: int) -> str:
-    """A signed difference of shares in percentage points, such as '+5.4'."""
-    if _missing(difference):
-        return NONE
-    text = f"{100 * difference:+.{decimals(n)}f}"
-    return (text[1:] if float(text) == 0 else text).replace("-", MINUS)
+    """A difference of shares of ``n`` images in percentage points, such as '+5.4'."""
+    return NONE if _missing(difference) else signed(difference, decimals(n))
 
 
 def _of_row(function: Callable[[pd.Series], str]) -> Format:
@@ -503,7 +500,7 @@ def recall_change_table(per_class: pd.DataFrame, reference: str, paper: Paper) -
     for arm in [arm for arm in dict.fromkeys(per_class["arm"]) if arm != reference]:
         if arm in published and len(published) and reference == "baseline":
             frame[f"{arm}_paper"] = published[arm].reindex(means.index).to_numpy(dtype=float)
-            formats[f"{arm}_paper"] = _signed
+            formats[f"{arm}_paper"] = lambda change: signed(change, 2)  # as printed
             headers[f"{arm}_paper"] = f"paper, {arm}"
         frame[f"{arm}_this_run"] = (means[arm] - means[reference]).to_numpy()
         formats[f"{arm}_this_run"] = _of_row(lambda row, column=f"{arm}_this_run": points(row[column], row["n"]))
