@@ -501,49 +501,46 @@ def classifier_curves(history: pd.DataFrame) -> Figure:
     """The paper's Figure 8: losses and accuracies over epochs, a line per arm and replicate, a dot at the best epoch.
 
     ``history`` has columns arm, replicate, best_epoch and those of a classifier's history.csv. Few arms share a panel each for training and
-    validation; of many each has its own, with validation over training.
+    validation; of many each has its own, with training dotted.
     """
     arms = list(dict.fromkeys(history["arm"]))
-    apart, few = panel_per_arm(arms), len(history[["arm", "replicate"]].drop_duplicates()) <= 12
-    if apart:
-        figure, grid = _arm_panels(arms, {"Loss": ("epoch", ""), "Accuracy, %": ("epoch", "")}, 0)
-        panels = {(part, measure): drawn for measure, drawn in zip(("loss", "accuracy"), grid, strict=True) for part in ("train", "validation")}
-    else:
-        figure = Figure(figsize=(9, 5.2))
-        grid = figure.subplots(2, 2, sharex=True)
-        places = {(part, measure): grid[y, x] for y, measure in enumerate(("loss", "accuracy")) for x, part in enumerate(("train", "validation"))}
-        for (part, measure), axes in places.items():
-            axes.set_title(f"{'Training' if part == 'train' else 'Validation'} {measure}{', %' * (measure == 'accuracy')}")
-        for axes in grid[1]:
-            axes.set_xlabel("epoch")
-        panels = {place: dict.fromkeys(arms, axes) for place, axes in places.items()}
-    kinds = {"train": ":" if apart else "-", "validation": "-"}
+    colours, apart, few = arm_colours(arms), panel_per_arm(arms), len(history[["arm", "replicate"]].drop_duplicates()) <= 12
+    figure, panels = _curve_panels(arms)
     for (part, measure), drawn in panels.items():
         factor, column = 100 if measure == "accuracy" else 1, f"{part}_{measure}"
+        line = {"linestyle": ":" if apart and part == "train" else "-", "linewidth": 1.1 if few else 0.7, "alpha": 0.8 if few else 0.6}
+        dot = {"markersize": 4.5 if few else 3.5, "markeredgecolor": "white", "markeredgewidth": 0.6}
         for (arm, _), rows in history.groupby(["arm", "replicate"], sort=False):
-            axes, colour = drawn[arm], arm_colours(arms)[arm]
-            axes.plot(rows["epoch"], factor * rows[column], kinds[part], color=colour, linewidth=1.1 if few else 0.7, alpha=0.8 if few else 0.6)
-            best = rows[rows["epoch"] == rows["best_epoch"]]
+            drawn[arm].plot(rows["epoch"], factor * rows[column], color=colours[arm], **line)
             if part == "validation":
-                size = 4.5 if few else 3.5
-                axes.plot(best["epoch"], factor * best[column], "o", color=colour, markersize=size, markeredgecolor="white", markeredgewidth=0.6)
+                best = rows[rows["epoch"] == rows["best_epoch"]]
+                drawn[arm].plot(best["epoch"], factor * best[column], "o", color=colours[arm], **dot)
+    for measure in ("loss", "accuracy"):  # training and validation, and every arm, on one scale
+        row = [axes for part in ("train", "validation") for axes in panels[part, measure].values()]
+        limits = np.array([axes.get_ylim() for axes in row])
+        for axes in row:
+            axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
             axes.xaxis.get_major_locator().set_params(integer=True)
-    if not apart:
-        for row in grid:
-            _same_limits(row)
-    if apart:
-        handles = [Line2D([], [], color=INK, linestyle=line, label=label) for label, line in (("validation", "-"), ("training", ":"))]
-    else:
-        handles = [Line2D([], [], color=colour, label=arm) for arm, colour in arm_colours(arms).items()]
+    keys = {"validation": (INK, "-"), "training": (INK, ":")} if apart else {arm: (colour, "-") for arm, colour in colours.items()}
+    handles = [Line2D([], [], color=colour, linestyle=style, label=label) for label, (colour, style) in keys.items()]
     handles.append(Line2D([], [], color=INK, marker="o", linestyle="", markersize=4, label="best epoch"))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(8, len(handles)))
     return figure
 
 
-def _same_limits(row) -> None:
-    limits = np.array([axes.get_ylim() for axes in row])
-    for axes in row:
-        axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
+def _curve_panels(arms: Sequence[str]) -> tuple[Figure, dict[tuple[str, str], dict[str, Axes]]]:
+    """A figure and, for ('train' or 'validation', 'loss' or 'accuracy'), the axes in which each arm is drawn."""
+    measures = ("loss", "accuracy")
+    if panel_per_arm(arms):
+        figure, grid = _arm_panels(arms, {"Loss": ("epoch", ""), "Accuracy, %": ("epoch", "")}, 0)
+        return figure, {(part, measure): panels for measure, panels in zip(measures, grid, strict=True) for part in ("train", "validation")}
+    figure, found = Figure(figsize=(9, 5.2)), {}
+    for row, measure in zip(figure.subplots(2, 2, sharex=True), measures, strict=True):
+        for axes, part, title in zip(row, ("train", "validation"), ("Training", "Validation"), strict=True):
+            axes.set_title(f"{title} {measure}{', %' * (measure == 'accuracy')}")
+            axes.set_xlabel("epoch" * (measure == "accuracy"))
+            found[part, measure] = dict.fromkeys(arms, axes)
+    return figure, found
 
 
 def _lesion_legend(figure: Figure, colour: str) -> None:
