@@ -29,6 +29,8 @@ from PIL import Image
 from scipy.optimize import nnls
 
 from helpers import params, paths
+from helpers.data.ham10000 import IMAGES as IMAGES_OF_HAM10000
+from helpers.data.phantom import FACTS
 from helpers.files import write_table
 from helpers.paths import ROOT, RunPaths
 
@@ -88,12 +90,12 @@ def photographs(folder: Path, images: int) -> params.Data:
 def split_alone(run: RunPaths, images: int) -> pd.DataFrame:
     """split.csv and manifest.json of ``images`` images that are nowhere; their classes are HAM10000's shares."""
     rng = np.random.default_rng(0)
-    counts = {"akiec": 327, "bcc": 514, "bkl": 1099, "df": 115, "mel": 1113, "nv": 6705, "vasc": 142}
-    shares = np.array(list(counts.values())) / sum(counts.values())
+    classes = sorted(FACTS)
+    shares = np.array([FACTS[name].images for name in classes]) / IMAGES_OF_HAM10000
     table = pd.DataFrame(
         {"image_id": [f"ISIC_{row:07d}" for row in range(images)], "lesion_id": [f"HAM_{row // 4 * 3 + row % 4 % 3:07d}" for row in range(images)]}
     )
-    table = table.assign(dx=rng.choice(list(counts), images, p=shares), dx_type="histo", age=50.0, sex="male", localization="back")
+    table = table.assign(dx=rng.choice(classes, images, p=shares), dx_type="histo", age=50.0, sex="male", localization="back")
     table["split"] = rng.choice(["train", "validation", "test"], images, p=[0.70, 0.15, 0.15])
     write_table(run.split, table)
     run.manifest.write_text(json.dumps({"checksum": "none"}))

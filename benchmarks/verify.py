@@ -1,6 +1,6 @@
 """Is this machine's run right? Reruns parameter files from nothing and compares with the tables kept in ``reports/examples/expected``.
 
-Run: make verify, or python benchmarks/verify.py [smoke quick] [--write]
+Run: make verify, or python benchmarks/verify.py [smoke quick] [--write] [--reuse]
 
 The split's counts must agree exactly: they come from integers and seeds. Trained networks need not: another processor rounds
 otherwise, and a training that started alike ends elsewhere. The mean of R replicates may therefore differ by what chance does to one
@@ -84,6 +84,8 @@ def main(arguments: list[str] | None = None) -> None:
     agreed = total = 0
     for name in options.names:
         run = RunPaths(f"verify-{name}") if options.reuse else run_anew(name)
+        if not run.report.is_file():
+            sys.exit(f"The run '{run.run}' is not finished, so there is nothing to compare: leave out --reuse.")
         found = tables(run)
         if options.write:
             for table, rows in found.items():

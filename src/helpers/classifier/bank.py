@@ -19,9 +19,9 @@ import torch
 from helpers.classifier.arms import resize_images
 from helpers.classifier.augmentation import Augmentation, augment, plain
 from helpers.classifier.model import Classifier
-from helpers.engine.code import source_digest
 from helpers.errors import ParameterError, UserError
 from helpers.files import array_digest, digest, file_digest, locked, open_whole_array, write_json
+from helpers.fingerprints import source_digest
 from helpers.params import Classifier as Config
 from helpers.progress import Progress
 

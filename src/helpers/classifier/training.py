@@ -24,9 +24,9 @@ from helpers.classifier.inference import probabilities
 from helpers.classifier.model import Classifier, build_classifier
 from helpers.classifier.sampling import epoch_order
 from helpers.device import describe_device, resolve_precision
-from helpers.engine.code import source_digest
 from helpers.errors import UserError
 from helpers.files import array_digest, atomic_path, digest, write_json, write_table
+from helpers.fingerprints import source_digest
 from helpers.params import Classifier as Config
 from helpers.progress import Progress
 

@@ -16,9 +16,9 @@ from helpers.data import ham10000
 from helpers.data.archives import IMAGE_ENDINGS, TABLE_ENDINGS, FileTree, Found, shown
 from helpers.data.ham10000 import Dataset
 from helpers.data.images import decode, in_parallel, load_split, resize_image
-from helpers.engine.code import source_digest
 from helpers.errors import DataError
 from helpers.files import atomic_path, digest, write_table
+from helpers.fingerprints import source_digest
 from helpers.params import Data
 from helpers.paths import RunPaths, from_project
 

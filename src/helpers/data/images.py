@@ -23,9 +23,9 @@ from helpers.data.archives import shown
 from helpers.data.folders import open_folder
 from helpers.data.ham10000 import Dataset
 from helpers.data.splits import split_metadata
-from helpers.engine.code import source_digest
 from helpers.errors import DataError, ParameterError
 from helpers.files import atomic_path, digest, file_digest, json_text, locked, open_whole_array, write_if_changed, write_json
+from helpers.fingerprints import source_digest
 from helpers.params import Data
 from helpers.paths import RunPaths, require
 from helpers.progress import Progress

@@ -24,9 +24,9 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from helpers.engine.code import source_digest
 from helpers.errors import DataError
 from helpers.files import locked, write_json, write_table
+from helpers.fingerprints import source_digest
 
 WIDTH, HEIGHT = 128, 96  # pixels
 JPEG_QUALITY = 90

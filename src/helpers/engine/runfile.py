@@ -63,12 +63,12 @@ def load_runfile(run: RunPaths) -> tuple[Params, dict[str, Any]]:
         parameters = run.params.read_text(encoding="utf-8")
         params = json.loads(parameters)
         record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
-        checksum = record.pop("checksum", None)
+        checksum = record.pop("checksum")
     except OSError as error:
         raise UserError(f"The run '{run.run}' has not been prepared ({as_typed(run.folder)} holds no {Path(error.filename).name}): {again}") from None
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
         raise UserError(f"params.json or run.json of the run '{run.run}' is damaged ({error}): {again}") from None
-    if checksum not in (None, _checksum(record, parameters)):
+    if checksum != _checksum(record, parameters):
         raise UserError(f"params.json or run.json of the run '{run.run}' is damaged, or was changed by hand: {again}")
     return validate(params, f"{run.params}"), record
 

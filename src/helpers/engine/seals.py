@@ -42,8 +42,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
     """A finished job's record; None where there is none, or where it is damaged."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        checksum = record.pop("checksum", None)  # records from before there were seals have none
-        return record if isinstance(record["job"], str) and checksum in (None, _checksum(record)) else None
+        return record if record.pop("checksum") == _checksum(record) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -62,7 +61,7 @@ def damaged(run: RunPaths, params: Params, among: Iterable[Job], besides: tuple[
             found |= {job.name: [place]} if place.exists() else {}
             continue
         for path in outputs(job, run, params):
-            seal = record.get("files", {}).get(_name(path, run))
+            seal = record["files"].get(_name(path, run))
             if seal is None or not path.exists() or path.suffix in besides:
                 continue
             if path.stat().st_size != seal["bytes"]:

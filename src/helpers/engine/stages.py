@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from helpers.engine.code import notebook_digest, source_digest
 from helpers.files import digest
+from helpers.fingerprints import notebook_digest, source_digest
 from helpers.gan import TRAINING_CODE, WITHOUT_EFFECT
 from helpers.params import Params
 from helpers.paths import RunPaths

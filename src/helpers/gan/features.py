@@ -16,9 +16,9 @@ from torch import Tensor
 
 from helpers import params
 from helpers.device import import_torchvision
-from helpers.engine.code import source_digest
 from helpers.errors import ParameterError, UserError
 from helpers.files import array_digest, atomic_path, digest, file_digest, open_whole_array, row_blocks, write_json
+from helpers.fingerprints import source_digest
 from helpers.paths import from_project
 from helpers.pretrained import LITE0_ORIGIN, fill_weights, lite0, lite0_imagenet, read_weights
 from helpers.progress import Progress

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from helpers import params
 from helpers.checkpoints import list_checkpoints, load_latest, remove_checkpoints, save_checkpoint
 from helpers.device import resolve_precision
-from helpers.engine.code import source_digest
 from helpers.errors import DataError, TrainingError
 from helpers.files import array_digest, digest, file_digest, write_json
+from helpers.fingerprints import source_digest
 from helpers.gan import TRAINING_CODE, WITHOUT_EFFECT
 from helpers.gan.batches import ImageStream, to_bytes
 from helpers.gan.graphs import GraphedStep

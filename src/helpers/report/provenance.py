@@ -9,11 +9,9 @@ from typing import Any
 
 from helpers.errors import MissingStageError, ParameterError
 from helpers.files import file_digest, write_json
+from helpers.fingerprints import HELPERS, SOURCES
 from helpers.params import UNLIKE_RESULTS, Params, flatten, load_params, validate
 from helpers.paths import PARAMS, ROOT, RunPaths, require
-
-HELPERS = ROOT / "src" / "helpers"
-SOURCES = {".py", ".yaml", ".j2", ".css", ".js", ".mplstyle"}
 
 
 def read_params(run: RunPaths) -> Params:

@@ -10,6 +10,7 @@ from helpers.files import digest
 from helpers.paths import NOTEBOOKS, ROOT
 
 HELPERS = ROOT / "src" / "helpers"
+SOURCES = {".py", ".yaml", ".j2", ".css", ".js", ".mplstyle"}
 
 
 def _without_docstrings(tree: ast.AST) -> ast.AST:
@@ -37,7 +38,7 @@ def source_digest(names: tuple[str, ...]) -> str:
     for name in names:
         place = HELPERS / name
         found = [p for p in place.rglob("*") if p.is_file() and "__pycache__" not in p.parts] if place.is_dir() else [place]
-        files += [p for p in found if p.suffix in {".py", ".yaml", ".j2", ".css", ".js", ".mplstyle"}]
+        files += [p for p in found if p.suffix in SOURCES]
     parts = []
     for path in sorted(set(files)):
         stat = path.stat()
