@@ -143,6 +143,9 @@ class TestEveryFigure:
             seen |= set(ids)
             assert root.attrib["role"] == "img" and root.attrib["aria-label"] == ALT
 
+    def test_has_no_needless_decimals(self, svgs):
+        assert not [name for name, svg in svgs.items() if re.search(r' (?:d|x|y)="[^"]*\.\d{3}', svg)]
+
     def test_keeps_its_references(self, svgs):
         for name, svg in svgs.items():
             ids = set(re.findall(r'\bid="([^"]+)"', svg))
