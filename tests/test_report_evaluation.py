@@ -379,7 +379,7 @@ class TestAbstract:
             params=fake_params(gan={"seeds": [0, 1]}), target="melanoma", places=lambda metric: 1, comparison=lambda arm, metric: found.get((arm, metric))
         )
         (said,) = summary.equal_alarms(results)
-        assert "95\u00a0% of the other validation images below it, melanoma recall changes by \N{MINUS SIGN}0.4 points with filtered" in said
+        assert "where 5\u00a0% of the other validation images raise a false alarm, melanoma recall changes by \N{MINUS SIGN}0.4 points with filtered" in said
         assert "(\N{MINUS SIGN}3.9 to +3.1) and \N{MINUS SIGN}0.8 points with all" in said and "one GAN" not in said
         results.params = fake_params(gan={"seeds": [0]})
         assert "for this one GAN melanoma recall" in summary.equal_alarms(results)[0]

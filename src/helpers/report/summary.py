@@ -373,8 +373,8 @@ def equal_alarms(results: Results) -> list[str]:
     said = [f"{points(row['difference'], places)} points with {arm} ({interval(row['low'], row['high'], places)})" for arm, row in rows.items()]
     scope = "for this one GAN " if len(results.params.gan.seeds) == 1 and any(results.params.arms[arm].uses_gan for arm in rows) else ""
     return [
-        f"At one rate of false alarms, each training's threshold leaving {100 * results.params.evaluation.operating_specificity:g}\u00a0% of the other "
-        f"validation images below it, {scope}{results.target} recall changes by {listed(said)}."
+        f"With each training's threshold set where {100 * (1 - results.params.evaluation.operating_specificity):g}\u00a0% of the other validation images "
+        f"raise a false alarm, {scope}{results.target} recall changes by {listed(said)}."
     ]
 
 
