@@ -8,6 +8,8 @@ import json
 import os
 import re
 import struct
+import subprocess
+import sys
 import types
 import typing
 import zlib
@@ -855,6 +857,15 @@ def test_the_real_command(project, words, sentence):
     told = project.run(*words, code=2)
     assert told.stdout == "" and "Traceback" not in told.stderr
     assert told.stderr.splitlines()[-1].removeprefix("run_all.py: ") == sentence.replace("{project}", str(project.folder))
+
+
+def test_a_reader_who_has_seen_enough_is_no_mistake(project):
+    """As in ``run_all.py --list | head``: what is printed goes nowhere, and nothing is said of it."""
+    read, write = os.pipe()
+    os.close(read)
+    told = subprocess.run([sys.executable, "run_all.py", "--list"], cwd=project.folder, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (told.returncode, told.stderr) == (141, "")
 
 
 def test_a_mistake_found_by_a_job_ends_the_same_way(project):

@@ -361,12 +361,3 @@ def test_place_of_the_data_stays_private(tmp_path, monkeypatch):
     build_run(tmp_path, monkeypatch, params=fake_params(data={"root": "/home/someone/skin"}))
     page = html.render_report("fake").read_text()
     assert "/home/someone" not in page and "/home/someone" not in RunPaths("fake").provenance.read_text()
-
-
-def test_device_comes_from_the_trainings_where_no_record_names_it(tmp_path, monkeypatch):
-    folder = build_run(tmp_path, monkeypatch)
-    for path in (folder / "logs").glob("*.record.json"):
-        record = json.loads(path.read_text())
-        del record["device"]
-        path.write_text(json.dumps(record))
-    assert provenance.devices(RunPaths("fake"), fake_params()) == ["CPU (a processor)"]

@@ -121,6 +121,9 @@ def main(arguments: list[str] | None = None) -> int:
     except _Terminated:
         print("\nStopped by a signal. The same command goes on from here.", file=sys.stderr)
         return 143
+    except BrokenPipeError:  # who read what is printed has seen enough, as in '--list | head'
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         print(f"run_all.py: {error.strerror or error}{where}. Once that is mended, the same command goes on from here.", file=sys.stderr)

@@ -50,8 +50,8 @@ def collect(run: RunPaths, params: Params) -> dict[str, Any]:
         "device": devices(run, params),
         "host_cpu": sorted({str(record["host_cpu"]) for record in records if record.get("host_cpu")}),
         "threads": {"gan": params.gan.threads, "classifier": params.classifier.threads},
-        "kept_over_code_changes": kept_results(run, records),
-        "jobs": {record["job"]: {"code": record.get("code"), "accepted": bool(record.get("accepted"))} for record in records},
+        "kept_over_code_changes": kept_results(run),
+        "jobs": {record["job"]: {"code": record.get("code")} for record in records},
         "parameters": public_parameters(params),
     }
 
@@ -104,23 +104,17 @@ def code_digests() -> dict[str, str]:
 
 
 def devices(run: RunPaths, params: Params) -> list[str]:
-    """What the trainings ran on, in words: from the jobs' records, else from the trainings' own timing.json."""
-    records = read_records(run)
-    named = {str(record["device"]) for record in records if record.get("device")}
-    if named:
-        return sorted(named)
+    """What the trainings ran on, in words."""
     folders = [run.gan(seed) for seed in params.gan.seeds]
     folders += [run.classifier(arm, replicate) for arm in params.arms for replicate in range(params.replicates)]
     found = {str(timing["device"]) for folder in folders if isinstance(timing := read_json(folder / "timing.json", {}), dict) and timing.get("device")}
-    processors = sorted({str(record["host_cpu"]) for record in records if record.get("host_cpu")})
+    processors = sorted({str(record["host_cpu"]) for record in read_records(run) if record.get("host_cpu")})
     return sorted(f"CPU ({' and '.join(processors)})" if device == "cpu" and processors else "CPU" if device == "cpu" else device for device in found)
 
 
-def kept_results(run: RunPaths, records: list[dict[str, Any]]) -> list[str]:
-    """The jobs and stages whose results were kept over a change of code that the user declared harmless."""
-    accepted = read_json(run.folder / "run.json", {}).get("accepted") or {}
-    kept = [str(name) for name in accepted] + [record["job"] for record in records if record.get("accepted")]
-    return list(dict.fromkeys(kept))
+def kept_results(run: RunPaths) -> list[str]:
+    """The stages whose results were kept over a change of code that the user declared harmless."""
+    return list(read_json(run.folder / "run.json", {}).get("accepted") or {})
 
 
 def git_commit() -> str | None:
