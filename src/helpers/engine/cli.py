@@ -16,7 +16,7 @@ from helpers.engine import preflight
 from helpers.engine.process import run_lock
 from helpers.engine.profiles import load_profile
 from helpers.engine.runfile import RunFile, current_codes, damaged_preparation, data_fingerprint, records
-from helpers.engine.seals import Repair, damaged, remove_damaged_caches, require_whole_inputs, settle_times, take_back_times
+from helpers.engine.seals import Repair, damaged, order_times, remove_damaged_caches, require_whole_inputs, settle_times, take_back_times
 from helpers.engine.snakemake import Planned, command, execute, last_words, plan, targets
 from helpers.engine.stages import STAGES, jobs, judge, outputs
 from helpers.engine.view import View, duration
@@ -107,11 +107,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        if options.list:
-            return _list()
-        if options.compare:
-            return _compare(*options.compare)
-        return _make(options, sys.argv[1:] if arguments is None else arguments)
+        code = _list() if options.list else _compare(*options.compare) if options.compare else _make(options, sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+        return code
     except UserError as mistake:
         print(f"run_all.py: {mistake}", file=sys.stderr)
         return 2
@@ -202,6 +200,7 @@ def _make(options: argparse.Namespace, words: list[str]) -> int:
         if options.only:
             _require_inputs(runfile, options.only)
         settle_times(path for job in jobs(params) for path in outputs(job, run, params))
+        order_times(run, params)
         planned, broken = _plan(runfile, base, wanted)
         if options.dry_run:
             _restore(told)  # a plan changes nothing
