@@ -236,15 +236,6 @@ def test_a_clock_that_jumped_back_makes_nothing_stale(project):
     assert "every job is fresh" in project.run(*SMOKE).stdout
 
 
-def test_a_copy_without_the_files_times_is_fresh(project):
-    project.run(*SMOKE)
-    executed(project)
-    now, files = time.time_ns(), [path for path in (project.folder / "artifacts/smoke").rglob("*") if path.is_file()]
-    for place, path in enumerate(sorted(files, key=lambda path: path.stat().st_mtime_ns)):
-        os.utime(path, ns=(now - place * 10**9,) * 2)  # what was written last is the oldest now
-    assert "every job is fresh" in project.run(*SMOKE).stdout
-
-
 def test_until_only_and_force(project):
     assert stale(project, "--force", "synthesis") >= {"synthesis", "evaluation", "report"}
     project.run(*SMOKE, "--run", "part", "--until", "gan")

@@ -1,6 +1,5 @@
 """Damaged files, times from the future, cards for jobs: what the engine does about them, without running it (tests/test_engine.py does)."""
 
-import itertools
 import json
 import os
 import threading
@@ -133,32 +132,6 @@ def test_times_from_the_future_are_set_to_now(run):
     seals.settle_times([run.split, run.manifest, run.report, run.folder / "absent"])
     assert run.split.stat().st_mtime_ns == past
     assert run.manifest.stat().st_mtime_ns == run.report.stat().st_mtime_ns <= time.time_ns()
-
-
-def test_files_of_a_copied_run_are_as_old_as_their_records_say(run):
-    order = ["eda", "gan-seed-0", "classifier-baseline-replicate-0", "synthesis-seed-0"]
-    for hour, name in enumerate(order, 10):
-        seals.write_record(run, BY_NAME[name], PARAMS, {"job": name, "started": f"2026-01-01T{hour}:00:00", "finished": f"2026-01-01T{hour}:59:59"})
-    for name in set(BY_NAME) - set(order):
-        seals.record_path(run, BY_NAME[name]).unlink()
-    now = time.time_ns()
-    for place, name in enumerate(["evaluation", *reversed(order)]):  # as a copy may leave them
-        for path in outputs(BY_NAME[name], run, PARAMS):
-            os.utime(path, ns=(now - 10**12 + place * 10**9,) * 2)
-
-    def age(name, pick=min):
-        return pick(path.stat().st_mtime_ns for path in outputs(BY_NAME[name], run, PARAMS))
-
-    last = age("evaluation")
-    seals.order_times(run, PARAMS)
-    assert all(age(first, max) <= age(second) for first, second in itertools.pairwise(order))
-    assert age("evaluation") == last, "it has no record"
-    for path in outputs(BY_NAME["gan-seed-0"], run, PARAMS):  # trained again since
-        os.utime(path, ns=(now, now))
-    again = {"job": "gan-seed-0", "started": "2026-01-01T20:00:00", "finished": "2026-01-01T21:00:00"}
-    seals.write_record(run, BY_NAME["gan-seed-0"], PARAMS, again)
-    seals.order_times(run, PARAMS)
-    assert age("synthesis-seed-0", max) < age("gan-seed-0"), "what was made of an earlier training stays older than the new one"
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])

@@ -16,7 +16,7 @@ from helpers.engine import preflight
 from helpers.engine.process import run_lock
 from helpers.engine.profiles import load_profile
 from helpers.engine.runfile import RunFile, current_codes, damaged_preparation, data_fingerprint, records
-from helpers.engine.seals import Repair, damaged, order_times, remove_damaged_caches, require_whole_inputs, settle_times, take_back_times
+from helpers.engine.seals import Repair, damaged, remove_damaged_caches, require_whole_inputs, settle_times, take_back_times
 from helpers.engine.snakemake import Planned, command, execute, last_words, plan, targets
 from helpers.engine.stages import STAGES, jobs, judge, outputs
 from helpers.engine.view import View, duration
@@ -200,7 +200,6 @@ def _make(options: argparse.Namespace, words: list[str]) -> int:
         if options.only:
             _require_inputs(runfile, options.only)
         settle_times(path for job in jobs(params) for path in outputs(job, run, params))
-        order_times(run, params)
         planned, broken = _plan(runfile, base, wanted)
         if options.dry_run:
             _restore(told)  # a plan changes nothing

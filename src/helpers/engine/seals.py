@@ -117,22 +117,6 @@ def settle_times(paths: Iterable[Path]) -> None:
             os.utime(path, ns=(now, now))
 
 
-def order_times(run: RunPaths, params: Params) -> None:
-    """Give the files of a job that began when all it reads was finished, by their records, no earlier times than those have.
-
-    A copy of a run without its files' times (cp -r, a restored backup) would be made anew otherwise.
-    """
-    written = {job.name: record for job in jobs(params) if (record := read_record(record_path(run, job)))}
-    for job in sorted((job for job in jobs(params) if job.name in written), key=lambda job: written[job.name]["finished"]):
-        before = upstream(job, params)
-        if any(other.name not in written or written[other.name]["finished"] > written[job.name]["started"] for other in before):
-            continue
-        newest = max((path.stat().st_mtime_ns for other in before for path in outputs(other, run, params) if path.exists()), default=0)
-        for path in outputs(job, run, params):
-            if path.exists() and path.stat().st_mtime_ns < newest:
-                os.utime(path, ns=(newest, newest))
-
-
 def take_back_times(run: RunPaths, params: Params, broken: dict[str, list[Path]]) -> None:
     """Give damaged files the time of the oldest that their job wrote."""
     for job in jobs(params):
