@@ -65,6 +65,8 @@ def run_all(page, address: str, notebook: Path) -> None:
     from playwright.sync_api import TimeoutError
 
     page.set_default_timeout(1000 * PATIENCE)
+    # a slow server lets the window ask something, such as which kernel; the first answer is the notebook's own
+    page.add_locator_handler(page.locator("dialog.jp-Dialog"), lambda dialog: dialog.locator(".jp-mod-accept").first.click())
     page.goto(address.format(f"notebooks/{notebook.name}"))
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
     page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first.wait_for()
