@@ -12,7 +12,7 @@ from helpers.data.images import class_names
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.provenance import devices, read_json, read_records
-from helpers.report.sentences import counted, listed
+from helpers.report.sentences import counted, listed, positive_control_sentence, single_gan_arms
 from helpers.report.tables import MINUS, decimals, signed
 
 BACKBONES = {"resnet50": "ResNet50", "efficientnet_lite0": "EfficientNet-Lite0"}
@@ -323,7 +323,6 @@ def _what_was_done(results: Results) -> str:
 def controls(results: Results) -> list[str]:
     """Whether the study saw its positive controls, and called its negative ones an effect; what synthetic images give in place of real ones."""
     from helpers.evaluation import controls as own
-    from helpers.report.sentences import positive_control_sentence, single_gan_arms
 
     confidence, places, said = results.params.evaluation.confidence, results.places("target_recall"), []
     for control in own.controls(results.params):
@@ -371,7 +370,7 @@ def equal_alarms(results: Results) -> list[str]:
         return []
     places = results.places("target_recall")
     said = [f"{points(row['difference'], places)} points with {arm} ({interval(row['low'], row['high'], places)})" for arm, row in rows.items()]
-    scope = "for this one GAN " if len(results.params.gan.seeds) == 1 and any(results.params.arms[arm].uses_gan for arm in rows) else ""
+    scope = "for this one GAN " if single_gan_arms(results.params).intersection(rows) else ""
     return [
         f"With each training's threshold set where {100 * (1 - results.params.evaluation.operating_specificity):g}\u00a0% of the other validation images "
         f"raise a false alarm, {scope}{results.target} recall changes by {listed(said)}."
@@ -412,7 +411,7 @@ def _other_arms(arms: list[str], results: Results) -> str:
         return _accuracy([arm for arm in results.arms if arm != reference][0], results)
     told = [arm for arm in rows if direction(rows[arm]) != "unclear"]
     named = (told or list(rows))[:4]
-    scope = ", for this one GAN" if len(results.params.gan.seeds) == 1 and any(results.params.arms[arm].uses_gan for arm in named) else ""
+    scope = ", for this one GAN" if single_gan_arms(results.params).intersection(named) else ""
     sizes = listed([f"{arm} by {points(rows[arm]['difference'], places)} points" for arm in named])
     metric = f"{results.target} recall"
     if not any(rows[arm]["difference"] for arm in rows):
