@@ -1,10 +1,11 @@
-"""Fingerprints of code: what a stage's numbers are made by, blind to comments, docstrings and layout."""
+"""Fingerprints of code: what a stage's numbers are made by, blind to comments, docstrings, layout and the version of Python."""
 
 import ast
 import json
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from helpers.files import digest
 from helpers.paths import NOTEBOOKS, ROOT
@@ -22,11 +23,20 @@ def _without_docstrings(tree: ast.AST) -> ast.AST:
     return tree
 
 
+def _syntax(node: Any) -> Any:
+    """A syntax tree as nested lists, the same from Python 3.11 on: one version adds fields that are empty, and 3.12.1 empty ends of f-strings."""
+    if isinstance(node, ast.JoinedStr):
+        node.values = [part for part in node.values if not (isinstance(part, ast.Constant) and part.value == "")]
+    if isinstance(node, ast.AST):
+        return [type(node).__name__, *([name, _syntax(value)] for name, value in ast.iter_fields(node) if value is not None and value != [])]
+    return [_syntax(part) for part in node] if isinstance(node, list) else repr(node)
+
+
 @cache
 def _file_fingerprint(path: Path, modified: int, size: int) -> str:
     if path.suffix != ".py":
         return digest(path.read_bytes().hex())
-    return digest(ast.dump(_without_docstrings(ast.parse(path.read_text(encoding="utf-8")))))
+    return digest(_syntax(_without_docstrings(ast.parse(path.read_text(encoding="utf-8")))))
 
 
 def source_digest(names: tuple[str, ...]) -> str:
@@ -57,6 +67,6 @@ def notebook_digest(name: str, prose: bool) -> str:
         source = "".join(cell["source"])
         if cell["cell_type"] == "code":
             with suppress(SyntaxError):  # a magic command
-                source = ast.dump(ast.parse(source))
+                source = _syntax(ast.parse(source))
         cells.append((cell.get("id"), source))
     return digest(cells)
