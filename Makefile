@@ -46,7 +46,9 @@ help:
 
 $(READY): requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found: install one, or say where by 'make report PYTHON=/path/to/python'."; exit 1; }
-	@echo "Installing into .venv (once; a few minutes, about 6 GB with PyTorch) ..."
+	@free=$$(df -Pk . | awk 'NR == 2 {print int($$4 / 1048576)}'); \
+	echo "Installing into .venv (once; a few minutes, about 6 GB with PyTorch, 9 GB while it installs; $$free GB are free) ..."; \
+	[ "$$free" -ge 7 ] || { echo "That would fill this disk: make room, or clone the project to a larger one."; exit 1; }
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .

@@ -5,7 +5,7 @@ Run: python benchmarks/gan_throughput.py [--params paper] [--set gan.batch_size=
 Each loop lives in a process of its own, so that each has its own peak memory; they take turns, so that whatever else the
 machine does hits both. An image is a real one that the critic sees: batch_size x n_critic of them for a generator step. The
 floor is the time that the step's multiplications would take at the rate of one large matrix product. The last line is
-``ratio N.NN``, the textbook's time over ours.
+``ratio N.NN``, the textbook's time over ours. ``--profile`` prints instead what our step spends its time on.
 """
 
 import argparse
@@ -129,6 +129,24 @@ def product_rate(device: str, dtype: torch.dtype, threads: int) -> float:
     return best
 
 
+def profile(config: params.Gan, device: str) -> None:
+    """Print where the time of one generator step and its critic steps goes, operation by operation: on a GPU the kernels' too, none in a graph."""
+    torch.set_num_threads(config.threads)
+    trainer = Trainer(images_like_the_papers(config.resolution), config, device, 0)
+    activities, order = [torch.profiler.ProfilerActivity.CPU], "self_cpu_time_total"
+    if device == "cuda":
+        trainer.critic_step, trainer.generator_step = trainer.critic_step.step, trainer.generator_step.step
+        activities, order = [*activities, torch.profiler.ProfilerActivity.CUDA], "self_cuda_time_total"
+    with fast_arithmetic(device):
+        for _ in range(WARM_UP[device]):
+            trainer.step()
+        with torch.profiler.profile(activities=activities) as seen:
+            trainer.step()
+            if device == "cuda":
+                torch.cuda.synchronize()
+    print(seen.key_averages().table(sort_by=order, row_limit=40, max_name_column_width=100))
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--params", default="paper", help="parameter file (default: paper)")
@@ -137,8 +155,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=3, help="turns of each loop (default: 3)")
     parser.add_argument("--steps", type=int, help="generator steps a turn (default: 1 on a CPU, 30 on a GPU)")
     parser.add_argument("--workers", type=int, default=2, help="loader processes of the textbook loop (default: 2)")
+    parser.add_argument("--profile", action="store_true", help="print what a step of ours spends its time on; any recipe")
     options = parser.parse_args(arguments)
     config = load_params(options.params, options.set).gan
+    if options.profile:
+        return profile(config, pick_device(params.Compute(device=options.device)))
     if config.recipe != "paper" or config.augment != "none":
         parser.error("the textbook loop knows gan.recipe 'paper' without gan.augment only")
     device = pick_device(params.Compute(device=options.device))
