@@ -12,20 +12,31 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from helpers.engine import needs
 from helpers.engine.runfile import load_runfile
-from helpers.engine.stages import Job, jobs, judge, outputs
+from helpers.engine.stages import Job, inputs, jobs, outputs
 from helpers.paths import RunPaths
 
 RUN = RunPaths(config["run"])
 parameters, runfile = load_runfile(RUN)
 
 
+def relative(paths):
+    """Relative to the run's folder, so that a moved project stays fresh."""
+    return [os.path.relpath(path, RUN.folder) for path in paths]
+
+
 def files(stage, **wildcards):
-    """A job's outputs, relative to the run's folder, so that a moved project stays fresh."""
-    return [os.path.relpath(path, RUN.folder) for path in outputs(Job(stage, wildcards), RUN, parameters)]
+    """A job's outputs."""
+    return relative(outputs(Job(stage, wildcards), RUN, parameters))
 
 
-def all_files(stage):
-    return [path for job in jobs(parameters) if job.stage == stage for path in files(stage, **job.wildcards)]
+def read(stage, **names):
+    """A job's inputs, by its wildcards; none where the run has no such job."""
+
+    def of(wildcards):
+        job = Job(stage, {name: kind(wildcards[name]) for name, kind in names.items()})
+        return relative(inputs(job, RUN, parameters)) if job in JOBS else []
+
+    return of
 
 
 def key(stage, **names):
@@ -52,9 +63,8 @@ def asks(stage):
 
 
 PYTHON = sys.executable
+JOBS = list(jobs(parameters))
 SPLIT = files("eda")[0]
-JUDGE = judge(parameters)
-OPINION = [path for path in files("classifier", **JUDGE.wildcards) if path.endswith(("summary.json", "model.safetensors"))] if JUDGE else []
 
 
 wildcard_constraints:
@@ -66,7 +76,7 @@ wildcard_constraints:
 # The outputs of every stage are targets: with the page alone, a failed or deleted middle stage would pass for done.
 rule all:
     input:
-        [path for job in jobs(parameters) for path in files(job.stage, **job.wildcards)],
+        [path for job in JOBS for path in files(job.stage, **job.wildcards)],
 
 
 rule eda:
@@ -99,8 +109,7 @@ rule gan:
 rule synthesis:
     input:
         ancient(SPLIT),
-        files("gan", seed="{seed}")[:2],
-        OPINION,
+        read("synthesis", seed=int),
     output:
         files("synthesis", seed="{seed}"),
     params:
@@ -113,15 +122,10 @@ rule synthesis:
         command("synthesis", "seed")
 
 
-def synthetic_images(wildcards):
-    uses_gan = wildcards.arm in parameters.arms and parameters.arms[wildcards.arm].uses_gan
-    return files("synthesis", seed=parameters.gan_seed(int(wildcards.replicate)))[:2] if uses_gan else []
-
-
 rule classifier:
     input:
         ancient(SPLIT),
-        synthetic_images,
+        read("classifier", arm=str, replicate=int),
     output:
         files("classifier", arm="{arm}", replicate="{replicate}"),
     params:
@@ -136,9 +140,7 @@ rule classifier:
 rule evaluation:
     input:
         ancient(SPLIT),
-        all_files("gan"),
-        all_files("synthesis"),
-        all_files("classifier"),
+        read("evaluation"),
     output:
         files("evaluation"),
     params:
@@ -151,7 +153,7 @@ rule evaluation:
 
 rule report:
     input:
-        [path for stage in ("eda", "gan", "synthesis", "classifier", "evaluation") for path in all_files(stage)],
+        read("report"),
     output:
         files("report"),
     params:

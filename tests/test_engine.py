@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -234,6 +235,45 @@ def test_a_clock_that_jumped_back_makes_nothing_stale(project):
         if path.is_file():
             os.utime(path, ns=(tomorrow, tomorrow))
     assert "every job is fresh" in project.run(*SMOKE).stdout
+
+
+def _shuffle_times(folder, seed: int) -> None:
+    """Times in an order of their own, as a copy without them has; all lie in the past."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for number, path in enumerate(random.Random(seed).sample(files, len(files))):
+        moment = time.time_ns() - (len(files) + 10 - number) * 10**9
+        os.utime(path, ns=(moment, moment))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_copy_without_its_times_stays_fresh(project, seed):
+    project.run(*SMOKE)
+    executed(project)
+    _shuffle_times(project.folder / "artifacts/smoke", seed)
+    assert stale(project) == set()
+    assert "every job is fresh" in project.run(*SMOKE).stdout
+    assert stale(project, "--set", "evaluation.bootstrap=300") == {"evaluation", "report"}
+
+
+def test_what_read_another_file_is_stale_whatever_the_times_say(project):
+    folder = project.folder / "artifacts/smoke"
+    (folder / "gan/seed-0/generator.safetensors").write_text("damaged")
+    (project.folder / "fault").write_text("synthesis-seed-0")
+    # as a graphics card rounds: the same code and parameters, another result
+    with _edited(project, "notebooks/02_gan_training.ipynb", "BODY = {}", "BODY = {'generator.safetensors': 'other'}"):
+        project.run(*SMOKE, "--accept-code", "gan", code=1)
+        (project.folder / "fault").unlink()
+        assert executed(project) == ["gan-seed-0"]
+        for path in (folder / "gan/seed-0").iterdir():
+            os.utime(path, ns=(1, 1))
+        _shuffle_times(folder / "classifier", 3)
+        told = project.run(*SMOKE, "--accept-code", "gan", "--dry-run").stdout
+        assert re.search(r"stale  synthesis seed 0 .*(made anew|not made yet|missing)", told)
+        project.run(*SMOKE, "--accept-code", "gan")
+        made = executed(project)
+        assert made[0] == "synthesis-seed-0" and "evaluation" in made and "classifier-baseline-replicate-0" not in made
+    project.run(*SMOKE)
+    executed(project)
 
 
 def test_until_only_and_force(project):

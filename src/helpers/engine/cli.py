@@ -16,7 +16,7 @@ from helpers.engine import preflight
 from helpers.engine.process import run_lock
 from helpers.engine.profiles import load_profile
 from helpers.engine.runfile import RunFile, current_codes, damaged_preparation, data_fingerprint, records
-from helpers.engine.seals import Repair, damaged, remove_damaged_caches, require_whole_inputs, settle_times, take_back_times
+from helpers.engine.seals import Repair, damaged, order_times, read_others, remove_damaged_caches, require_whole_inputs, settle_times, take_back_times
 from helpers.engine.snakemake import Planned, command, execute, last_words, plan, targets
 from helpers.engine.stages import STAGES, jobs, judge, outputs
 from helpers.engine.view import View, duration
@@ -200,12 +200,13 @@ def _make(options: argparse.Namespace, words: list[str]) -> int:
         if options.only:
             _require_inputs(runfile, options.only)
         settle_times(path for job in jobs(params) for path in outputs(job, run, params))
+        order_times(run, params)
         planned, broken = _plan(runfile, base, wanted)
         if options.dry_run:
             _restore(told)  # a plan changes nothing
             return _show_plan(run, planned)
-        # a full disk or a kill may have cost the engine its memory of a job: what is stale by its key is made in any case
-        base = command(runfile, options.cores, [*force, *_stale_by_key(runfile, planned)], options.profile, options.only)
+        # a full disk or a kill may have cost the engine its memory of a job, a copy the files' times: what is stale by its record is made in any case
+        base = command(runfile, options.cores, [*force, *_stale_by_record(runfile, planned)], options.profile, options.only)
         return _run(runfile, base, wanted, planned, broken, options)
 
 
@@ -230,10 +231,11 @@ def _stages(options: argparse.Namespace) -> list[str]:
     return [options.only] if options.only else order[: order.index(options.until) + 1] if options.until else order
 
 
-def _stale_by_key(runfile: RunFile, planned: list[Planned]) -> list[str]:
-    """Files of the stale jobs whose parameters, code or data are not those that their record tells of."""
-    before = records(runfile.run)
-    changed = [item.job for item in planned if item.stale and before.get(item.job.name, {}).get("key", "") not in ("", runfile.key(item.job))]
+def _stale_by_record(runfile: RunFile, planned: list[Planned]) -> list[str]:
+    """Files of the stale jobs whose parameters, code, data or inputs are not those that their record tells of."""
+    before, others = records(runfile.run), read_others(runfile.run, runfile.params)
+    keys = {name: record.get("key", "") for name, record in before.items()}
+    changed = [item.job for item in planned if item.stale and (keys.get(item.job.name, "") not in ("", runfile.key(item.job)) or item.job.name in others)]
     return [os.path.relpath(path, runfile.run.folder) for job in changed for path in outputs(job, runfile.run, runfile.params)]
 
 

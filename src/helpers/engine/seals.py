@@ -1,6 +1,6 @@
 """Seals: the size and SHA-256 of every file that a finished job declared, so that a damaged one is found before it is used.
 
-A job's record carries them, and a checksum of its own. The front door compares all of them before each run, whatever the
+A job's record carries them, those of the files that it read, and a checksum of its own. The front door compares all of them before each run, whatever the
 files' times say; a job compares those that it reads once more before it starts. The arrays that jobs share (decoded
 images, features, banks) have their SHA-256 in a sidecar, and are looked at whenever there is work to do.
 """
@@ -8,12 +8,12 @@ images, features, banks) have their SHA-256 in a sidecar, and are looked at when
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from helpers.engine.stages import Job, jobs, outputs, upstream
+from helpers.engine.stages import Job, inputs, jobs, outputs, upstream
 from helpers.errors import UserError
 from helpers.files import digest, file_digest, json_text, write_json
 from helpers.params import Params
@@ -26,9 +26,9 @@ CACHES = ("data/images-*.json", "data/features-*.json", "synthetic/*/features-*.
 
 
 def write_record(run: RunPaths, job: Job, params: Params, record: dict[str, Any]) -> None:
-    """Write a finished job's record with the seals of its outputs."""
-    files = outputs(job, run, params)
-    record = record | {"files": {_name(path, run): {"bytes": path.stat().st_size, "sha256": file_digest(path, WHOLE)} for path in files}}
+    """Write a finished job's record with the seals of its outputs and of what it read."""
+    sealed = {_name(path, run): {"bytes": path.stat().st_size, "sha256": file_digest(path, WHOLE)} for path in outputs(job, run, params)}
+    record = record | {"files": sealed, "read": _read(job, run, params, _seals(upstream(job, params), run))}
     record = json.loads(json_text(record))  # as it will be read
     write_json(record_path(run, job), record | {"checksum": _checksum(record)})
 
@@ -115,6 +115,46 @@ def settle_times(paths: Iterable[Path]) -> None:
     for path in paths:
         if path.exists() and path.stat().st_mtime_ns > now:
             os.utime(path, ns=(now, now))
+
+
+def _seals(among: Iterable[Job], run: RunPaths) -> dict[str, str]:
+    """SHA-256 by name of every file that these jobs' records tell of."""
+    told = (read_record(record_path(run, job)) for job in among)
+    return {name: seal["sha256"] for record in told if record for name, seal in record["files"].items()}
+
+
+def _read(job: Job, run: RunPaths, params: Params, seals: dict[str, str]) -> dict[str, str | None]:
+    """The seals of the files that a job reads; None for one of which no record tells."""
+    return {name: seals.get(name) for name in (_name(path, run) for path in inputs(job, run, params))}
+
+
+def read_then_and_now(run: RunPaths, params: Params) -> Iterator[tuple[Job, dict[str, str | None], dict[str, str | None]]]:
+    """Every finished job with the seals of the files that it read, and those of the same files as they are told of now."""
+    every = list(jobs(params))
+    seals = _seals(every, run)
+    for job in every:
+        record = read_record(record_path(run, job))
+        if record is not None and record.get("read"):
+            yield job, record["read"], _read(job, run, params, seals)
+
+
+def read_others(run: RunPaths, params: Params) -> set[str]:
+    """Names of the finished jobs of whose inputs one has been made anew since, and came out otherwise; files' times may tell nothing of it."""
+    return {job.name for job, then, now in read_then_and_now(run, params) if any(now.get(name) not in (None, seal) for name, seal in then.items())}
+
+
+def order_times(run: RunPaths, params: Params) -> None:
+    """Make no file older than those that it was made from, as a copy without its times does: the engine would make it anew.
+
+    Known by the seals: a job that read other files than are there now is left alone, as is one whose record tells of none.
+    """
+    for job, then, now in read_then_and_now(run, params):
+        if then != now or None in now.values():
+            continue
+        newest = max((path.stat().st_mtime_ns for path in inputs(job, run, params) if path.exists()), default=0)
+        for path in outputs(job, run, params):
+            if path.exists() and path.stat().st_mtime_ns < newest:
+                os.utime(path, ns=(newest, newest))
 
 
 def take_back_times(run: RunPaths, params: Params, broken: dict[str, list[Path]]) -> None:

@@ -15,6 +15,7 @@ from helpers.engine.cards import visible_cards
 from helpers.engine.process import TICKET_VARIABLE, die_with_parent, held_ticket
 from helpers.engine.profiles import Profile
 from helpers.engine.runfile import RunFile, changed_parameters, records
+from helpers.engine.seals import read_others
 from helpers.engine.stages import STAGES, Job, jobs, judge, outputs
 from helpers.errors import UserError
 from helpers.paths import ROOT, RunPaths
@@ -83,6 +84,7 @@ def plan(runfile: RunFile, base: list[str], wanted: list[str]) -> list[Planned]:
         raise UserError(_engine_error(told.stdout + told.stderr))
     reasons = _parse_reasons(told.stdout + told.stderr)
     before = records(runfile.run)
+    others = read_others(runfile.run, runfile.params)
     wanted_files = set(wanted)
     planned = []
     for job in jobs(runfile.params):
@@ -92,7 +94,7 @@ def plan(runfile: RunFile, base: list[str], wanted: list[str]) -> list[Planned]:
         # the engine does not look at a job behind a stale one whose files are `ancient` to it: its key tells
         record = before.get(job.name)
         changed = record is not None and record.get("key") != runfile.key(job)
-        reason = reasons.get(job.name, "Params" if changed else "")
+        reason = reasons.get(job.name, "Params" if changed else "Updated input" if job.name in others else "")
         planned.append(Planned(job, _plain_reason(reason, job, runfile, before.get(job.name)) if reason else ""))
     return planned
 
@@ -129,7 +131,7 @@ def _plain_reason(reason: str, job: Job, runfile: RunFile, record: dict[str, Any
     if "updated by another job" in reason or "Input files updated" in reason:
         return "an earlier stage is made anew"
     if "Updated input" in reason:
-        return "a file that it reads is newer"
+        return "a file that it reads was made anew"
     if "Forced" in reason:
         return "forced"
     if "incomplete" in reason.lower():

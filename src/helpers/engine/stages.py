@@ -64,6 +64,11 @@ SYNTHESIS_FILES = (
     "memorisation.csv",
     "memorisation-pairs.csv",
 )
+READ_BY_JOBS = {  # of a stage's files, by the jobs of the next; the last two stages read all
+    "gan": ("generator.safetensors", "discriminator.safetensors"),
+    "synthesis": ("images.npy", "scores.csv"),
+    "classifier": ("summary.json", "model.safetensors"),
+}
 EVALUATION_TABLES = tuple(
     f"{name}.csv"
     for name in (
@@ -156,6 +161,13 @@ def upstream(job: Job, params: Params) -> list[Job]:
     if job.stage == "classifier" and params.arms[job.wildcards["arm"]].uses_gan:
         return [*read, Job("synthesis", {"seed": params.gan_seed(job.wildcards["replicate"])})]
     return read
+
+
+def inputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
+    """The files of other jobs that make a job stale by their change. The split does not: its content is in every key, and a new figure beside it costs no GAN."""
+    every = job.stage in ("evaluation", "report")
+    others = [other for other in upstream(job, params) if other.stage != "eda" or job.stage == "report"]
+    return [path for other in others for path in outputs(other, run, params) if every or path.name in READ_BY_JOBS[other.stage]]
 
 
 def papermill_parameters(job: Job, params: Params, run: str) -> dict[str, Any]:
