@@ -10,8 +10,8 @@ from helpers.params import Params, departures, describe, flatten, load_params, m
 FILES = sorted(path.stem for path in (ROOT / "params").glob("*.yaml"))
 
 
-def test_the_five_files_are_there_and_valid():
-    assert FILES == ["laptop", "laptop-rigorous", "paper", "quick", "rigorous", "smoke"]
+def test_the_files_are_there_and_valid():
+    assert FILES == ["fullsize-rigorous", "laptop", "laptop-rigorous", "paper", "quick", "rigorous", "smoke"]
     for name in FILES:
         assert load_params(name).description
 
