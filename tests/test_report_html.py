@@ -211,6 +211,7 @@ def test_several_gans_are_folded(tmp_path, monkeypatch):
     assert [block.summary.get_text() for block in soup.find_all("details", class_="others")] == ["GAN seed 7"] * 2
     assert "Shown here: GAN seed 4, one of 2 runs" in soup.get_text()
     assert len(soup.find_all(id="figure-3")) == 1
+    assert "AdaIN and WGAN-GP as in the paper, 128 \u00d7 128 pixels, 2 seeds" in soup.get_text()
 
 
 def test_the_pictures_of_many_gans_do_not_swell_the_page(tmp_path, monkeypatch):

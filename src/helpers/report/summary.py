@@ -16,6 +16,7 @@ from helpers.report.sentences import counted, listed, positive_control_sentence,
 from helpers.report.tables import MINUS, decimals, signed
 
 BACKBONES = {"resnet50": "ResNet50", "efficientnet_lite0": "EfficientNet-Lite0"}
+RECIPES = {"paper": "AdaIN and WGAN-GP as in the paper", "stylegan2": "StyleGAN2"}
 SOURCES = {  # in the head of the page, and in a sentence
     "phantom": ("drawn by the project", "drawn lesions, which say nothing about patients"),
     "ham10000": ("HAM10000, real dermatoscopic photographs", "HAM10000"),
@@ -226,7 +227,7 @@ def facts(results: Results) -> list[tuple[str, str]]:
                 " x ", " \u00d7 "
             ),
         ),
-        ("GAN", f"{params.gan.resolution} \u00d7 {params.gan.resolution} pixels, {counted(len(params.gan.seeds), 'seed')}"),
+        ("GAN", f"{RECIPES[params.gan.recipe]}, {params.gan.resolution} \u00d7 {params.gan.resolution} pixels, {counted(len(params.gan.seeds), 'seed')}"),
         ("Device", listed(devices(results.run, results.params)) or "not recorded"),
         ("When", _when(results)),
     ]
