@@ -29,12 +29,17 @@ def files(stage, **wildcards):
     return relative(outputs(Job(stage, wildcards), RUN, parameters))
 
 
+def job(stage, names, wildcards):
+    """The job of a rule's wildcards."""
+    return Job(stage, {name: kind(wildcards[name]) for name, kind in names.items()})
+
+
 def read(stage, **names):
     """A job's inputs, by its wildcards; none where the run has no such job."""
 
     def of(wildcards):
-        job = Job(stage, {name: kind(wildcards[name]) for name, kind in names.items()})
-        return relative(inputs(job, RUN, parameters)) if job in JOBS else []
+        asked = job(stage, names, wildcards)
+        return relative(inputs(asked, RUN, parameters)) if asked.name in runfile["keys"] else []
 
     return of
 
@@ -43,7 +48,7 @@ def key(stage, **names):
     """The fingerprint of one job, by its wildcards."""
 
     def of(wildcards):
-        return runfile["keys"][Job(stage, {name: kind(wildcards[name]) for name, kind in names.items()}).name]
+        return runfile["keys"][job(stage, names, wildcards).name]
 
     return of
 
@@ -63,7 +68,6 @@ def asks(stage):
 
 
 PYTHON = sys.executable
-JOBS = list(jobs(parameters))
 SPLIT = files("eda")[0]
 
 
@@ -76,7 +80,7 @@ wildcard_constraints:
 # The outputs of every stage are targets: with the page alone, a failed or deleted middle stage would pass for done.
 rule all:
     input:
-        [path for job in JOBS for path in files(job.stage, **job.wildcards)],
+        [path for each in jobs(parameters) for path in files(each.stage, **each.wildcards)],
 
 
 rule eda:

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,25 +23,39 @@ from helpers.data.splits import lesion_seen
 from helpers.device import pick_device
 from helpers.errors import UserError
 from helpers.gan.assessment import assess_images
+from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.provenance import read_params
 
 SETS = {"random": "synthetic, at random", "kept": "synthetic, kept by the critic", "real": "real, held out"}
 
 
-def measure(run: RunPaths, seed: int, resolution: int, folder: Path) -> pd.DataFrame:
-    """The fidelity table of one GAN's images at ``resolution``; works in ``folder``."""
-    params = read_params(run)
-    source = run.synthetic(seed)
-    images = np.load(require(source / "images.npy", "synthesis"), mmap_mode="r")
-    np.save(folder / "images.npy", np.stack([resize_image(Image.fromarray(image), resolution, "area") for image in images]))
-    shutil.copy(require(source / "scores.csv", "synthesis"), folder)
+def measure(run: RunPaths, params: Params, resolution: int, folder: Path) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Seed and fidelity table of each GAN's images at ``resolution``; works in ``folder``, where the real images' features are shared."""
     split, pixels = load_split(run), load_images(run, params.data, resolution, "area")
     of_class, trained = (split["dx"] == params.data.target_class).to_numpy(), (split["split"] == "train").to_numpy()
     held_out = of_class & ~trained
     unseen = ~lesion_seen(split).to_numpy()[held_out]
     device = pick_device(params.compute)
-    return assess_images(folder, folder, params.synthesis, pixels[of_class & trained], pixels[held_out], unseen, device)["fidelity"]
+    for seed in params.gan.seeds:
+        source, own = run.synthetic(seed), folder / f"seed-{seed}"
+        images = np.load(require(source / "images.npy", "synthesis"), mmap_mode="r")
+        scores = require(source / "scores.csv", "synthesis")
+        own.mkdir()
+        np.save(own / "images.npy", np.stack([resize_image(Image.fromarray(image), resolution, "area") for image in images]))
+        shutil.copy(scores, own)
+        yield seed, assess_images(own, folder, params.synthesis, pixels[of_class & trained], pixels[held_out], unseen, device)["fidelity"]
+
+
+def show(seed: int, table: pd.DataFrame, resolution: int) -> None:
+    """Print one GAN's table, a line for each set."""
+    images, draws = table.iloc[0][["images", "draws"]]
+    print(f"GAN {seed}, {resolution} x {resolution}, {images} images on either side, mean and middle 95 % of {draws} draws")
+    for name, title in SETS.items():
+        rows = table[table["set"] == name].set_index("measure")
+        distance = rows.loc["kernel_distance"]
+        rest = ", ".join(f"{measure.replace('_', ' ')} {rows.loc[measure, 'value']:.2f}" for measure in rows.index if measure != "kernel_distance")
+        print(f"  {title:<30} kernel distance {distance['value']:.2f} ({distance['low']:.2f} to {distance['high']:.2f}), {rest}")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,17 +66,9 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("REPORT_STATUS_FILE", os.devnull)  # no progress bars
     run = RunPaths(options.run)
     try:
-        for seed in read_params(run).gan.seeds:
-            with tempfile.TemporaryDirectory() as folder:
-                table = measure(run, seed, options.resolution, Path(folder))
-            print(
-                f"GAN {seed}, {options.resolution} x {options.resolution}, {table['images'].iloc[0]} images on either side, mean and middle 95 % of {table['draws'].iloc[0]} draws"
-            )
-            for name, title in SETS.items():
-                rows = table[table["set"] == name].set_index("measure")
-                distance = rows.loc["kernel_distance"]
-                rest = ", ".join(f"{measure.replace('_', ' ')} {rows.loc[measure, 'value']:.2f}" for measure in rows.index if measure != "kernel_distance")
-                print(f"  {title:<30} kernel distance {distance['value']:.2f} ({distance['low']:.2f} to {distance['high']:.2f}), {rest}")
+        with tempfile.TemporaryDirectory() as folder:
+            for seed, table in measure(run, read_params(run), options.resolution, Path(folder)):
+                show(seed, table, options.resolution)
     except UserError as mistake:
         print(f"fidelity_reduced.py: {mistake}", file=sys.stderr)
         return 2

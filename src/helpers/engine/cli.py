@@ -9,14 +9,15 @@ import shutil
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from helpers.engine import preflight
 from helpers.engine.process import run_lock
 from helpers.engine.profiles import load_profile
-from helpers.engine.runfile import RunFile, current_codes, damaged_preparation, data_fingerprint, records
-from helpers.engine.seals import Repair, damaged, order_times, read_others, remove_damaged_caches, require_whole_inputs, settle_times, take_back_times
+from helpers.engine.runfile import RunFile, current_codes, damaged_preparation, data_fingerprint
+from helpers.engine.seals import Repair, damaged, order_times, remove_damaged_caches, require_whole_inputs, settle_times, take_back_times
 from helpers.engine.snakemake import Planned, command, execute, last_words, plan, targets
 from helpers.engine.stages import STAGES, jobs, judge, outputs
 from helpers.engine.view import View, duration
@@ -107,7 +108,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        code = _list() if options.list else _compare(*options.compare) if options.compare else _make(options, sys.argv[1:] if arguments is None else arguments)
+        if options.list:
+            code = _list()
+        elif options.compare:
+            code = _compare(*options.compare)
+        else:
+            code = _make(options, sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
         return code
     except UserError as mistake:
@@ -206,7 +212,7 @@ def _make(options: argparse.Namespace, words: list[str]) -> int:
             _restore(told)  # a plan changes nothing
             return _show_plan(run, planned)
         # a full disk or a kill may have cost the engine its memory of a job, a copy the files' times: what is stale by its record is made in any case
-        base = command(runfile, options.cores, [*force, *_stale_by_record(runfile, planned)], options.profile, options.only)
+        base = command(runfile, options.cores, [*force, *_changed_files(runfile, planned)], options.profile, options.only)
         return _run(runfile, base, wanted, planned, broken, options)
 
 
@@ -222,7 +228,7 @@ def _plan(runfile: RunFile, base: list[str], wanted: list[str]) -> tuple[list[Pl
     for name, paths in broken.items():
         names = f"{', '.join(path.name for path in paths[:2])}{f' and {len(paths) - 2} more' if len(paths) > 2 else ''}"
         said[name] = f"{names} {'is' if len(paths) == 1 else 'are'} damaged or changed by hand"
-    return [Planned(item.job, item.reason or said.get(item.job.name, "")) for item in planned], broken
+    return [replace(item, reason=item.reason or said.get(item.job.name, "")) for item in planned], broken
 
 
 def _stages(options: argparse.Namespace) -> list[str]:
@@ -231,11 +237,9 @@ def _stages(options: argparse.Namespace) -> list[str]:
     return [options.only] if options.only else order[: order.index(options.until) + 1] if options.until else order
 
 
-def _stale_by_record(runfile: RunFile, planned: list[Planned]) -> list[str]:
+def _changed_files(runfile: RunFile, planned: list[Planned]) -> list[str]:
     """Files of the stale jobs whose parameters, code, data or inputs are not those that their record tells of."""
-    before, others = records(runfile.run), read_others(runfile.run, runfile.params)
-    keys = {name: record.get("key", "") for name, record in before.items()}
-    changed = [item.job for item in planned if item.stale and (keys.get(item.job.name, "") not in ("", runfile.key(item.job)) or item.job.name in others)]
+    changed = [item.job for item in planned if item.stale and item.changed]
     return [os.path.relpath(path, runfile.run.folder) for job in changed for path in outputs(job, runfile.run, runfile.params)]
 
 

@@ -1,8 +1,9 @@
 """Seals: the size and SHA-256 of every file that a finished job declared, so that a damaged one is found before it is used.
 
-A job's record carries them, those of the files that it read, and a checksum of its own. The front door compares all of them before each run, whatever the
-files' times say; a job compares those that it reads once more before it starts. The arrays that jobs share (decoded
-images, features, banks) have their SHA-256 in a sidecar, and are looked at whenever there is work to do.
+A job's record carries them, those of the files that it read, and a checksum of its own. The front door compares all of
+them before each run, whatever the files' times say; a job compares those that it reads once more before it starts. The
+arrays that jobs share (decoded images, features, banks) have their SHA-256 in a sidecar, and are looked at whenever there
+is work to do.
 """
 
 import json
@@ -28,7 +29,7 @@ CACHES = ("data/images-*.json", "data/features-*.json", "synthetic/*/features-*.
 def write_record(run: RunPaths, job: Job, params: Params, record: dict[str, Any]) -> None:
     """Write a finished job's record with the seals of its outputs and of what it read."""
     sealed = {_name(path, run): {"bytes": path.stat().st_size, "sha256": file_digest(path, WHOLE)} for path in outputs(job, run, params)}
-    record = record | {"files": sealed, "read": _read(job, run, params, _seals(upstream(job, params), run))}
+    record = record | {"files": sealed, "read": _read(job, run, params, _seals(_records(upstream(job, params), run)))}
     record = json.loads(json_text(record))  # as it will be read
     write_json(record_path(run, job), record | {"checksum": _checksum(record)})
 
@@ -117,10 +118,14 @@ def settle_times(paths: Iterable[Path]) -> None:
             os.utime(path, ns=(now, now))
 
 
-def _seals(among: Iterable[Job], run: RunPaths) -> dict[str, str]:
-    """SHA-256 by name of every file that these jobs' records tell of."""
-    told = (read_record(record_path(run, job)) for job in among)
-    return {name: seal["sha256"] for record in told if record for name, seal in record["files"].items()}
+def _records(among: Iterable[Job], run: RunPaths) -> dict[str, dict[str, Any]]:
+    """What those of these jobs that have finished said of themselves, by job name."""
+    return {job.name: record for job in among if (record := read_record(record_path(run, job)))}
+
+
+def _seals(told: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """SHA-256 by name of every file that these records tell of."""
+    return {name: seal["sha256"] for record in told.values() for name, seal in record["files"].items()}
 
 
 def _read(job: Job, run: RunPaths, params: Params, seals: dict[str, str]) -> dict[str, str | None]:
@@ -130,12 +135,11 @@ def _read(job: Job, run: RunPaths, params: Params, seals: dict[str, str]) -> dic
 
 def read_then_and_now(run: RunPaths, params: Params) -> Iterator[tuple[Job, dict[str, str | None], dict[str, str | None]]]:
     """Every finished job with the seals of the files that it read, and those of the same files as they are told of now."""
-    every = list(jobs(params))
-    seals = _seals(every, run)
-    for job in every:
-        record = read_record(record_path(run, job))
-        if record is not None and record.get("read"):
-            yield job, record["read"], _read(job, run, params, seals)
+    told = _records(jobs(params), run)
+    seals = _seals(told)
+    for job in jobs(params):
+        if then := told.get(job.name, {}).get("read"):
+            yield job, then, _read(job, run, params, seals)
 
 
 def read_others(run: RunPaths, params: Params) -> set[str]:

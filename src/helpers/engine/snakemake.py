@@ -29,6 +29,7 @@ class Planned:
 
     job: Job
     reason: str = ""
+    changed: bool = False  # its record tells of other parameters, code, data or inputs than there are now
 
     @property
     def stale(self) -> bool:
@@ -93,9 +94,9 @@ def plan(runfile: RunFile, base: list[str], wanted: list[str]) -> list[Planned]:
             continue
         # the engine does not look at a job behind a stale one whose files are `ancient` to it: its key tells
         record = before.get(job.name)
-        changed = record is not None and record.get("key") != runfile.key(job)
-        reason = reasons.get(job.name, "Params" if changed else "Updated input" if job.name in others else "")
-        planned.append(Planned(job, _plain_reason(reason, job, runfile, before.get(job.name)) if reason else ""))
+        by_key, by_input = record is not None and record.get("key") != runfile.key(job), job.name in others
+        reason = reasons.get(job.name, "Params" if by_key else "Updated input" if by_input else "")
+        planned.append(Planned(job, _plain_reason(reason, job, runfile, record) if reason else "", by_key or by_input))
     return planned
 
 
