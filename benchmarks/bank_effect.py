@@ -14,11 +14,25 @@ METRICS = ("accuracy", "macro_recall", "target_recall", "target_roc_auc", "calib
 
 def main() -> None:
     """Read the command line, train both ways, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--params", default="quick.yaml", help="parameter file whose data and classifier are taken (default: quick.yaml)")
-    parser.add_argument("--bank", type=int, help="variations per image (default: the file's, or as many as it has epochs, at most 8)")
-    parser.add_argument("--replicates", type=int, default=5, help="trainings of each way (default: 5; an interval needs 3)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a parameter, as in run_all.py")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--params",
+        default="quick.yaml",
+        help="parameter file whose data and classifier are taken (default: quick.yaml)",
+    )
+    parser.add_argument(
+        "--bank",
+        type=int,
+        help="variations per image (default: the file's, or as many as it has epochs, at most 8)",
+    )
+    parser.add_argument(
+        "--replicates", type=int, default=5, help="trainings of each way (default: 5; an interval needs 3)"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a parameter, as in run_all.py"
+    )
     words = parser.parse_args()
     os.environ.setdefault("REPORT_STATUS_FILE", os.devnull)  # no progress bars
     with tempfile.TemporaryDirectory() as folder:
@@ -46,15 +60,39 @@ def measure(words: argparse.Namespace, folder: Path) -> None:
         for replicate in range(words.replicates):
             chosen = compose_training_set(split, images, Arm(), params.data.target_class)
             place = run.classifier(name, replicate)
-            train_classifier(chosen, split, images, config, place, seed=config.seed + replicate, name=name, replicate=replicate)
-            print(f"{name}, replicate {replicate}: {(place / 'timing.json').read_text()}".replace("\n", " "), flush=True)
+            train_classifier(
+                chosen,
+                split,
+                images,
+                config,
+                place,
+                seed=config.seed + replicate,
+                name=name,
+                replicate=replicate,
+            )
+            print(
+                f"{name}, replicate {replicate}: {(place / 'timing.json').read_text()}".replace("\n", " "),
+                flush=True,
+            )
     evaluation = params.evaluation.model_copy(update={"reference": "live"})
-    both = params.model_copy(update={"arms": {"live": Arm(), "bank": Arm()}, "replicates": words.replicates, "evaluation": evaluation})
+    both = params.model_copy(
+        update={
+            "arms": {"live": Arm(), "bank": Arm()},
+            "replicates": words.replicates,
+            "evaluation": evaluation,
+        }
+    )
     inference = Inference(open_study(run, both), both)
-    print(f"{copies} banked variations less fresh augmentation, {words.replicates} replicates, {(split['split'] == 'test').sum():,} test images; points")
-    for row in (inference.compare("bank", "live", metric) for metric in METRICS if metric in inference.values):
+    print(
+        f"{copies} banked variations less fresh augmentation, {words.replicates} replicates, {(split['split'] == 'test').sum():,} test images; points"
+    )
+    for row in (
+        inference.compare("bank", "live", metric) for metric in METRICS if metric in inference.values
+    ):
         ends = f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
-        print(f"{row['metric']:20}{100 * row['reference_mean']:8.1f}{100 * row['arm_mean']:8.1f}{100 * row['difference']:+8.1f}   {ends}")
+        print(
+            f"{row['metric']:20}{100 * row['reference_mean']:8.1f}{100 * row['arm_mean']:8.1f}{100 * row['difference']:+8.1f}   {ends}"
+        )
 
 
 if __name__ == "__main__":

@@ -19,12 +19,22 @@ from helpers.params import Classifier as Config
 class Photographs(Dataset):
     """Image files and their classes, decoded, varied and normalised one by one."""
 
-    def __init__(self, files: Sequence[Path], labels: Sequence[int], config: Config, mean: tuple[float, ...], std: tuple[float, ...]):
+    def __init__(
+        self,
+        files: Sequence[Path],
+        labels: Sequence[int],
+        config: Config,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+    ):
         transforms = import_torchvision().transforms
         steps = [transforms.Resize((config.image_size, config.image_size))]
         steps += [transforms.RandomHorizontalFlip()] if config.flips != "none" else []
         steps += [transforms.RandomVerticalFlip()] if config.flips == "both" else []
-        steps += [transforms.RandomRotation(config.rotation), transforms.ColorJitter(config.jitter, config.jitter, config.jitter, config.hue)]
+        steps += [
+            transforms.RandomRotation(config.rotation),
+            transforms.ColorJitter(config.jitter, config.jitter, config.jitter, config.hue),
+        ]
         self.transform = transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize(mean, std)])
         self.files, self.labels = files, labels
 
@@ -39,14 +49,33 @@ class Photographs(Dataset):
 class Textbook:
     """Network, loader and optimiser; ``epoch()`` is one pass over the photographs."""
 
-    def __init__(self, files: Sequence[Path], labels: Sequence[int], config: Config, device: str, workers: int):
-        classifier = build_classifier(config.backbone, config.weights, max(labels) + 1, config.hidden, config.dropout, config.frozen_stages)
+    def __init__(
+        self, files: Sequence[Path], labels: Sequence[int], config: Config, device: str, workers: int
+    ):
+        classifier = build_classifier(
+            config.backbone,
+            config.weights,
+            max(labels) + 1,
+            config.hidden,
+            config.dropout,
+            config.frozen_stages,
+        )
         self.frozen, self.device = classifier.frozen(), device
-        self.model = nn.Sequential(*classifier.stages.values(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), classifier.head).to(device)
-        self.optimiser = torch.optim.Adam([parameter for parameter in self.model.parameters() if parameter.requires_grad], lr=config.learning_rate)
+        self.model = nn.Sequential(
+            *classifier.stages.values(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), classifier.head
+        ).to(device)
+        self.optimiser = torch.optim.Adam(
+            [parameter for parameter in self.model.parameters() if parameter.requires_grad],
+            lr=config.learning_rate,
+        )
         photographs = Photographs(files, labels, config, classifier.mean, classifier.std)
         self.loader = DataLoader(
-            photographs, config.batch_size, shuffle=True, num_workers=workers, persistent_workers=workers > 0, pin_memory=device.startswith("cuda")
+            photographs,
+            config.batch_size,
+            shuffle=True,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=device.startswith("cuda"),
         )
 
     def epoch(self) -> float:

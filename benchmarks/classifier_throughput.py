@@ -32,8 +32,15 @@ def main() -> None:
     os.environ.setdefault("REPORT_STATUS_FILE", os.devnull)  # no progress bars
     words = _command_line()
     params = load_params(words.params)
-    changes = {key: value for key, value in (("image_size", words.image_size), ("weights", words.weights)) if value is not None}
-    changes |= {"threads": words.threads, "bank": words.bank or params.classifier.bank or min(params.classifier.max_epochs, 8)}
+    changes = {
+        key: value
+        for key, value in (("image_size", words.image_size), ("weights", words.weights))
+        if value is not None
+    }
+    changes |= {
+        "threads": words.threads,
+        "bank": words.bank or params.classifier.bank or min(params.classifier.max_epochs, 8),
+    }
     params = params.model_copy(update={"classifier": params.classifier.model_copy(update=changes)})
     with tempfile.TemporaryDirectory() as folder:
         if words.memory_check:
@@ -43,20 +50,55 @@ def main() -> None:
 
 
 def _command_line() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--params", default="quick.yaml", help="parameter file whose classifier section is measured (default: quick.yaml)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--params",
+        default="quick.yaml",
+        help="parameter file whose classifier section is measured (default: quick.yaml)",
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     parser.add_argument("--images", type=int, default=480, help="training images of a pass (default: 480)")
-    parser.add_argument("--rounds", type=int, default=5, help="timed passes of each way, after one to warm up (default: 5)")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="CPU threads of each way (default: all cores)")
-    parser.add_argument("--workers", type=int, default=None, help="loader processes of the textbooks' loop (default: as many as threads)")
-    parser.add_argument("--photographs", default="600x450", help="width x height of the JPEG files; HAM10000's are 600x450 (default), drawn lesions 128x96")
-    parser.add_argument("--bank", type=int, help="variations per image in the bank (default: the file's, or as many as it has epochs, at most 8)")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="timed passes of each way, after one to warm up (default: 5)"
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=len(os.sched_getaffinity(0)),
+        help="CPU threads of each way (default: all cores)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=None,
+        help="loader processes of the textbooks' loop (default: as many as threads)",
+    )
+    parser.add_argument(
+        "--photographs",
+        default="600x450",
+        help="width x height of the JPEG files; HAM10000's are 600x450 (default), drawn lesions 128x96",
+    )
+    parser.add_argument(
+        "--bank",
+        type=int,
+        help="variations per image in the bank (default: the file's, or as many as it has epochs, at most 8)",
+    )
     parser.add_argument("--image-size", type=int, help="side of the input, pixels (default: the file's)")
     parser.add_argument("--weights", help="'imagenet', 'none' or a file (default: the file's)")
-    parser.add_argument("--memory-check", type=int, metavar="N", help="instead: train on N images on disk for some steps and tell the peak memory")
-    parser.add_argument("--steps", type=int, default=40, help="training steps of the memory check (default: 40)")
-    parser.add_argument("--held-out", type=int, help="validation images of the memory check (default: 15 %% of all)")
+    parser.add_argument(
+        "--memory-check",
+        type=int,
+        metavar="N",
+        help="instead: train on N images on disk for some steps and tell the peak memory",
+    )
+    parser.add_argument(
+        "--steps", type=int, default=40, help="training steps of the memory check (default: 40)"
+    )
+    parser.add_argument(
+        "--held-out", type=int, help="validation images of the memory check (default: 15 %% of all)"
+    )
     return parser.parse_args()
 
 
@@ -70,9 +112,13 @@ def compare(params: Params, words: argparse.Namespace, folder: Path) -> None:
         f"{config.backbone}, {config.image_size} px, batches of {config.batch_size}, {config.frozen_stages} stages frozen, {words.images} photographs of {words.photographs}, ",
         end="",
     )
-    print(f"{words.threads} threads on {words.device}; load {os.getloadavg()[0]:.1f} at the start", flush=True)
+    print(
+        f"{words.threads} threads on {words.device}; load {os.getloadavg()[0]:.1f} at the start", flush=True
+    )
     workers = words.threads if words.workers is None else words.workers
-    photographs = draw(folder, words.images + 2 * HELD_OUT, config.image_size, tuple(map(int, words.photographs.split("x"))))
+    photographs = draw(
+        folder, words.images + 2 * HELD_OUT, config.image_size, tuple(map(int, words.photographs.split("x")))
+    )
     ways = {way: Process(way, params, words.device, workers, photographs, folder) for way in WAYS}
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     for number in range(words.rounds + 1):
@@ -87,13 +133,21 @@ def compare(params: Params, words: argparse.Namespace, folder: Path) -> None:
     _print_table(seconds, reports, words.images, config.max_epochs * trainings, config.bank)
 
 
-def _print_table(seconds: dict[str, list[float]], reports: dict[str, dict[str, float]], images: int, epochs: int, copies: int) -> None:
+def _print_table(
+    seconds: dict[str, list[float]],
+    reports: dict[str, dict[str, float]],
+    images: int,
+    epochs: int,
+    copies: int,
+) -> None:
     median = {way: statistics.median(values) for way, values in seconds.items()}
     built = reports["bank"]["bank_seconds"]
     with_build = median["bank"] + built / epochs
     print(f"{'':32}images/s     ratio   peak memory")
     for way, name in WAYS.items():
-        print(f"{name:32}{images / median[way]:8.0f}{median['textbook'] / median[way]:10.2f}{reports[way]['peak_bytes'] / 1e9:11.2f} GB")
+        print(
+            f"{name:32}{images / median[way]:8.0f}{median['textbook'] / median[way]:10.2f}{reports[way]['peak_bytes'] / 1e9:11.2f} GB"
+        )
     print(f"{'  and building it':32}{images / with_build:8.0f}{median['textbook'] / with_build:10.2f}")
     print(
         f"The bank ({copies} variations per image, {reports['bank']['bank_bytes'] / 1e6:.0f} MB) was built in {built:.1f} s, here shared out over {epochs} epochs "
@@ -121,7 +175,12 @@ def draw(folder: Path, count: int, size: int, photograph: tuple[int, int]) -> di
     images = np.stack([resize_image(decode(dataset.read(image_id)), size, "bilinear") for image_id in ids])
     np.save(folder / "images.npy", images)
     dx = dataset.metadata["dx"].iloc[:count]
-    return {"files": [files[image_id] for image_id in ids], "ids": ids, "dx": dx.tolist(), "array": folder / "images.npy"}
+    return {
+        "files": [files[image_id] for image_id in ids],
+        "ids": ids,
+        "dx": dx.tolist(),
+        "array": folder / "images.npy",
+    }
 
 
 class Process:
@@ -142,12 +201,22 @@ class Process:
         return self.connection.recv()
 
 
-def _serve(connection: Connection, way: str, params: Params, device: str, workers: int, photographs: dict[str, Any], folder: Path) -> None:
+def _serve(
+    connection: Connection,
+    way: str,
+    params: Params,
+    device: str,
+    workers: int,
+    photographs: dict[str, Any],
+    folder: Path,
+) -> None:
     """Prepare ``way`` and answer 'epoch' by the seconds of one pass over the training images, 'report' by what it took."""
     import torch
 
     torch.set_num_threads(params.classifier.threads)
-    run, report = (_textbook if way == "textbook" else _ours)(way, params, device, workers, photographs, folder)
+    run, report = (_textbook if way == "textbook" else _ours)(
+        way, params, device, workers, photographs, folder
+    )
     connection.send("prepared")
     while (asked := connection.recv()) != "end":
         if asked == "report":
@@ -160,25 +229,36 @@ def _serve(connection: Connection, way: str, params: Params, device: str, worker
         connection.send(time.perf_counter() - began)
 
 
-def _textbook(way: str, params: Params, device: str, workers: int, photographs: dict[str, Any], folder: Path) -> tuple[Callable, Callable]:
+def _textbook(
+    way: str, params: Params, device: str, workers: int, photographs: dict[str, Any], folder: Path
+) -> tuple[Callable, Callable]:
     from classifier_textbook import Textbook
 
     classes = sorted(set(photographs["dx"]))
     labels = [classes.index(name) for name in photographs["dx"]]
     count = len(labels) - 2 * HELD_OUT
-    return Textbook(photographs["files"][:count], labels[:count], params.classifier, device, workers).epoch, dict
+    return Textbook(
+        photographs["files"][:count], labels[:count], params.classifier, device, workers
+    ).epoch, dict
 
 
-def _ours(way: str, params: Params, device: str, workers: int, photographs: dict[str, Any], folder: Path) -> tuple[Callable, Callable]:
+def _ours(
+    way: str, params: Params, device: str, workers: int, photographs: dict[str, Any], folder: Path
+) -> tuple[Callable, Callable]:
     config = params.classifier if way == "bank" else params.classifier.model_copy(update={"bank": 0})
     images = np.load(photographs["array"], mmap_mode="r")
     trainer = _trainer(images, photographs["ids"], photographs["dx"], HELD_OUT, config, device, folder)
     epochs = iter(range(10**9))
-    report = {"bank_seconds": getattr(trainer.features, "seconds", 0.0), "bank_bytes": getattr(trainer.features, "nbytes", 0)}
+    report = {
+        "bank_seconds": getattr(trainer.features, "seconds", 0.0),
+        "bank_bytes": getattr(trainer.features, "nbytes", 0),
+    }
     return lambda: trainer.train_epoch(next(epochs), _Silent()), lambda: report
 
 
-def _trainer(images: np.ndarray, ids: list[str], dx: list[str], held_out: int, config: Any, device: str, folder: Path) -> Any:
+def _trainer(
+    images: np.ndarray, ids: list[str], dx: list[str], held_out: int, config: Any, device: str, folder: Path
+) -> Any:
     import pandas as pd
 
     from helpers.classifier.arms import compose_training_set
@@ -187,7 +267,15 @@ def _trainer(images: np.ndarray, ids: list[str], dx: list[str], held_out: int, c
 
     parts = ["train"] * (len(ids) - 2 * held_out) + ["validation"] * held_out + ["test"] * held_out
     split = pd.DataFrame({"image_id": ids, "dx": dx, "split": parts})
-    return Trainer(compose_training_set(split, images, Arm(), dx[0]), split, images, config, device, 1000, folder / "bank")
+    return Trainer(
+        compose_training_set(split, images, Arm(), dx[0]),
+        split,
+        images,
+        config,
+        device,
+        1000,
+        folder / "bank",
+    )
 
 
 class _Silent:
@@ -208,16 +296,28 @@ def check_memory(params: Params, words: argparse.Namespace, folder: Path) -> Non
     config = params.classifier.model_copy(update={"bank": 0})
     torch.set_num_threads(config.threads)
     size = config.image_size
-    images = np.lib.format.open_memmap(folder / "images.npy", mode="w+", dtype=np.uint8, shape=(count, size, size, 3))  # sparse: holes read as black
-    images[:: max(1, count // 1000)] = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
+    images = np.lib.format.open_memmap(
+        folder / "images.npy", mode="w+", dtype=np.uint8, shape=(count, size, size, 3)
+    )  # sparse: holes read as black
+    images[:: max(1, count // 1000)] = np.random.default_rng(0).integers(
+        0, 256, (1, size, size, 3), dtype=np.uint8
+    )
     images.flush()
     del images
     images = np.load(folder / "images.npy", mmap_mode="r")
-    print(f"{count:,} images of {size} px on disk: {images.nbytes / 1e9:.2f} GB; {config.backbone}, {steps} steps of {config.batch_size}", flush=True)
+    print(
+        f"{count:,} images of {size} px on disk: {images.nbytes / 1e9:.2f} GB; {config.backbone}, {steps} steps of {config.batch_size}",
+        flush=True,
+    )
     dx = [("bkl", "mel", "nv")[index % 3] for index in range(count)]
     with watched_memory() as peak:
-        trainer = _trainer(images, [f"image-{index}" for index in range(count)], dx, held_out, config, words.device, folder)
-        trainer.draws, trainer.steps = min(steps * config.batch_size, trainer.draws), min(steps, trainer.steps)
+        trainer = _trainer(
+            images, [f"image-{index}" for index in range(count)], dx, held_out, config, words.device, folder
+        )
+        trainer.draws, trainer.steps = (
+            min(steps * config.batch_size, trainer.draws),
+            min(steps, trainer.steps),
+        )
         trainer.train_epoch(0, _Silent())
         trainer.validate()
     print(
@@ -257,7 +357,11 @@ def peak_memory(device: str) -> int:
 
     import torch
 
-    return torch.cuda.max_memory_allocated() if device.startswith("cuda") else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return (
+        torch.cuda.max_memory_allocated()
+        if device.startswith("cuda")
+        else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    )
 
 
 if __name__ == "__main__":

@@ -110,11 +110,17 @@ def tables(project: Project, run: str = "smoke") -> dict[str, bytes]:
     for room in (f"artifacts/{run}", f"reports/{run}"):
         for path in sorted((project.folder / room).rglob("*.csv")):
             name = path.relative_to(project.folder / room).as_posix()
-            if "phantom" in path.parts or any(word in path.stem for word in TIMES) or any(part.startswith(".") for part in path.parts):
+            if (
+                "phantom" in path.parts
+                or any(word in path.stem for word in TIMES)
+                or any(part.startswith(".") for part in path.parts)
+            ):
                 continue
             table = pd.read_csv(path, dtype=str, keep_default_na=False)
             timed = [column for column in table if re.search("second|minute|hour|time$|kimg|memory", column)]
-            found[f"{room.split('/')[0]}/{name}"] = table.drop(columns=timed).to_csv(index=False).encode() if timed else path.read_bytes()
+            found[f"{room.split('/')[0]}/{name}"] = (
+                table.drop(columns=timed).to_csv(index=False).encode() if timed else path.read_bytes()
+            )
     return found
 
 
@@ -130,7 +136,11 @@ def half_files(project: Project) -> list[str]:
     for room in ("artifacts", "reports"):
         for path in (project.folder / room).rglob("*"):
             parts = path.relative_to(project.folder).parts
-            if path.is_file() and not any(part.startswith(".") for part in parts) and not {"phantom", "logs"} & set(parts):
+            if (
+                path.is_file()
+                and not any(part.startswith(".") for part in parts)
+                and not {"phantom", "logs"} & set(parts)
+            ):
                 try:
                     _read_whole(path)
                 except Exception as error:
@@ -198,12 +208,17 @@ class Checks:
         """The right exit code, words for the reader, and no traceback."""
         self.need(code in expected, f"exit code {code}: {err.strip()[-200:]}")
         self.need("Traceback" not in out + err, "a traceback")
-        self.need(bool(re.search(words or "goes on from here", out + err)), f"not said: {words or 'goes on from here'}: {err.strip()[-200:]}")
+        self.need(
+            bool(re.search(words or "goes on from here", out + err)),
+            f"not said: {words or 'goes on from here'}: {err.strip()[-200:]}",
+        )
 
     def goes_on(self, project: Project, *words: str) -> None:
         """The same command ends well."""
         done = project.run(*SMOKE, *words, code=None, timeout=7200)
-        self.need(done.returncode == 0, f"did not go on: exit {done.returncode}, {done.stderr.strip()[-300:]}")
+        self.need(
+            done.returncode == 0, f"did not go on: exit {done.returncode}, {done.stderr.strip()[-300:]}"
+        )
 
     def outcome(self, fault: str, case: str, note: str = "") -> Outcome:
         return Outcome(fault, case, not self.failed, "; ".join(self.failed) or note)
@@ -223,12 +238,20 @@ def states(project: Project, run: str = "smoke") -> dict[str, str]:
 def finished(project: Project, run: str = "smoke") -> dict[str, int]:
     """Jobs that are done for the engine too, and when: their record is there, and the engine has none of their files marked as incomplete."""
     folder = project.folder / "artifacts" / run
-    marked = {base64.b64decode(path.name).decode() for path in (folder / ".snakemake" / "incomplete").glob("*")}
+    marked = {
+        base64.b64decode(path.name).decode() for path in (folder / ".snakemake" / "incomplete").glob("*")
+    }
     records = {path: json.loads(path.read_text()) for path in (folder / "logs").glob("*.record.json")}
-    return {record["job"]: path.stat().st_mtime_ns for path, record in records.items() if not marked & set(record["files"])}
+    return {
+        record["job"]: path.stat().st_mtime_ns
+        for path, record in records.items()
+        if not marked & set(record["files"])
+    }
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen | None = None, seconds: float = 1800) -> bool:
+def wait_until(
+    condition: Callable[[], bool], process: subprocess.Popen | None = None, seconds: float = 1800
+) -> bool:
     """Wait for a condition; False where the process ended, or the time was up, before it held."""
     until = time.monotonic() + seconds
     while not condition():
@@ -250,7 +273,11 @@ def family(process: subprocess.Popen) -> list[psutil.Process]:
 def survivors(processes: list[psutil.Process], seconds: float = 10) -> list[str]:
     """Names of the processes that are still alive after a while."""
     _, alive = psutil.wait_procs(processes, timeout=seconds)
-    return [f"{process.pid} {' '.join(process.cmdline()[:4])}" for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    return [
+        f"{process.pid} {' '.join(process.cmdline()[:4])}"
+        for process in alive
+        if process.status() != psutil.STATUS_ZOMBIE
+    ]
 
 
 def stage_of(job: str) -> str:
@@ -259,7 +286,10 @@ def stage_of(job: str) -> str:
 
 def started(project: Project, stage: str, run: str = "smoke") -> bool:
     """Whether a job of this stage is at work."""
-    return any(stage_of(name) == stage and state in ("started", "running") for name, state in states(project, run).items())
+    return any(
+        stage_of(name) == stage and state in ("started", "running")
+        for name, state in states(project, run).items()
+    )
 
 
 def forget(project: Project, stage: str, run: str = "smoke") -> None:
@@ -300,7 +330,11 @@ def killed(bench: Bench) -> Iterator[Outcome]:
             checks.need(False, f"kill {number}: the run was done before it could be killed in '{stage}'")
             break
         if anew:  # and with it what comes after
-            kept = {name: moment for name, moment in kept.items() if list(STAGES).index(stage_of(name)) < list(STAGES).index(stage)}
+            kept = {
+                name: moment
+                for name, moment in kept.items()
+                if list(STAGES).index(stage_of(name)) < list(STAGES).index(stage)
+            }
         done = finished(project)
         everyone = family(process)
         if number % 2:
@@ -313,10 +347,16 @@ def killed(bench: Bench) -> Iterator[Outcome]:
         again = [name for name, moment in kept.items() if done.get(name, moment) != moment]
         checks.need(not again, f"kill {number}: run again although finished: {again}")
         kept |= done
-        print(f"    kill {number} of {len(moments)}: in '{stage}' after {after:.1f} s, {len(kept)} jobs finished so far", flush=True)
+        print(
+            f"    kill {number} of {len(moments)}: in '{stage}' after {after:.1f} s, {len(kept)} jobs finished so far",
+            flush=True,
+        )
     last = project.run(*SMOKE, code=None, timeout=7200)
     checks.need(last.returncode == 0, f"the last start ended with {last.returncode}: {last.stderr[-300:]}")
-    now = {path.name.removesuffix(".record.json"): path.stat().st_mtime_ns for path in (project.folder / "artifacts/smoke/logs").glob("*.record.json")}
+    now = {
+        path.name.removesuffix(".record.json"): path.stat().st_mtime_ns
+        for path in (project.folder / "artifacts/smoke/logs").glob("*.record.json")
+    }
     again = [name for name, moment in kept.items() if now.get(name) != moment]
     checks.need(not again, f"run again although finished: {again}")
     checks.need(not (other := differing(project, bench)), f"tables differ: {other[:5]}")
@@ -325,7 +365,9 @@ def killed(bench: Bench) -> Iterator[Outcome]:
     for stage in dict.fromkeys(stage for stage, _ in moments):
         times = sum(1 for other, _ in moments if other == stage)
         for _ in range(times):
-            yield checks.outcome("SIGKILL of the whole run", f"in {'the planning' if stage == 'plan' else stage}", note)
+            yield checks.outcome(
+                "SIGKILL of the whole run", f"in {'the planning' if stage == 'plan' else stage}", note
+            )
 
 
 def _in_the_midst(project: Project, stage: str, after: float) -> tuple[subprocess.Popen | None, bool]:
@@ -348,10 +390,14 @@ def _moments(bench: Bench) -> list[tuple[str, float]]:
     logs = bench.whole.folder / "artifacts/smoke/logs"
     seconds = {"plan": 3.0}
     for stage in STAGES:
-        seconds[stage] = max(json.loads(path.read_text())["seconds"] for path in logs.glob(f"{stage}*.record.json"))
+        seconds[stage] = max(
+            json.loads(path.read_text())["seconds"] for path in logs.glob(f"{stage}*.record.json")
+        )
     moments = random.Random(bench.seed)
     at_least_one = list(seconds)
-    chosen = at_least_one + moments.choices(list(seconds), weights=list(seconds.values()), k=max(0, bench.kills - len(at_least_one)))
+    chosen = at_least_one + moments.choices(
+        list(seconds), weights=list(seconds.values()), k=max(0, bench.kills - len(at_least_one))
+    )
     order = list(seconds)
     drawn = [(stage, moments.uniform(0, 0.9 * seconds[stage])) for stage in chosen]
     return sorted(drawn, key=lambda moment: (order.index(moment[0]), moment[1]))
@@ -367,14 +413,23 @@ def one_process_killed(bench: Bench) -> Iterator[Outcome]:
             process = project.start(*SMOKE, "--run", run)
             wait_until(reached, process)
             everyone = family(process)
-            match = {"front door": r"run_all\.py", "engine": r"-m snakemake", "job": r"helpers\.engine\.job", "kernel": "ipykernel"}[victim]
+            match = {
+                "front door": r"run_all\.py",
+                "engine": r"-m snakemake",
+                "job": r"helpers\.engine\.job",
+                "kernel": "ipykernel",
+            }[victim]
             next(one for one in everyone if re.search(match, " ".join(one.cmdline()))).kill()
             out, err = process.communicate(timeout=120)
             checks.need(not (left := survivors(everyone)), f"still there: {left}")
             if victim != "front door":
                 checks.sentence(process.returncode, out, err, {1})
         checks.goes_on(project, "--run", run)
-        yield checks.outcome("SIGKILL of one process", victim, _last_sentence(err) if victim != "front door" else "the others end at once")
+        yield checks.outcome(
+            "SIGKILL of one process",
+            victim,
+            _last_sentence(err) if victim != "front door" else "the others end at once",
+        )
 
 
 @contextmanager
@@ -406,7 +461,9 @@ def signals(bench: Bench) -> Iterator[Outcome]:
         for path in logs.glob("*.progress.json"):
             path.unlink()
         process = project.start(*SMOKE, "--until", stage)
-        wait_until(lambda stage=stage: started(project, stage) and any(logs.glob(f"{stage}*.progress.json")), process)
+        wait_until(
+            lambda stage=stage: started(project, stage) and any(logs.glob(f"{stage}*.progress.json")), process
+        )
         everyone, began = family(process), time.monotonic()
         process.send_signal(request)
         out, err = process.communicate(timeout=120)
@@ -415,11 +472,20 @@ def signals(bench: Bench) -> Iterator[Outcome]:
         checks.need(took < 10, f"took {took:.1f} s")
         checks.need(not (left := survivors(everyone, 2)), f"still there: {left}")
         checks.goes_on(project, "--until", stage)
-        told.append((checks, request.name, f"in {stage}", f"ended after {took:.1f} s with {code}, all {len(everyone)} processes gone"))
+        told.append(
+            (
+                checks,
+                request.name,
+                f"in {stage}",
+                f"ended after {took:.1f} s with {code}, all {len(everyone)} processes gone",
+            )
+        )
     yield from _with_equal_tables("signal", told, project, bench)
 
 
-def _with_equal_tables(fault: str, told: list[tuple[Checks, str, str, str]], project: Project, bench: Bench) -> Iterator[Outcome]:
+def _with_equal_tables(
+    fault: str, told: list[tuple[Checks, str, str, str]], project: Project, bench: Bench
+) -> Iterator[Outcome]:
     """The outcomes of faults done to one project, once the whole report is made and its tables are compared."""
     done = project.run(*SMOKE, code=None, timeout=7200)
     other = differing(project, bench)
@@ -474,7 +540,13 @@ def disk_full(bench: Bench) -> Iterator[Outcome]:
             forget(project, stage)
             filler = fill(disk, leave)
             failed = project.run(*SMOKE, "--until", stage, code=None, timeout=7200)
-            checks.sentence(failed.returncode, failed.stdout, failed.stderr, {1, 2}, "(?i)no space|disk space|is full|make room|free some space")
+            checks.sentence(
+                failed.returncode,
+                failed.stdout,
+                failed.stderr,
+                {1, 2},
+                "(?i)no space|disk space|is full|make room|free some space",
+            )
             checks.need(not (half := half_files(project)), f"half files: {half[:3]}")
             filler.unlink()
             checks.goes_on(project, "--until", stage)
@@ -482,7 +554,14 @@ def disk_full(bench: Bench) -> Iterator[Outcome]:
                 f"    disk full in {stage}, {leave} bytes left: exit {failed.returncode}, {' | '.join(failed.stderr.split(chr(10)))[-400:]} {checks.failed}",
                 flush=True,
             )
-            told.append((checks, "", f"in {stage}" if leave else "before the start, to the last byte", _last_sentence(failed.stderr)))
+            told.append(
+                (
+                    checks,
+                    "",
+                    f"in {stage}" if leave else "before the start, to the last byte",
+                    _last_sentence(failed.stderr),
+                )
+            )
         yield from _with_equal_tables("disk full", told, project, bench)
 
 
@@ -531,14 +610,25 @@ def memory(bench: Bench) -> Iterator[Outcome]:
 
         environment = {**os.environ, "PYTHONPATH": str(project.folder / "src")}
         words = [sys.executable, "run_all.py", *SMOKE, "--until", "gan"]
-        failed = subprocess.run(words, cwd=project.folder, env=environment, preexec_fn=limited, capture_output=True, text=True, timeout=7200)
+        failed = subprocess.run(
+            words,
+            cwd=project.folder,
+            env=environment,
+            preexec_fn=limited,
+            capture_output=True,
+            text=True,
+            timeout=7200,
+        )
         checks.sentence(failed.returncode, failed.stdout, failed.stderr, {1, 2}, "(?i)memory")
         checks.need(not (half := half_files(project)), f"half files: {half[:3]}")
         checks.goes_on(project, "--until", "gan")
         if limit:
             wait_until(lambda limit=limit: not (limit / "cgroup.procs").read_text().strip(), seconds=10)
             limit.rmdir()
-        print(f"    {case}: exit {failed.returncode}, {' | '.join(failed.stderr.split(chr(10)))[-400:]} {checks.failed}", flush=True)
+        print(
+            f"    {case}: exit {failed.returncode}, {' | '.join(failed.stderr.split(chr(10)))[-400:]} {checks.failed}",
+            flush=True,
+        )
         told.append((checks, "", case, _last_sentence(failed.stderr)))
     yield from _with_equal_tables("memory", told, project, bench)
 
@@ -561,18 +651,30 @@ def clock(bench: Bench) -> Iterator[Outcome]:
         for stage in STAGES[len(kept) :]:
             forget(project, stage)
         before, tomorrow = _made(project, kept), time.time_ns() + 86_400 * NS
-        for path in (path for room in ("artifacts", "reports") for path in (project.folder / room / "smoke").rglob("*") if path.is_file()):
+        for path in (
+            path
+            for room in ("artifacts", "reports")
+            for path in (project.folder / room / "smoke").rglob("*")
+            if path.is_file()
+        ):
             os.utime(path, ns=(tomorrow, tomorrow))
         checks.goes_on(project)
         checks.need(_made(project, kept) == before, "something finished was made again")
         checks.need("every job is fresh" in project.run(*SMOKE, timeout=7200).stdout, "not fresh afterwards")
         checks.need(not (other := differing(project, bench)), f"tables differ: {other[:5]}")
-        yield checks.outcome("clock jumps back a day", case, "nothing finished was made again, and the next start finds all fresh")
+        yield checks.outcome(
+            "clock jumps back a day",
+            case,
+            "nothing finished was made again, and the next start finds all fresh",
+        )
 
 
 def _made(project: Project, stages: tuple[str, ...]) -> dict[str, str]:
     """When the jobs of these stages say that they finished."""
-    records = [json.loads(path.read_text()) for path in (project.folder / "artifacts/smoke/logs").glob("*.record.json")]
+    records = [
+        json.loads(path.read_text())
+        for path in (project.folder / "artifacts/smoke/logs").glob("*.record.json")
+    ]
     return {record["job"]: record["finished"] for record in records if record["stage"] in stages}
 
 
@@ -608,14 +710,22 @@ def damage(bench: Bench) -> Iterator[Outcome]:
             stat, content = path.stat(), path.read_bytes()
             harm(path)
             plan = project.run(*SMOKE, "--dry-run", code=None).stdout
-            checks.need(bool(re.search(rf"stale .*{re.escape(path.name)} is damaged", plan)), f"not seen: {plan[-300:]}")
+            checks.need(
+                bool(re.search(rf"stale .*{re.escape(path.name)} is damaged", plan)),
+                f"not seen: {plan[-300:]}",
+            )
             path.write_bytes(content)
             os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
             yield checks.outcome("damage", f"{name}, {HARMS[harm]}", "named before use")
     checks = Checks()
     arrays = [path.relative_to(artifacts).as_posix() for path in sorted(artifacts.glob("data/*.npy"))]
     # where a job's record is damaged, nothing tells of its files: the record is named in their place
-    in_place = {file: name for name in ARTEFACTS if name.endswith(".record.json") for file in json.loads((artifacts / name).read_text())["files"]}
+    in_place = {
+        file: name
+        for name in ARTEFACTS
+        if name.endswith(".record.json")
+        for file in json.loads((artifacts / name).read_text())["files"]
+    }
     for number, name in enumerate((*ARTEFACTS, *arrays)):
         (flip if number % 2 else cut)(artifacts / name)
     told = project.run(*SMOKE, code=None, timeout=7200)
@@ -624,7 +734,9 @@ def damage(bench: Bench) -> Iterator[Outcome]:
         checks.need(Path(in_place.get(name, name)).name in told.stdout, f"{name} was not named")
     checks.need(not (other := differing(project, bench)), f"tables differ: {other[:5]}")
     checks.need("every job is fresh" in project.run(*SMOKE, timeout=7200).stdout, "not fresh afterwards")
-    note = "all named, or the record of their job where that is damaged too; made anew, tables equal to the byte"
+    note = (
+        "all named, or the record of their job where that is damaged too; made anew, tables equal to the byte"
+    )
     yield checks.outcome("damage", "all of these and the shared arrays at once", note)
     for harm in (flip, cut):
         checks = Checks()
@@ -635,7 +747,9 @@ def damage(bench: Bench) -> Iterator[Outcome]:
         checks.need(not (other := differing(project, bench)), f"tables differ: {other[:5]}")
         for left in (artifacts / "gan/seed-0").glob("*.damaged"):
             left.unlink()
-        yield checks.outcome("damage", f"a checkpoint, {HARMS[harm]}", "set aside as *.damaged; trained anew to the same bits")
+        yield checks.outcome(
+            "damage", f"a checkpoint, {HARMS[harm]}", "set aside as *.damaged; trained anew to the same bits"
+        )
 
 
 @fault
@@ -647,7 +761,9 @@ def two_at_once(bench: Bench) -> Iterator[Outcome]:
     first = project.start(*SMOKE)
     wait_until(lambda: started(project, "gan"), first)
     second = project.run(*SMOKE, code=None)
-    checks.sentence(second.returncode, second.stdout, second.stderr, {2}, f"being made by process {first.pid}")
+    checks.sentence(
+        second.returncode, second.stdout, second.stderr, {2}, f"being made by process {first.pid}"
+    )
     out, err = first.communicate(timeout=7200)
     checks.need(first.returncode == 0, f"the first ended with {first.returncode}: {err[-200:]}")
     checks.need(not (other := differing(project, bench)), f"tables differ: {other[:5]}")
@@ -659,7 +775,9 @@ def two_at_once(bench: Bench) -> Iterator[Outcome]:
         checks.need(process.returncode == 0, f"exit {process.returncode}: {err[-200:]}")
     for name in ("left", "right"):
         checks.need(not (other := differing(project, bench, name)), f"tables of {name} differ: {other[:5]}")
-    yield checks.outcome("two runs at once", "two different ones", "both end in the tables of the undisturbed run")
+    yield checks.outcome(
+        "two runs at once", "two different ones", "both end in the tables of the undisturbed run"
+    )
 
 
 # --- the command line -----------------------------------------------------------------------------
@@ -675,7 +793,10 @@ def inject(bench: Bench, names: list[str]) -> list[Outcome]:
         except Exception as error:
             found = [Outcome(name, "", False, f"{type(error).__name__}: {error}"[:300])]
         outcomes += found
-        print(f"  {name}: {sum(one.survived for one in found)} of {len(found)}, {time.monotonic() - began:.0f} s", flush=True)
+        print(
+            f"  {name}: {sum(one.survived for one in found)} of {len(found)}, {time.monotonic() - began:.0f} s",
+            flush=True,
+        )
         for one in found:
             if not one.survived:
                 print(f"    NOT SURVIVED: {one.fault}, {one.case}: {one.note}", flush=True)
@@ -685,7 +806,9 @@ def inject(bench: Bench, names: list[str]) -> list[Outcome]:
 def table(outcomes: list[Outcome]) -> str:
     """One row per kind of fault and case, in Markdown."""
     rows = pd.DataFrame([vars(one) for one in outcomes])
-    grouped = rows.groupby(["fault", "case", "note"], sort=False)["survived"].agg(["size", "sum"]).reset_index()
+    grouped = (
+        rows.groupby(["fault", "case", "note"], sort=False)["survived"].agg(["size", "sum"]).reset_index()
+    )
     lines = ["| fault | where | injected | survived | what happens |", "|---|---|--:|--:|---|"]
     for row in grouped.itertuples():
         note = " ".join(str(row.note).replace("|", "/").split())
@@ -694,13 +817,27 @@ def table(outcomes: list[Outcome]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"faults to inject (default: all): {', '.join(FAULTS)}")
-    parser.add_argument("--kills", type=int, default=25, help="random moments of SIGKILL (default: 25, at least one in each stage)")
-    parser.add_argument("--quick", action="store_true", help="7 kills instead, one in each stage and one in the planning")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"faults to inject (default: all): {', '.join(FAULTS)}"
+    )
+    parser.add_argument(
+        "--kills",
+        type=int,
+        default=25,
+        help="random moments of SIGKILL (default: 25, at least one in each stage)",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="7 kills instead, one in each stage and one in the planning"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the random moments (default: 1)")
     parser.add_argument(
-        "--keep", metavar="FOLDER", type=Path, help="work in this folder and leave it, and use its undisturbed run again (default: a temporary one)"
+        "--keep",
+        metavar="FOLDER",
+        type=Path,
+        help="work in this folder and leave it, and use its undisturbed run again (default: a temporary one)",
     )
     options = parser.parse_args(arguments)
     unknown = set(options.names) - set(FAULTS)

@@ -30,10 +30,15 @@ from helpers.report.provenance import read_params
 SETS = {"random": "synthetic, at random", "kept": "synthetic, kept by the critic", "real": "real, held out"}
 
 
-def measure(run: RunPaths, params: Params, resolution: int, folder: Path) -> Iterator[tuple[int, pd.DataFrame]]:
+def measure(
+    run: RunPaths, params: Params, resolution: int, folder: Path
+) -> Iterator[tuple[int, pd.DataFrame]]:
     """Seed and fidelity table of each GAN's images at ``resolution``; works in ``folder``, where the real images' features are shared."""
     split, pixels = load_split(run), load_images(run, params.data, resolution, "area")
-    of_class, trained = (split["dx"] == params.data.target_class).to_numpy(), (split["split"] == "train").to_numpy()
+    of_class, trained = (
+        (split["dx"] == params.data.target_class).to_numpy(),
+        (split["split"] == "train").to_numpy(),
+    )
     held_out = of_class & ~trained
     unseen = ~lesion_seen(split).to_numpy()[held_out]
     device = pick_device(params.compute)
@@ -42,26 +47,44 @@ def measure(run: RunPaths, params: Params, resolution: int, folder: Path) -> Ite
         images = np.load(require(source / "images.npy", "synthesis"), mmap_mode="r")
         scores = require(source / "scores.csv", "synthesis")
         own.mkdir()
-        np.save(own / "images.npy", np.stack([resize_image(Image.fromarray(image), resolution, "area") for image in images]))
+        np.save(
+            own / "images.npy",
+            np.stack([resize_image(Image.fromarray(image), resolution, "area") for image in images]),
+        )
         shutil.copy(scores, own)
-        yield seed, assess_images(own, folder, params.synthesis, pixels[of_class & trained], pixels[held_out], unseen, device)["fidelity"]
+        yield (
+            seed,
+            assess_images(
+                own, folder, params.synthesis, pixels[of_class & trained], pixels[held_out], unseen, device
+            )["fidelity"],
+        )
 
 
 def show(seed: int, table: pd.DataFrame, resolution: int) -> None:
     """Print one GAN's table, a line for each set."""
     images, draws = table.iloc[0][["images", "draws"]]
-    print(f"GAN {seed}, {resolution} x {resolution}, {images} images on either side, mean and middle 95 % of {draws} draws")
+    print(
+        f"GAN {seed}, {resolution} x {resolution}, {images} images on either side, mean and middle 95 % of {draws} draws"
+    )
     for name, title in SETS.items():
         rows = table[table["set"] == name].set_index("measure")
         distance = rows.loc["kernel_distance"]
-        rest = ", ".join(f"{measure.replace('_', ' ')} {rows.loc[measure, 'value']:.2f}" for measure in rows.index if measure != "kernel_distance")
-        print(f"  {title:<30} kernel distance {distance['value']:.2f} ({distance['low']:.2f} to {distance['high']:.2f}), {rest}")
+        rest = ", ".join(
+            f"{measure.replace('_', ' ')} {rows.loc[measure, 'value']:.2f}"
+            for measure in rows.index
+            if measure != "kernel_distance"
+        )
+        print(
+            f"  {title:<30} kernel distance {distance['value']:.2f} ({distance['low']:.2f} to {distance['high']:.2f}), {rest}"
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", help="name of a run whose synthetic images are there")
-    parser.add_argument("--resolution", type=int, default=64, help="side, pixels, of what is compared (default: 64)")
+    parser.add_argument(
+        "--resolution", type=int, default=64, help="side, pixels, of what is compared (default: 64)"
+    )
     options = parser.parse_args(arguments)
     os.environ.setdefault("REPORT_STATUS_FILE", os.devnull)  # no progress bars
     run = RunPaths(options.run)

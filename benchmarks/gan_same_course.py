@@ -24,7 +24,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 from gan_textbook import Textbook
 
 matplotlib.use("Agg")
-CONFIG = params.Gan(resolution=32, channel_scale=0.125, batch_size=8, n_critic=1, adam_betas=(0.0, 0.99), lr_generator=2e-4, lr_discriminator=4e-4, threads=1)
+CONFIG = params.Gan(
+    resolution=32,
+    channel_scale=0.125,
+    batch_size=8,
+    n_critic=1,
+    adam_betas=(0.0, 0.99),
+    lr_generator=2e-4,
+    lr_discriminator=4e-4,
+    threads=1,
+)
 LOOPS = {"textbook, float32": None, "ours, float32": "float32", "ours, bfloat16": "bfloat16"}
 
 
@@ -39,7 +48,9 @@ def course(images: np.ndarray, precision: str | None, steps: int) -> np.ndarray:
         if precision is None:
             losses.append((textbook.critic_step(real, *inputs, mix[:, 0]), textbook.generator_step(*later)))
         else:
-            losses.append((trainer.critic_step(real, *inputs, mix).loss, trainer.generator_step(*later, mix[:, :0])))
+            losses.append(
+                (trainer.critic_step(real, *inputs, mix).loss, trainer.generator_step(*later, mix[:, :0]))
+            )
     return np.array([[float(loss) for loss in pair] for pair in losses])
 
 

@@ -35,11 +35,19 @@ class Textbook:
 
     def __init__(self, config: params.Gan, device: str = "cpu", dtype: torch.dtype = torch.float32):
         self.config, self.device = config, device
-        self.generator = Generator(config.resolution, config.channel_scale, config.style_order, config.rgb).to(device, dtype)
-        self.critic = Discriminator(config.resolution, config.channel_scale, config.spectral_norm).to(device, dtype)
+        self.generator = Generator(
+            config.resolution, config.channel_scale, config.style_order, config.rgb
+        ).to(device, dtype)
+        self.critic = Discriminator(config.resolution, config.channel_scale, config.spectral_norm).to(
+            device, dtype
+        )
         self.average = copy.deepcopy(self.generator)
-        self.generator_optimiser = torch.optim.Adam(self.generator.parameters(), config.lr_generator, config.adam_betas)
-        self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), config.lr_discriminator, config.adam_betas)
+        self.generator_optimiser = torch.optim.Adam(
+            self.generator.parameters(), config.lr_generator, config.adam_betas
+        )
+        self.critic_optimiser = torch.optim.Adam(
+            self.critic.parameters(), config.lr_discriminator, config.adam_betas
+        )
 
     def copy_from(self, trainer: Trainer) -> "Textbook":
         """Take over the networks of a ``helpers.gan.training.Trainer`` that has not trained yet."""
@@ -51,7 +59,11 @@ class Textbook:
         """Lower the critic's loss on one batch."""
         self.critic.update_spectral_norms()
         fake = self.generator(latents, noise).detach()
-        loss = self.critic(fake).mean() - self.critic(real).mean() + self.config.gradient_penalty * self.penalty(real, fake, mix)
+        loss = (
+            self.critic(fake).mean()
+            - self.critic(real).mean()
+            + self.config.gradient_penalty * self.penalty(real, fake, mix)
+        )
         self.critic_optimiser.zero_grad()
         loss.backward()
         self.critic_optimiser.step()
@@ -62,7 +74,9 @@ class Textbook:
         mix = mix.view(-1, 1, 1, 1)
         points = (mix * real + (1 - mix) * fake).requires_grad_()
         scores = self.critic(points)
-        gradient = torch.autograd.grad(scores, points, torch.ones_like(scores), create_graph=True, retain_graph=True)[0]
+        gradient = torch.autograd.grad(
+            scores, points, torch.ones_like(scores), create_graph=True, retain_graph=True
+        )[0]
         return ((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()
 
     def generator_step(self, latents: Tensor, noise: Tensor) -> Tensor:
@@ -91,7 +105,14 @@ class Textbook:
 
 def endless_batches(images: np.ndarray, batch_size: int, workers: int = 2) -> Iterator[Tensor]:
     """Shuffled batches from a DataLoader, epoch after epoch."""
-    loader = DataLoader(Photographs(images), batch_size, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0)
+    loader = DataLoader(
+        Photographs(images),
+        batch_size,
+        shuffle=True,
+        drop_last=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
     while True:
         yield from loader
 

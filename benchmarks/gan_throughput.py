@@ -62,10 +62,16 @@ def serve(connection: Connection, loop: str, config: params.Gan, device: str, wo
 
 def peak_memory(device: str) -> float:
     """GiB: taken from the card (a graph keeps what it has captured), or of the process."""
-    return (torch.cuda.max_memory_reserved() if device == "cuda" else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024) / 2**30
+    return (
+        torch.cuda.max_memory_reserved()
+        if device == "cuda"
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    ) / 2**30
 
 
-def measure(config: params.Gan, device: str, rounds: int, steps: int, workers: int) -> tuple[dict[str, list[float]], dict[str, float]]:
+def measure(
+    config: params.Gan, device: str, rounds: int, steps: int, workers: int
+) -> tuple[dict[str, list[float]], dict[str, float]]:
     """Seconds a generator step of every round, and peak memory, of both loops."""
     context = multiprocessing.get_context("spawn")
     seconds: dict[str, list[float]] = {loop: [] for loop in LOOPS}
@@ -105,7 +111,12 @@ class Operations(TorchDispatchMode):
 
 def operations(config: params.Gan) -> int:
     """Floating-point operations of the multiplications in one generator step with its critic steps, counted on the CPU at batch 4 and scaled."""
-    small = Trainer(images_like_the_papers(config.resolution)[:8], config.model_copy(update={"batch_size": 4, "precision": "float32", "n_critic": 1}), "cpu", 0)
+    small = Trainer(
+        images_like_the_papers(config.resolution)[:8],
+        config.model_copy(update={"batch_size": 4, "precision": "float32", "n_critic": 1}),
+        "cpu",
+        0,
+    )
     draws = small.draw_uniform(small.loss.critic_draws), small.draw_uniform(small.loss.generator_draws)
     with Operations() as critic:
         small.critic_step(small.data.next_batch(), *small.draw_inputs(), draws[0])
@@ -150,12 +161,18 @@ def profile(config: params.Gan, device: str) -> None:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--params", default="paper", help="parameter file (default: paper)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one parameter")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override one parameter"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each loop (default: 3)")
     parser.add_argument("--steps", type=int, help="generator steps a turn (default: 1 on a CPU, 30 on a GPU)")
-    parser.add_argument("--workers", type=int, default=2, help="loader processes of the textbook loop (default: 2)")
-    parser.add_argument("--profile", action="store_true", help="print what a step of ours spends its time on; any recipe")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="loader processes of the textbook loop (default: 2)"
+    )
+    parser.add_argument(
+        "--profile", action="store_true", help="print what a step of ours spends its time on; any recipe"
+    )
     options = parser.parse_args(arguments)
     config = load_params(options.params, options.set).gan
     if options.profile:
@@ -166,17 +183,27 @@ def main(arguments: list[str] | None = None) -> None:
     steps = options.steps or (30 if device == "cuda" else 1)
 
     dtype = resolve_precision(config.precision, device) or torch.float32
-    print(f"{describe_device(device)}, {config.threads} threads, torch {torch.__version__}; {config.resolution} x {config.resolution}, ", end="")
-    print(f"channels x {config.channel_scale:g}, batch {config.batch_size}, {config.n_critic} critic steps a generator step; ours in {dtype}", flush=True)
+    print(
+        f"{describe_device(device)}, {config.threads} threads, torch {torch.__version__}; {config.resolution} x {config.resolution}, ",
+        end="",
+    )
+    print(
+        f"channels x {config.channel_scale:g}, batch {config.batch_size}, {config.n_critic} critic steps a generator step; ours in {dtype}",
+        flush=True,
+    )
     seconds, memory = measure(config, device, options.rounds, steps, options.workers)
     work, rate = operations(config), product_rate(device, dtype, config.threads)
     floor = work / rate
     images = config.batch_size * config.n_critic
-    print(f"\n{'loop':<10}{'s/step':>9}{'images/s':>10}{'s/kimg':>9}{'peak GiB':>10}{'of floor':>10}{'whole training':>20}")
+    print(
+        f"\n{'loop':<10}{'s/step':>9}{'images/s':>10}{'s/kimg':>9}{'peak GiB':>10}{'of floor':>10}{'whole training':>20}"
+    )
     for loop in LOOPS:
         median = statistics.median(seconds[loop])
         whole = median * total_steps(config, IMAGES) / 60
-        print(f"{loop:<10}{median:>9.3f}{images / median:>10.1f}{1000 * median / images:>9.2f}{memory[loop]:>10.2f}{floor / median:>10.1%}{whole:>16,.0f} min")
+        print(
+            f"{loop:<10}{median:>9.3f}{images / median:>10.1f}{1000 * median / images:>9.2f}{memory[loop]:>10.2f}{floor / median:>10.1%}{whole:>16,.0f} min"
+        )
     ratios = [theirs / mine for theirs, mine in zip(seconds["textbook"], seconds["ours"], strict=True)]
     print(f"floor {floor:.3f} s a step: {work / 1e12:.2f} TFLOP at {rate / 1e12:.2f} TFLOP/s ({dtype})")
     print(f"ratio {statistics.median(ratios):.2f}")

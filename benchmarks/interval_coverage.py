@@ -16,7 +16,9 @@ QUICK = (6, 9, 20, 4, 22, 115, 4)  # test images of each class in the quick run
 DESIGNS = {
     "paper's test set, no effect": Simulation(),
     "paper's test set, 5 points": Simulation(effect=0.05),
-    "5 points, trainings farther apart": Simulation(effect=0.05, replicate=0.02),  # as far as those of laptop-rigorous.yaml on HAM10000
+    "5 points, trainings farther apart": Simulation(
+        effect=0.05, replicate=0.02
+    ),  # as far as those of laptop-rigorous.yaml on HAM10000
     "quick run's test set, no effect": Simulation(support=QUICK),
 }
 REPLICATES = (3, 5, 10)
@@ -48,14 +50,22 @@ def families(studies: int) -> Iterator[str]:
     for name in ("paper's test set, no effect", "quick run's test set, no effect"):
         for replicates in REPLICATES:
             found = family_errors(DESIGNS[name], replicates, studies, SEED)
-            yield f"| {name} | {replicates} | " + " | ".join(f"{100 * share:.1f}" for share in found.values()) + " |"
+            yield (
+                f"| {name} | {replicates} | "
+                + " | ".join(f"{100 * share:.1f}" for share in found.values())
+                + " |"
+            )
 
 
 def looks(studies: int) -> Iterator[str]:
     """A row: a study without an effect that is tested as it grows."""
     yield "| simulated study | by the look at 3, % | by that at 5, % | by that at 10, % |\n|---|--:|--:|--:|"
     name = "paper's test set, no effect"
-    yield f"| {name} | " + " | ".join(f"{100 * share:.1f}" for share in look_errors(DESIGNS[name], REPLICATES, studies, SEED)) + " |"
+    yield (
+        f"| {name} | "
+        + " | ".join(f"{100 * share:.1f}" for share in look_errors(DESIGNS[name], REPLICATES, studies, SEED))
+        + " |"
+    )
 
 
 def _row(name: str, replicates: int, metric: str, row: dict[str, float]) -> str:
@@ -65,7 +75,9 @@ def _row(name: str, replicates: int, metric: str, row: dict[str, float]) -> str:
 
 def main() -> None:
     """Print the tables, or write them into a page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--studies", type=int, default=2000, help="simulated studies per row")
     parser.add_argument("--write", type=Path, help="the page whose tables are replaced")
     given = parser.parse_args()
@@ -82,7 +94,10 @@ def main() -> None:
             print("\n".join(lines[lines.index(f"**{title}**") :]), flush=True)
     if given.write is not None:
         before, rest = given.write.read_text(encoding="utf-8").split(MARKS[0])
-        write_text(given.write, f"{before}{MARKS[0]}\n\n" + "\n".join(lines) + f"\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
+        write_text(
+            given.write,
+            f"{before}{MARKS[0]}\n\n" + "\n".join(lines) + f"\n{MARKS[1]}{rest.split(MARKS[1])[1]}",
+        )
 
 
 if __name__ == "__main__":

@@ -45,7 +45,10 @@ def keep(run: RunPaths, examples: Path = EXAMPLES) -> Path:
     for path in sorted(run.evaluation.glob("*.csv")):
         shutil.copy(path, folder / "evaluation")
     for name in SYNTHESIS_TABLES:
-        parts = [pd.read_csv(run.synthetic(seed) / f"{name}.csv").assign(gan_seed=seed) for seed in params.gan.seeds]
+        parts = [
+            pd.read_csv(run.synthetic(seed) / f"{name}.csv").assign(gan_seed=seed)
+            for seed in params.gan.seeds
+        ]
         write_table(folder / "synthesis" / f"{name}.csv", pd.concat(parts, ignore_index=True))
     gans = [pd.read_csv(run.gan(seed) / "history.csv").assign(gan_seed=seed) for seed in params.gan.seeds]
     write_table(folder / "gan.csv", pd.concat(gans, ignore_index=True))
@@ -58,7 +61,9 @@ def keep_comparison(first: str, second: str, examples: Path = EXAMPLES) -> Path:
     """Copy the page and table of ``run_all.py --compare first second``, which hold no image; raises UserError where they were not made."""
     source = REPORTS / f"compare-{first}-{second}"
     if not (source / "report.html").is_file():
-        raise UserError(f"There is no comparison in {source}: make it by python run_all.py --compare {first} {second}.")
+        raise UserError(
+            f"There is no comparison in {source}: make it by python run_all.py --compare {first} {second}."
+        )
     folder = examples / source.name
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("report.html", "comparison.csv"):
@@ -71,18 +76,29 @@ def _trainings(run: RunPaths, params) -> Iterator[pd.DataFrame]:
         for replicate in range(params.replicates):
             history = pd.read_csv(run.classifier(arm, replicate) / "history.csv")
             images = read_json(run.classifier(arm, replicate) / "summary.json", {})
-            yield history.assign(arm=arm, replicate=replicate, **{key: images.get(key) for key in ("training_images", "synthetic_images")})
+            yield history.assign(
+                arm=arm,
+                replicate=replicate,
+                **{key: images.get(key) for key in ("training_images", "synthetic_images")},
+            )
 
 
 def _jobs(run: RunPaths) -> pd.DataFrame:
     columns = ["job", "stage", "seconds", "peak_memory_mb", "threads", "host_cpu", "finished"]
-    return pd.DataFrame([{name: record.get(name) for name in columns} for record in read_records(run)], columns=columns)
+    return pd.DataFrame(
+        [{name: record.get(name) for name in columns} for record in read_records(run)], columns=columns
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="*", metavar="RUN", help="names of finished runs")
-    parser.add_argument("--comparison", nargs=2, metavar=("FIRST", "SECOND"), help="keep the page of these two runs side by side as well")
+    parser.add_argument(
+        "--comparison",
+        nargs=2,
+        metavar=("FIRST", "SECOND"),
+        help="keep the page of these two runs side by side as well",
+    )
     options = parser.parse_args(arguments)
     try:
         folders = [keep(RunPaths(name)) for name in options.runs]
@@ -91,7 +107,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"keep.py: {mistake}", file=sys.stderr)
         return 2
     for folder in folders:
-        print(f"{folder}: {sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / 1e6:.1f} MB")
+        print(
+            f"{folder}: {sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / 1e6:.1f} MB"
+        )
     return 0
 
 

@@ -39,7 +39,13 @@ PHOTOGRAPH = (600, 450)  # width and height of HAM10000's
 SIDE = 64  # pixels of the classifier's and the networks' images
 REAL, HELD_OUT = 779, 334  # melanomas of the paper's split
 NARROW = 0.02  # factor on the channels of both networks: the images' handling shows, not the convolutions
-CLASSIFIER = {"backbone": "efficientnet_lite0", "image_size": SIDE, "frozen_stages": 6, "max_epochs": 1, "threads": 1}
+CLASSIFIER = {
+    "backbone": "efficientnet_lite0",
+    "image_size": SIDE,
+    "frozen_stages": 6,
+    "max_epochs": 1,
+    "threads": 1,
+}
 DRAWS = 20  # of the fidelity's tables, whose cost does not grow with the images: 200 by default, ten times their part of what is fixed here
 NOTICEABLE = 0.1  # share of the largest cost below which what grows is called noise
 NOISE = 0.3  # by which the same work was seen to differ between turns: costs this near to a straight line are called linear
@@ -56,12 +62,18 @@ def timed():
 
 def processor_seconds() -> float:
     """CPU seconds of this process and of its ended children."""
-    return sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+    return sum(
+        usage.ru_utime + usage.ru_stime
+        for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
 
 
 def peak_mb(part: str) -> float:
     """The most memory that this process has held, in MB, or the largest of its children where they do the work; pages of mapped files count."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN if part == "jobs" else resource.RUSAGE_SELF).ru_maxrss / 1024
+    return (
+        resource.getrusage(resource.RUSAGE_CHILDREN if part == "jobs" else resource.RUSAGE_SELF).ru_maxrss
+        / 1024
+    )
 
 
 # --- the data -----------------------------------------------------------------------------------------------------------------
@@ -78,7 +90,10 @@ def photographs(folder: Path, images: int) -> params.Data:
         files = {path.stem: path for path in drawn.rglob("*.jpg")}
         for path in files.values():
             Image.open(path).resize(PHOTOGRAPH, Image.Resampling.BICUBIC).save(path, quality=95)
-        copies = [table.assign(image_id=table["image_id"] + f"_{turn}", lesion_id=table["lesion_id"] + f"_{turn}") for turn in range(-(-images // DRAWN))]
+        copies = [
+            table.assign(image_id=table["image_id"] + f"_{turn}", lesion_id=table["lesion_id"] + f"_{turn}")
+            for turn in range(-(-images // DRAWN))
+        ]
         root.mkdir()
         whole = pd.concat(copies, ignore_index=True).head(images)
         for name in whole["image_id"]:
@@ -93,9 +108,14 @@ def split_alone(run: RunPaths, images: int) -> pd.DataFrame:
     classes = sorted(FACTS)
     shares = np.array([FACTS[name].images for name in classes]) / IMAGES_OF_HAM10000
     table = pd.DataFrame(
-        {"image_id": [f"ISIC_{row:07d}" for row in range(images)], "lesion_id": [f"HAM_{row // 4 * 3 + row % 4 % 3:07d}" for row in range(images)]}
+        {
+            "image_id": [f"ISIC_{row:07d}" for row in range(images)],
+            "lesion_id": [f"HAM_{row // 4 * 3 + row % 4 % 3:07d}" for row in range(images)],
+        }
     )
-    table = table.assign(dx=rng.choice(classes, images, p=shares), dx_type="histo", age=50.0, sex="male", localization="back")
+    table = table.assign(
+        dx=rng.choice(classes, images, p=shares), dx_type="histo", age=50.0, sex="male", localization="back"
+    )
     table["split"] = rng.choice(["train", "validation", "test"], images, p=[0.70, 0.15, 0.15])
     write_table(run.split, table)
     run.manifest.write_text(json.dumps({"checksum": "none"}))
@@ -154,8 +174,12 @@ def evaluate_study(test_images: int, arms: int, replicates: int) -> SimpleNamesp
     for arm in names:
         for replicate in range(replicates):
             values = rng.dirichlet(np.ones(len(classes)), len(held_out)).astype(np.float32)
-            values[np.arange(len(held_out)), held_out["dx"].map(classes.index)] += 1  # right more often than not
-            columns = {f"p_{name}": values[:, place] / values.sum(axis=1) for place, name in enumerate(classes)}
+            values[np.arange(len(held_out)), held_out["dx"].map(classes.index)] += (
+                1  # right more often than not
+            )
+            columns = {
+                f"p_{name}": values[:, place] / values.sum(axis=1) for place, name in enumerate(classes)
+            }
             table = held_out[["image_id", "split"]].assign(label=held_out["dx"], **columns)
             write_table(run.classifier(arm, replicate) / "predictions.csv", table)
     with timed() as found:
@@ -186,7 +210,9 @@ def generate(images: int, folder: Path) -> SimpleNamespace:
     gan = params.Gan(resolution=SIDE, channel_scale=NARROW, threads=1)
     save_networks(*build_networks(gan, 0, "cpu"), folder)
     with timed() as found:
-        synthesize(folder, folder, gan, params.Synthesis(count=images), noise(folder / "real.npy", REAL), "cpu")
+        synthesize(
+            folder, folder, gan, params.Synthesis(count=images), noise(folder / "real.npy", REAL), "cpu"
+        )
     return found
 
 
@@ -201,7 +227,15 @@ def assess(images: int, folder: Path) -> SimpleNamespace:
     write_table(synthetic / "scores.csv", rank_scores(np.arange(images), rng.normal(size=images), 0.3))
     known, new = noise(folder / "real.npy", REAL), noise(folder / "new.npy", HELD_OUT)
     with timed() as found:
-        assess_images(synthetic, real, params.Synthesis(count=images, fidelity_draws=DRAWS), known, new, np.arange(HELD_OUT) % 3 == 0, "cpu")
+        assess_images(
+            synthetic,
+            real,
+            params.Synthesis(count=images, fidelity_draws=DRAWS),
+            known,
+            new,
+            np.arange(HELD_OUT) % 3 == 0,
+            "cpu",
+        )
     return found
 
 
@@ -279,7 +313,16 @@ def measure_here(part: str, size: int, folder: Path) -> None:
     RunPaths("scaling").data.mkdir(parents=True, exist_ok=True)
     found = PARTS[part][0](size, folder)
     extra = {"kernel": round(kernel(folder), 2)} if part == "jobs" else {}
-    print(json.dumps({"cpu": round(found.cpu, 2), "wall": round(found.wall, 1), "peak_mb": round(peak_mb(part)), **extra}))
+    print(
+        json.dumps(
+            {
+                "cpu": round(found.cpu, 2),
+                "wall": round(found.wall, 1),
+                "peak_mb": round(peak_mb(part)),
+                **extra,
+            }
+        )
+    )
 
 
 def series(part: str, sizes: tuple[int, ...], seconds: float, turns: int, kept: Path) -> list[dict[str, Any]]:
@@ -287,10 +330,18 @@ def series(part: str, sizes: tuple[int, ...], seconds: float, turns: int, kept: 
     rows: list[dict[str, Any]] = []
     for size in sizes:
         if expected(rows, size) > seconds:
-            print(f"{part}: {size:,} left out, for it would take about {expected(rows, size):,.0f} s.", file=sys.stderr, flush=True)
+            print(
+                f"{part}: {size:,} left out, for it would take about {expected(rows, size):,.0f} s.",
+                file=sys.stderr,
+                flush=True,
+            )
             break
         rows.append(measure(part, size, turns, kept))
-        print(f"{part:<10} {size:>8,} {rows[-1]['cpu']:>9.1f} s CPU {rows[-1]['wall']:>8.1f} s {rows[-1]['peak_mb']:>7,.0f} MB", file=sys.stderr, flush=True)
+        print(
+            f"{part:<10} {size:>8,} {rows[-1]['cpu']:>9.1f} s CPU {rows[-1]['wall']:>8.1f} s {rows[-1]['peak_mb']:>7,.0f} MB",
+            file=sys.stderr,
+            flush=True,
+        )
     return rows
 
 
@@ -299,7 +350,9 @@ def expected(rows: list[dict[str, Any]], size: int) -> float:
     if not rows:
         return 0.0
     last, before = rows[-1], rows[-2] if len(rows) > 1 else {"cpu": 0.0, "size": 0}
-    return last["cpu"] + (size - last["size"]) * (last["cpu"] - before["cpu"]) / (last["size"] - before["size"])
+    return last["cpu"] + (size - last["size"]) * (last["cpu"] - before["cpu"]) / (
+        last["size"] - before["size"]
+    )
 
 
 def misfit(sizes: np.ndarray, costs: np.ndarray) -> float:
@@ -311,7 +364,9 @@ def misfit(sizes: np.ndarray, costs: np.ndarray) -> float:
 
 def tell(part: str, rows: list[dict[str, Any]]) -> tuple[float, float] | None:
     """Print lines of the Markdown table; the exponent (0 where next to nothing grows) and the misfit, None where there are too few sizes."""
-    sizes, costs, memory = (np.array([row[name] for row in rows], float) for name in ("size", "cpu", "peak_mb"))
+    sizes, costs, memory = (
+        np.array([row[name] for row in rows], float) for name in ("size", "cpu", "peak_mb")
+    )
     found, last = None, "too few sizes | |"
     if len(rows) > 2:
         fixed, factor, exponent = fit(sizes, costs)
@@ -322,14 +377,19 @@ def tell(part: str, rows: list[dict[str, Any]]) -> tuple[float, float] | None:
         grows = f"{growth:.3g}" if abs(growth) < 1000 else f"{growth:,.0f}"
         last = f"{exponent:.2f} | {fixed:.1f} + {1000 * grown / sizes[-1]:.3g} a thousand | {grows}"
     for row in rows:
-        print(f"{PARTS[part][1]} | {row['size']:,} | {row['cpu']:.1f} | {row['peak_mb']:,} | {last if row is rows[-1] else '| |'}", flush=True)
+        print(
+            f"{PARTS[part][1]} | {row['size']:,} | {row['cpu']:.1f} | {row['peak_mb']:,} | {last if row is rows[-1] else '| |'}",
+            flush=True,
+        )
     return found
 
 
 def closing(found: dict[str, tuple[float, float] | None]) -> str:
     """The last line: what grows faster than its size, beyond the noise."""
     fitted = {part: pair for part, pair in found.items() if pair}
-    worse = [f"{part} ({exponent:.2f})" for part, (exponent, off) in fitted.items() if exponent > 1 and off > NOISE]
+    worse = [
+        f"{part} ({exponent:.2f})" for part, (exponent, off) in fitted.items() if exponent > 1 and off > NOISE
+    ]
     told = []
     if worse:
         told.append(f"Worse than linear: {', '.join(worse)}.")
@@ -347,10 +407,24 @@ def main() -> None:
     """Print one Markdown table and what follows from it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: all)")
-    parser.add_argument("--full", action="store_true", help="sizes to 100,000 images and 60 trainings everywhere: hours")
-    parser.add_argument("--seconds", type=float, default=None, help="CPU seconds that one measurement may be expected to take (100; 1,800 with --full)")
-    parser.add_argument("--turns", type=int, default=1, help="measurements of each size, of which the one that took least counts: more on a busy machine")
-    parser.add_argument("--rows", type=Path, help="file that keeps the measurements, so that they need not be made again")
+    parser.add_argument(
+        "--full", action="store_true", help="sizes to 100,000 images and 60 trainings everywhere: hours"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=None,
+        help="CPU seconds that one measurement may be expected to take (100; 1,800 with --full)",
+    )
+    parser.add_argument(
+        "--turns",
+        type=int,
+        default=1,
+        help="measurements of each size, of which the one that took least counts: more on a busy machine",
+    )
+    parser.add_argument(
+        "--rows", type=Path, help="file that keeps the measurements, so that they need not be made again"
+    )
     parser.add_argument("--measure", nargs=3, metavar=("PART", "SIZE", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -361,8 +435,13 @@ def main() -> None:
     seconds = options.seconds or (1800 if options.full else 100)
     with tempfile.TemporaryDirectory(prefix="scaling-") as folder:
         kept = options.rows or Path(folder) / "rows.jsonl"
-        found = {part: series(part, PARTS[part][3 if options.full else 2], seconds, options.turns, kept) for part in options.parts or PARTS}
-    print("what | size | CPU s | peak MB | exponent | CPU s: fixed and growing | MB a thousand\n--- | --: | --: | --: | --: | --- | --:")
+        found = {
+            part: series(part, PARTS[part][3 if options.full else 2], seconds, options.turns, kept)
+            for part in options.parts or PARTS
+        }
+    print(
+        "what | size | CPU s | peak MB | exponent | CPU s: fixed and growing | MB a thousand\n--- | --: | --: | --: | --: | --- | --:"
+    )
     fits = {part: tell(part, rows) for part, rows in found.items()}
     if rows := found.get("jobs"):
         print(f"\nAn empty kernel's start and end took {np.mean([row['kernel'] for row in rows]):.2f} s CPU.")

@@ -73,7 +73,11 @@ class Cluster:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.where = {**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}:/usr/sbin:/sbin", "SLURM_CONF": f"{folder}/slurm.conf"}
+        self.where = {
+            **os.environ,
+            "PATH": f"{folder}/bin:{os.environ['PATH']}:/usr/sbin:/sbin",
+            "SLURM_CONF": f"{folder}/slurm.conf",
+        }
         self.daemons: list[int] = []
         self.door: subprocess.Popen | None = None
 
@@ -95,17 +99,30 @@ class Cluster:
         host, ports = socket.gethostname().split(".")[0], free_ports(1 + len(NODES))
         text = CONFIG.format(host=host, port=ports[0], user=getpass.getuser(), folder=self.folder)
         cpus = max(2, (os.cpu_count() or 1) // len(NODES))
-        text += "".join(NODE.format(name=node, host=host, port=port, cpus=cpus) for node, port in zip(NODES, ports[1:], strict=True))
+        text += "".join(
+            NODE.format(name=node, host=host, port=port, cpus=cpus)
+            for node, port in zip(NODES, ports[1:], strict=True)
+        )
         (self.folder / "slurm.conf").write_text(text)
-        (self.folder / "gres.conf").write_text("".join(f"NodeName={node} Name=gpu File=/dev/null\n" for node in NODES))
+        (self.folder / "gres.conf").write_text(
+            "".join(f"NodeName={node} Name=gpu File=/dev/null\n" for node in NODES)
+        )
         # inside a job the executor drops SLURM_CONF with the rest of SLURM_*: a cluster has its file in the usual place, this one has not
         wrapper = self.folder / "bin" / "srun"
-        wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
+        wrapper.write_text(
+            f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n'
+        )
         wrapper.chmod(0o755)
 
     def _start(self) -> None:
         munge = self.folder / "munge"
-        files = {"socket": "socket", "key-file": "key", "log-file": "log", "pid-file": "pid", "seed-file": "seed"}
+        files = {
+            "socket": "socket",
+            "key-file": "key",
+            "log-file": "log",
+            "pid-file": "pid",
+            "seed-file": "seed",
+        }
         self.call("munged", "--force", *(f"--{option}={munge / name}" for option, name in files.items()))
         self._remember(munge / "pid")
         self.call("slurmctld")
@@ -113,7 +130,11 @@ class Cluster:
         for node in NODES:
             self.call("slurmd", "-N", node)
             self._remember(self.folder / f"slurmd-{node}.pid")
-        wait("both nodes to be idle", 60, lambda: self.call("sinfo", "-h", "-N", "-o", "%T").split() == ["idle"] * len(NODES))
+        wait(
+            "both nodes to be idle",
+            60,
+            lambda: self.call("sinfo", "-h", "-N", "-o", "%T").split() == ["idle"] * len(NODES),
+        )
 
     def _remember(self, file: Path) -> None:
         wait(file.name, 20, lambda: file.exists() and file.read_text().strip().isdigit())
@@ -139,7 +160,9 @@ class Cluster:
 
     def call(self, *words: str) -> str:
         """A command of Slurm's, to its end; what it prints."""
-        return subprocess.run(words, env=self.where, check=True, capture_output=True, text=True, timeout=60).stdout
+        return subprocess.run(
+            words, env=self.where, check=True, capture_output=True, text=True, timeout=60
+        ).stdout
 
     def jobs(self) -> pd.DataFrame:
         """A row for each job that was ever submitted: id, rule (with its wildcards), state, node, restarts, GPUs, memory, minutes."""
@@ -221,7 +244,9 @@ def front_door(name: str, params: str, log: Path, where: dict[str, str], *words:
     """Start ``run_all.py``; its output goes to ``log``."""
     with open(log, "a") as text:
         command = [sys.executable, str(ROOT / "run_all.py"), "--params", params, "--run", name, *words]
-        return subprocess.Popen(command, cwd=ROOT, env=where, stdout=text, stderr=subprocess.STDOUT, start_new_session=True)
+        return subprocess.Popen(
+            command, cwd=ROOT, env=where, stdout=text, stderr=subprocess.STDOUT, start_new_session=True
+        )
 
 
 def state(run: RunPaths, job: str) -> str:
@@ -244,26 +269,51 @@ def scenario(cluster: Cluster, run: RunPaths, params: str, limit: float) -> list
         if door.poll() is not None:
             raise SystemExit(f"The run ended before its time:\n{log.read_text()}")
         running = cluster.running()
-        inside = {"gan": lambda rule: f"gan-seed-{rule[1]}", "classifier": lambda rule: "classifier-{}-replicate-{}".format(*rule[1].rsplit("_", 1))}
-        return {rule: node for rule, node in running.items() if rule.split()[0] in inside and state(run, inside[rule.split()[0]](rule.split())) == "running"}
+        inside = {
+            "gan": lambda rule: f"gan-seed-{rule[1]}",
+            "classifier": lambda rule: "classifier-{}-replicate-{}".format(*rule[1].rsplit("_", 1)),
+        }
+        return {
+            rule: node
+            for rule, node in running.items()
+            if rule.split()[0] in inside and state(run, inside[rule.split()[0]](rule.split())) == "running"
+        }
 
     door = cluster.run(run.run, params, log)
-    seen = wait("a GAN in training", left(), lambda: {rule: node for rule, node in working().items() if rule.startswith("gan")} and working())
+    seen = wait(
+        "a GAN in training",
+        left(),
+        lambda: {rule: node for rule, node in working().items() if rule.startswith("gan")} and working(),
+    )
     door.send_signal(signal.SIGKILL)
     door.wait()
     time.sleep(2)
     orphans = cluster.running()
-    tell(f"killed the front door while Slurm ran {', '.join(sorted(seen))}; 2 s later Slurm still runs {', '.join(sorted(orphans)) or 'nothing'}")
+    tell(
+        f"killed the front door while Slurm ran {', '.join(sorted(seen))}; 2 s later Slurm still runs {', '.join(sorted(orphans)) or 'nothing'}"
+    )
     before, ticket = set(cluster.jobs()["job"]), (run.folder / ".ticket").read_bytes()
     door = cluster.run(run.run, params, log)
     wait("the next start's ticket", left(), lambda: (run.folder / ".ticket").read_bytes() != ticket)
     restarted = time.monotonic()
-    wait("the jobs of the killed run to end", left(), lambda: not set(cluster.jobs().query("state == 'RUNNING'")["job"]) & before)
+    wait(
+        "the jobs of the killed run to end",
+        left(),
+        lambda: not set(cluster.jobs().query("state == 'RUNNING'")["job"]) & before,
+    )
     gone = time.monotonic() - restarted
-    tell(f"started again: the jobs of the first start were gone after {gone:.1f} s (they look every {TICKET_INTERVAL:.0f} s)")
+    tell(
+        f"started again: the jobs of the first start were gone after {gone:.1f} s (they look every {TICKET_INTERVAL:.0f} s)"
+    )
 
     seen = wait(
-        "an arm in training", left(), lambda: {rule: node for rule, node in working().items() if rule.startswith("classifier") and "baseline" not in rule}
+        "an arm in training",
+        left(),
+        lambda: {
+            rule: node
+            for rule, node in working().items()
+            if rule.startswith("classifier") and "baseline" not in rule
+        },
     )
     rule, node = next(iter(seen.items()))
     victims = cluster.kill(node)
@@ -275,7 +325,11 @@ def scenario(cluster: Cluster, run: RunPaths, params: str, limit: float) -> list
     print(jobs.to_string(index=False), flush=True)
     moved = jobs[(jobs["rule"] == rule) & (jobs["restarts"] > 0)]
     return [
-        ("front door killed", f"{len(orphans)} jobs left on Slurm, gone {gone:.1f} s after the next start's ticket", bool(orphans) and code == 0),
+        (
+            "front door killed",
+            f"{len(orphans)} jobs left on Slurm, gone {gone:.1f} s after the next start's ticket",
+            bool(orphans) and code == 0,
+        ),
         (
             "node killed",
             f"{rule} moved from {node} to {', '.join(moved['node']) or 'nowhere'}",
@@ -287,10 +341,16 @@ def scenario(cluster: Cluster, run: RunPaths, params: str, limit: float) -> list
 def compare(run: RunPaths, reference: RunPaths) -> pd.DataFrame:
     """A row for each table of the evaluation and each classifier's predictions: name, whether the bytes are the same."""
     names = sorted(
-        path.relative_to(reference.folder) for part in ("data", "evaluation", "classifier", "synthetic") for path in (reference.folder / part).rglob("*.csv")
+        path.relative_to(reference.folder)
+        for part in ("data", "evaluation", "classifier", "synthetic")
+        for path in (reference.folder / part).rglob("*.csv")
     )
     names = [name for name in names if name.name != "history.csv"]  # holds seconds
-    same = [(run.folder / name).is_file() and (run.folder / name).read_bytes() == (reference.folder / name).read_bytes() for name in names]
+    same = [
+        (run.folder / name).is_file()
+        and (run.folder / name).read_bytes() == (reference.folder / name).read_bytes()
+        for name in names
+    ]
     return pd.DataFrame({"table": [str(name) for name in names], "same": same})
 
 
@@ -315,10 +375,18 @@ def require_slurm(install: bool) -> None:
 def main() -> None:
     """Print what happened, a row for each fault and the comparison; exit code 0 if all were survived and all tables are equal."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--install", action="store_true", help=f"install Debian's {' and '.join(PACKAGES)} by apt-get where they are missing")
+    parser.add_argument(
+        "--install",
+        action="store_true",
+        help=f"install Debian's {' and '.join(PACKAGES)} by apt-get where they are missing",
+    )
     parser.add_argument("--params", default="params/smoke.yaml", help="parameter file of the run")
     parser.add_argument("--minutes", type=float, default=60, help="give up after so many minutes")
-    parser.add_argument("--reuse", action="store_true", help="compare with the local run of an earlier call instead of making it anew")
+    parser.add_argument(
+        "--reuse",
+        action="store_true",
+        help="compare with the local run of an earlier call instead of making it anew",
+    )
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped by a signal."))
     require_slurm(options.install)
@@ -328,18 +396,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
         if not options.reuse:
             tell("the same run without a cluster")
-            local = front_door(reference.run, options.params, Path(folder) / "reference.log", dict(os.environ))
+            local = front_door(
+                reference.run, options.params, Path(folder) / "reference.log", dict(os.environ)
+            )
             if local.wait(60 * options.minutes):
                 raise SystemExit((Path(folder) / "reference.log").read_text())
         with Cluster(Path(folder)) as cluster:
-            tell(f"{cluster.call('sinfo', '--version').strip()}, nodes {' and '.join(NODES)}, each claiming a GPU that is none")
+            tell(
+                f"{cluster.call('sinfo', '--version').strip()}, nodes {' and '.join(NODES)}, each claiming a GPU that is none"
+            )
             results = scenario(cluster, run, options.params, 60 * options.minutes)
     tables = compare(run, reference)
     print("\nfault | seen | survived\n--- | --- | ---")
     for fault, seen, survived in results:
         print(f"{fault} | {seen} | {'yes' if survived else 'NO'}")
     print(tables[~tables["same"]].to_string(index=False) if not tables["same"].all() else "")
-    print(f"tables equal to the byte: {tables['same'].sum()} of {len(tables)}; survived {sum(row[2] for row in results)} of {len(results)}")
+    print(
+        f"tables equal to the byte: {tables['same'].sum()} of {len(tables)}; survived {sum(row[2] for row in results)} of {len(results)}"
+    )
     sys.exit(not (tables["same"].all() and len(tables) and all(row[2] for row in results)))
 
 

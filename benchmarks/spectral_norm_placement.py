@@ -46,7 +46,9 @@ def melanomas(root: Path, config: params.Gan, split: params.Split) -> np.ndarray
         rows = dataset.metadata
         parts = split_metadata(rows, split.by, split.fractions, split.seed)
         wanted = rows.loc[(parts == "train").to_numpy() & (rows["dx"] == "mel").to_numpy(), "image_id"]
-        return np.stack([resize_image(decode(dataset.read(name)), config.resolution, config.resize) for name in wanted])
+        return np.stack(
+            [resize_image(decode(dataset.read(name)), config.resolution, config.resize) for name in wanted]
+        )
 
 
 @torch.no_grad()
@@ -58,7 +60,10 @@ def row(trainer: Trainer, references: torch.Tensor) -> list[float]:
 def measure(images: np.ndarray, config: params.Gan, steps: int, table: Path, samples: Path | None) -> None:
     """Train one GAN per placement in turn, from the same seed, and write a row of each every EVERY steps."""
     torch.set_num_threads(config.threads)
-    trainers = {placement: Trainer(images, config.model_copy(update={"spectral_norm": placement}), "cpu", 0) for placement in PLACEMENTS}
+    trainers = {
+        placement: Trainer(images, config.model_copy(update={"spectral_norm": placement}), "cpu", 0)
+        for placement in PLACEMENTS
+    }
     references = to_float(torch.from_numpy(images[:: len(images) // REFERENCES][:REFERENCES]))
     rows = []
     for step in range(1, steps + 1):
@@ -98,7 +103,12 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         for axis, (column, title) in zip(axes, PANELS.items(), strict=True):
             for placement, colour in PLACEMENTS.items():
                 mine = table[table["placement"] == placement]
-                axis.plot(mine["step"], mine[column].rolling(5, center=True, min_periods=1).median(), color=colour, label=placement)
+                axis.plot(
+                    mine["step"],
+                    mine[column].rolling(5, center=True, min_periods=1).median(),
+                    color=colour,
+                    label=placement,
+                )
             axis.set(xlabel="generator step", yscale="log")
             axis.set_title(title, fontsize=8)
         axes[0].axhspan(200, 800, color="0.9", zorder=0)
@@ -111,12 +121,22 @@ def draw(table: pd.DataFrame, path: Path) -> None:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-root", type=Path, help="folder of HAM10000, in any layout")
-    parser.add_argument("--steps", type=int, default=1500, help="generator steps of each training (default: 1500)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one parameter of paper.yaml, narrowed")
+    parser.add_argument(
+        "--steps", type=int, default=1500, help="generator steps of each training (default: 1500)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override one parameter of paper.yaml, narrowed",
+    )
     parser.add_argument("--table", type=Path, default=Path("spectral-norm-placement.csv"))
     parser.add_argument("--figure", type=Path, default=Path("spectral-norm-placement.png"))
     parser.add_argument("--samples", type=Path, help="folder for a grid of generated images per placement")
-    parser.add_argument("--draw", action="store_true", help="train nothing: the figure and the summary of --table")
+    parser.add_argument(
+        "--draw", action="store_true", help="train nothing: the figure and the summary of --table"
+    )
     options = parser.parse_args(arguments)
     if not options.draw:
         if options.data_root is None:

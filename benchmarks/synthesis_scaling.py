@@ -26,11 +26,16 @@ REAL, HELD_OUT = 779, 334  # melanomas of the paper's split
 def main() -> None:
     """Print a line per part: images, seconds, images/s, and the process's peak memory so far."""
     options = read_options()
-    gan = params.Gan(resolution=options.resolution, channel_scale=options.channel_scale, threads=options.threads)
+    gan = params.Gan(
+        resolution=options.resolution, channel_scale=options.channel_scale, threads=options.threads
+    )
     synthesis = params.Synthesis(count=options.count, batch_size=options.batch_size)
     device = pick_device(params.Compute(device=options.device))
     rng = np.random.default_rng(0)
-    real, held_out = (rng.integers(0, 256, (count, gan.resolution, gan.resolution, 3), dtype=np.uint8) for count in (REAL, HELD_OUT))
+    real, held_out = (
+        rng.integers(0, 256, (count, gan.resolution, gan.resolution, 3), dtype=np.uint8)
+        for count in (REAL, HELD_OUT)
+    )
     print(
         f"{options.count:,} images of {gan.resolution} x {gan.resolution}, channels x {gan.channel_scale:g}, on {describe_device(device)}, {gan.threads} threads"
     )
@@ -50,7 +55,10 @@ def main() -> None:
 
 def tell(what: str, count: int, seconds: float) -> None:
     """One line of the result."""
-    print(f"{what}: {seconds:.0f} s, {count / seconds:.0f} images/s, peak memory {peak_memory():.2f} GB", flush=True)
+    print(
+        f"{what}: {seconds:.0f} s, {count / seconds:.0f} images/s, peak memory {peak_memory():.2f} GB",
+        flush=True,
+    )
 
 
 def peak_memory() -> float:
@@ -62,14 +70,25 @@ def read_options() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=1000, help="images to generate")
-    parser.add_argument("--resolution", type=int, default=128, choices=(32, 64, 128), help="side of the images, pixels")
-    parser.add_argument("--channel-scale", type=float, default=1.0, help="factor on the channels of both networks; 0.02 is the narrowest pair")
+    parser.add_argument(
+        "--resolution", type=int, default=128, choices=(32, 64, 128), help="side of the images, pixels"
+    )
+    parser.add_argument(
+        "--channel-scale",
+        type=float,
+        default=1.0,
+        help="factor on the channels of both networks; 0.02 is the narrowest pair",
+    )
     parser.add_argument("--batch-size", type=int, default=50, help="images per generator pass")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    parser.add_argument("--measure", action="store_true", help="features, fidelity, memorisation and the filter's study, too")
     parser.add_argument(
-        "--folder", default=None, help="where the images are written and removed again (100,000 take 5 GB); the system's temporary folder by default"
+        "--measure", action="store_true", help="features, fidelity, memorisation and the filter's study, too"
+    )
+    parser.add_argument(
+        "--folder",
+        default=None,
+        help="where the images are written and removed again (100,000 take 5 GB); the system's temporary folder by default",
     )
     return parser.parse_args()
 

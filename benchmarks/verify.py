@@ -22,7 +22,15 @@ from helpers.files import write_table
 from helpers.paths import REPORTS, ROOT, RunPaths
 
 EXPECTED = REPORTS / "examples" / "expected"
-METRICS = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "target_recall", "target_precision", "target_roc_auc")
+METRICS = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_precision",
+    "macro_recall",
+    "target_recall",
+    "target_precision",
+    "target_roc_auc",
+)
 CHANCE, STANDARD_ERRORS, SLACK = 0.001, 4.0, 0.01
 
 
@@ -30,7 +38,10 @@ def run_anew(name: str) -> RunPaths:
     """Run ``params/<name>.yaml`` under a name of its own, with nothing left of an earlier one."""
     run = RunPaths(f"verify-{name}")
     shutil.rmtree(run.folder, ignore_errors=True)
-    done = subprocess.run([sys.executable, str(ROOT / "run_all.py"), "--params", f"params/{name}.yaml", "--run", run.run], cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "run_all.py"), "--params", f"params/{name}.yaml", "--run", run.run],
+        cwd=ROOT,
+    )
     if done.returncode:
         sys.exit(done.returncode)
     return run
@@ -42,19 +53,39 @@ def tables(run: RunPaths) -> dict[str, pd.DataFrame]:
     arms = pd.read_csv(run.evaluation / "arms.csv")
     arms = arms[arms["metric"].isin(METRICS)]
     counts = split.groupby(["dx", "split"]).size().rename("images").reset_index()
-    return {"counts": counts, "arms": arms[["arm", "metric", "mean", "standard_deviation", "replicates"]].reset_index(drop=True)}
+    return {
+        "counts": counts,
+        "arms": arms[["arm", "metric", "mean", "standard_deviation", "replicates"]].reset_index(drop=True),
+    }
 
 
 def compare(found: dict[str, pd.DataFrame], expected: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """A row for each comparison: what, found, expected, tolerance, agrees."""
     keys = {"counts": ["dx", "split"], "arms": ["arm", "metric"]}
-    sides = {name: found[name].merge(expected[name], how="outer", on=key, suffixes=("", "_expected")) for name, key in keys.items()}
+    sides = {
+        name: found[name].merge(expected[name], how="outer", on=key, suffixes=("", "_expected"))
+        for name, key in keys.items()
+    }
     counts, arms = sides["counts"], sides["arms"]
     tolerance = _tolerance(expected["arms"], expected["counts"]).reindex(arms["metric"]).to_numpy()
     rows = pd.concat(
         [
-            pd.DataFrame({"what": counts["dx"] + ", " + counts["split"], "found": counts["images"], "expected": counts["images_expected"], "tolerance": 0.0}),
-            pd.DataFrame({"what": arms["arm"] + ", " + arms["metric"], "found": arms["mean"], "expected": arms["mean_expected"], "tolerance": tolerance}),
+            pd.DataFrame(
+                {
+                    "what": counts["dx"] + ", " + counts["split"],
+                    "found": counts["images"],
+                    "expected": counts["images_expected"],
+                    "tolerance": 0.0,
+                }
+            ),
+            pd.DataFrame(
+                {
+                    "what": arms["arm"] + ", " + arms["metric"],
+                    "found": arms["mean"],
+                    "expected": arms["mean_expected"],
+                    "tolerance": tolerance,
+                }
+            ),
         ],
         ignore_index=True,
     )
@@ -76,27 +107,49 @@ def _tolerance(arms: pd.DataFrame, counts: pd.DataFrame) -> pd.Series:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", default=["smoke", "quick"], metavar="NAME", help="parameter files' stems (default: smoke quick)")
-    parser.add_argument("--write", action="store_true", help="keep what was found as what is expected from now on")
-    parser.add_argument("--reuse", action="store_true", help="compare the runs that are there instead of running anew")
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "names",
+        nargs="*",
+        default=["smoke", "quick"],
+        metavar="NAME",
+        help="parameter files' stems (default: smoke quick)",
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="keep what was found as what is expected from now on"
+    )
+    parser.add_argument(
+        "--reuse", action="store_true", help="compare the runs that are there instead of running anew"
+    )
     options = parser.parse_args(arguments)
     agreed = total = 0
     for name in options.names:
         run = RunPaths(f"verify-{name}") if options.reuse else run_anew(name)
         if not run.report.is_file():
-            sys.exit(f"The run '{run.run}' is not finished, so there is nothing to compare: leave out --reuse.")
+            sys.exit(
+                f"The run '{run.run}' is not finished, so there is nothing to compare: leave out --reuse."
+            )
         found = tables(run)
         if options.write:
             for table, rows in found.items():
                 write_table(EXPECTED / name / f"{table}.csv", rows)
         if not (EXPECTED / name).is_dir():
-            sys.exit(f"Nothing is kept to compare {name} with: add --write to keep this run's tables under {os.path.relpath(EXPECTED / name)}.")
+            sys.exit(
+                f"Nothing is kept to compare {name} with: add --write to keep this run's tables under {os.path.relpath(EXPECTED / name)}."
+            )
         expected = {table: pd.read_csv(EXPECTED / name / f"{table}.csv") for table in found}
         rows = compare(found, expected)
         with pd.option_context("display.max_rows", None, "display.width", 160):
-            print(f"\n{name}: {len(rows)} comparisons, {(rows['found'] == rows['expected']).sum()} of them equal to the last digit")
-            print(rows[~rows["agrees"]].to_string(index=False) if not rows["agrees"].all() else "all within tolerance")
+            print(
+                f"\n{name}: {len(rows)} comparisons, {(rows['found'] == rows['expected']).sum()} of them equal to the last digit"
+            )
+            print(
+                rows[~rows["agrees"]].to_string(index=False)
+                if not rows["agrees"].all()
+                else "all within tolerance"
+            )
         agreed, total = agreed + int(rows["agrees"].sum()), total + len(rows)
     print(f"verified {agreed} of {total}")
     sys.exit(agreed != total)

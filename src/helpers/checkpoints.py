@@ -36,7 +36,15 @@ def save_checkpoint(directory: Path | str, step: int, state: dict[str, Any], fin
     path = Path(directory) / f"checkpoint-{step:09d}.pt"
     try:
         with atomic_path(path) as temporary:
-            torch.save({"step": step, "fingerprint": fingerprint, "state": state, "sha256": _checksum(step, fingerprint, state)}, temporary)
+            torch.save(
+                {
+                    "step": step,
+                    "fingerprint": fingerprint,
+                    "state": state,
+                    "sha256": _checksum(step, fingerprint, state),
+                },
+                temporary,
+            )
     except (OSError, RuntimeError) as error:
         raise UserError(
             f"The checkpoint {path} could not be written ({error}): free some disk space and start again; the run resumes from the checkpoint before."
@@ -46,7 +54,9 @@ def save_checkpoint(directory: Path | str, step: int, state: dict[str, Any], fin
     return path
 
 
-def load_latest(directory: Path | str, fingerprint: str, map_location: Any = "cpu") -> tuple[int, dict[str, Any]] | None:
+def load_latest(
+    directory: Path | str, fingerprint: str, map_location: Any = "cpu"
+) -> tuple[int, dict[str, Any]] | None:
     """``(step, state)`` of the newest whole checkpoint with this ``fingerprint``, or None.
 
     A damaged one is renamed to ``*.damaged`` with a warning, and the one before is tried. One with
@@ -63,7 +73,10 @@ def load_latest(directory: Path | str, fingerprint: str, map_location: Any = "cp
             for older in directory.glob("checkpoint-*.damaged"):
                 older.unlink()
             path.replace(path.with_suffix(".damaged"))
-            warnings.warn(f"The checkpoint {path.name} in {directory} is damaged and was set aside; the one before is used, if there is one.", stacklevel=2)
+            warnings.warn(
+                f"The checkpoint {path.name} in {directory} is damaged and was set aside; the one before is used, if there is one.",
+                stacklevel=2,
+            )
         elif content["fingerprint"] != fingerprint:
             stale.append(path)
         elif found is None:
@@ -71,7 +84,8 @@ def load_latest(directory: Path | str, fingerprint: str, map_location: Any = "cp
     if stale:
         folder = _set_aside(directory, stale)
         warnings.warn(
-            f"Checkpoints in {directory} belong to other parameters, images or code and were moved to {folder.name}/; they are not resumed.", stacklevel=2
+            f"Checkpoints in {directory} belong to other parameters, images or code and were moved to {folder.name}/; they are not resumed.",
+            stacklevel=2,
         )
     return found
 
@@ -113,7 +127,11 @@ def _feed(found: Any, value: Any) -> None:
 
 def _set_aside(directory: Path, paths: list[Path]) -> Path:
     """Move ``paths`` to the next ``stale-<n>/`` of ``directory``; of those before, the last one stays."""
-    folders = sorted((int(match[1]), path) for path in directory.glob("stale-*") if (match := SET_ASIDE.fullmatch(path.name)))
+    folders = sorted(
+        (int(match[1]), path)
+        for path in directory.glob("stale-*")
+        if (match := SET_ASIDE.fullmatch(path.name))
+    )
     for _, old in folders[: 1 - KEPT]:
         shutil.rmtree(old, ignore_errors=True)
     folder = directory / f"stale-{folders[-1][0] + 1 if folders else 1}"

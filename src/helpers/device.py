@@ -26,8 +26,14 @@ def pick_device(compute: "Compute") -> str:
         return "cuda"
     if compute.device == "auto":
         return "cpu"
-    reason = "this PyTorch was built without CUDA" if torch.version.cuda is None else "PyTorch sees no GPU (check nvidia-smi and the driver)"
-    raise ParameterError(f"compute.device is 'cuda', but {reason}; set compute.device to 'cpu' or 'auto', or mend the installation.")
+    reason = (
+        "this PyTorch was built without CUDA"
+        if torch.version.cuda is None
+        else "PyTorch sees no GPU (check nvidia-smi and the driver)"
+    )
+    raise ParameterError(
+        f"compute.device is 'cuda', but {reason}; set compute.device to 'cpu' or 'auto', or mend the installation."
+    )
 
 
 def describe_device(device: str) -> str:
@@ -87,7 +93,9 @@ def check_pair() -> None:
     """Raise UserError where the installed torch is not the one that torchvision says it was built for; neither is imported."""
     installed, wanted = installed_version("torch"), _wanted_torch()
     if installed is None:
-        raise UserError("torch is not installed: 'make report' installs everything; or: pip install -r requirements.txt.")
+        raise UserError(
+            "torch is not installed: 'make report' installs everything; or: pip install -r requirements.txt."
+        )
     if installed_version("torchvision") is None or (wanted and _plain(installed) != _plain(wanted)):
         raise UserError(mismatch_sentence())
 

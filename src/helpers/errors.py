@@ -2,7 +2,9 @@
 
 import unicodedata
 
-TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # characters that make a terminal show text backwards
+TURNS = frozenset(
+    "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)  # characters that make a terminal show text backwards
 
 
 def printable(text: str) -> str:

@@ -32,7 +32,9 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         mode = stat.S_IMODE(temporary.stat().st_mode)
         yield temporary
         with open(temporary, "rb") as written:
-            os.fchmod(written.fileno(), mode)  # safetensors puts a file of its own there, which only its owner can read
+            os.fchmod(
+                written.fileno(), mode
+            )  # safetensors puts a file of its own there, which only its owner can read
             os.fsync(written.fileno())
         os.replace(temporary, path)
     finally:
@@ -80,7 +82,9 @@ def write_table(path: Path | str, table: "pandas.DataFrame", **options: Any) -> 
 def digest(*values: Any, length: int = 16) -> str:
     """A short hexadecimal SHA-256 of JSON-like values, equal for equal values on any machine."""
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]  # a file name need not be text
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[
+        :length
+    ]  # a file name need not be text
 
 
 def file_digest(path: Path | str, length: int = 16) -> str:
@@ -92,7 +96,9 @@ def file_digest(path: Path | str, length: int = 16) -> str:
 def row_blocks(array: np.ndarray, rows: int | None = None) -> Iterator[np.ndarray]:
     """Copies of ``rows`` rows at a time (by default about BLOCK bytes), the last ones fewer; of a memory-mapped file no page stays in memory."""
     rows = rows or max(1, BLOCK * len(array) // max(1, array.nbytes))
-    mapped = isinstance(array, np.memmap) and array.base is not None and not isinstance(array.base, np.ndarray)
+    mapped = (
+        isinstance(array, np.memmap) and array.base is not None and not isinstance(array.base, np.ndarray)
+    )
     for start in range(0, len(array), rows):
         # a mapping's pages count as the process's memory until it ends: each block gets one of its own
         source = np.load(array.filename, mmap_mode="r") if mapped else array
@@ -115,7 +121,9 @@ def open_whole_array(path: Path, **expected: Any) -> np.memmap | None:
     sidecar = path.with_suffix(".json")
     try:
         said = json.loads(sidecar.read_text(encoding="utf-8"))
-        array = np.load(path, mmap_mode="r", allow_pickle=False)  # fails where the file is shorter than its header says
+        array = np.load(
+            path, mmap_mode="r", allow_pickle=False
+        )  # fails where the file is shorter than its header says
         if any(said[name] != value for name, value in expected.items()):
             return None
         if path.stat().st_mtime_ns >= sidecar.stat().st_mtime_ns:

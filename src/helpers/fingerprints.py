@@ -18,7 +18,11 @@ def _without_docstrings(tree: ast.AST) -> ast.AST:
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
                 node.body = node.body[1:] or [ast.Pass()]
     return tree
 
@@ -26,9 +30,18 @@ def _without_docstrings(tree: ast.AST) -> ast.AST:
 def _syntax(node: Any) -> Any:
     """A syntax tree as nested lists, the same from Python 3.11 on: one version adds fields that are empty, and 3.12.1 empty ends of f-strings."""
     if isinstance(node, ast.JoinedStr):
-        node.values = [part for part in node.values if not (isinstance(part, ast.Constant) and part.value == "")]
+        node.values = [
+            part for part in node.values if not (isinstance(part, ast.Constant) and part.value == "")
+        ]
     if isinstance(node, ast.AST):
-        return [type(node).__name__, *([name, _syntax(value)] for name, value in ast.iter_fields(node) if value is not None and value != [])]
+        return [
+            type(node).__name__,
+            *(
+                [name, _syntax(value)]
+                for name, value in ast.iter_fields(node)
+                if value is not None and value != []
+            ),
+        ]
     return [_syntax(part) for part in node] if isinstance(node, list) else repr(node)
 
 
@@ -47,12 +60,18 @@ def source_digest(names: tuple[str, ...]) -> str:
     files: list[Path] = []
     for name in names:
         place = HELPERS / name
-        found = [p for p in place.rglob("*") if p.is_file() and "__pycache__" not in p.parts] if place.is_dir() else [place]
+        found = (
+            [p for p in place.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
+            if place.is_dir()
+            else [place]
+        )
         files += [p for p in found if p.suffix in SOURCES]
     parts = []
     for path in sorted(set(files)):
         stat = path.stat()
-        parts.append((path.relative_to(HELPERS).as_posix(), _file_fingerprint(path, stat.st_mtime_ns, stat.st_size)))
+        parts.append(
+            (path.relative_to(HELPERS).as_posix(), _file_fingerprint(path, stat.st_mtime_ns, stat.st_size))
+        )
     return digest(parts)
 
 

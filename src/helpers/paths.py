@@ -107,5 +107,7 @@ def as_typed(path: Path) -> str:
 def require(path: Path, stage: str) -> Path:
     """Return ``path``, or raise MissingStageError that names the stage which writes it."""
     if not path.exists():
-        raise MissingStageError(f"{as_typed(path)} does not exist yet: run the stage '{stage}' first (python run_all.py --until {stage}, or its notebook).")
+        raise MissingStageError(
+            f"{as_typed(path)} does not exist yet: run the stage '{stage}' first (python run_all.py --until {stage}, or its notebook)."
+        )
     return path

@@ -38,20 +38,30 @@ def fill_weights(network: nn.Module, state: dict[str, torch.Tensor], origin: str
 
     Raises ParameterError where numbers or shapes of the tensors differ.
     """
-    state = {key: value for key, value in state.items() if not key.removeprefix("module.").startswith(("fc.", "classifier.", "_fc."))}
+    state = {
+        key: value
+        for key, value in state.items()
+        if not key.removeprefix("module.").startswith(("fc.", "classifier.", "_fc."))
+    }
     own = network.state_dict()
     if len(state) != len(own):
-        raise ParameterError(f"{origin} does not fit {name}: it holds {len(state)} tensors for the backbone, and {len(own)} are expected.")
+        raise ParameterError(
+            f"{origin} does not fit {name}: it holds {len(state)} tensors for the backbone, and {len(own)} are expected."
+        )
     names_agree = own.keys() == state.keys()
     # weights from another library carry other names in the same order (296 tensors, checked one by one)
     pairs = {key: state[key] for key in own} if names_agree else dict(zip(own, state.values(), strict=True))
     for key, value in own.items():
         if pairs[key].shape != value.shape:
-            raise ParameterError(f"{origin} does not fit {name}: {key} has shape {tuple(pairs[key].shape)}, and {tuple(value.shape)} is expected.")
+            raise ParameterError(
+                f"{origin} does not fit {name}: {key} has shape {tuple(pairs[key].shape)}, and {tuple(value.shape)} is expected."
+            )
     network.load_state_dict(pairs)
 
 
-def read_weights(path: str | Path, parameter: str = "classifier.weights", otherwise: str = "give 'imagenet', 'none', or") -> dict[str, torch.Tensor]:
+def read_weights(
+    path: str | Path, parameter: str = "classifier.weights", otherwise: str = "give 'imagenet', 'none', or"
+) -> dict[str, torch.Tensor]:
     """The tensors of a .safetensors file, or of a .pth/.pt/.bin file that holds nothing but tensors.
 
     ``parameter`` names where the path was given, ``otherwise`` what else could stand there. Raises ParameterError where there is no
@@ -59,7 +69,9 @@ def read_weights(path: str | Path, parameter: str = "classifier.weights", otherw
     """
     given, path = path, from_project(path)
     if not path.is_file():
-        raise ParameterError(f"{parameter} is '{given}', and there is no file {path}; {otherwise} a .safetensors or .pth file.")
+        raise ParameterError(
+            f"{parameter} is '{given}', and there is no file {path}; {otherwise} a .safetensors or .pth file."
+        )
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -73,5 +85,7 @@ def read_weights(path: str | Path, parameter: str = "classifier.weights", otherw
         ) from error
     state = state.get("state_dict", state) if isinstance(state, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise ParameterError(f"{path} holds something else than named tensors; save the backbone's state_dict().")
+        raise ParameterError(
+            f"{path} holds something else than named tensors; save the backbone's state_dict()."
+        )
     return state

@@ -40,7 +40,14 @@ class Progress:
         self.last_written = now
         began, done_then = self.first
         left = (now - began) / (done - done_then) * (self.total - done) if done > done_then else None
-        line = {"label": self.label, "unit": self.unit, "done": done, "total": self.total, "note": note, "seconds_left": left}
+        line = {
+            "label": self.label,
+            "unit": self.unit,
+            "done": done,
+            "total": self.total,
+            "note": note,
+            "seconds_left": left,
+        }
         try:
             temporary = self.status.with_suffix(".tmp")
             temporary.write_text(json.dumps(line))

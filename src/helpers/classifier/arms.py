@@ -33,7 +33,9 @@ class TrainingSet:
     extras: np.ndarray  # uint8 (n - photographs, S, S, 3)
     classes: tuple[str, ...]  # sorted
     class_weights: np.ndarray | None  # float64 (classes,) of the loss; None: all equal
-    pool: np.ndarray | None = None  # uint8 (P, R, R, 3), what the extras were selected from, in its own size; None: the extras themselves
+    pool: np.ndarray | None = (
+        None  # uint8 (P, R, R, 3), what the extras were selected from, in its own size; None: the extras themselves
+    )
     picks: np.ndarray | None = None  # int64 (extras,), the extras' places in the pool
 
     def __len__(self) -> int:
@@ -62,7 +64,12 @@ def replicate_seed(params: Params, arm: str, replicate: int) -> int:
 
 
 def compose_training_set(
-    split: pd.DataFrame, images: np.ndarray, arm: Arm, target_class: str, synthetic_folder: Path | str | None = None, seed: int = 0
+    split: pd.DataFrame,
+    images: np.ndarray,
+    arm: Arm,
+    target_class: str,
+    synthetic_folder: Path | str | None = None,
+    seed: int = 0,
 ) -> TrainingSet:
     """The training set of ``arm``: withheld first, then oversampled from what is left, then joined by synthetic images.
 
@@ -71,20 +78,34 @@ def compose_training_set(
     Raises ParameterError for an unknown class or too many images, MissingStageError where there are no generated images.
     """
     if len(split) != len(images):
-        raise DataError(f"split.csv has {len(split):,} rows and the image array {len(images):,}: run the stage 'eda' again.")
+        raise DataError(
+            f"split.csv has {len(split):,} rows and the image array {len(images):,}: run the stage 'eda' again."
+        )
     classes = tuple(sorted(split["dx"].unique()))
     codes = split["dx"].map({name: code for code, name in enumerate(classes)}).to_numpy(np.int64)
     sources = np.flatnonzero((split["split"] == "train").to_numpy())
     if arm.withhold is not None:
-        sources = _withhold(sources, codes, _code(arm.withhold.class_, classes, "withhold.class"), arm.withhold.fraction, seed)
+        sources = _withhold(
+            sources, codes, _code(arm.withhold.class_, classes, "withhold.class"), arm.withhold.fraction, seed
+        )
     if arm.oversample is not None:
-        sources = _oversample(sources, codes, _code(arm.oversample.class_, classes, "oversample.class"), arm.oversample.count, seed)
+        sources = _oversample(
+            sources,
+            codes,
+            _code(arm.oversample.class_, classes, "oversample.class"),
+            arm.oversample.count,
+            seed,
+        )
     size = images.shape[1]
     labels, pool, picks = codes[sources], None, None
     extras = np.empty((0, size, size, 3), np.uint8)
     if arm.synthetic is not None:
         of_folder = arm.synthetic.folder is not None
-        code = _code((arm.synthetic.class_ if of_folder else None) or target_class, classes, "synthetic.class" if of_folder else "data.target_class")
+        code = _code(
+            (arm.synthetic.class_ if of_folder else None) or target_class,
+            classes,
+            "synthetic.class" if of_folder else "data.target_class",
+        )
         if of_folder:
             extras = _folder_images(arm.synthetic, size, seed)
         else:
@@ -110,7 +131,9 @@ def _rng(seed: int, stream: int) -> np.random.Generator:
 
 def _code(name: str, classes: tuple[str, ...], key: str) -> int:
     if name not in classes:
-        raise ParameterError(f"{key} is '{name}', and the data hold no such class; the classes are {', '.join(classes)}.")
+        raise ParameterError(
+            f"{key} is '{name}', and the data hold no such class; the classes are {', '.join(classes)}."
+        )
     return classes.index(name)
 
 
@@ -126,12 +149,16 @@ def _oversample(sources: np.ndarray, codes: np.ndarray, code: int, count: int, s
     """``sources`` and ``count`` of one class once more; with replacement only where the class is smaller."""
     of_class = sources[codes[sources] == code]
     if not len(of_class):
-        raise ParameterError(f"oversample asks for {count} images of a class that has none in the training set.")
+        raise ParameterError(
+            f"oversample asks for {count} images of a class that has none in the training set."
+        )
     again = _rng(seed, OVERSAMPLE).choice(of_class, size=count, replace=count > len(of_class))
     return np.concatenate([sources, again])
 
 
-def _generated_images(wanted: SyntheticImages, folder: Path | str | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _generated_images(
+    wanted: SyntheticImages, folder: Path | str | None, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """All images of this run's GAN, memory-mapped in their own size, and the indices of the selected ones."""
     if folder is None:
         raise ParameterError("This arm takes synthetic images, and no folder of them was given.")
@@ -139,9 +166,13 @@ def _generated_images(wanted: SyntheticImages, folder: Path | str | None, seed: 
     scores = pd.read_csv(require(folder / "scores.csv", "synthesis"))
     generated = np.load(require(folder / "images.npy", "synthesis"), mmap_mode="r")
     if len(scores) != len(generated):
-        raise DataError(f"{folder} holds {len(generated):,} images and {len(scores):,} scores: run the stage 'synthesis' again.")
+        raise DataError(
+            f"{folder} holds {len(generated):,} images and {len(scores):,} scores: run the stage 'synthesis' again."
+        )
     stream = int(_rng(seed, SELECT).integers(2**31))
-    return generated, select_images(scores, wanted.select, wanted.count, wanted.fraction, seed=stream, rank=wanted.rank)
+    return generated, select_images(
+        scores, wanted.select, wanted.count, wanted.fraction, seed=stream, rank=wanted.rank
+    )
 
 
 def resize_images(images: np.ndarray | Sequence[np.ndarray], size: int) -> np.ndarray:
@@ -155,14 +186,22 @@ def folder_files(wanted: SyntheticImages) -> list[Path]:
     """The images in the arm's folder and its subfolders, in order of path. Raises ParameterError or DataError where they cannot serve the arm."""
     folder = from_project(wanted.folder)
     if not folder.is_dir():
-        raise ParameterError(f"The arm's folder of images, {folder}, does not exist; give a path from the project's folder or an absolute one.")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS and path.is_file())
+        raise ParameterError(
+            f"The arm's folder of images, {folder}, does not exist; give a path from the project's folder or an absolute one."
+        )
+    paths = sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS and path.is_file()
+    )
     if not paths:
         raise DataError(f"{folder} holds no image (looked for {', '.join(sorted(IMAGE_ENDINGS))}).")
     if wanted.select in ("top", "bottom"):
-        raise ParameterError(f"'select: {wanted.select}' goes by the critic's score, which the images of {folder} have none of; use 'random' or 'all'.")
+        raise ParameterError(
+            f"'select: {wanted.select}' goes by the critic's score, which the images of {folder} have none of; use 'random' or 'all'."
+        )
     if wanted.count is not None and wanted.count > len(paths):
-        raise ParameterError(f"{wanted.count:,} images of {folder} are asked for, and it holds {len(paths):,}: lower the arm's count, or use 'select: all'.")
+        raise ParameterError(
+            f"{wanted.count:,} images of {folder} are asked for, and it holds {len(paths):,}: lower the arm's count, or use 'select: all'."
+        )
     return paths
 
 
@@ -183,4 +222,6 @@ def _read_image(path: Path, size: int) -> np.ndarray:
     try:
         return resize_image(decode(path, FORMATS, upright=True), size, "bilinear")
     except (OSError, DataError) as error:
-        raise DataError(f"{path} cannot be read as an image ({error}): replace it or take it out of the folder.") from error
+        raise DataError(
+            f"{path} cannot be read as an image ({error}): replace it or take it out of the folder."
+        ) from error

@@ -11,7 +11,9 @@ ON_DEVICE = 0.25  # share of a GPU's free memory that one array may take
 def upload(array: np.ndarray | torch.Tensor, device: str) -> torch.Tensor:
     """``array`` as a tensor on ``device``; a GPU copies it from pinned memory, so that nothing waits for it."""
     if isinstance(array, np.ndarray):
-        array = torch.from_numpy(np.require(array, requirements=["C", "W"]))  # torch warns of memory that it must not write to
+        array = torch.from_numpy(
+            np.require(array, requirements=["C", "W"])
+        )  # torch warns of memory that it must not write to
     return array.pin_memory().to(device, non_blocking=True) if device.startswith("cuda") else array
 
 
@@ -26,7 +28,9 @@ class Store:
 
     def _moved(self) -> torch.Tensor:
         """The whole array on the device, copied piece by piece."""
-        whole = torch.empty(self.array.shape, dtype=torch.from_numpy(np.empty(0, self.array.dtype)).dtype, device=self.device)
+        whole = torch.empty(
+            self.array.shape, dtype=torch.from_numpy(np.empty(0, self.array.dtype)).dtype, device=self.device
+        )
         start = 0
         for block in row_blocks(self.array):
             whole[start : start + len(block)] = torch.from_numpy(block).to(self.device)

@@ -59,7 +59,11 @@ def augment(
 
 def _to_float(images: torch.Tensor | np.ndarray, device: str) -> torch.Tensor:
     """uint8 (B, S, S, 3) as float32 (B, 3, S, S) in 0..1, channels last, on ``device``."""
-    images = images if isinstance(images, torch.Tensor) and images.device.type == device.split(":")[0] else upload(images, device)
+    images = (
+        images
+        if isinstance(images, torch.Tensor) and images.device.type == device.split(":")[0]
+        else upload(images, device)
+    )
     return images.permute(0, 3, 1, 2).to(torch.float32).mul_(1 / 255)
 
 
@@ -80,9 +84,13 @@ def _move(images: torch.Tensor, draws: torch.Tensor, augmentation: Augmentation,
     angle = (2 * draws[:, 2] - 1) * math.radians(augmentation.rotation)
     cosine, sine, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
     # output to input coordinates: first the rotation back, then the flip
-    theta = torch.stack([sign_x * cosine, -sign_x * sine, zero, sign_y * sine, sign_y * cosine, zero], dim=1).view(-1, 2, 3)
+    theta = torch.stack(
+        [sign_x * cosine, -sign_x * sine, zero, sign_y * sine, sign_y * cosine, zero], dim=1
+    ).view(-1, 2, 3)
     grid = affine_grid(upload(theta, device), list(images.shape), align_corners=False)
-    return grid_sample(images.contiguous(), grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    return grid_sample(
+        images.contiguous(), grid, mode="bilinear", padding_mode="reflection", align_corners=False
+    )
 
 
 def colour_matrices(draws: torch.Tensor, augmentation: Augmentation) -> tuple[torch.Tensor, torch.Tensor]:
@@ -94,7 +102,9 @@ def colour_matrices(draws: torch.Tensor, augmentation: Augmentation) -> tuple[to
     draws = draws.double()
     brightness, contrast, saturation = (1 + augmentation.jitter * (2 * draws[:, i] - 1) for i in range(3))
     angle = 2 * math.pi * augmentation.hue * (2 * draws[:, 3] - 1)
-    grey = torch.tensor(LUMA, dtype=torch.float64).expand(3, 3)  # every row: a colour's brightness in all three channels
+    grey = torch.tensor(LUMA, dtype=torch.float64).expand(
+        3, 3
+    )  # every row: a colour's brightness in all three channels
     identity = torch.eye(3, dtype=torch.float64)
     saturate = saturation.view(-1, 1, 1) * identity + (1 - saturation).view(-1, 1, 1) * grey
     matrix = _hue_rotation(angle) @ saturate * (brightness * contrast).view(-1, 1, 1)
@@ -103,7 +113,9 @@ def colour_matrices(draws: torch.Tensor, augmentation: Augmentation) -> tuple[to
 
 def _hue_rotation(angle: torch.Tensor) -> torch.Tensor:
     """Rotation by ``angle`` (B) of the two chroma axes of YIQ, as matrices (B, 3, 3) on RGB."""
-    to_yiq = torch.tensor([LUMA, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)], dtype=torch.float64)
+    to_yiq = torch.tensor(
+        [LUMA, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)], dtype=torch.float64
+    )
     turn = torch.zeros(len(angle), 3, 3, dtype=torch.float64)
     turn[:, 0, 0] = 1
     turn[:, 1, 1] = turn[:, 2, 2] = angle.cos()
@@ -111,7 +123,14 @@ def _hue_rotation(angle: torch.Tensor) -> torch.Tensor:
     return torch.linalg.inv(to_yiq) @ turn @ to_yiq
 
 
-def _recolour(images: torch.Tensor, draws: torch.Tensor, augmentation: Augmentation, mean: Colour, std: Colour, device: str) -> torch.Tensor:
+def _recolour(
+    images: torch.Tensor,
+    draws: torch.Tensor,
+    augmentation: Augmentation,
+    mean: Colour,
+    std: Colour,
+    device: str,
+) -> torch.Tensor:
     """Colour jitter, clipping to 0..1 and normalisation, in one product and one clipping."""
     if augmentation.jitter == 0 and augmentation.hue == 0:
         return _normalise(images.clamp_(0, 1), mean, std)
@@ -124,5 +143,9 @@ def _recolour(images: torch.Tensor, draws: torch.Tensor, augmentation: Augmentat
     table, (low, high, luma) = upload(table.float(), device), upload(bounds.float(), device)
     brightness = (images.mean(dim=(2, 3)) * luma).sum(dim=1, keepdim=True)
     offset = table[:, 9:] * brightness + low
-    recoloured = torch.baddbmm(offset.unsqueeze(2), table[:, :9].view(-1, 3, 3), images.reshape(batch, 3, height * width)).view(batch, 3, height, width)
-    return torch.clamp(recoloured, low.view(1, 3, 1, 1), high.view(1, 3, 1, 1)).contiguous(memory_format=torch.channels_last)
+    recoloured = torch.baddbmm(
+        offset.unsqueeze(2), table[:, :9].view(-1, 3, 3), images.reshape(batch, 3, height * width)
+    ).view(batch, 3, height, width)
+    return torch.clamp(recoloured, low.view(1, 3, 1, 1), high.view(1, 3, 1, 1)).contiguous(
+        memory_format=torch.channels_last
+    )

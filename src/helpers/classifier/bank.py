@@ -25,7 +25,11 @@ from helpers.fingerprints import source_digest
 from helpers.params import Classifier as Config
 from helpers.progress import Progress
 
-CODE = ("classifier/augmentation.py", "classifier/bank.py", "classifier/model.py")  # what makes a bank's numbers
+CODE = (
+    "classifier/augmentation.py",
+    "classifier/bank.py",
+    "classifier/model.py",
+)  # what makes a bank's numbers
 BATCH = 64  # images per pass of the trunk: fixed, for a batch's size is part of its bits
 
 
@@ -49,17 +53,25 @@ class BankMaker:
     def __init__(self, folder: Path | str, model: Classifier, config: Config, device: str):
         """Raises ParameterError where the network has no frozen stage."""
         if not config.frozen_stages:
-            raise ParameterError("classifier.bank keeps the outputs of frozen stages, and classifier.frozen_stages is 0: freeze some, or set the bank to 0.")
+            raise ParameterError(
+                "classifier.bank keeps the outputs of frozen stages, and classifier.frozen_stages is 0: freeze some, or set the bank to 0."
+            )
         self.folder, self.model, self.config, self.device = Path(folder), model, config, device
         size = config.image_size
-        example = model.trunk(torch.zeros(1, 3, size, size, device=device).contiguous(memory_format=torch.channels_last))
+        example = model.trunk(
+            torch.zeros(1, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)
+        )
         _, channels, height, width = example.shape
         self.output = (height, width, channels)
         self.dtype = torch.bfloat16 if example.dtype == torch.bfloat16 else torch.float16
         settings = [getattr(config, key) for key in ("backbone", "image_size", "threads", "precision")]
-        self.key = digest(settings, model.trunk_digest(), str(example.dtype), device.split(":")[0], source_digest(CODE))
+        self.key = digest(
+            settings, model.trunk_digest(), str(example.dtype), device.split(":")[0], source_digest(CODE)
+        )
 
-    def open(self, name: str, images: np.ndarray, content: str, rows: np.ndarray, augmentation: Augmentation | None) -> Bank:
+    def open(
+        self, name: str, images: np.ndarray, content: str, rows: np.ndarray, augmentation: Augmentation | None
+    ) -> Bank:
         """The bank of ``images[rows]``: ``config.bank`` variations of each, or the plain image's output where ``augmentation`` is None.
 
         ``images``: uint8 (N, R, R, 3), resized to ``config.image_size``; ``content``: their ``array_digest``; ``name``: whose bank it is, in a
@@ -75,9 +87,23 @@ class BankMaker:
             if not current:
                 self._build(path, name, images, rows, augmentation, copies, int(data, 16))
         outputs = np.load(path, mmap_mode="r", allow_pickle=False)
-        return Bank(outputs.reshape(-1, *self.output), self.dtype, copies, 0.0 if current else time.monotonic() - began)
+        return Bank(
+            outputs.reshape(-1, *self.output),
+            self.dtype,
+            copies,
+            0.0 if current else time.monotonic() - began,
+        )
 
-    def _build(self, path: Path, name: str, images: np.ndarray, rows: np.ndarray, augmentation: Augmentation | None, copies: int, seed: int) -> None:
+    def _build(
+        self,
+        path: Path,
+        name: str,
+        images: np.ndarray,
+        rows: np.ndarray,
+        augmentation: Augmentation | None,
+        copies: int,
+        seed: int,
+    ) -> None:
         """Write the outputs in order of image; one that was cut off goes on where it stopped."""
         shape = (len(rows), copies, *self.output)
         partial = path.with_name(f".{path.stem}.partial")
@@ -88,7 +114,10 @@ class BankMaker:
             with open(partial, "ab") as file:
                 for start in range(done, len(rows), BATCH):
                     batch = resize_images(images[rows[start : start + BATCH]], self.config.image_size)
-                    outputs = [self._outputs(batch, augmentation, np.random.SeedSequence([seed, start, copy])) for copy in range(copies)]
+                    outputs = [
+                        self._outputs(batch, augmentation, np.random.SeedSequence([seed, start, copy]))
+                        for copy in range(copies)
+                    ]
                     file.write(np.stack(outputs, axis=1))
                     progress.update((start + len(batch)) * copies)
                 file.flush()
@@ -100,13 +129,17 @@ class BankMaker:
         os.replace(partial, path)
         write_json(path.with_suffix(".json"), {"sha256": file_digest(path, length=64)})
 
-    def _outputs(self, batch: np.ndarray, augmentation: Augmentation | None, seed: np.random.SeedSequence) -> np.ndarray:
+    def _outputs(
+        self, batch: np.ndarray, augmentation: Augmentation | None, seed: np.random.SeedSequence
+    ) -> np.ndarray:
         """int16 (B, h, w, C) of uint8 (B, S, S, 3)."""
         model = self.model
         if augmentation is None:
             inputs = plain(batch, model.mean, model.std, self.device)
         else:
-            generator = torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
+            generator = torch.Generator().manual_seed(
+                int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1))
+            )
             inputs = augment(batch, augmentation, generator, model.mean, model.std, self.device)
         outputs = model.trunk(inputs).to(self.dtype).permute(0, 2, 3, 1).contiguous()
         return outputs.view(torch.int16).cpu().numpy()

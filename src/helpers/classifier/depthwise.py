@@ -28,7 +28,16 @@ class _DepthwiseConvolution(torch.autograd.Function):
         stride, padding = context.stride, context.padding
         of_inputs = of_weight = None
         if context.needs_input_grad[0]:
-            settings = (None, (stride,) * 2, (padding,) * 2, (1, 1), False, (0, 0), len(weight), (True, False, False))
+            settings = (
+                None,
+                (stride,) * 2,
+                (padding,) * 2,
+                (1, 1),
+                False,
+                (0, 0),
+                len(weight),
+                (True, False, False),
+            )
             of_inputs = torch.ops.aten.convolution_backward(gradient, inputs, weight, *settings)[0]
         if context.needs_input_grad[1]:
             of_weight = weight_gradient(inputs, gradient, weight.shape[-1], stride, padding)
@@ -40,12 +49,20 @@ def weight_gradient(inputs: Tensor, gradient: Tensor, kernel: int, stride: int, 
 
     ``inputs``: (B, C, H, W); ``gradient`` of the output: (B, C, H', W'). Positions in the padding add nothing and are left out.
     """
-    inputs, gradient = inputs.permute(0, 2, 3, 1), gradient.permute(0, 2, 3, 1)  # channels last: sums run along memory
+    inputs, gradient = (
+        inputs.permute(0, 2, 3, 1),
+        gradient.permute(0, 2, 3, 1),
+    )  # channels last: sums run along memory
     found = inputs.new_zeros(kernel, kernel, inputs.shape[-1])
-    rows, columns = ([_overlap(tap - padding, stride, inputs.shape[axis], gradient.shape[axis]) for tap in range(kernel)] for axis in (1, 2))
+    rows, columns = (
+        [_overlap(tap - padding, stride, inputs.shape[axis], gradient.shape[axis]) for tap in range(kernel)]
+        for axis in (1, 2)
+    )
     for i, (rows_in, rows_out) in enumerate(rows):
         for j, (columns_in, columns_out) in enumerate(columns):
-            found[i, j] = (inputs[:, rows_in, columns_in] * gradient[:, rows_out, columns_out]).sum(dim=(0, 1, 2))
+            found[i, j] = (inputs[:, rows_in, columns_in] * gradient[:, rows_out, columns_out]).sum(
+                dim=(0, 1, 2)
+            )
     return found.permute(2, 0, 1).unsqueeze(1)
 
 
@@ -53,7 +70,9 @@ def _overlap(shift: int, stride: int, size_in: int, size_out: int) -> tuple[slic
     """Input and output positions that a tap connects: ``stride * y + shift`` inside the input."""
     first = max(0, -(shift // stride))
     last = max(first, min(size_out, (size_in - 1 - shift) // stride + 1))
-    return slice(first * stride + shift, max(first * stride + shift, (last - 1) * stride + shift + 1), stride), slice(first, last)
+    return slice(
+        first * stride + shift, max(first * stride + shift, (last - 1) * stride + shift + 1), stride
+    ), slice(first, last)
 
 
 class QuickDepthwise(nn.Module):
@@ -83,5 +102,9 @@ def quicken_depthwise(module: nn.Module) -> None:
     """Put ``QuickDepthwise`` in the place of every depthwise convolution in ``module`` with a kernel above 3 x 3, in place."""
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, nn.Conv2d) and child.groups == child.in_channels == child.out_channels > 1 and child.kernel_size[0] > 3:
+            if (
+                isinstance(child, nn.Conv2d)
+                and child.groups == child.in_channels == child.out_channels > 1
+                and child.kernel_size[0] > 3
+            ):
                 setattr(parent, name, QuickDepthwise(child))

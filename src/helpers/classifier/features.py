@@ -37,7 +37,15 @@ def held_out_rows(split: pd.DataFrame) -> dict[str, np.ndarray]:
 class LiveFeatures:
     """Augments and runs the trunk for every batch."""
 
-    def __init__(self, training_set: TrainingSet, split: pd.DataFrame, images: np.ndarray, model: Classifier, config: Config, device: str):
+    def __init__(
+        self,
+        training_set: TrainingSet,
+        split: pd.DataFrame,
+        images: np.ndarray,
+        model: Classifier,
+        config: Config,
+        device: str,
+    ):
         self.model, self.config, self.device = model, config, device
         self.augmentation = Augmentation.of(config)
         self.rows = held_out_rows(split)
@@ -50,7 +58,9 @@ class LiveFeatures:
         images = self.photographs.take(self.sources[indices[:real]])
         if real < len(indices):
             images = torch.cat([images, self.extras.take(indices[real:] - len(self.sources))])
-        return self.model.trunk(augment(images, self.augmentation, generator, self.model.mean, self.model.std, self.device))
+        return self.model.trunk(
+            augment(images, self.augmentation, generator, self.model.mean, self.model.std, self.device)
+        )
 
     def held_out(self, part: str) -> Iterator[torch.Tensor]:
         if part == "validation" and self.kept is not None:
@@ -61,7 +71,11 @@ class LiveFeatures:
         for start in range(0, len(rows), size):
             images = self.photographs.take(rows[start : start + size])
             outputs = self.model.trunk(plain(images, self.model.mean, self.model.std, self.device))
-            if part == "validation" and self.config.frozen_stages and outputs[0].nbytes * len(rows) <= KEPT_FEATURES:
+            if (
+                part == "validation"
+                and self.config.frozen_stages
+                and outputs[0].nbytes * len(rows) <= KEPT_FEATURES
+            ):
                 kept.append(outputs)
             yield outputs
         self.kept = kept or self.kept
@@ -70,7 +84,15 @@ class LiveFeatures:
 class BankedFeatures:
     """Takes the outputs from the banks of a run: one of its training photographs, one of the held-out ones, one of each source of synthetic images."""
 
-    def __init__(self, training_set: TrainingSet, split: pd.DataFrame, images: np.ndarray, content: str, maker: BankMaker, seed: int):
+    def __init__(
+        self,
+        training_set: TrainingSet,
+        split: pd.DataFrame,
+        images: np.ndarray,
+        content: str,
+        maker: BankMaker,
+        seed: int,
+    ):
         """``content`` is the ``array_digest`` of ``images``; ``seed`` is the training's and decides which variation comes when."""
         self.training_set, self.seed, self.batch_size = training_set, seed, maker.config.batch_size
         augmentation = Augmentation.of(maker.config)
@@ -78,7 +100,9 @@ class BankedFeatures:
         held_out = held_out_rows(split)
         together = np.concatenate(list(held_out.values()))
         self.places = np.searchsorted(rows, training_set.sources)  # of the photographs in their bank
-        self.held_out_places = dict(zip(held_out, np.split(np.arange(len(together)), [len(held_out["validation"])]), strict=True))
+        self.held_out_places = dict(
+            zip(held_out, np.split(np.arange(len(together)), [len(held_out["validation"])]), strict=True)
+        )
         self.banks = {"photographs": maker.open("training", images, content, rows, augmentation)}
         self.banks["held out"] = maker.open("held-out", images, content, together, None)
         if len(training_set.extras):

@@ -25,7 +25,9 @@ def load_classifier(directory: Path | str, config: Config, device: str = "cpu") 
     path = require(Path(directory) / "model.safetensors", "classifier")
     state = read_weights(path)
     outputs = state["head.4.bias"] if "head.4.bias" in state else torch.empty(0)
-    model = build_classifier(config.backbone, "none", len(outputs), config.hidden, config.dropout, config.frozen_stages)
+    model = build_classifier(
+        config.backbone, "none", len(outputs), config.hidden, config.dropout, config.frozen_stages
+    )
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
@@ -36,7 +38,12 @@ def load_classifier(directory: Path | str, config: Config, device: str = "cpu") 
     return model.prepare(device, resolve_precision(config.precision, device)).eval()
 
 
-def predict_images(model: Classifier | Path | str, images: np.ndarray | Sequence[np.ndarray], config: Config, device: str = "cpu") -> np.ndarray:
+def predict_images(
+    model: Classifier | Path | str,
+    images: np.ndarray | Sequence[np.ndarray],
+    config: Config,
+    device: str = "cpu",
+) -> np.ndarray:
     """Probabilities, float64 (N, classes), of images that need not belong to the data; classes in the order of summary.json's ``classes``.
 
     ``model``: a trained classifier or its folder (``RunPaths.classifier(arm, replicate)``). ``images``: uint8 (N, R, R, 3), memory-mapped or
@@ -50,11 +57,15 @@ def predict_images(model: Classifier | Path | str, images: np.ndarray | Sequence
     with torch_threads(config.threads):
         for start in range(0, len(images), config.batch_size):
             batch = resize_images(_checked(images[start : start + config.batch_size]), config.image_size)
-            found[start : start + len(batch)] = probabilities(model.predict(plain(batch, model.mean, model.std, device)))
+            found[start : start + len(batch)] = probabilities(
+                model.predict(plain(batch, model.mean, model.std, device))
+            )
     return found
 
 
-def target_probabilities(directory: Path | str, images: np.ndarray, config: Config, target: str, device: str = "cpu") -> np.ndarray | None:
+def target_probabilities(
+    directory: Path | str, images: np.ndarray, config: Config, target: str, device: str = "cpu"
+) -> np.ndarray | None:
     """Probability of the class ``target``, float64 (N,), that the classifier in ``directory`` gives to each image; None where it is not trained yet."""
     summary = Path(directory) / "summary.json"
     if not summary.exists():
@@ -82,5 +93,7 @@ def torch_threads(count: int) -> Iterator[None]:
 def _checked(images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray | Sequence[np.ndarray]:
     for image in images:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise DataError(f"Images to predict are uint8 of height x width x 3, not {image.dtype} of {' x '.join(map(str, image.shape))}.")
+            raise DataError(
+                f"Images to predict are uint8 of height x width x 3, not {image.dtype} of {' x '.join(map(str, image.shape))}."
+            )
     return images

@@ -33,7 +33,15 @@ class Classifier(nn.Module):
     Output: logits, float32 (B, classes). The head runs in float32 whatever the convolutions' precision.
     """
 
-    def __init__(self, stages: "OrderedDict[str, nn.Module]", backbone: str, num_classes: int, hidden: int, dropout: float, frozen_stages: int):
+    def __init__(
+        self,
+        stages: "OrderedDict[str, nn.Module]",
+        backbone: str,
+        num_classes: int,
+        hidden: int,
+        dropout: float,
+        frozen_stages: int,
+    ):
         super().__init__()
         if not 0 <= frozen_stages <= len(stages):
             raise ParameterError(
@@ -43,7 +51,13 @@ class Classifier(nn.Module):
         self.backbone, self.frozen_stages = backbone, frozen_stages
         self.mean, self.std = STATISTICS[backbone]
         self.stages = nn.ModuleDict(stages)
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(features, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, num_classes))
+        self.head = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(features, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, num_classes),
+        )
         self._fast: list[nn.Module] = []  # a list hides it from state_dict() and parameters(): it is a copy
         self.tail_precision: torch.dtype | None = None  # of the trained stages' convolutions; None: float32
         for stage in self.frozen():
@@ -78,12 +92,18 @@ class Classifier(nn.Module):
                 quicken_depthwise(stage)
         if self.frozen_stages:
             trunk = fold_batch_norms(copy.deepcopy(nn.Sequential(*self.frozen())).eval())
-            self._fast = [trunk.to(dtype=precision or torch.float32, memory_format=torch.channels_last).requires_grad_(False)]
+            self._fast = [
+                trunk.to(dtype=precision or torch.float32, memory_format=torch.channels_last).requires_grad_(
+                    False
+                )
+            ]
         return self
 
     def trunk(self, inputs: torch.Tensor) -> torch.Tensor:
         """The frozen stages' output for normalised ``inputs``; built without gradients."""
-        with torch.no_grad():  # not inference mode, whose tensors the trained stages could not keep for their gradients
+        with (
+            torch.no_grad()
+        ):  # not inference mode, whose tensors the trained stages could not keep for their gradients
             if self._fast:
                 weight = next(self._fast[0].parameters(), None)
                 return self._fast[0](inputs if weight is None else inputs.to(weight.dtype))
@@ -95,7 +115,9 @@ class Classifier(nn.Module):
         """Logits (float32) from the trunk's output."""
         if self.tail_precision is None:
             features = features.float()  # the trunk may run in bfloat16 before a tail in float32
-        with torch.autocast(features.device.type, dtype=torch.bfloat16, enabled=self.tail_precision is not None):
+        with torch.autocast(
+            features.device.type, dtype=torch.bfloat16, enabled=self.tail_precision is not None
+        ):
             for stage in self.trained():
                 features = stage(features)
         return self.head(features.float().mean(dim=(2, 3)))
@@ -174,8 +196,12 @@ def _resnet50() -> nn.Module:
 
 
 def _resnet50_stages(network: Any) -> "OrderedDict[str, nn.Module]":
-    stem = nn.Sequential(OrderedDict(conv1=network.conv1, bn1=network.bn1, relu=network.relu, maxpool=network.maxpool))
-    return OrderedDict(stem=stem, layer1=network.layer1, layer2=network.layer2, layer3=network.layer3, layer4=network.layer4)
+    stem = nn.Sequential(
+        OrderedDict(conv1=network.conv1, bn1=network.bn1, relu=network.relu, maxpool=network.maxpool)
+    )
+    return OrderedDict(
+        stem=stem, layer1=network.layer1, layer2=network.layer2, layer3=network.layer3, layer4=network.layer4
+    )
 
 
 def _lite0_stages(network: Any) -> "OrderedDict[str, nn.Module]":
@@ -221,10 +247,18 @@ def fold_batch_norms(module: nn.Module) -> nn.Module:
     """
     previous: tuple[nn.Module, str, nn.Module] | None = None
     for parent, name, child in _in_order(module):
-        if isinstance(child, nn.BatchNorm2d) and previous is not None and previous[2].out_channels == child.num_features:
+        if (
+            isinstance(child, nn.BatchNorm2d)
+            and previous is not None
+            and previous[2].out_channels == child.num_features
+        ):
             setattr(previous[0], previous[1], fuse_conv_bn_eval(previous[2], child))
             # timm's batch norm carries its activation
-            rest = [part for part in (getattr(child, "drop", None), getattr(child, "act", None)) if part is not None]
+            rest = [
+                part
+                for part in (getattr(child, "drop", None), getattr(child, "act", None))
+                if part is not None
+            ]
             setattr(parent, name, nn.Sequential(*rest) if rest else nn.Identity())
             previous = None
         elif isinstance(child, nn.Conv2d):

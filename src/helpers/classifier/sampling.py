@@ -18,7 +18,9 @@ def epoch_order(images: int, draws: int, seed: int, epoch: int) -> tuple[np.ndar
     return order[window], np.repeat(passes, images)[window]
 
 
-def banked_variation(indices: np.ndarray, passes: np.ndarray, images: int, copies: int, seed: int) -> np.ndarray:
+def banked_variation(
+    indices: np.ndarray, passes: np.ndarray, images: int, copies: int, seed: int
+) -> np.ndarray:
     """Which of its ``copies`` variations each image takes (int64): a random first one, then one after the other.
 
     So an image shows a variation again only after all others; the first one is drawn anew every ``copies`` passes.

@@ -73,13 +73,17 @@ def train_classifier(
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(config.threads)
-    trainer = Trainer(training_set, split, images, config, device, seed, bank_folder or directory.parents[1] / "bank")
+    trainer = Trainer(
+        training_set, split, images, config, device, seed, bank_folder or directory.parents[1] / "bank"
+    )
     fingerprint = trainer.fingerprint(split)
     course = trainer.resume(load_latest(directory, fingerprint, map_location="cpu"))
     _run_epochs(trainer, course, directory, fingerprint, f"{name} {replicate}")
     trainer.model.load_trained_state(course.best)
     predictions = predict_held_out(trainer, split, training_set.classes)
-    summary = {"arm": name, "replicate": replicate, "seed": seed, "gan_seed": gan_seed} | _summary(trainer, course)
+    summary = {"arm": name, "replicate": replicate, "seed": seed, "gan_seed": gan_seed} | _summary(
+        trainer, course
+    )
     timing = _timing(trainer, course)
     _write_weights(trainer.model, directory / "model.safetensors")
     write_table(directory / "predictions.csv", predictions)
@@ -103,7 +107,9 @@ def _run_epochs(trainer: "Trainer", course: Course, directory: Path, fingerprint
         course.history.append({"epoch": course.epoch, **row})
         if trainer.better(row, course):
             course.best_epoch, course.since_best = course.epoch, 0
-            course.best = {key: value.detach().cpu().clone() for key, value in trainer.model.trained_state().items()}
+            course.best = {
+                key: value.detach().cpu().clone() for key, value in trainer.model.trained_state().items()
+            }
         else:
             course.since_best += 1
         course.seconds += time.monotonic() - began
@@ -122,24 +128,46 @@ def _run_epochs(trainer: "Trainer", course: Course, directory: Path, fingerprint
 class Trainer:
     """Network, optimiser and data of one training; the loop itself is ``_run_epochs``."""
 
-    def __init__(self, training_set: TrainingSet, split: pd.DataFrame, images: np.ndarray, config: Config, device: str, seed: int, bank_folder: Path | str):
+    def __init__(
+        self,
+        training_set: TrainingSet,
+        split: pd.DataFrame,
+        images: np.ndarray,
+        config: Config,
+        device: str,
+        seed: int,
+        bank_folder: Path | str,
+    ):
         self.training_set, self.config, self.device, self.seed = training_set, config, device, seed
         self.image_key = array_digest(images)
-        codes = split["dx"].map({name: code for code, name in enumerate(training_set.classes)}).to_numpy(np.int64)
+        codes = (
+            split["dx"].map({name: code for code, name in enumerate(training_set.classes)}).to_numpy(np.int64)
+        )
         self.held_out = held_out_rows(split)
         if not len(training_set) or not all(map(len, self.held_out.values())):
-            raise UserError("Training needs images in each of training, validation and test; the split leaves one of them empty.")
+            raise UserError(
+                "Training needs images in each of training, validation and test; the split leaves one of them empty."
+            )
         self.validation_labels = torch.from_numpy(codes[self.held_out["validation"]])
         self.draws = int((split["split"] == "train").sum()) if config.equal_steps else len(training_set)
         self.steps = -(-self.draws // config.batch_size)
         self.precision = resolve_precision(config.precision, device)
         torch.manual_seed(_number(seed, 0))
-        model = build_classifier(config.backbone, config.weights, len(training_set.classes), config.hidden, config.dropout, config.frozen_stages)
+        model = build_classifier(
+            config.backbone,
+            config.weights,
+            len(training_set.classes),
+            config.hidden,
+            config.dropout,
+            config.frozen_stages,
+        )
         self.start_key = model.state_digest()
         self.model: Classifier = model.prepare(device, self.precision)
         self.optimiser, self.scheduler = _optimiser_and_schedule(self.model, config)
         weights = training_set.class_weights
-        self.class_weights = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
+        self.class_weights = (
+            None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
+        )
         self.features: Features
         if config.bank:
             maker = BankMaker(bank_folder, self.model, config, device)
@@ -150,7 +178,9 @@ class Trainer:
     def fingerprint(self, split: pd.DataFrame) -> str:
         """Equal for trainings that may go on from each other's checkpoints: parameters, images, first weights, code, seed."""
         values = self.config.model_dump(mode="json", exclude={"checkpoint_minutes"})
-        part = split.loc[split["split"] == "validation", ["image_id", "dx"]]  # it steers schedule, stopping and the choice of weights
+        part = split.loc[
+            split["split"] == "validation", ["image_id", "dx"]
+        ]  # it steers schedule, stopping and the choice of weights
         validation = [part["image_id"].tolist(), part["dx"].tolist()]
         training = [self.training_set.digest(), self.image_key, self.start_key, self.draws]
         return digest(values, self.seed, self.device.split(":")[0], training, validation, source_digest(CODE))
@@ -171,7 +201,9 @@ class Trainer:
         self.model.train()
         began = time.monotonic()
         for step, batch in enumerate(np.array_split(np.arange(self.draws), self.steps)):
-            batch = batch[np.argsort(order[batch], kind="stable")]  # ascending: photographs first, and files are read forwards
+            batch = batch[
+                np.argsort(order[batch], kind="stable")
+            ]  # ascending: photographs first, and files are read forwards
             features = self.features.training(order[batch], passes[batch], generator)
             labels = upload(self.training_set.labels[order[batch]], self.device)
             loss, correct = self._step(features, labels)
@@ -179,7 +211,10 @@ class Trainer:
             right += correct
             if step % 10 == 0 or step == self.steps - 1:
                 speed = (step + 1) * len(batch) / (time.monotonic() - began)
-                progress.update(epoch * self.steps + step + 1, f"epoch {epoch + 1}/{self.config.max_epochs}, {speed:.0f} images/s")
+                progress.update(
+                    epoch * self.steps + step + 1,
+                    f"epoch {epoch + 1}/{self.config.max_epochs}, {speed:.0f} images/s",
+                )
         mean = total.item() / self.draws
         if not np.isfinite(mean):
             raise UserError(
@@ -192,7 +227,9 @@ class Trainer:
         logits = self.model.tail(features)
         losses = cross_entropy(logits, labels, reduction="none")
         if self.class_weights is not None:
-            losses = losses * self.class_weights[labels]  # mean 1 over the training set, so the loss keeps its scale
+            losses = (
+                losses * self.class_weights[labels]
+            )  # mean 1 over the training set, so the loss keeps its scale
         loss = losses.mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -210,7 +247,10 @@ class Trainer:
     def validate(self) -> dict[str, float]:
         """Loss (unweighted) and accuracy of the validation images."""
         logits, labels = self.logits("validation").double(), self.validation_labels
-        return {"validation_loss": cross_entropy(logits, labels).item(), "validation_accuracy": (logits.argmax(1) == labels).double().mean().item()}
+        return {
+            "validation_loss": cross_entropy(logits, labels).item(),
+            "validation_accuracy": (logits.argmax(1) == labels).double().mean().item(),
+        }
 
     # --- schedule, best weights, checkpoints
 
@@ -228,7 +268,11 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """What a resumed training needs beside its course."""
-        return {"model": self.model.trained_state(), "optimiser": self.optimiser.state_dict(), "scheduler": self.scheduler.state_dict()}
+        return {
+            "model": self.model.trained_state(),
+            "optimiser": self.optimiser.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+        }
 
     def resume(self, found: tuple[int, dict[str, Any]] | None) -> Course:
         """The course of a checkpoint, with network, optimiser and schedule put back; a new one without a checkpoint."""
@@ -243,11 +287,19 @@ class Trainer:
         return course
 
 
-def _optimiser_and_schedule(model: Classifier, config: Config) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.ReduceLROnPlateau]:
-    optimiser = torch.optim.Adam([parameter for parameter in model.parameters() if parameter.requires_grad], lr=config.learning_rate, fused=True)
+def _optimiser_and_schedule(
+    model: Classifier, config: Config
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.ReduceLROnPlateau]:
+    optimiser = torch.optim.Adam(
+        [parameter for parameter in model.parameters() if parameter.requires_grad],
+        lr=config.learning_rate,
+        fused=True,
+    )
     mode = "max" if config.monitor == "accuracy" else "min"
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau
-    return optimiser, plateau(optimiser, mode=mode, patience=config.scheduler_patience, factor=config.scheduler_factor)
+    return optimiser, plateau(
+        optimiser, mode=mode, patience=config.scheduler_patience, factor=config.scheduler_factor
+    )
 
 
 def _number(seed: int, stream: int) -> int:
@@ -260,10 +312,17 @@ def predict_held_out(trainer: Trainer, split: pd.DataFrame, classes: tuple[str, 
     tables = []
     for part, rows in trainer.held_out.items():
         found = probabilities(trainer.logits(part))
-        table = split.iloc[rows][["image_id", "split", "dx"]].rename(columns={"dx": "label"}).reset_index(drop=True)
+        table = (
+            split.iloc[rows][["image_id", "split", "dx"]]
+            .rename(columns={"dx": "label"})
+            .reset_index(drop=True)
+        )
         tables.append(table.assign(**{f"p_{name}": found[:, code] for code, name in enumerate(classes)}))
     predictions = pd.concat(tables, ignore_index=True)
-    assert set(predictions["image_id"]) <= set(split["image_id"]) and set(predictions["split"]) == {"validation", "test"}
+    assert set(predictions["image_id"]) <= set(split["image_id"]) and set(predictions["split"]) == {
+        "validation",
+        "test",
+    }
     return predictions
 
 
@@ -301,4 +360,8 @@ def _write_weights(model: Classifier, path: Path) -> None:
     from safetensors.torch import save_file
 
     with atomic_path(path) as temporary:
-        save_file({key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}, temporary, metadata={"backbone": model.backbone})
+        save_file(
+            {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()},
+            temporary,
+            metadata={"backbone": model.backbone},
+        )

@@ -18,7 +18,9 @@ MAX_FILES = 500_000  # more than this is somebody's whole disk
 MAX_MEMBER_BYTES = 256 * 2**20  # of one zip member, unpacked
 MAX_ARCHIVE_BYTES = 200 * 2**30  # of all members of one archive, unpacked
 MAX_RATIO = 200  # unpacked to packed, for members above a mebibyte
-IGNORED = re.compile(r"^\.|^__MACOSX$|^lost\+found$|^ISIC2018_Task3_(Test|Validation)|segmentation", re.IGNORECASE)
+IGNORED = re.compile(
+    r"^\.|^__MACOSX$|^lost\+found$|^ISIC2018_Task3_(Test|Validation)|segmentation", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,11 @@ class FileTree:
             raise DataError(f"The data folder {self.root} does not exist: check data.root (or --data-root).")
         self._archives: dict[Path, zipfile.ZipFile] = {}
         try:
-            plain = [Found(self.root.name, self.root, None, 0)] if self.root.is_file() else list(_walk(self.root, ignored))
+            plain = (
+                [Found(self.root.name, self.root, None, 0)]
+                if self.root.is_file()
+                else list(_walk(self.root, ignored))
+            )
             self.files = [file for file in plain if file.ending != ".zip"]
             for file in plain:
                 if file.ending == ".zip":
@@ -75,8 +81,18 @@ class FileTree:
         self._archives[file.path] = archive
         _check_members(file, archive.infolist())
         members = [member for member in archive.infolist() if not member.is_dir()]
-        found = [Found(f"{file.name}/{member.filename}", file.path, member.filename, member.file_size) for member in members]
-        return sorted((f for f in found if not any(self.ignored.search(part) for part in PurePosixPath(f.member).parts)), key=lambda f: f.name)
+        found = [
+            Found(f"{file.name}/{member.filename}", file.path, member.filename, member.file_size)
+            for member in members
+        ]
+        return sorted(
+            (
+                f
+                for f in found
+                if not any(self.ignored.search(part) for part in PurePosixPath(f.member).parts)
+            ),
+            key=lambda f: f.name,
+        )
 
     def read(self, file: Found) -> bytes:
         """The bytes of ``file``. Raises OSError where they cannot be had (a damaged member included)."""
@@ -86,7 +102,14 @@ class FileTree:
             return file.path.read_bytes()
         try:
             return self._archives[file.path].read(file.member)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            NotImplementedError,
+            RuntimeError,
+            ValueError,
+        ) as error:
             raise OSError(f"damaged inside the archive ({error})") from None
 
     def close(self) -> None:
@@ -117,7 +140,9 @@ def _walk(root: Path, ignored: re.Pattern[str]) -> Iterator[Found]:
                 continue
             count += 1
             if count > MAX_FILES:
-                raise DataError(f"{root} holds more than {MAX_FILES:,} files, which is no image data set: name its folder itself.")
+                raise DataError(
+                    f"{root} holds more than {MAX_FILES:,} files, which is no image data set: name its folder itself."
+                )
             try:
                 if entry.is_dir():
                     folders.append((Path(entry.path), f"{prefix}{entry.name}/", depth + 1))
@@ -135,18 +160,24 @@ def _open_archive(file: Found) -> zipfile.ZipFile:
     except PermissionError as error:
         raise DataError(f"{file.name} cannot be read: {error.strerror}.") from None
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise DataError(f"{file.name} is not a whole zip archive ({error}): download it again, or take it away.") from None
+        raise DataError(
+            f"{file.name} is not a whole zip archive ({error}): download it again, or take it away."
+        ) from None
 
 
 def _check_members(file: Found, members: list[zipfile.ZipInfo]) -> None:
     """Raise DataError for members that an honest image archive does not have."""
     if len(members) > MAX_FILES:
-        raise DataError(f"{file.name} lists {len(members):,} members, more than the {MAX_FILES:,} that an image archive may have.")
+        raise DataError(
+            f"{file.name} lists {len(members):,} members, more than the {MAX_FILES:,} that an image archive may have."
+        )
     total = 0
     for member in members:
         fault = _fault(member)
         if fault:
-            raise DataError(f"{file.name} is refused: its member '{member.orig_filename}' {fault}. Take an archive from the data's official home.")
+            raise DataError(
+                f"{file.name} is refused: its member '{member.orig_filename}' {fault}. Take an archive from the data's official home."
+            )
         total += member.file_size
     if total > MAX_ARCHIVE_BYTES:
         raise DataError(f"{file.name} is refused: it would unpack to {total / 1e9:,.0f} GB.")

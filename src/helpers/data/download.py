@@ -17,7 +17,11 @@ from helpers.progress import Progress
 
 DOI = "10.7910/DVN/DBW86T"
 SERVER = "https://dataverse.harvard.edu"
-WANTED = (r"HAM10000_images_part_?1\.zip", r"HAM10000_images_part_?2\.zip", r"HAM10000_metadata(\.(csv|tab|tsv|txt))?")
+WANTED = (
+    r"HAM10000_images_part_?1\.zip",
+    r"HAM10000_images_part_?2\.zip",
+    r"HAM10000_metadata(\.(csv|tab|tsv|txt))?",
+)
 RECORD = "download.json"  # written last: with it, the download is whole
 TIMEOUT = 60  # seconds without a byte
 CHUNK = 2**16  # bytes; of a broken connection the last piece is lost
@@ -54,7 +58,14 @@ def is_downloaded(folder: Path | str) -> bool:
         return False
 
 
-def fetch(folder: Path | str, server: str | None = None, doi: str = DOI, attempts: int = 4, pause: float = 5.0, say: Callable[[str], None] = print) -> Path:
+def fetch(
+    folder: Path | str,
+    server: str | None = None,
+    doi: str = DOI,
+    attempts: int = 4,
+    pause: float = 5.0,
+    say: Callable[[str], None] = print,
+) -> Path:
     """Download HAM10000's images and metadata into ``folder`` and return it; at once where that was done before.
 
     Files that arrived whole are kept; one that was interrupted goes on where it was, if the server can do that and gives a checksum. ``server`` is the address of the Dataverse, ``attempts``
@@ -74,19 +85,31 @@ def fetch(folder: Path | str, server: str | None = None, doi: str = DOI, attempt
             if not is_downloaded(folder):
                 _fetch(folder, server, doi, attempts, pause, say)
     except _Unreachable as error:
-        raise DataError(f"HAM10000 could not be downloaded from {server}: {error}. Try again later: files that arrived whole are kept. {by_hand}") from None
+        raise DataError(
+            f"HAM10000 could not be downloaded from {server}: {error}. Try again later: files that arrived whole are kept. {by_hand}"
+        ) from None
     except OSError as error:
-        raise DataError(f"HAM10000 cannot be kept in {folder}: {error.strerror or error}. {by_hand}") from None
+        raise DataError(
+            f"HAM10000 cannot be kept in {folder}: {error.strerror or error}. {by_hand}"
+        ) from None
     return folder
 
 
-def _fetch(folder: Path, server: str, doi: str, attempts: int, pause: float, say: Callable[[str], None]) -> None:
+def _fetch(
+    folder: Path, server: str, doi: str, attempts: int, pause: float, say: Callable[[str], None]
+) -> None:
     partial = folder / ".partial"
     files = _patiently(lambda: _listing(server, doi), attempts, pause, say)
     missing = [file for file in files if not _whole(folder / file.name, file)]
-    arrived = sum((partial / file.name).stat().st_size for file in missing if file.checksum and (partial / file.name).exists())
+    arrived = sum(
+        (partial / file.name).stat().st_size
+        for file in missing
+        if file.checksum and (partial / file.name).exists()
+    )
     size = max(0, sum(file.size for file in missing) - arrived)
-    say(f"Downloading HAM10000 (doi:{doi}, CC BY-NC 4.0): {len(missing)} of {len(files)} files, {_bytes(size)}{' to go' if arrived else ''}, into {folder}.")
+    say(
+        f"Downloading HAM10000 (doi:{doi}, CC BY-NC 4.0): {len(missing)} of {len(files)} files, {_bytes(size)}{' to go' if arrived else ''}, into {folder}."
+    )
     free = shutil.disk_usage(folder).free
     if free < size * 1.05:
         raise DataError(
@@ -100,7 +123,10 @@ def _fetch(folder: Path, server: str, doi: str, attempts: int, pause: float, say
     finally:
         with suppress(OSError):  # half a file is in it, to go on from
             partial.rmdir()
-    kept = [{"name": file.name, "size": (folder / file.name).stat().st_size, "checksum": file.checksum} for file in files]
+    kept = [
+        {"name": file.name, "size": (folder / file.name).stat().st_size, "checksum": file.checksum}
+        for file in files
+    ]
     write_json(folder / RECORD, {"doi": doi, "licence": "CC BY-NC 4.0", "files": kept})
 
 
@@ -112,7 +138,9 @@ def _patiently(act: Callable[[], Any], attempts: int, pause: float, say: Callabl
         except _Unreachable as error:
             if attempt == attempts or isinstance(error, _Refused):
                 raise
-            say(f"{str(error)[0].upper()}{str(error)[1:]}; attempt {attempt + 1} of {attempts} in {pause:.0f} s.")
+            say(
+                f"{str(error)[0].upper()}{str(error)[1:]}; attempt {attempt + 1} of {attempts} in {pause:.0f} s."
+            )
             time.sleep(pause)
             pause *= 2
 
@@ -122,15 +150,26 @@ def _listing(server: str, doi: str) -> list[RemoteFile]:
     import requests
 
     with _failures("its list of files"):
-        response = requests.get(f"{server}/api/datasets/:persistentId", params={"persistentId": f"doi:{doi}"}, timeout=TIMEOUT)
+        response = requests.get(
+            f"{server}/api/datasets/:persistentId", params={"persistentId": f"doi:{doi}"}, timeout=TIMEOUT
+        )
         response.raise_for_status()
         try:
             entries = [entry["dataFile"] for entry in response.json()["data"]["latestVersion"]["files"]]
-            found = [_remote(server, entry, pattern) for pattern in WANTED for entry in entries if _named(entry, pattern)]
+            found = [
+                _remote(server, entry, pattern)
+                for pattern in WANTED
+                for entry in entries
+                if _named(entry, pattern)
+            ]
         except (ValueError, KeyError, TypeError):
-            raise _Unreachable("its list of files makes no sense (is a proxy or a login page in the way?)") from None
+            raise _Unreachable(
+                "its list of files makes no sense (is a proxy or a login page in the way?)"
+            ) from None
     if len(found) != len(WANTED):
-        raise DataError(f"The data set doi:{doi} at {server} lists {len(found)} of the {len(WANTED)} files that HAM10000 consists of: its home has changed.")
+        raise DataError(
+            f"The data set doi:{doi} at {server} lists {len(found)} of the {len(WANTED)} files that HAM10000 consists of: its home has changed."
+        )
     return found
 
 
@@ -144,11 +183,16 @@ def _remote(server: str, entry: dict[str, Any], pattern: str) -> RemoteFile:
     name = (entry.get("originalFileName") or entry["filename"]) if converted else entry["filename"]
     name = name if re.fullmatch(pattern, name, re.IGNORECASE) else entry["filename"]
     checksum = entry.get("checksum") or {}
-    kind, value = str(checksum.get("type", "MD5")).lower().replace("-", ""), entry.get("md5") or checksum.get("value")
+    kind, value = (
+        str(checksum.get("type", "MD5")).lower().replace("-", ""),
+        entry.get("md5") or checksum.get("value"),
+    )
     size = int((entry.get("originalFileSize") if converted else None) or entry["filesize"])
     url = f"{server}/api/access/datafile/{int(entry['id'])}{'?format=original' if converted else ''}"
     kind = "md5" if entry.get("md5") else kind
-    return RemoteFile(name, url, size, f"{kind}:{value}" if value and kind in ("md5", "sha1", "sha256", "sha512") else None)
+    return RemoteFile(
+        name, url, size, f"{kind}:{value}" if value and kind in ("md5", "sha1", "sha256", "sha512") else None
+    )
 
 
 def _whole(path: Path, file: RemoteFile) -> bool:
@@ -184,11 +228,16 @@ def _receive(file: RemoteFile, path: Path) -> None:
         if response.status_code == 416:  # nothing follows: the checksum tells whether it is whole
             return
         response.raise_for_status()
-        goes_on = response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {there}-")
+        goes_on = response.status_code == 206 and response.headers.get("Content-Range", "").startswith(
+            f"bytes {there}-"
+        )
         if response.status_code == 206 and not goes_on:
             path.unlink()
             raise _Unreachable(f"the server sent another part of {file.name} than was asked for")
-        done, progress = there if goes_on else 0, Progress(file.name, total=max(1, round(file.size / 1e6)), unit="MB")
+        done, progress = (
+            there if goes_on else 0,
+            Progress(file.name, total=max(1, round(file.size / 1e6)), unit="MB"),
+        )
         try:
             with open(path, "ab" if goes_on else "wb") as target:
                 for piece in response.iter_content(CHUNK):

@@ -36,7 +36,9 @@ def open_external(root: Path | str, classes: Sequence[str] = ham10000.CLASSES) -
     """
     folder = from_project(root)
     if not folder.exists():
-        raise DataError(f"The folder {folder} of the external test set does not exist: check data.external_root.")
+        raise DataError(
+            f"The folder {folder} of the external test set does not exist: check data.external_root."
+        )
     tree = FileTree(folder, HIDDEN)
     try:
         metadata = _ground_truth(tree, classes)
@@ -46,8 +48,17 @@ def open_external(root: Path | str, classes: Sequence[str] = ham10000.CLASSES) -
                 images.setdefault(file.stem, file)
         missing = [image_id for image_id in metadata["image_id"] if image_id not in images]
         if missing:
-            raise DataError(f"{folder} lacks {len(missing):,} of the {len(metadata):,} images of its ground truth ({shown(missing)}).")
-        return Dataset(folder, "external test set", metadata, False, {name: images[name] for name in metadata["image_id"]}, tree)
+            raise DataError(
+                f"{folder} lacks {len(missing):,} of the {len(metadata):,} images of its ground truth ({shown(missing)})."
+            )
+        return Dataset(
+            folder,
+            "external test set",
+            metadata,
+            False,
+            {name: images[name] for name in metadata["image_id"]},
+            tree,
+        )
     except BaseException:
         tree.close()
         raise
@@ -60,7 +71,11 @@ def _ground_truth(tree: FileTree, classes: Sequence[str]) -> pd.DataFrame:
     named = [file for file in fitting if TRUTH.search(file.stem)]
     found = {tree.read(file): file for file in reversed(named or fitting)}  # copies of one table are one
     if len(found) != 1:
-        what = f"{len(found)} tables that could be the ground truth ({shown(file.name for file in found.values())}): keep one" if found else "no ground truth"
+        what = (
+            f"{len(found)} tables that could be the ground truth ({shown(file.name for file in found.values())}): keep one"
+            if found
+            else "no ground truth"
+        )
         raise DataError(
             f"{tree.root} holds {what}. Looked for ISIC2018_Task3_Test_GroundTruth.csv, or any table with the columns image_id and dx, "
             "or image and one column a class."
@@ -68,7 +83,9 @@ def _ground_truth(tree: FileTree, classes: Sequence[str]) -> pd.DataFrame:
     file = next(iter(found.values()))
     if _form(tree, file) == "one-hot":
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # nothing is split here, so unknown lesions do no harm
+            warnings.simplefilter(
+                "ignore", UserWarning
+            )  # nothing is split here, so unknown lesions do no harm
             metadata, _ = ham10000.from_challenge(tree, file, [])
     else:
         metadata = ham10000.read_table(tree, file)
@@ -103,7 +120,9 @@ def load_external(run: RunPaths, data: Data, size: int, resize: str = "bilinear"
     with open_external(data.external_root, sorted(split["dx"].unique())) as dataset:
         shared = sorted(set(split["image_id"]) & set(dataset.metadata["image_id"]))
         if shared:
-            raise DataError(f"{dataset.root} holds {len(shared):,} images of the run's own data ({shown(shared)}): an external test set must have none.")
+            raise DataError(
+                f"{dataset.root} holds {len(shared):,} images of the run's own data ({shown(shared)}): an external test set must have none."
+            )
         files = [(found.name, found.size, found.path.stat().st_mtime_ns) for found in dataset.images.values()]
         name = f"external-{size}-{resize}"
         path = run.data / f"{name}-{digest(files, source_digest(('data/images.py',)))}.npy"
@@ -118,20 +137,26 @@ def load_external(run: RunPaths, data: Data, size: int, resize: str = "bilinear"
 def _decode_all(dataset: Dataset, path: Path, size: int, resize: str) -> None:
     """Write every image to ``path``; two jobs that meet write the same bytes, and the later rename does no harm."""
     with atomic_path(path) as temporary:
-        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=(len(dataset.metadata), size, size, 3))
+        array = np.lib.format.open_memmap(
+            temporary, mode="w+", dtype=np.uint8, shape=(len(dataset.metadata), size, size, 3)
+        )
 
         def fill(row: int) -> None:
             image_id = dataset.metadata["image_id"].iat[row]
             try:
                 array[row] = resize_image(decode(dataset.read(image_id)), size, resize)
             except (OSError, DataError) as error:
-                raise DataError(f"{dataset.images[image_id].name} of the external test set is broken ({error}): get it anew.") from None
+                raise DataError(
+                    f"{dataset.images[image_id].name} of the external test set is broken ({error}): get it anew."
+                ) from None
 
         list(in_parallel(fill, range(len(array)), f"decoding the external test set to {size} px"))
         array.flush()
 
 
-def write_external_predictions(directory: Path, external: External | None, predict: Callable[[np.ndarray], np.ndarray]) -> Path | None:
+def write_external_predictions(
+    directory: Path, external: External | None, predict: Callable[[np.ndarray], np.ndarray]
+) -> Path | None:
     """Write predictions-external.csv (image_id, label, p_<class>) beside a classifier's predictions.csv; nothing without a test set.
 
     ``predict`` maps uint8 images (n, S, S, 3) to probabilities (n, classes), classes in the order of predictions.csv. A file of an earlier
@@ -141,8 +166,14 @@ def write_external_predictions(directory: Path, external: External | None, predi
     if external is None:
         path.unlink(missing_ok=True)
         return None
-    columns = [name for name in pd.read_csv(directory / "predictions.csv", nrows=0).columns if name.startswith("p_")]
+    columns = [
+        name for name in pd.read_csv(directory / "predictions.csv", nrows=0).columns if name.startswith("p_")
+    ]
     probabilities = predict(external.images)
     if probabilities.shape != (len(external.table), len(columns)):
-        raise ValueError(f"{len(external.table):,} images of {len(columns)} classes were to be predicted, not an array of shape {probabilities.shape}.")
-    return write_table(path, pd.concat([external.table, pd.DataFrame(probabilities, columns=columns)], axis=1))
+        raise ValueError(
+            f"{len(external.table):,} images of {len(columns)} classes were to be predicted, not an array of shape {probabilities.shape}."
+        )
+    return write_table(
+        path, pd.concat([external.table, pd.DataFrame(probabilities, columns=columns)], axis=1)
+    )

@@ -12,7 +12,14 @@ from helpers.data.archives import IMAGE_ENDINGS, TABLE_ENDINGS, FileTree, Found,
 from helpers.data.ham10000 import COLUMNS, Dataset, column_names, plural, read_table, typed_metadata
 from helpers.errors import DataError
 
-OFFICIAL = {"image": "image_id", "class": "dx", "lesion": "lesion_id", "age": "age", "sex": "sex", "site": "localization"}
+OFFICIAL = {
+    "image": "image_id",
+    "class": "dx",
+    "lesion": "lesion_id",
+    "age": "age",
+    "sex": "sex",
+    "site": "localization",
+}
 RECOGNISED = {  # names of columns, in small letters, words joined by underscores
     "image": ("image", "image_id", "image_name", "image_path", "file", "file_name", "filename", "path"),
     "class": ("class", "class_name", "dx", "label", "diagnosis", "category"),
@@ -39,7 +46,9 @@ def open_folder(root: Path | str, columns: Mapping[str, str] | None = None) -> D
     try:
         images = [file for file in tree.files if file.ending in IMAGE_ENDINGS]
         if not images:
-            raise DataError(f"{tree.root} holds no image (looked for {', '.join(IMAGE_ENDINGS)}, in folders and zip archives).{_unread(tree)}")
+            raise DataError(
+                f"{tree.root} holds no image (looked for {', '.join(IMAGE_ENDINGS)}, in folders and zip archives).{_unread(tree)}"
+            )
         ids = _identities(images)
         table = _find_table(tree, columns or {})
         if table is None:
@@ -65,7 +74,11 @@ def _identities(images: Sequence[Found]) -> dict[Found, str]:
 def _unread(tree: FileTree) -> str:
     """A sentence on images of kinds that are not read; empty where there are none."""
     others = [file.name for file in tree.files if file.ending in UNREAD_ENDINGS]
-    return f" {plural(others, 'file')} of another kind ({shown(others, 3)}) cannot be read: convert to JPEG or PNG." if others else ""
+    return (
+        f" {plural(others, 'file')} of another kind ({shown(others, 3)}) cannot be read: convert to JPEG or PNG."
+        if others
+        else ""
+    )
 
 
 # --- a folder per class ---------------------------------------------------------------------------
@@ -76,13 +89,21 @@ def _of_folders(tree: FileTree, ids: Mapping[Found, str]) -> pd.DataFrame:
     if unread := _unread(tree):
         raise DataError(f"{tree.root}:{unread} Or take them away.")
     parts = {file: PurePosixPath(file.name).parts for file in ids}
-    while all(len(names) > 2 for names in parts.values()) and len({names[0] for names in parts.values()}) == 1:
+    while (
+        all(len(names) > 2 for names in parts.values()) and len({names[0] for names in parts.values()}) == 1
+    ):
         parts = {file: names[1:] for file, names in parts.items()}  # one folder around all classes
     loose = [file.name for file, names in parts.items() if len(names) == 1]
     if loose:
         tables = [file for file in tree.files if file.ending in TABLE_ENDINGS]
-        seen = "".join(f" {file.name} has the columns {shown(columns, 8)}." for file in tables[:1] if (columns := column_names(tree, file)))
-        raise DataError(f"{tree.root} holds {plural(loose, 'image')} in no class ({shown(loose, 3)}).{seen} {WAY_OUT}")
+        seen = "".join(
+            f" {file.name} has the columns {shown(columns, 8)}."
+            for file in tables[:1]
+            if (columns := column_names(tree, file))
+        )
+        raise DataError(
+            f"{tree.root} holds {plural(loose, 'image')} in no class ({shown(loose, 3)}).{seen} {WAY_OUT}"
+        )
     classes = {file: names[0].removesuffix(".zip") for file, names in parts.items()}
     found = sorted(set(classes.values()))
     if {name.lower() for name in found} <= PARTS:
@@ -99,16 +120,27 @@ def _of_folders(tree: FileTree, ids: Mapping[Found, str]) -> pd.DataFrame:
 def _find_table(tree: FileTree, columns: Mapping[str, str]) -> Found | None:
     """The one table that names images and classes; None where there is none and none was described."""
     tables = {file: column_names(tree, file) for file in tree.files if file.ending in TABLE_ENDINGS}
-    fitting = [file for file, names in tables.items() if all(_candidates(role, names, columns) for role in ("image", "class"))]
+    fitting = [
+        file
+        for file, names in tables.items()
+        if all(_candidates(role, names, columns) for role in ("image", "class"))
+    ]
     if not fitting:
         if columns:
-            seen = "; ".join(f"{file.name}: {shown(names, 8)}" for file, names in list(tables.items())[:3]) or "none"
+            seen = (
+                "; ".join(f"{file.name}: {shown(names, 8)}" for file, names in list(tables.items())[:3])
+                or "none"
+            )
             wanted = " and ".join(f"'{name}' ({role})" for role, name in columns.items())
-            raise DataError(f"data.columns names {wanted}, and {tree.root} has no table with such columns for image and class. Tables there: {seen}.")
+            raise DataError(
+                f"data.columns names {wanted}, and {tree.root} has no table with such columns for image and class. Tables there: {seen}."
+            )
         return None
     different = {tree.read(file): file for file in reversed(fitting)}  # copies of one table are one
     if len(different) > 1:
-        raise DataError(f"{tree.root} holds {len(different)} tables that name images and classes ({shown(file.name for file in fitting)}): keep one.")
+        raise DataError(
+            f"{tree.root} holds {len(different)} tables that name images and classes ({shown(file.name for file in fitting)}): keep one."
+        )
     return fitting[0]
 
 
@@ -122,7 +154,9 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
-def _of_table(tree: FileTree, file: Found, ids: Mapping[Found, str], columns: Mapping[str, str]) -> tuple[pd.DataFrame, bool]:
+def _of_table(
+    tree: FileTree, file: Found, ids: Mapping[Found, str], columns: Mapping[str, str]
+) -> tuple[pd.DataFrame, bool]:
     """The official columns in the table's order, and whether it names lesions."""
     table = read_table(tree, file)
     if table.empty:
@@ -131,9 +165,13 @@ def _of_table(tree: FileTree, file: Found, ids: Mapping[Found, str], columns: Ma
     for role, official in OFFICIAL.items():
         found = _candidates(role, table.columns, columns)
         if len(found) > 1:
-            raise DataError(f"{file.name} has {len(found)} columns that may be the {role} ({shown(found)}): say which by data.columns: {{{role}: {found[0]}}}.")
+            raise DataError(
+                f"{file.name} has {len(found)} columns that may be the {role} ({shown(found)}): say which by data.columns: {{{role}: {found[0]}}}."
+            )
         if role in columns and not found:
-            raise DataError(f"{file.name} has no column '{columns[role]}', which data.columns names for the {role}; it has {shown(table.columns, 12)}.")
+            raise DataError(
+                f"{file.name} has no column '{columns[role]}', which data.columns names for the {role}; it has {shown(table.columns, 12)}."
+            )
         if found:
             metadata[official] = table[found[0]]
     for column, role in (("image_id", "image"), ("dx", "class"), ("lesion_id", "lesion")):
@@ -152,23 +190,41 @@ def _matched(tree: FileTree, table: Found, names: pd.Series, ids: Mapping[Found,
     by_name: dict[str, list[Found]] = {}
     for file in ids:
         path = PurePosixPath(file.name)
-        for known, name in ((exact, file.name), (exact, str(path.with_suffix(""))), (by_name, path.name), (by_name, path.stem)):
+        for known, name in (
+            (exact, file.name),
+            (exact, str(path.with_suffix(""))),
+            (by_name, path.name),
+            (by_name, path.stem),
+        ):
             known.setdefault(name, []).append(file)
     written = names.str.replace("\\", "/", regex=False).str.removeprefix("./")
     found = [exact.get(name) or by_name.get(PurePosixPath(name).name, []) for name in written]
     missing = [name for name, files in zip(names, found, strict=True) if not files]
     if missing:
-        raise DataError(f"{table.name} names {plural(missing, 'image')} that {tree.root} does not hold ({shown(missing)}).{_unread(tree)}")
-    unclear = [f"{name}: {' or '.join(file.name for file in files[:2])}" for name, files in zip(names, found, strict=True) if len(files) > 1]
+        raise DataError(
+            f"{table.name} names {plural(missing, 'image')} that {tree.root} does not hold ({shown(missing)}).{_unread(tree)}"
+        )
+    unclear = [
+        f"{name}: {' or '.join(file.name for file in files[:2])}"
+        for name, files in zip(names, found, strict=True)
+        if len(files) > 1
+    ]
     if unclear:
-        raise DataError(f"{table.name} names {plural(unclear, 'image')} that may be more than one file ({shown(unclear, 2)}): write their folders too.")
+        raise DataError(
+            f"{table.name} names {plural(unclear, 'image')} that may be more than one file ({shown(unclear, 2)}): write their folders too."
+        )
     matched = [ids[files[0]] for files in found]
     twice = pd.Series(matched)[pd.Series(matched).duplicated()].unique()
     if len(twice):
-        raise DataError(f"{table.name} names {plural(twice, 'image')} more than once ({shown(twice)}): keep one row of each.")
+        raise DataError(
+            f"{table.name} names {plural(twice, 'image')} more than once ({shown(twice)}): keep one row of each."
+        )
     if left := len(ids) - len(matched):
         rest = sorted(set(ids.values()) - set(matched))
-        warnings.warn(f"{table.name} names no class for {left:,} of {len(ids):,} images ({shown(rest, 3)}): they are left out.", stacklevel=5)
+        warnings.warn(
+            f"{table.name} names no class for {left:,} of {len(ids):,} images ({shown(rest, 3)}): they are left out.",
+            stacklevel=5,
+        )
     return matched
 
 
@@ -181,10 +237,14 @@ def _checked(metadata: pd.DataFrame, root: Path) -> pd.DataFrame:
     folded: dict[str, str] = {}
     for name in names.values():
         if folded.setdefault(name.lower(), name) != name:
-            raise DataError(f"{root}: the classes '{folded[name.lower()]}' and '{name}' differ only in how they are written: write them alike.")
+            raise DataError(
+                f"{root}: the classes '{folded[name.lower()]}' and '{name}' differ only in how they are written: write them alike."
+            )
     metadata["dx"] = metadata["dx"].map(names)
     if metadata["dx"].nunique() < 2:
-        raise DataError(f"{root} holds images of one class only, '{metadata['dx'].iloc[0]}', and a classifier needs at least two. {WAY_OUT}")
+        raise DataError(
+            f"{root} holds images of one class only, '{metadata['dx'].iloc[0]}', and a classifier needs at least two. {WAY_OUT}"
+        )
     if "lesion_id" not in metadata:
         metadata["lesion_id"] = metadata["image_id"]
     blank = {column: "" for column in COLUMNS if column not in metadata}
@@ -195,8 +255,12 @@ def _class_name(name: str, root: Path) -> str:
     """``name`` in one line; behind the word 'class' where a table read again would give a number or a truth value, as 0 and 1 do."""
     name = " ".join(name.split())
     if "$" in name or len(name) > 60:
-        raise DataError(f"{root}: '{shown([name[:60]])}' cannot be a class's name: it has at most 60 characters and no dollar sign.")
+        raise DataError(
+            f"{root}: '{shown([name[:60]])}' cannot be a class's name: it has at most 60 characters and no dollar sign."
+        )
     read = pd.read_csv(io.StringIO(f'name\n"{name.replace(chr(34), chr(34) * 2)}"\n'))["name"].iloc[0]
     if pd.isna(read):
-        raise DataError(f"{root} has images of the class '{name}', which tables read as no value: give them a class, or take them away.")
+        raise DataError(
+            f"{root} has images of the class '{name}', which tables read as no value: give them a class, or take them away."
+        )
     return name if read == name and name.lower() not in TAKEN else f"class {name}"

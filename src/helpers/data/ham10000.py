@@ -78,7 +78,9 @@ def open_dataset(root: Path | str, classes: Sequence[str] | None = CLASSES) -> D
         metadata, lesions_known, origin = _read_metadata(tree, classes)
         images = _find_images(tree)
         _check_agreement(metadata, images, tree)
-        return Dataset(tree.root, _layout(origin, lesions_known, images), metadata, lesions_known, images, tree)
+        return Dataset(
+            tree.root, _layout(origin, lesions_known, images), metadata, lesions_known, images, tree
+        )
     except BaseException:
         tree.close()
         raise
@@ -98,21 +100,32 @@ def load_metadata(root: Path | str, classes: Sequence[str] | None = CLASSES) -> 
 
 def _read_metadata(tree: FileTree, classes: Sequence[str] | None) -> tuple[pd.DataFrame, bool, Found]:
     """Metadata, whether its lesions are known, and the file that it stands in."""
-    named = [file for file in tree.files if re.fullmatch(r"ham10000_metadata", file.stem, re.IGNORECASE) and file.ending in ("", *TABLE_ENDINGS)]
+    named = [
+        file
+        for file in tree.files
+        if re.fullmatch(r"ham10000_metadata", file.stem, re.IGNORECASE)
+        and file.ending in ("", *TABLE_ENDINGS)
+    ]
     tables = [file for file in tree.files if file.ending in TABLE_ENDINGS and file not in named]
     truths = [file for file in tables if "groundtruth" in file.stem.lower()]
     if named:
         return _only(tree, named, classes), True, named[0]
     for file in truths:
         if "MEL" in (columns := column_names(tree, file)) and "image" in columns:
-            metadata, known = from_challenge(tree, file, [table for table in tables if "grouping" in table.stem.lower()])
+            metadata, known = from_challenge(
+                tree, file, [table for table in tables if "grouping" in table.stem.lower()]
+            )
             return check_metadata(metadata, file.name, classes), known, file
-    others = [file for file in tables if file not in truths and {"image_id", "dx"} <= set(column_names(tree, file))]
+    others = [
+        file for file in tables if file not in truths and {"image_id", "dx"} <= set(column_names(tree, file))
+    ]
     if others:
         return _only(tree, others, classes), True, others[0]
     inner = [file.name for file in tree.files if file.ending == ".zip"]
     if inner:
-        raise DataError(f"{tree.root} holds zip archives inside a zip archive ({shown(inner)}): unpack the outer one.")
+        raise DataError(
+            f"{tree.root} holds zip archives inside a zip archive ({shown(inner)}): unpack the outer one."
+        )
     raise DataError(
         f"{tree.root} holds no metadata: looked for HAM10000_metadata (.csv, .tab, .tsv, .txt or no ending), "
         "ISIC2018_Task3_Training_GroundTruth.csv and any table with the columns image_id and dx. Images of your own are read by data.source=folder."
@@ -124,7 +137,9 @@ def _only(tree: FileTree, files: list[Found], classes: Sequence[str] | None) -> 
     first = _official(tree, files[0], classes)
     for other in files[1:]:
         if not _official(tree, other, classes).equals(first):
-            raise DataError(f"{tree.root} holds two different tables of metadata, {files[0].name} and {other.name}: keep one.")
+            raise DataError(
+                f"{tree.root} holds two different tables of metadata, {files[0].name} and {other.name}: keep one."
+            )
     return first
 
 
@@ -132,7 +147,9 @@ def _official(tree: FileTree, file: Found, classes: Sequence[str] | None) -> pd.
     table = read_table(tree, file)
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:
-        raise DataError(f"{file.name} lacks the column {shown(missing, 7)}; it has {shown(table.columns, 12)}.")
+        raise DataError(
+            f"{file.name} lacks the column {shown(missing, 7)}; it has {shown(table.columns, 12)}."
+        )
     return check_metadata(table[list(COLUMNS)].copy(), file.name, classes)
 
 
@@ -157,14 +174,26 @@ def read_table(tree: FileTree, file: Found, rows: int | None = None) -> pd.DataF
     separator = max("\t;,", key=header.count)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # pandas drops surplus fields with no more than a warning
-            table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, nrows=rows, index_col=False, on_bad_lines="error")
+            warnings.simplefilter(
+                "error", pd.errors.ParserWarning
+            )  # pandas drops surplus fields with no more than a warning
+            table = pd.read_csv(
+                io.StringIO(text),
+                sep=separator,
+                dtype=str,
+                keep_default_na=False,
+                nrows=rows,
+                index_col=False,
+                on_bad_lines="error",
+            )
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, ValueError) as error:
         raise DataError(f"{file.name} is no table: {str(error).strip().rstrip('.')}.") from None
     known = {column.lower(): column for column in COLUMNS}
     names = next(csv.reader([header], delimiter=separator), [])  # pandas renames the second of two equal ones
     if len(names) != table.shape[1]:
-        raise DataError(f"{file.name} is no table: its first line names {len(names)} columns, and {table.shape[1]} follow.")
+        raise DataError(
+            f"{file.name} is no table: its first line names {len(names)} columns, and {table.shape[1]} follow."
+        )
     table.columns = [known.get(column.strip().lower(), column.strip()) for column in names]
     if len(set(table.columns) - {""}) < sum(table.columns != ""):
         raise DataError(f"{file.name} has a column twice: {shown(table.columns, 12)}.")
@@ -179,19 +208,25 @@ def check_metadata(table: pd.DataFrame, name: str, classes: Sequence[str] | None
     for column in ("image_id", "lesion_id", "dx"):
         blank = table.index[table[column] == ""]
         if len(blank):
-            raise DataError(f"{name}: no {column} in {plural(blank, 'row')} (line {shown(str(row + 2) for row in blank)}).")
+            raise DataError(
+                f"{name}: no {column} in {plural(blank, 'row')} (line {shown(str(row + 2) for row in blank)})."
+            )
     twice = table["image_id"][table["image_id"].duplicated()].unique()
     if len(twice):
         raise DataError(f"{name} has {plural(twice, 'image id')} more than once: {shown(twice)}.")
     unsafe = table["image_id"][table["image_id"].str.contains(r"[/\\\x00-\x1f\x7f]")]
     if len(unsafe):
-        raise DataError(f"{name}: an image id is a name without slashes and control characters, unlike {shown(unsafe)}.")
+        raise DataError(
+            f"{name}: an image id is a name without slashes and control characters, unlike {shown(unsafe)}."
+        )
     if classes is not None:
         table["dx"] = table["dx"].str.lower()
         unknown = table[~table["dx"].isin(classes)]
         if len(unknown):
             found = shown(f"'{value}'" for value in unknown["dx"].unique())
-            raise DataError(f"{name} has {plural(unknown, 'row')} of an unknown class, {found} ({shown(unknown['image_id'])}); known: {', '.join(classes)}.")
+            raise DataError(
+                f"{name} has {plural(unknown, 'row')} of an unknown class, {found} ({shown(unknown['image_id'])}); known: {', '.join(classes)}."
+            )
     return typed_metadata(table, name)
 
 
@@ -201,7 +236,9 @@ def typed_metadata(table: pd.DataFrame, name: str) -> pd.DataFrame:
     age = pd.to_numeric(table["age"].str.replace(",", ".", regex=False), errors="coerce").astype(float)
     wrong = table[known & ~age.between(0, 130)]
     if len(wrong):
-        raise DataError(f"{name}: an age is a number of years, not '{wrong['age'].iloc[0]}' ({shown(wrong['image_id'])}).")
+        raise DataError(
+            f"{name}: an age is a number of years, not '{wrong['age'].iloc[0]}' ({shown(wrong['image_id'])})."
+        )
     table["age"] = age
     for column in ("dx_type", "sex", "localization"):
         table[column] = table[column].replace("", "unknown")
@@ -215,8 +252,12 @@ def from_challenge(tree: FileTree, truth: Found, groupings: list[Found]) -> tupl
     values = table[codes].apply(pd.to_numeric, errors="coerce")
     wrong = table["image"][(values.isin([0, 1]).sum(axis=1) < len(codes)) | (values.sum(axis=1) != 1)]
     if len(wrong):
-        raise DataError(f"{truth.name}: each row marks one class with 1 and the others with 0, unlike {shown(wrong)}.")
-    metadata = pd.DataFrame({"image_id": table["image"], "dx": values.idxmax(axis=1).str.lower() if len(values) else []})
+        raise DataError(
+            f"{truth.name}: each row marks one class with 1 and the others with 0, unlike {shown(wrong)}."
+        )
+    metadata = pd.DataFrame(
+        {"image_id": table["image"], "dx": values.idxmax(axis=1).str.lower() if len(values) else []}
+    )
     metadata = metadata.assign(lesion_id=metadata["image_id"], dx_type="", age="", sex="", localization="")
     for file in groupings:
         groups = read_table(tree, file)
@@ -224,9 +265,17 @@ def from_challenge(tree: FileTree, truth: Found, groupings: list[Found]) -> tupl
             groups = groups.drop_duplicates("image").set_index("image")
             metadata["lesion_id"] = metadata["image_id"].map(groups["lesion_id"]).fillna("")
             if "diagnosis_confirm_type" in groups.columns:
-                metadata["dx_type"] = metadata["image_id"].map(groups["diagnosis_confirm_type"]).replace(CONFIRMATIONS).fillna("")
+                metadata["dx_type"] = (
+                    metadata["image_id"]
+                    .map(groups["diagnosis_confirm_type"])
+                    .replace(CONFIRMATIONS)
+                    .fillna("")
+                )
             return metadata, True
-    warnings.warn(f"{truth.name} does not say which images show the same lesion: each counts as its own, and a split by lesion is impossible.", stacklevel=4)
+    warnings.warn(
+        f"{truth.name} does not say which images show the same lesion: each counts as its own, and a split by lesion is impossible.",
+        stacklevel=4,
+    )
     return metadata, False
 
 
@@ -244,7 +293,9 @@ def _find_images(tree: FileTree) -> dict[str, Found]:
                 clashes.append(f"{first.name} and {file.name}")
     if clashes:
         noun = "image is" if len(clashes) == 1 else "images are"
-        raise DataError(f"{len(clashes):,} {noun} there under two file names: {shown(clashes, 3)}. Keep one of each.")
+        raise DataError(
+            f"{len(clashes):,} {noun} there under two file names: {shown(clashes, 3)}. Keep one of each."
+        )
     return images
 
 
@@ -258,9 +309,13 @@ def _check_agreement(metadata: pd.DataFrame, images: dict[str, Found], tree: Fil
     elif missing:
         faults.append(f"{plural(missing, 'row')} without an image ({shown(missing)})")
     if extra:
-        faults.append(f"{plural(extra, 'image')} without a row ({shown(images[image_id].name for image_id in extra)})")
+        faults.append(
+            f"{plural(extra, 'image')} without a row ({shown(images[image_id].name for image_id in extra)})"
+        )
     if faults:
-        parts = " Are both HAM10000_images_part_1 and _part_2 there?" if images and len(missing) >= 1000 else ""
+        parts = (
+            " Are both HAM10000_images_part_1 and _part_2 there?" if images and len(missing) >= 1000 else ""
+        )
         raise DataError(f"{tree.root} has {' and '.join(faults)}.{parts}")
 
 

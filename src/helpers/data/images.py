@@ -24,13 +24,26 @@ from helpers.data.folders import open_folder
 from helpers.data.ham10000 import Dataset
 from helpers.data.splits import split_metadata
 from helpers.errors import DataError, ParameterError
-from helpers.files import atomic_path, digest, file_digest, json_text, locked, open_whole_array, write_if_changed, write_json
+from helpers.files import (
+    atomic_path,
+    digest,
+    file_digest,
+    json_text,
+    locked,
+    open_whole_array,
+    write_if_changed,
+    write_json,
+)
 from helpers.fingerprints import source_digest
 from helpers.params import Data
 from helpers.paths import RunPaths, require
 from helpers.progress import Progress
 
-FILTERS = {"nearest": Image.Resampling.NEAREST, "area": Image.Resampling.BOX, "bilinear": Image.Resampling.BILINEAR}
+FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "area": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+}
 MAX_PIXELS = 50_000_000  # 100 times HAM10000's; beyond lies a decompression bomb
 MIN_SIDE = 8  # pixels
 FORMATS = ("JPEG", "PNG")
@@ -49,8 +62,12 @@ def prepare_data(run: RunPaths, data: Data) -> pd.DataFrame:
         metadata = dataset.metadata
         split = split_dataset(dataset, data)
         if not dataset.lesions_known:
-            metadata = metadata.assign(lesion_id=None)  # each image its own lesion would pass for a split without a leak
-        table = metadata.assign(split=split)[["image_id", "lesion_id", "dx", "dx_type", "age", "sex", "localization", "split"]]
+            metadata = metadata.assign(
+                lesion_id=None
+            )  # each image its own lesion would pass for a split without a leak
+        table = metadata.assign(split=split)[
+            ["image_id", "lesion_id", "dx", "dx_type", "age", "sex", "localization", "split"]
+        ]
         checks = verify_images(dataset)
         manifest = _manifest(data.source, dataset, checks)
     write_if_changed(run.split, table.to_csv(index=False, lineterminator="\n"))
@@ -62,21 +79,30 @@ def split_dataset(dataset: Dataset, data: Data) -> pd.Series:
     """The part that each image is in, as ``data.split`` asks; no image is read. Raises DataError where the data do not allow it."""
     classes = set(dataset.metadata["dx"])
     if data.target_class not in classes:
-        raise DataError(f"data.target_class is '{data.target_class}', and the data have no such class; they have {', '.join(sorted(classes))}.")
+        raise DataError(
+            f"data.target_class is '{data.target_class}', and the data have no such class; they have {', '.join(sorted(classes))}."
+        )
     if data.split.by == "lesion" and not dataset.lesions_known:
         way_out = (
             "name it, or the patient, in a column lesion_id of a table"
             if data.source == "folder"
             else "add the challenge's LesionGroupings csv, use the official metadata"
         )
-        raise DataError(f"{dataset.root} does not say which images show the same lesion, so data.split.by cannot be 'lesion': {way_out}, or split by 'image'.")
+        raise DataError(
+            f"{dataset.root} does not say which images show the same lesion, so data.split.by cannot be 'lesion': {way_out}, or split by 'image'."
+        )
     return split_metadata(dataset.metadata, data.split.by, data.split.fractions, data.split.seed)
 
 
 def load_split(run: RunPaths) -> pd.DataFrame:
     """The table that prepare_data wrote. Raises MissingStageError before that."""
     text = ["lesion_id", "image_id", "dx", "dx_type", "sex", "localization", "split"]
-    return pd.read_csv(require(run.split, "eda"), dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={"age": [""], "lesion_id": [""]})
+    return pd.read_csv(
+        require(run.split, "eda"),
+        dtype=dict.fromkeys(text, str),
+        keep_default_na=False,
+        na_values={"age": [""], "lesion_id": [""]},
+    )
 
 
 def load_manifest(run: RunPaths) -> dict[str, Any]:
@@ -90,13 +116,18 @@ def open_source(run: RunPaths, data: Data) -> Dataset:
         from helpers.data.phantom import draw_dataset
 
         with _LateBar("drawing lesions", data.phantom.images) as bar:
-            folder = draw_dataset(run.data / "phantom", images=data.phantom.images, seed=data.phantom.seed, progress=bar.update)
+            folder = draw_dataset(
+                run.data / "phantom", images=data.phantom.images, seed=data.phantom.seed, progress=bar.update
+            )
         return ham10000.open_dataset(folder)
     if data.source == "folder":
         return open_folder(_real_root(data.root), data.columns)
     dataset = ham10000.open_dataset(_real_root(data.root))
     if len(dataset.metadata) != ham10000.IMAGES:
-        warnings.warn(f"{dataset.root} holds {len(dataset.metadata):,} of HAM10000's {ham10000.IMAGES:,} images.", stacklevel=2)
+        warnings.warn(
+            f"{dataset.root} holds {len(dataset.metadata):,} of HAM10000's {ham10000.IMAGES:,} images.",
+            stacklevel=2,
+        )
     return dataset
 
 
@@ -114,7 +145,14 @@ def _real_root(root: str | None) -> Path:
 
 def official_folder() -> Path | None:
     """The folder below data/ that holds HAM10000's official files: fetched, or put there by hand, which is as good."""
-    return next((folder for folder in (paths.DOWNLOADS / "ham10000", paths.DOWNLOADS) if _holds_official_files(folder)), None)
+    return next(
+        (
+            folder
+            for folder in (paths.DOWNLOADS / "ham10000", paths.DOWNLOADS)
+            if _holds_official_files(folder)
+        ),
+        None,
+    )
 
 
 def _holds_official_files(folder: Path) -> bool:
@@ -140,22 +178,30 @@ def verify_images(dataset: Dataset) -> pd.DataFrame:
 
     ids = list(dataset.metadata["image_id"])
     rows = list(in_parallel(check, ids, "verifying images"))
-    broken = [f"{dataset.images[image_id].name} ({fault})" for image_id, _, _, _, fault in sorted(rows) if fault]
+    broken = [
+        f"{dataset.images[image_id].name} ({fault})" for image_id, _, _, _, fault in sorted(rows) if fault
+    ]
     if broken:
         verb, them = ("is", "it") if len(broken) == 1 else ("are", "them")
-        raise DataError(f"{len(broken):,} of {len(rows):,} images {verb} broken: {shown(broken)}. Get {them} anew.")
+        raise DataError(
+            f"{len(broken):,} of {len(rows):,} images {verb} broken: {shown(broken)}. Get {them} anew."
+        )
     return pd.DataFrame([row[:4] for row in rows], columns=["image_id", "sha256", "width", "height"])
 
 
 def _manifest(source: str, dataset: Dataset, checks: pd.DataFrame) -> dict[str, Any]:
     metadata = dataset.metadata
-    (width, height), _ = max(checks.groupby(["width", "height"]).size().items(), key=lambda item: (item[1], item[0]))
+    (width, height), _ = max(
+        checks.groupby(["width", "height"]).size().items(), key=lambda item: (item[1], item[0])
+    )
     return {
         "source": source,
         "layout": dataset.layout,
         "images": len(metadata),
         "lesions": int(metadata["lesion_id"].nunique()) if dataset.lesions_known else 0,  # none is known
-        "classes": {str(name): int(count) for name, count in metadata["dx"].value_counts().sort_index().items()},
+        "classes": {
+            str(name): int(count) for name, count in metadata["dx"].value_counts().sort_index().items()
+        },
         "checksum": _checksum(metadata, zip(checks["image_id"], checks["sha256"], strict=True)),
         "image_width": int(width),
         "image_height": int(height),
@@ -209,7 +255,9 @@ def _opened(content: bytes | Path, formats: tuple[str, ...]) -> Iterator[Image.I
             raise DataError(f"only {width} x {height} pixels")
         yield image
     except UnidentifiedImageError:
-        raise DataError("neither JPEG nor PNG" if formats == FORMATS else f"none of {', '.join(formats)}") from None
+        raise DataError(
+            "neither JPEG nor PNG" if formats == FORMATS else f"none of {', '.join(formats)}"
+        ) from None
     except Image.DecompressionBombError:
         raise DataError(f"more than the {MAX_PIXELS // 10**6} million pixels allowed") from None
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
@@ -239,14 +287,24 @@ def load_images(run: RunPaths, data: Data, size: int, resize: str) -> np.memmap:
     key = digest(manifest["checksum"], size, resize, source_digest(("data/images.py",)))
     with locked(path):
         if not _is_current(path, key, shape):
-            for left in path.parent.glob(f".{path.stem}.*.tmp.npy"):  # by a job that was killed; the lock says that none is at work
+            for left in path.parent.glob(
+                f".{path.stem}.*.tmp.npy"
+            ):  # by a job that was killed; the lock says that none is at work
                 left.unlink(missing_ok=True)
             sha256 = _decode_all(run, data, path, shape, resize, split, manifest["checksum"])
             write_json(path.with_suffix(".json"), {"key": key, "sha256": sha256})
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
-def _decode_all(run: RunPaths, data: Data, path: Path, shape: tuple[int, ...], resize: str, split: pd.DataFrame, checksum: str) -> str:
+def _decode_all(
+    run: RunPaths,
+    data: Data,
+    path: Path,
+    shape: tuple[int, ...],
+    resize: str,
+    split: pd.DataFrame,
+    checksum: str,
+) -> str:
     """Write the array row by row, so that memory stays small, and return its digest."""
     with open_source(run, data) as dataset, atomic_path(path) as temporary:
         if list(dataset.metadata["image_id"]) != list(split["image_id"]):
@@ -259,7 +317,9 @@ def _decode_all(run: RunPaths, data: Data, path: Path, shape: tuple[int, ...], r
                 content = dataset.read(image_id)
                 array[row] = resize_image(decode(content), shape[1], resize)
             except (OSError, DataError) as error:
-                raise DataError(f"{dataset.images[image_id].name} is broken ({error}), and was not when the stage 'eda' ran: get it anew.") from None
+                raise DataError(
+                    f"{dataset.images[image_id].name} is broken ({error}), and was not when the stage 'eda' ran: get it anew."
+                ) from None
             return image_id, hashlib.sha256(content).hexdigest()
 
         hashes = list(in_parallel(fill, range(shape[0]), f"decoding to {shape[1]} px"))
@@ -270,7 +330,9 @@ def _decode_all(run: RunPaths, data: Data, path: Path, shape: tuple[int, ...], r
 
 
 def _changed(dataset: Dataset) -> DataError:
-    return DataError(f"The data in {dataset.root} have changed since the stage 'eda' verified them: run it again (python run_all.py --force eda).")
+    return DataError(
+        f"The data in {dataset.root} have changed since the stage 'eda' verified them: run it again (python run_all.py --force eda)."
+    )
 
 
 def _is_current(path: Path, key: str, shape: tuple[int, ...]) -> bool:

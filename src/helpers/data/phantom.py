@@ -70,7 +70,18 @@ FACTS = {
         (64, 14),
         0.57,
         {"histo": 0.70, "consensus": 0.24, "confocal": 0.06},
-        {"face": 29, "back": 18, "lower extremity": 16, "upper extremity": 9, "trunk": 7, "chest": 7, "abdomen": 4, "scalp": 3, "neck": 3, "unknown": 2},
+        {
+            "face": 29,
+            "back": 18,
+            "lower extremity": 16,
+            "upper extremity": 9,
+            "trunk": 7,
+            "chest": 7,
+            "abdomen": 4,
+            "scalp": 3,
+            "neck": 3,
+            "unknown": 2,
+        },
     ),
     "nv": ClassFacts(
         6705,
@@ -93,7 +104,12 @@ FACTS = {
         },
     ),
     "df": ClassFacts(
-        115, (39, 26, 8), (53, 13), 0.55, {"consensus": 0.52, "histo": 0.48}, {"lower extremity": 71, "upper extremity": 21, "abdomen": 4, "back": 2, "foot": 2}
+        115,
+        (39, 26, 8),
+        (53, 13),
+        0.55,
+        {"consensus": 0.52, "histo": 0.48},
+        {"lower extremity": 71, "upper extremity": 21, "abdomen": 4, "back": 2, "foot": 2},
     ),
     "mel": ClassFacts(
         1113,
@@ -122,7 +138,18 @@ FACTS = {
         (51, 21),
         0.49,
         {"consensus": 0.53, "histo": 0.47},
-        {"trunk": 22, "lower extremity": 19, "abdomen": 19, "back": 15, "upper extremity": 8, "face": 6, "chest": 4, "hand": 4, "neck": 2, "scalp": 1},
+        {
+            "trunk": 22,
+            "lower extremity": 19,
+            "abdomen": 19,
+            "back": 15,
+            "upper extremity": 8,
+            "face": 6,
+            "chest": 4,
+            "hand": 4,
+            "neck": 2,
+            "scalp": 1,
+        },
     ),
     "bcc": ClassFacts(
         514,
@@ -130,7 +157,18 @@ FACTS = {
         (67, 13),
         0.62,
         {"histo": 1.0},
-        {"back": 36, "face": 20, "lower extremity": 11, "upper extremity": 10, "chest": 9, "scalp": 4, "abdomen": 3, "neck": 3, "trunk": 2, "unknown": 1},
+        {
+            "back": 36,
+            "face": 20,
+            "lower extremity": 11,
+            "upper extremity": 10,
+            "chest": 9,
+            "scalp": 4,
+            "abdomen": 3,
+            "neck": 3,
+            "trunk": 2,
+            "unknown": 1,
+        },
     ),
     "akiec": ClassFacts(
         327,
@@ -138,7 +176,17 @@ FACTS = {
         (67, 11),
         0.68,
         {"histo": 1.0},
-        {"face": 35, "lower extremity": 20, "upper extremity": 19, "back": 9, "scalp": 4, "hand": 4, "chest": 4, "neck": 3, "abdomen": 2},
+        {
+            "face": 35,
+            "lower extremity": 20,
+            "upper extremity": 19,
+            "back": 9,
+            "scalp": 4,
+            "hand": 4,
+            "chest": 4,
+            "neck": 3,
+            "abdomen": 2,
+        },
     ),
 }
 
@@ -188,9 +236,14 @@ def plan_dataset(images: int, seed: int) -> "pandas.DataFrame":  # noqa: F821
         for size in sizes[name].tolist():
             number = next(numbers)
             described = {"dx": name, **_describe_patient(rng, facts)}
-            rows += [{"lesion_id": f"HAM_{number:07d}", **described, "number": number, "photo": photo} for photo in range(size)]
+            rows += [
+                {"lesion_id": f"HAM_{number:07d}", **described, "number": number, "photo": photo}
+                for photo in range(size)
+            ]
     metadata = pd.DataFrame(rows)
-    metadata.insert(1, "image_id", [f"ISIC_{FIRST_IMAGE + place:07d}" for place in rng.permutation(images).tolist()])
+    metadata.insert(
+        1, "image_id", [f"ISIC_{FIRST_IMAGE + place:07d}" for place in rng.permutation(images).tolist()]
+    )
     return metadata
 
 
@@ -201,7 +254,12 @@ def _describe_patient(rng: np.random.Generator, facts: ClassFacts) -> dict:
     sex = "male" if rng.random() < facts.male else "female"
     if rng.random() < 0.008:
         sex = "unknown"
-    return {"dx_type": _choose(rng, facts.dx_types), "age": age, "sex": sex, "localization": _choose(rng, facts.sites)}
+    return {
+        "dx_type": _choose(rng, facts.dx_types),
+        "age": age,
+        "sex": sex,
+        "localization": _choose(rng, facts.sites),
+    }
 
 
 def _choose(rng: np.random.Generator, weights: dict[str, float]) -> str:
@@ -226,7 +284,9 @@ class Plane:
         du, dv = x - self.u[0, 0], y - self.v[0, 0]
         column, row = (along * du + across * dv) / self.pixel**2, (along * dv - across * du) / self.pixel**2
         size = reach / self.pixel + 2
-        return slice(max(int(row - size), 0), max(int(row + size), 0)), slice(max(int(column - size), 0), max(int(column + size), 0))
+        return slice(max(int(row - size), 0), max(int(row + size), 0)), slice(
+            max(int(column - size), 0), max(int(column + size), 0)
+        )
 
     def crop(self, window: tuple[slice, slice]) -> "Plane":
         return Plane(self.u[window], self.v[window], self.pixel)
@@ -242,8 +302,12 @@ def noise(rng: np.random.Generator, plane: Plane, frequency: float) -> np.ndarra
     """Smooth random field in 0..1 with about ``frequency`` bumps per lesion radius."""
     lattice = np.pad(rng.random((32, 32), np.float32), (0, 1), mode="wrap").ravel()  # 33 x 33, seamless
     offset, turn = rng.uniform(0, 32, 2), rng.uniform(0, np.pi)
-    x = (plane.u * np.float32(np.cos(turn)) + plane.v * np.float32(np.sin(turn))) * np.float32(frequency) + np.float32(offset[0])
-    y = (plane.v * np.float32(np.cos(turn)) - plane.u * np.float32(np.sin(turn))) * np.float32(frequency) + np.float32(offset[1])
+    x = (plane.u * np.float32(np.cos(turn)) + plane.v * np.float32(np.sin(turn))) * np.float32(
+        frequency
+    ) + np.float32(offset[0])
+    y = (plane.v * np.float32(np.cos(turn)) - plane.u * np.float32(np.sin(turn))) * np.float32(
+        frequency
+    ) + np.float32(offset[1])
     left, top = np.floor(x), np.floor(y)
     x, y = x - left, y - top
     x, y = x * x * (3 - 2 * x), y * y * (3 - 2 * y)
@@ -255,10 +319,20 @@ def noise(rng: np.random.Generator, plane: Plane, frequency: float) -> np.ndarra
 
 def cloud(rng: np.random.Generator, plane: Plane, frequency: float) -> np.ndarray:
     """Noise of three octaves in about 0..1, for blotches and mottled pigment."""
-    return sum(weight * noise(rng, plane, frequency * 2.1**octave) for octave, weight in enumerate((0.55, 0.3, 0.15)))
+    return sum(
+        weight * noise(rng, plane, frequency * 2.1**octave) for octave, weight in enumerate((0.55, 0.3, 0.15))
+    )
 
 
-def disc(plane: Plane, x: float, y: float, radius: float, softness: float = 0.3, elongation: float = 1.0, turn: float = 0.0) -> np.ndarray:
+def disc(
+    plane: Plane,
+    x: float,
+    y: float,
+    radius: float,
+    softness: float = 0.3,
+    elongation: float = 1.0,
+    turn: float = 0.0,
+) -> np.ndarray:
     """A soft-edged ellipse: 1 inside, 0 outside; ``softness`` is the width of the edge as a share of ``radius``."""
     du, dv = plane.u - np.float32(x), plane.v - np.float32(y)
     along = du * np.float32(np.cos(turn)) + dv * np.float32(np.sin(turn))
@@ -268,13 +342,23 @@ def disc(plane: Plane, x: float, y: float, radius: float, softness: float = 0.3,
     return 1 - step(distance, radius - edge, radius + edge)
 
 
-def strand(plane: Plane, start: tuple[float, float], turn: float, length: float, width: float, bend: float, wiggle: float = 0.0) -> np.ndarray:
+def strand(
+    plane: Plane,
+    start: tuple[float, float],
+    turn: float,
+    length: float,
+    width: float,
+    bend: float,
+    wiggle: float = 0.0,
+) -> np.ndarray:
     """A curved line that starts at ``start`` in direction ``turn`` and tapers; 1 on the line, 0 away from it."""
     du, dv = plane.u - np.float32(start[0]), plane.v - np.float32(start[1])
     along = du * np.float32(np.cos(turn)) + dv * np.float32(np.sin(turn))
     across = dv * np.float32(np.cos(turn)) - du * np.float32(np.sin(turn))
     share = along / np.float32(length)
-    across = np.abs(across - np.float32(bend * length) * share * share - np.float32(wiggle * length) * np.sin(share * 11))
+    across = np.abs(
+        across - np.float32(bend * length) * share * share - np.float32(wiggle * length) * np.sin(share * 11)
+    )
     half = width * (1 - 0.5 * np.clip(share, 0, 1)) / 2
     # a line thinner than a pixel is drawn a pixel wide but fainter
     shown = np.maximum(half, 0.6 * plane.pixel)
@@ -282,32 +366,50 @@ def strand(plane: Plane, start: tuple[float, float], turn: float, length: float,
     return line * step(share, -0.02, 0.02) * (1 - step(share, 0.92, 1.0))
 
 
-def strand_end(start: tuple[float, float], turn: float, length: float, bend: float, share: float) -> tuple[float, float]:
+def strand_end(
+    start: tuple[float, float], turn: float, length: float, bend: float, share: float
+) -> tuple[float, float]:
     """The point at ``share`` of the way along a strand, where a branch can begin."""
     along, across = share * length, bend * length * share * share
-    return start[0] + along * np.cos(turn) - across * np.sin(turn), start[1] + along * np.sin(turn) + across * np.cos(turn)
+    return start[0] + along * np.cos(turn) - across * np.sin(turn), start[1] + along * np.sin(
+        turn
+    ) + across * np.cos(turn)
 
 
-def scatter(rng: np.random.Generator, count: int, spread: float, centre: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
+def scatter(
+    rng: np.random.Generator, count: int, spread: float, centre: tuple[float, float] = (0.0, 0.0)
+) -> np.ndarray:
     """``count`` points (count, 2), evenly over a disc of radius ``spread`` around ``centre``."""
     radius, angle = spread * np.sqrt(rng.random(count)), rng.uniform(0, 2 * np.pi, count)
     return np.stack([centre[0] + radius * np.cos(angle), centre[1] + radius * np.sin(angle)], axis=1)
 
 
-def outline(rng: np.random.Generator, plane: Plane, irregularity: float, elongation: float, raggedness: float = 0.0) -> np.ndarray:
+def outline(
+    rng: np.random.Generator, plane: Plane, irregularity: float, elongation: float, raggedness: float = 0.0
+) -> np.ndarray:
     """How deep each pixel lies inside the lesion, in lesion radii: 0 on the border, negative outside.
 
     ``irregularity`` moves the border in and out (bays and tongues), ``raggedness`` frays it.
     """
     turn = rng.uniform(0, np.pi)
-    du = (plane.u * np.float32(np.cos(turn)) + plane.v * np.float32(np.sin(turn))) / np.float32(np.sqrt(elongation))
-    dv = (plane.v * np.float32(np.cos(turn)) - plane.u * np.float32(np.sin(turn))) * np.float32(np.sqrt(elongation))
+    du = (plane.u * np.float32(np.cos(turn)) + plane.v * np.float32(np.sin(turn))) / np.float32(
+        np.sqrt(elongation)
+    )
+    dv = (plane.v * np.float32(np.cos(turn)) - plane.u * np.float32(np.sin(turn))) * np.float32(
+        np.sqrt(elongation)
+    )
     angle = np.arctan2(dv, du)
     border = np.ones_like(du)
     for wave in range(2, 8):
-        border += np.float32(irregularity * rng.normal() / wave**0.6) * np.cos(wave * angle + np.float32(rng.uniform(0, 2 * np.pi)))
+        border += np.float32(irregularity * rng.normal() / wave**0.6) * np.cos(
+            wave * angle + np.float32(rng.uniform(0, 2 * np.pi))
+        )
     depth = np.maximum(border, 0.45) - np.hypot(du, dv)
-    return depth + np.float32(2 * raggedness) * (noise(rng, plane, 5.0) - 0.5) + np.float32(raggedness) * (noise(rng, plane, 11.0) - 0.5)
+    return (
+        depth
+        + np.float32(2 * raggedness) * (noise(rng, plane, 5.0) - 0.5)
+        + np.float32(raggedness) * (noise(rng, plane, 11.0) - 0.5)
+    )
 
 
 # --- Light: layers that absorb or cover ---------------------------------------------------------------------------------------
@@ -354,11 +456,24 @@ def network(rng: np.random.Generator, plane: Plane, mesh: float, disorder: float
     return 0.45 + patchy * (0.55 - step(total, thickness - 1.1, thickness + 1.6))
 
 
-def globules(rng: np.random.Generator, plane: Plane, count: int, size: float, spread: float, unevenness: float, centre=(0.0, 0.0)) -> np.ndarray:
+def globules(
+    rng: np.random.Generator,
+    plane: Plane,
+    count: int,
+    size: float,
+    spread: float,
+    unevenness: float,
+    centre=(0.0, 0.0),
+) -> np.ndarray:
     """Round clods of pigment, 0..1; ``unevenness`` lets their sizes differ."""
     field = np.zeros_like(plane.u)
     for x, y in scatter(rng, count, spread, centre):
-        radius, elongation, turn, strength = size * np.exp(unevenness * rng.normal()), rng.uniform(1, 1.4), rng.uniform(0, np.pi), rng.uniform(0.6, 1)
+        radius, elongation, turn, strength = (
+            size * np.exp(unevenness * rng.normal()),
+            rng.uniform(1, 1.4),
+            rng.uniform(0, np.pi),
+            rng.uniform(0.6, 1),
+        )
         window = plane.window(x, y, radius * elongation * 1.6 + plane.pixel)
         clod = np.float32(strength) * disc(plane.crop(window), x, y, radius, 0.55, elongation, turn)
         field[window] = np.maximum(field[window], clod)
@@ -371,7 +486,13 @@ def streaks(rng: np.random.Generator, plane: Plane, count: int, sector: float) -
     middle = rng.uniform(0, 2 * np.pi)
     for angle in middle + rng.uniform(-sector / 2, sector / 2, count):
         start = (0.72 * np.cos(angle), 0.72 * np.sin(angle))
-        np.maximum(field, strand(plane, start, angle + rng.normal(0, 0.2), rng.uniform(0.3, 0.55), 0.11, rng.normal(0, 0.1)), out=field)
+        np.maximum(
+            field,
+            strand(
+                plane, start, angle + rng.normal(0, 0.2), rng.uniform(0.3, 0.55), 0.11, rng.normal(0, 0.1)
+            ),
+            out=field,
+        )
     return field
 
 
@@ -381,22 +502,41 @@ def arborising_vessels(rng: np.random.Generator, plane: Plane, trunks: int) -> n
     for _ in range(trunks):
         angle = rng.uniform(0, 2 * np.pi)
         start = (rng.uniform(0.6, 1.0) * np.cos(angle), rng.uniform(0.6, 1.0) * np.sin(angle))
-        turn, length, bend, width = angle + np.pi + rng.normal(0, 0.5), rng.uniform(0.8, 1.4), rng.normal(0, 0.25), rng.uniform(0.04, 0.075)
+        turn, length, bend, width = (
+            angle + np.pi + rng.normal(0, 0.5),
+            rng.uniform(0.8, 1.4),
+            rng.normal(0, 0.25),
+            rng.uniform(0.04, 0.075),
+        )
         np.maximum(field, strand(plane, start, turn, length, width, bend, 0.02), out=field)
         for _ in range(3):
             share = rng.uniform(0.25, 0.8)
             twig = strand_end(start, turn, length, bend, share)
             heading = turn + 2 * bend * share + rng.choice([-1, 1]) * rng.uniform(0.4, 1.0)
-            np.maximum(field, strand(plane, twig, heading, rng.uniform(0.3, 0.7), width * 0.6, rng.normal(0, 0.3), 0.03), out=field)
+            np.maximum(
+                field,
+                strand(plane, twig, heading, rng.uniform(0.3, 0.7), width * 0.6, rng.normal(0, 0.3), 0.03),
+                out=field,
+            )
     return field
 
 
 def veil(rng: np.random.Generator, plane: Plane, x: float, y: float, radius: float) -> np.ndarray:
     """A structureless blue-white film with a vague border, 0..1."""
-    return disc(plane, x, y, radius, 0.6, rng.uniform(1, 1.6), rng.uniform(0, np.pi)) * (0.55 + 0.6 * cloud(rng, plane, 2.5))
+    return disc(plane, x, y, radius, 0.6, rng.uniform(1, 1.6), rng.uniform(0, np.pi)) * (
+        0.55 + 0.6 * cloud(rng, plane, 2.5)
+    )
 
 
-def regression(rng: np.random.Generator, image: np.ndarray, plane: Plane, body: np.ndarray, x: float, y: float, strength: float) -> None:
+def regression(
+    rng: np.random.Generator,
+    image: np.ndarray,
+    plane: Plane,
+    body: np.ndarray,
+    x: float,
+    y: float,
+    strength: float,
+) -> None:
     """A scar-like white area sprinkled with blue-grey pepper."""
     area = body * disc(plane, x, y, rng.uniform(0.3, 0.5), 0.5, rng.uniform(1, 1.8), rng.uniform(0, np.pi))
     cover(image, 0.75 * strength * area, np.array([0.90, 0.76, 0.74], np.float32))
@@ -415,7 +555,12 @@ def draw_melanocytic(rng: np.random.Generator, image: np.ndarray, plane: Plane, 
     amount = rng.uniform(0.45, 1.40) + 0.30 * atypia
     direction, centre_weight = rng.uniform(0, 2 * np.pi), rng.uniform(-0.15, 0.45)
     slope = np.float32(np.cos(direction)) * plane.u + np.float32(np.sin(direction)) * plane.v
-    shade = 1 + centre_weight * (depth - 0.5) + np.float32(0.75 * atypia) * slope + np.float32(0.3 + 1.7 * atypia) * (cloud(rng, plane, 1.5) - 0.5)
+    shade = (
+        1
+        + centre_weight * (depth - 0.5)
+        + np.float32(0.75 * atypia) * slope
+        + np.float32(0.3 + 1.7 * atypia) * (cloud(rng, plane, 1.5) - 0.5)
+    )
     pattern = rng.choice(["reticular", "globular", "homogeneous"], p=[0.55, 0.25, 0.20])
     if pattern == "reticular":
         texture = 0.70 + 0.60 * network(rng, plane, rng.uniform(0.17, 0.25), 0.3 + 0.7 * atypia)
@@ -428,12 +573,16 @@ def draw_melanocytic(rng: np.random.Generator, image: np.ndarray, plane: Plane, 
     _add_atypical_structures(rng, image, plane, body, atypia)
 
 
-def _add_atypical_structures(rng: np.random.Generator, image: np.ndarray, plane: Plane, body: np.ndarray, atypia: float) -> None:
+def _add_atypical_structures(
+    rng: np.random.Generator, image: np.ndarray, plane: Plane, body: np.ndarray, atypia: float
+) -> None:
     places = scatter(rng, 6, 0.62)
     present = rng.random(6) < np.clip(1.5 * atypia - 0.25, 0, 1) * np.array([0.6, 0.7, 0.6, 0.45, 0.45, 0.5])
     strength = 0.35 + 0.65 * atypia
     if present[0]:  # black blotch, off centre
-        blotch = disc(plane, *places[0], rng.uniform(0.25, 0.45), 0.4, rng.uniform(1, 1.6), rng.uniform(0, np.pi)) * (0.4 + cloud(rng, plane, 2.5))
+        blotch = disc(
+            plane, *places[0], rng.uniform(0.25, 0.45), 0.4, rng.uniform(1, 1.6), rng.uniform(0, np.pi)
+        ) * (0.4 + cloud(rng, plane, 2.5))
         absorb(image, 1.9 * strength * body * blotch, np.array([0.95, 1.0, 1.05], np.float32))
     if present[1]:
         film = veil(rng, plane, *places[1], rng.uniform(0.35, 0.6))
@@ -443,7 +592,11 @@ def _add_atypical_structures(rng: np.random.Generator, image: np.ndarray, plane:
         clods = globules(rng, plane, int(rng.integers(5, 14)), 0.075, 0.45, 0.5, tuple(places[2]))
         absorb(image, 1.7 * strength * step(body, 0.02, 0.3) * clods, np.array([0.8, 1.0, 1.1], np.float32))
     if present[3]:
-        absorb(image, 1.5 * strength * streaks(rng, plane, int(rng.integers(5, 12)), rng.uniform(0.8, 2.2)), MELANIN)
+        absorb(
+            image,
+            1.5 * strength * streaks(rng, plane, int(rng.integers(5, 12)), rng.uniform(0.8, 2.2)),
+            MELANIN,
+        )
     if present[4]:
         regression(rng, image, plane, body, *places[4], strength)
     if present[5]:  # pink area: new vessels
@@ -480,7 +633,11 @@ def draw_keratosis(rng: np.random.Generator, image: np.ndarray, plane: Plane, ty
     absorb(image, rng.uniform(0.0, 0.25) * body, BLOOD)
     mottle, furrows = cloud(rng, plane, 2.4), np.abs(noise(rng, plane, 4.2) - 0.5)
     lines = network(rng, plane, rng.uniform(0.17, 0.25), 0.7)
-    absorb(image, body * (0.30 + 1.15 * pigmented) * (0.45 + 0.8 * mottle + 0.5 * (1 - typical) * (lines - 0.3)), MELANIN)
+    absorb(
+        image,
+        body * (0.30 + 1.15 * pigmented) * (0.45 + 0.8 * mottle + 0.5 * (1 - typical) * (lines - 0.3)),
+        MELANIN,
+    )
     absorb(image, body * typical * rng.uniform(0.0, 0.35), DEEP_MELANIN)
     absorb(image, body * typical * rng.uniform(0.0, 0.7) * (1 - step(furrows, 0.0, 0.12)), MELANIN)
     cover(image, typical * rng.uniform(0.05, 0.35) * body * step(mottle, 0.3, 0.8), KERATIN)
@@ -508,7 +665,9 @@ def draw_basal_cell(rng: np.random.Generator, image: np.ndarray, plane: Plane) -
     absorb(image, body * rng.uniform(0.1, 0.5) * (0.5 + cloud(rng, plane, 1.8)), BLOOD)
     cover(image, rng.uniform(0.15, 0.5) * body * cloud(rng, plane, 1.4), PEARL)
     absorb(image, body * rng.uniform(0.0, 0.7) * cloud(rng, plane, 2.0), MELANIN)
-    nests = globules(rng, plane, int(rng.integers(0, 7)), rng.uniform(0.07, 0.15), 0.75, 0.4) * (0.5 + noise(rng, plane, 6.0))
+    nests = globules(rng, plane, int(rng.integers(0, 7)), rng.uniform(0.07, 0.15), 0.75, 0.4) * (
+        0.5 + noise(rng, plane, 6.0)
+    )
     absorb(image, rng.uniform(0.3, 1.4) * step(body, 0.0, 0.4) * nests, DEEP_MELANIN)
     absorb(image, rng.uniform(0.0, 0.5) * step(body, 0.0, 0.4) * nests, MELANIN)
     vessels = arborising_vessels(rng, plane, int(rng.integers(1, 4)))
@@ -550,10 +709,18 @@ def draw_dermatofibroma(rng: np.random.Generator, image: np.ndarray, plane: Plan
     body = step(depth, -0.15, rng.uniform(0.3, 0.5))
     absorb(image, body * rng.uniform(0.0, 0.35), BLOOD)
     lines = network(rng, plane, rng.uniform(0.14, 0.19), 0.55)
-    absorb(image, body * rng.uniform(0.3, 0.85) * (0.5 + 0.8 * lines) * (0.6 + 0.8 * cloud(rng, plane, 1.8)), MELANIN)
+    absorb(
+        image,
+        body * rng.uniform(0.3, 0.85) * (0.5 + 0.8 * lines) * (0.6 + 0.8 * cloud(rng, plane, 1.8)),
+        MELANIN,
+    )
     x, y = scatter(rng, 1, 0.15)[0]
     patch = disc(plane, x, y, rng.uniform(0.28, 0.5), 0.55, rng.uniform(1, 1.4), rng.uniform(0, np.pi))
-    cover(image, rng.uniform(0.25, 0.8) * patch * (0.65 + 0.5 * cloud(rng, plane, 5.0)), np.array([0.95, 0.84, 0.82], np.float32))
+    cover(
+        image,
+        rng.uniform(0.25, 0.8) * patch * (0.65 + 0.5 * cloud(rng, plane, 5.0)),
+        np.array([0.95, 0.84, 0.82], np.float32),
+    )
 
 
 def draw_vascular(rng: np.random.Generator, image: np.ndarray, plane: Plane) -> None:
@@ -564,7 +731,11 @@ def draw_vascular(rng: np.random.Generator, image: np.ndarray, plane: Plane) -> 
     cover(image, rng.uniform(0.0, 0.3) * body, np.array([0.80, 0.60, 0.72], np.float32))
     lacunae = globules(rng, plane, int(rng.integers(7, 18)), rng.uniform(0.18, 0.30), 0.75, 0.25)
     absorb(image, step(body, 0.1, 0.6) * lacunae * rng.uniform(0.7, 1.5), BLOOD)
-    absorb(image, step(body, 0.1, 0.6) * lacunae * rng.choice([0.05, 0.4, 1.1], p=[0.5, 0.35, 0.15]), DEEP_MELANIN)
+    absorb(
+        image,
+        step(body, 0.1, 0.6) * lacunae * rng.choice([0.05, 0.4, 1.1], p=[0.5, 0.35, 0.15]),
+        DEEP_MELANIN,
+    )
 
 
 LESIONS: dict[str, Callable[[np.random.Generator, np.ndarray, Plane], None]] = {
@@ -609,7 +780,14 @@ def add_hair(rng: np.random.Generator, image: np.ndarray, plane: Plane) -> None:
     tint = np.float32(colour) * np.array([1.0, 0.82, 0.68], np.float32)
     for _ in range(count):
         start = (rng.uniform(-1.5, 1.2), rng.uniform(-1.1, 1.1))
-        hair = strand(plane, start, direction + rng.normal(0, 0.45), rng.uniform(0.6, 2.2), rng.uniform(0.012, 0.024), rng.normal(0, 0.15))
+        hair = strand(
+            plane,
+            start,
+            direction + rng.normal(0, 0.45),
+            rng.uniform(0.6, 2.2),
+            rng.uniform(0.012, 0.024),
+            rng.normal(0, 0.15),
+        )
         cover(image, 0.7 * hair, tint)
 
 
@@ -621,7 +799,11 @@ def add_bubbles(rng: np.random.Generator, image: np.ndarray, plane: Plane) -> No
         radius = rng.uniform(0.03, 0.09)
         ring = disc(plane, x, y, radius, 0.15) - disc(plane, x, y, radius * 0.65, 0.3)
         cover(image, 0.5 * np.clip(ring, 0, 1), WHITE)
-        cover(image, 0.7 * disc(plane, x - radius * 0.3, y - radius * 0.3, radius * 0.22, 0.5), np.ones(3, np.float32))
+        cover(
+            image,
+            0.7 * disc(plane, x - radius * 0.3, y - radius * 0.3, radius * 0.22, 0.5),
+            np.ones(3, np.float32),
+        )
 
 
 def add_ruler(rng: np.random.Generator, image: np.ndarray, plane: Plane) -> None:
@@ -639,7 +821,9 @@ def add_ruler(rng: np.random.Generator, image: np.ndarray, plane: Plane) -> None
 def light(rng: np.random.Generator, image: np.ndarray, plane: Plane) -> np.ndarray:
     """Exposure, white balance, an uneven lamp and the dark corners of a round lens."""
     direction, tilt = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.07)
-    lamp = 1 + np.float32(tilt) * (np.float32(np.cos(direction)) * plane.u + np.float32(np.sin(direction)) * plane.v)
+    lamp = 1 + np.float32(tilt) * (
+        np.float32(np.cos(direction)) * plane.u + np.float32(np.sin(direction)) * plane.v
+    )
     distance = np.hypot(plane.u, plane.v)
     lamp = lamp - np.float32(rng.uniform(0.0, 0.10)) * distance * distance
     opening = rng.uniform(1.25, 1.5)
@@ -679,7 +863,13 @@ def draw_photograph(dx: str, seed: int, lesion: int, photo: int) -> np.ndarray:
 # --- The data set on disk -------------------------------------------------------------------------------------------------------
 
 
-def draw_dataset(folder: Path | str, images: int = 1200, seed: int = 1, progress: Callable[[int], None] | None = None, workers: int | None = None) -> Path:
+def draw_dataset(
+    folder: Path | str,
+    images: int = 1200,
+    seed: int = 1,
+    progress: Callable[[int], None] | None = None,
+    workers: int | None = None,
+) -> Path:
     """Draw ``images`` photographs into ``folder`` in HAM10000's layout and return the folder.
 
     Parameters: ``images``, 56 at least; ``seed``, not negative; ``progress`` is called with the number drawn so far;
@@ -691,10 +881,18 @@ def draw_dataset(folder: Path | str, images: int = 1200, seed: int = 1, progress
     folder = Path(folder)
     smallest = SMALLEST_CLASS * len(FACTS)
     if images < smallest:
-        raise DataError(f"{images} drawn images are too few: {smallest} are needed, {SMALLEST_CLASS} in each of {len(FACTS)} classes.")
+        raise DataError(
+            f"{images} drawn images are too few: {smallest} are needed, {SMALLEST_CLASS} in each of {len(FACTS)} classes."
+        )
     if seed < 0:
         raise DataError(f"The seed of the drawing is {seed}, but must not be negative.")
-    arguments = {"code": source_digest(("data/phantom.py",)), "images": images, "seed": seed, "width": WIDTH, "height": HEIGHT}
+    arguments = {
+        "code": source_digest(("data/phantom.py",)),
+        "images": images,
+        "seed": seed,
+        "width": WIDTH,
+        "height": HEIGHT,
+    }
     _refuse_foreign(folder)
     if _finished(folder, arguments):
         return folder
@@ -703,7 +901,9 @@ def draw_dataset(folder: Path | str, images: int = 1200, seed: int = 1, progress
             if not _finished(folder, arguments):
                 _draw_and_rename(folder, arguments, progress, workers)
     except OSError as error:
-        raise DataError(f"The drawn images cannot be written to {folder}: {error.strerror or error}. Name another folder or free some space.") from error
+        raise DataError(
+            f"The drawn images cannot be written to {folder}: {error.strerror or error}. Name another folder or free some space."
+        ) from error
     return folder
 
 
@@ -711,7 +911,9 @@ def _refuse_foreign(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file, so the drawn images cannot be put there: name another folder.")
     if folder.is_dir() and not (folder / MARKER).exists() and any(folder.iterdir()):
-        raise DataError(f"{folder} holds files that were not drawn here, so nothing was put there: name an empty or a new folder.")
+        raise DataError(
+            f"{folder} holds files that were not drawn here, so nothing was put there: name an empty or a new folder."
+        )
 
 
 def _finished(folder: Path, arguments: dict) -> bool:
@@ -721,10 +923,14 @@ def _finished(folder: Path, arguments: dict) -> bool:
     except (OSError, ValueError):
         return False
     drawn = sum(1 for part in PARTS for _ in (folder / part).glob("*.jpg"))
-    return marker == arguments and drawn == arguments["images"] and (folder / "HAM10000_metadata.csv").exists()
+    return (
+        marker == arguments and drawn == arguments["images"] and (folder / "HAM10000_metadata.csv").exists()
+    )
 
 
-def _draw_and_rename(folder: Path, arguments: dict, progress: Callable[[int], None] | None, workers: int | None) -> None:
+def _draw_and_rename(
+    folder: Path, arguments: dict, progress: Callable[[int], None] | None, workers: int | None
+) -> None:
     metadata = plan_dataset(arguments["images"], arguments["seed"])
     drawing = folder.parent / f".{folder.name}.drawing"
     shutil.rmtree(drawing, ignore_errors=True)  # left by a draw that was killed
@@ -733,7 +939,13 @@ def _draw_and_rename(folder: Path, arguments: dict, progress: Callable[[int], No
     try:
         half = FIRST_IMAGE + (arguments["images"] + 1) // 2
         tasks = [
-            (str(drawing / PARTS[int(row.image_id[5:]) >= half] / f"{row.image_id}.jpg"), row.dx, arguments["seed"], row.number, row.photo)
+            (
+                str(drawing / PARTS[int(row.image_id[5:]) >= half] / f"{row.image_id}.jpg"),
+                row.dx,
+                arguments["seed"],
+                row.number,
+                row.photo,
+            )
             for row in metadata.itertuples()
         ]
         _draw_files(tasks, progress or (lambda done: None), workers)

@@ -7,7 +7,12 @@ import pandas as pd
 
 from helpers.errors import ParameterError
 
-RANKS = {"critic": "rank", "classifier": "rank_classifier", "distance": "rank_distance", "diverse": "rank_diverse"}  # columns of scores.csv
+RANKS = {
+    "critic": "rank",
+    "classifier": "rank_classifier",
+    "distance": "rank_distance",
+    "diverse": "rank_diverse",
+}  # columns of scores.csv
 
 
 def wanted_count(available: int, count: int | None = None, fraction: float | None = None) -> int:
@@ -16,10 +21,14 @@ def wanted_count(available: int, count: int | None = None, fraction: float | Non
     Raises ParameterError where it cannot be served.
     """
     if count is not None and fraction is not None:
-        raise ParameterError(f"Give a count or a fraction of the images, not both ({count} and {fraction:g}).")
+        raise ParameterError(
+            f"Give a count or a fraction of the images, not both ({count} and {fraction:g})."
+        )
     if fraction is not None:
         if not 0 < fraction <= 1:
-            raise ParameterError(f"A fraction of the images lies above 0 and is at most 1, unlike {fraction:g}.")
+            raise ParameterError(
+                f"A fraction of the images lies above 0 and is at most 1, unlike {fraction:g}."
+            )
         # through its decimal text, for 0.145 of 100 is 14.5 to the reader and 14.499999999999998 in binary
         count = max(1, int((Decimal(repr(float(fraction))) * available).quantize(Decimal(1), ROUND_HALF_UP)))
     if count is None:
@@ -27,12 +36,19 @@ def wanted_count(available: int, count: int | None = None, fraction: float | Non
     if count < 1:
         raise ParameterError(f"At least 1 image must be selected, not {count}.")
     if count > available:
-        raise ParameterError(f"{count:,} synthetic images are asked for and only {available:,} were generated: lower the arm's count or raise synthesis.count.")
+        raise ParameterError(
+            f"{count:,} synthetic images are asked for and only {available:,} were generated: lower the arm's count or raise synthesis.count."
+        )
     return int(count)
 
 
 def select_images(
-    scores: pd.DataFrame, select: str, count: int | None = None, fraction: float | None = None, seed: int = 0, rank: str = "critic"
+    scores: pd.DataFrame,
+    select: str,
+    count: int | None = None,
+    fraction: float | None = None,
+    seed: int = 0,
+    rank: str = "critic",
 ) -> np.ndarray:
     """Indices (int64, column ``index`` of ``scores``) of the selected synthetic images.
 
@@ -41,7 +57,9 @@ def select_images(
     scores do not hold, or more images than there are.
     """
     if select not in ("top", "bottom", "random", "all"):
-        raise ParameterError(f"Synthetic images are selected by 'top', 'bottom', 'random' or 'all', not '{select}'.")
+        raise ParameterError(
+            f"Synthetic images are selected by 'top', 'bottom', 'random' or 'all', not '{select}'."
+        )
     if select == "all" and (count is not None or fraction is not None):
         raise ParameterError("'all' takes every synthetic image: drop the count, or select by 'random'.")
     if select != "all" and count is None and fraction is None:
@@ -58,8 +76,16 @@ def select_images(
 
 def _rank_column(scores: pd.DataFrame, rank: str) -> str:
     if rank not in RANKS:
-        raise ParameterError(f"Synthetic images are ranked by {', '.join(map(repr, RANKS))}, not by '{rank}'.")
+        raise ParameterError(
+            f"Synthetic images are ranked by {', '.join(map(repr, RANKS))}, not by '{rank}'."
+        )
     if RANKS[rank] not in scores:
-        way_out = "give notebook 03 the baseline classifier's probabilities" if rank == "classifier" else "run the stage 'synthesis' again"
-        raise ParameterError(f"An arm ranks synthetic images by '{rank}', and scores.csv has no column {RANKS[rank]}: {way_out}, or rank by 'critic'.")
+        way_out = (
+            "give notebook 03 the baseline classifier's probabilities"
+            if rank == "classifier"
+            else "run the stage 'synthesis' again"
+        )
+        raise ParameterError(
+            f"An arm ranks synthetic images by '{rank}', and scores.csv has no column {RANKS[rank]}: {way_out}, or rank by 'critic'."
+        )
     return RANKS[rank]

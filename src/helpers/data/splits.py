@@ -11,7 +11,12 @@ SPLITS = ("train", "validation", "test")
 PAPER_FRACTIONS = (0.70, 0.15, 0.15)
 
 
-def split_metadata(metadata: pd.DataFrame, by: str = "image", fractions: tuple[float, float, float] = PAPER_FRACTIONS, seed: int = 42) -> pd.Series:
+def split_metadata(
+    metadata: pd.DataFrame,
+    by: str = "image",
+    fractions: tuple[float, float, float] = PAPER_FRACTIONS,
+    seed: int = 42,
+) -> pd.Series:
     """Share images out among train, validation and test; a Series of these words on ``metadata.index``.
 
     ``image`` is the paper's split (section 3.2): stratified by dx, blind to lesions. ``lesion`` has the same fractions of every class and
@@ -20,8 +25,12 @@ def split_metadata(metadata: pd.DataFrame, by: str = "image", fractions: tuple[f
     if by not in ("image", "lesion"):
         raise ParameterError(f"A split goes by 'image' or by 'lesion', not by '{by}'.")
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise ParameterError(f"The fractions of training, validation and test are positive and sum to 1, unlike {fractions}.")
-    positions = _by_image(metadata, fractions, seed) if by == "image" else _by_lesion(metadata, fractions, seed)
+        raise ParameterError(
+            f"The fractions of training, validation and test are positive and sum to 1, unlike {fractions}."
+        )
+    positions = (
+        _by_image(metadata, fractions, seed) if by == "image" else _by_lesion(metadata, fractions, seed)
+    )
     split = pd.Series(np.array(SPLITS, dtype=object)[positions], index=metadata.index, name="split")
     _check_classes(metadata, split, by)
     return split
@@ -35,8 +44,12 @@ def _by_image(metadata: pd.DataFrame, fractions: tuple[float, float, float], see
     # 1 - 0.7 is 0.30000000000000004, which would move an image in a data set of the wrong size
     held_out = round(fractions[1] + fractions[2], 9)
     try:
-        _, rest = train_test_split(np.arange(len(labels)), test_size=held_out, stratify=labels, random_state=seed)
-        validation, test = train_test_split(rest, test_size=round(fractions[2] / held_out, 9), stratify=labels[rest], random_state=seed)
+        _, rest = train_test_split(
+            np.arange(len(labels)), test_size=held_out, stratify=labels, random_state=seed
+        )
+        validation, test = train_test_split(
+            rest, test_size=round(fractions[2] / held_out, 9), stratify=labels[rest], random_state=seed
+        )
     except ValueError:
         raise _too_small(metadata, "images") from None
     positions = np.zeros(len(labels), dtype=int)
@@ -66,7 +79,11 @@ def _by_lesion(metadata: pd.DataFrame, fractions: tuple[float, float, float], se
 def lesion_table(metadata: pd.DataFrame) -> pd.DataFrame:
     """One row per lesion (index lesion_id, sorted): ``dx``, the label of most of its images (alphabetically first if tied), and ``images``."""
     counts = metadata.groupby(["lesion_id", "dx"], sort=True).size().rename("count").reset_index()
-    label = counts.sort_values(["lesion_id", "count", "dx"], ascending=[True, False, True]).drop_duplicates("lesion_id").set_index("lesion_id")["dx"]
+    label = (
+        counts.sort_values(["lesion_id", "count", "dx"], ascending=[True, False, True])
+        .drop_duplicates("lesion_id")
+        .set_index("lesion_id")["dx"]
+    )
     return pd.DataFrame({"dx": label, "images": counts.groupby("lesion_id")["count"].sum()})
 
 
@@ -77,7 +94,9 @@ def _check_classes(metadata: pd.DataFrame, split: pd.Series, by: str) -> None:
 
 
 def _too_small(metadata: pd.DataFrame, unit: str) -> DataError:
-    counts = metadata["dx"].value_counts() if unit == "images" else lesion_table(metadata)["dx"].value_counts()
+    counts = (
+        metadata["dx"].value_counts() if unit == "images" else lesion_table(metadata)["dx"].value_counts()
+    )
     name, count = counts.index[-1], counts.iloc[-1]
     return DataError(
         f"The class '{name}' has {count:,} {unit if count != 1 else unit[:-1]}, too few to be in training, validation and test: leave the class out or add {unit}."

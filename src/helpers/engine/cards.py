@@ -24,7 +24,10 @@ def visible_cards() -> list[str]:
     if not shutil.which("nvidia-smi"):
         return []
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
-    return [str(number) for number, _ in enumerate(line for line in listed.stdout.splitlines() if line.startswith("GPU "))]
+    return [
+        str(number)
+        for number, _ in enumerate(line for line in listed.stdout.splitlines() if line.startswith("GPU "))
+    ]
 
 
 @contextmanager

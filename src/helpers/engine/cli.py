@@ -17,7 +17,15 @@ from helpers.engine import preflight
 from helpers.engine.process import run_lock
 from helpers.engine.profiles import load_profile
 from helpers.engine.runfile import RunFile, current_codes, damaged_preparation, data_fingerprint
-from helpers.engine.seals import Repair, damaged, order_times, remove_damaged_caches, require_whole_inputs, settle_times, take_back_times
+from helpers.engine.seals import (
+    Repair,
+    damaged,
+    order_times,
+    remove_damaged_caches,
+    require_whole_inputs,
+    settle_times,
+    take_back_times,
+)
 from helpers.engine.snakemake import Planned, command, execute, last_words, plan, targets
 from helpers.engine.stages import STAGES, jobs, judge, outputs
 from helpers.engine.view import View, duration
@@ -49,7 +57,11 @@ class _Parser(argparse.ArgumentParser):
     """Tells a mistake in one sentence with the way out, not by a page of usage."""
 
     def error(self, message: str) -> NoReturn:
-        ways = "a parameter file is named by --params FILE, a value by --set SECTION.KEY=VALUE; " if message.startswith("unrecognized") else ""
+        ways = (
+            "a parameter file is named by --params FILE, a value by --set SECTION.KEY=VALUE; "
+            if message.startswith("unrecognized")
+            else ""
+        )
         self.exit(2, printable(f"{self.prog}: error: {message}; {ways}--help shows every option.") + "\n")
 
 
@@ -64,15 +76,40 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     what = page.add_argument_group("what to run")
-    what.add_argument("--params", metavar="FILE", default="params/quick.yaml", help="parameter file (default: params/quick.yaml; --list shows all)")
-    what.add_argument("--run", metavar="NAME", help="name of the run's folders (default: the parameter file's stem)")
-    what.add_argument("--set", metavar="SECTION.KEY=VALUE", action="append", default=[], dest="overrides", help="override one parameter; repeatable")
-    what.add_argument("--data-root", metavar="DIR", help="folder of HAM10000, in any of its layouts, or of your own images; zips may stay unopened")
+    what.add_argument(
+        "--params",
+        metavar="FILE",
+        default="params/quick.yaml",
+        help="parameter file (default: params/quick.yaml; --list shows all)",
+    )
+    what.add_argument(
+        "--run", metavar="NAME", help="name of the run's folders (default: the parameter file's stem)"
+    )
+    what.add_argument(
+        "--set",
+        metavar="SECTION.KEY=VALUE",
+        action="append",
+        default=[],
+        dest="overrides",
+        help="override one parameter; repeatable",
+    )
+    what.add_argument(
+        "--data-root",
+        metavar="DIR",
+        help="folder of HAM10000, in any of its layouts, or of your own images; zips may stay unopened",
+    )
     part = page.add_argument_group("which part")
     part.add_argument("--until", metavar="STAGE", choices=stages, help="stop after this stage")
-    part.add_argument("--only", metavar="STAGE", choices=stages, help="run this stage alone, on what earlier ones wrote")
     part.add_argument(
-        "--force", metavar="STAGE", choices=stages, action="append", default=[], help="make this stage anew from the start, and what follows; repeatable"
+        "--only", metavar="STAGE", choices=stages, help="run this stage alone, on what earlier ones wrote"
+    )
+    part.add_argument(
+        "--force",
+        metavar="STAGE",
+        choices=stages,
+        action="append",
+        default=[],
+        help="make this stage anew from the start, and what follows; repeatable",
     )
     part.add_argument(
         "--accept-code",
@@ -89,10 +126,21 @@ def parser() -> argparse.ArgumentParser:
         type=_positive,
         help=f"CPU cores to keep busy (default: all, here {os.cpu_count() or 1}; with a profile, what it says); results do not depend on it",
     )
-    how.add_argument("--profile", metavar="NAME", help="where the jobs run: a folder below profiles/ (slurm, kubernetes), or a path to one (docs/clusters.md)")
+    how.add_argument(
+        "--profile",
+        metavar="NAME",
+        help="where the jobs run: a folder below profiles/ (slurm, kubernetes), or a path to one (docs/clusters.md)",
+    )
     look = page.add_argument_group("only look")
-    look.add_argument("--dry-run", action="store_true", help="print the plan: each job, fresh or stale and why; run nothing")
-    look.add_argument("--compare", metavar="RUN", nargs=2, help="render a page of two finished runs side by side; run nothing")
+    look.add_argument(
+        "--dry-run", action="store_true", help="print the plan: each job, fresh or stale and why; run nothing"
+    )
+    look.add_argument(
+        "--compare",
+        metavar="RUN",
+        nargs=2,
+        help="render a page of two finished runs side by side; run nothing",
+    )
     look.add_argument("--list", action="store_true", help="print the parameter files with one line each")
     return page
 
@@ -130,7 +178,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 141
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        print(f"run_all.py: {error.strerror or error}{where}. Once that is mended, the same command goes on from here.", file=sys.stderr)
+        print(
+            f"run_all.py: {error.strerror or error}{where}. Once that is mended, the same command goes on from here.",
+            file=sys.stderr,
+        )
         return 1
 
 
@@ -185,7 +236,9 @@ def _prepare(options: argparse.Namespace) -> tuple[RunPaths, Params]:
     if options.only and options.until:
         raise UserError("--only and --until contradict each other: give one of them.")
     if passed_over := [stage for stage in options.force if stage not in _stages(options)]:
-        raise UserError(f"--force {passed_over[0]} asks for a stage that {'--only' if options.only else '--until'} leaves out: drop one of the two.")
+        raise UserError(
+            f"--force {passed_over[0]} asks for a stage that {'--only' if options.only else '--until'} leaves out: drop one of the two."
+        )
     return RunPaths(path.stem if options.run is None else options.run), params
 
 
@@ -193,11 +246,16 @@ def _make(options: argparse.Namespace, words: list[str]) -> int:
     run, params = _prepare(options)
     options.profile = load_profile(options.profile)
     with run_lock(run.folder):
-        told = {path: path.read_bytes() if path.exists() else None for path in (run.params, run.folder / "run.json", run.folder / "accepted.json")}
+        told = {
+            path: path.read_bytes() if path.exists() else None
+            for path in (run.params, run.folder / "run.json", run.folder / "accepted.json")
+        }
         if damaged_preparation(run):
             print("params.json or run.json is damaged; both are written anew.")
         codes, accepted = current_codes(run, params, options.accept_code)
-        runfile = RunFile(run, params, codes, accepted, data_fingerprint(params), ["python", "run_all.py", *words])
+        runfile = RunFile(
+            run, params, codes, accepted, data_fingerprint(params), ["python", "run_all.py", *words]
+        )
         preflight.check(runfile, _stages(options), elsewhere=options.profile.elsewhere)
         runfile.save()
         force = list(STAGES) if "eda" in options.force else options.force  # the images may be others now
@@ -212,11 +270,15 @@ def _make(options: argparse.Namespace, words: list[str]) -> int:
             _restore(told)  # a plan changes nothing
             return _show_plan(run, planned)
         # a full disk or a kill may have cost the engine its memory of a job, a copy the files' times: what is stale by its record is made in any case
-        base = command(runfile, options.cores, [*force, *_changed_files(runfile, planned)], options.profile, options.only)
+        base = command(
+            runfile, options.cores, [*force, *_changed_files(runfile, planned)], options.profile, options.only
+        )
         return _run(runfile, base, wanted, planned, broken, options)
 
 
-def _plan(runfile: RunFile, base: list[str], wanted: list[str]) -> tuple[list[Planned], dict[str, list[Path]]]:
+def _plan(
+    runfile: RunFile, base: list[str], wanted: list[str]
+) -> tuple[list[Planned], dict[str, list[Path]]]:
     """The engine's plan, in which jobs whose files are no longer what they wrote are stale too, and these files by job name."""
     planned = plan(runfile, base, wanted)
     broken = damaged(runfile.run, runfile.params, [item.job for item in planned if not item.stale])
@@ -234,13 +296,23 @@ def _plan(runfile: RunFile, base: list[str], wanted: list[str]) -> tuple[list[Pl
 def _stages(options: argparse.Namespace) -> list[str]:
     """The stages that are asked for."""
     order = list(STAGES)
-    return [options.only] if options.only else order[: order.index(options.until) + 1] if options.until else order
+    return (
+        [options.only]
+        if options.only
+        else order[: order.index(options.until) + 1]
+        if options.until
+        else order
+    )
 
 
 def _changed_files(runfile: RunFile, planned: list[Planned]) -> list[str]:
     """Files of the stale jobs whose parameters, code, data or inputs are not those that their record tells of."""
     changed = [item.job for item in planned if item.stale and item.changed]
-    return [os.path.relpath(path, runfile.run.folder) for job in changed for path in outputs(job, runfile.run, runfile.params)]
+    return [
+        os.path.relpath(path, runfile.run.folder)
+        for job in changed
+        for path in outputs(job, runfile.run, runfile.params)
+    ]
 
 
 def _restore(files: dict[Path, bytes | None]) -> None:
@@ -255,28 +327,54 @@ def _require_inputs(runfile: RunFile, only: str) -> None:
     before = list(STAGES)[: list(STAGES).index(only)]
     early = judge(runfile.params) if only == "synthesis" else None
     for job in jobs(runfile.params):
-        missing = [path for path in outputs(job, runfile.run, runfile.params) if not path.exists()] if job.stage in before or job == early else []
+        missing = (
+            [path for path in outputs(job, runfile.run, runfile.params) if not path.exists()]
+            if job.stage in before or job == early
+            else []
+        )
         if missing:
-            raise UserError(f"--only {only} reads {as_typed(missing[0])}, which does not exist yet: run the stage '{job.stage}' first (--until {job.stage}).")
-    require_whole_inputs(runfile.run, runfile.params, [job for job in jobs(runfile.params) if job.stage == only])
+            raise UserError(
+                f"--only {only} reads {as_typed(missing[0])}, which does not exist yet: run the stage '{job.stage}' first (--until {job.stage})."
+            )
+    require_whole_inputs(
+        runfile.run, runfile.params, [job for job in jobs(runfile.params) if job.stage == only]
+    )
 
 
 def _show_plan(run: RunPaths, planned: list[Planned]) -> int:
     print(f"Plan of the run '{run.run}' ({as_typed(run.folder)}); nothing is run.")
     for item in planned:
-        print(printable(f"  {'stale' if item.stale else 'fresh'}  {item.job.title:<36} {item.reason}".rstrip()))
+        print(
+            printable(f"  {'stale' if item.stale else 'fresh'}  {item.job.title:<36} {item.reason}".rstrip())
+        )
     stale = sum(item.stale for item in planned)
-    print(f"{stale} of {len(planned)} jobs would run." if stale else "Nothing would run: everything is fresh.")
+    print(
+        f"{stale} of {len(planned)} jobs would run." if stale else "Nothing would run: everything is fresh."
+    )
     return 0
 
 
-def _run(runfile: RunFile, base: list[str], wanted: list[str], planned: list[Planned], broken: dict[str, list[Path]], options: argparse.Namespace) -> int:
+def _run(
+    runfile: RunFile,
+    base: list[str],
+    wanted: list[str],
+    planned: list[Planned],
+    broken: dict[str, list[Path]],
+    options: argparse.Namespace,
+) -> int:
     run = runfile.run
     stale = [item for item in planned if item.stale]
     if stale:
         _clear_the_way(run, planned, broken)
-        where = f"by the profile '{options.profile.name}'" if options.profile.elsewhere else f"on {options.cores or os.cpu_count()} cores"
-        print(f"Run '{run.run}': {len(stale)} of {len(planned)} jobs to do, {where}. Logs: {as_typed(run.logs)}", flush=True)
+        where = (
+            f"by the profile '{options.profile.name}'"
+            if options.profile.elsewhere
+            else f"on {options.cores or os.cpu_count()} cores"
+        )
+        print(
+            f"Run '{run.run}': {len(stale)} of {len(planned)} jobs to do, {where}. Logs: {as_typed(run.logs)}",
+            flush=True,
+        )
         _forget_checkpoints(run, planned, options.force)
         with View(run, [item.job.name for item in stale]) as view:
             again = command(runfile, options.cores, [], options.profile, options.only)
@@ -285,7 +383,11 @@ def _run(runfile: RunFile, base: list[str], wanted: list[str], planned: list[Pla
                 code = execute(base, wanted, run, options.profile, view.tick)
             # what stood behind a stale first stage, or behind a damaged file that came out otherwise, shows itself as stale only now
             hidden = broken or (not options.only and any(item.job.stage == "eda" for item in stale))
-            while not code and hidden and (more := [item for item in plan(runfile, again, wanted) if item.stale]):
+            while (
+                not code
+                and hidden
+                and (more := [item for item in plan(runfile, again, wanted) if item.stale])
+            ):
                 view.follow([item.job.name for item in more])
                 stale += [item for item in more if item.job.name not in {known.job.name for known in stale}]
                 before = len(view.ended)
@@ -294,7 +396,9 @@ def _run(runfile: RunFile, base: list[str], wanted: list[str], planned: list[Pla
                     break
         failures = _failures(run, [item.job.name for item in stale])
         if failures or code:
-            return _tell_failures(run, failures, [item for item in stale if view.ended.get(item.job.name) != "finished"])
+            return _tell_failures(
+                run, failures, [item for item in stale if view.ended.get(item.job.name) != "finished"]
+            )
         print(f"Finished in {duration(time.monotonic() - view.start)}.")
     else:
         print(f"Run '{run.run}': nothing to do, every job is fresh.")
@@ -311,7 +415,9 @@ def _clear_the_way(run: RunPaths, planned: list[Planned], broken: dict[str, list
                 probe.write_bytes(bytes(4096))
             (folder / ".writable").unlink()
         except OSError as error:
-            raise UserError(f"{as_typed(folder)} cannot be written to ({error.strerror}): mend that, and the same command goes on from here.") from None
+            raise UserError(
+                f"{as_typed(folder)} cannot be written to ({error.strerror}): mend that, and the same command goes on from here."
+            ) from None
         remove_leftovers(folder)
     for item in planned:
         if item.job.name in broken:
@@ -324,7 +430,13 @@ def _mend(runfile: RunFile, broken: dict[str, list[Path]], options: argparse.Nam
     """Make damaged files anew; what comes out as it was costs nothing more. Returns the engine's exit code."""
     repair = Repair(runfile.run, runfile.params, broken)
     for files in repair.targets():
-        if code := execute(command(runfile, options.cores, files, options.profile, options.only), files, runfile.run, options.profile, view.tick):
+        if code := execute(
+            command(runfile, options.cores, files, options.profile, options.only),
+            files,
+            runfile.run,
+            options.profile,
+            view.tick,
+        ):
             return code
     repair.settle()
     return 0
@@ -334,7 +446,11 @@ def _forget_checkpoints(run: RunPaths, planned: list[Planned], force: list[str])
     """A forced training starts over: its checkpoints are removed."""
     for item in planned:
         if item.job.stage in force and item.job.stage in ("gan", "classifier"):
-            folder = run.gan(item.job.wildcards["seed"]) if item.job.stage == "gan" else run.classifier(**item.job.wildcards)
+            folder = (
+                run.gan(item.job.wildcards["seed"])
+                if item.job.stage == "gan"
+                else run.classifier(**item.job.wildcards)
+            )
             for checkpoint in folder.glob("checkpoint-*"):
                 checkpoint.unlink()
 
@@ -351,37 +467,56 @@ def _failures(run: RunPaths, names: list[str]) -> list[dict[str, Any]]:
 def _tell_failures(run: RunPaths, failures: list[dict[str, Any]], unfinished: list[Planned]) -> int:
     for failure in failures:
         where = f", cell {failure['cell']}" if failure.get("cell") else ""
-        print(f"\n{failure['title']} failed ({failure.get('notebook') or 'no notebook'}{where}):\n  {printable(failure['error'])}", file=sys.stderr)
+        print(
+            f"\n{failure['title']} failed ({failure.get('notebook') or 'no notebook'}{where}):\n  {printable(failure['error'])}",
+            file=sys.stderr,
+        )
         print(f"  log:      {as_typed(Path(failure['log']))}", file=sys.stderr)
         if failure.get("half"):
             print(f"  notebook: {as_typed(Path(failure['half']))} (half executed)", file=sys.stderr)
     causes = _outer_causes(run, " ".join(failure["error"] for failure in failures))
     if not failures:
         names = ", ".join(item.job.title for item in unfinished[:3])
-        print(f"\nThe engine ended before its time, while these were unfinished: {names or 'none'}.", file=sys.stderr)
+        print(
+            f"\nThe engine ended before its time, while these were unfinished: {names or 'none'}.",
+            file=sys.stderr,
+        )
         if not causes:
             print("  " + "\n  ".join(map(printable, last_words(run))), file=sys.stderr)
-            causes = ["Where nobody ended it, the system did, mostly for want of memory: fewer jobs at once (--cores) need less."]
+            causes = [
+                "Where nobody ended it, the system did, mostly for want of memory: fewer jobs at once (--cores) need less."
+            ]
         print(f"  log:      {as_typed(run.logs / 'engine.log')}", file=sys.stderr)
     for sentence in causes:
         print(f"\n{sentence}", file=sys.stderr)
-    print("\nFinished jobs stay finished; once the cause is mended, the same command goes on from here.", file=sys.stderr)
+    print(
+        "\nFinished jobs stay finished; once the cause is mended, the same command goes on from here.",
+        file=sys.stderr,
+    )
     return 2 if failures and all(failure["user"] for failure in failures) else 1
 
 
 def _outer_causes(run: RunPaths, errors: str) -> list[str]:
     """What is wrong with the machine, not with the run: on a full disk a job cannot even leave its error behind."""
     told = []
-    free = min(shutil.disk_usage(folder).free for folder in (run.folder, run.report.parent) if folder.exists())
+    free = min(
+        shutil.disk_usage(folder).free for folder in (run.folder, run.report.parent) if folder.exists()
+    )
     if free < LITTLE_ROOM or "No space left" in errors:
-        told.append(f"The disk of {as_typed(run.folder)} or of {as_typed(run.report.parent)} is full ({free / 1e6:.1f} MB are free): make room.")
+        told.append(
+            f"The disk of {as_typed(run.folder)} or of {as_typed(run.report.parent)} is full ({free / 1e6:.1f} MB are free): make room."
+        )
     told += [
         f"{as_typed(folder)} cannot be written to any more."
         for folder in (run.folder, run.report.parent.parent)
         if folder.exists() and not os.access(folder, os.W_OK)
     ]
-    if re.search("MemoryError|bad_alloc|allocate memory|not enough memory|out of memory|failed to map segment", errors):
-        told.append("Memory ran out: fewer jobs at once (--cores), a smaller batch or a smaller bank need less.")
+    if re.search(
+        "MemoryError|bad_alloc|allocate memory|not enough memory|out of memory|failed to map segment", errors
+    ):
+        told.append(
+            "Memory ran out: fewer jobs at once (--cores), a smaller batch or a smaller bank need less."
+        )
     return told
 
 
@@ -390,14 +525,24 @@ def _say_result(runfile: RunFile) -> None:
     run, params = runfile.run, runfile.params
     with open(run.evaluation / "metrics.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    columns = {"accuracy": "accuracy", f"{params.data.target_class} recall": "target_recall", "macro precision": "macro_precision"}
+    columns = {
+        "accuracy": "accuracy",
+        f"{params.data.target_class} recall": "target_recall",
+        "macro precision": "macro_precision",
+    }
     width = max(map(len, params.arms)) + 2
     print(f"\n{'':<{width}}" + "".join(f"{label:>17}" for label in columns))
     for arm in params.arms:
-        means = [_mean([float(row[column]) for row in rows if row["arm"] == arm]) for column in columns.values()]
+        means = [
+            _mean([float(row[column]) for row in rows if row["arm"] == arm]) for column in columns.values()
+        ]
         print(f"{arm:<{width}}" + "".join(f"{100 * mean:>16.1f}%" for mean in means))
-    told = {"phantom": "drawn lesions, a demonstration", "ham10000": "HAM10000", "folder": "your own images"}[params.data.source]
-    print(f"({told}; mean of {params.replicates} {'replicate' if params.replicates == 1 else 'replicates'})\n\nReport: {as_typed(run.report)}")
+    told = {"phantom": "drawn lesions, a demonstration", "ham10000": "HAM10000", "folder": "your own images"}[
+        params.data.source
+    ]
+    print(
+        f"({told}; mean of {params.replicates} {'replicate' if params.replicates == 1 else 'replicates'})\n\nReport: {as_typed(run.report)}"
+    )
 
 
 def _mean(values: list[float]) -> float:

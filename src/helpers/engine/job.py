@@ -19,13 +19,31 @@ from helpers.engine.cards import STAGES_ON_CARDS, one_card, visible_cards
 from helpers.engine.process import JOBS_LOCK_VARIABLE, join_run
 from helpers.engine.runfile import load_runfile
 from helpers.engine.seals import require_whole_inputs, settle_times, write_record
-from helpers.engine.stages import STAGES, Job, jobs, outputs, papermill_parameters, relevant_parameters, upstream
+from helpers.engine.stages import (
+    STAGES,
+    Job,
+    jobs,
+    outputs,
+    papermill_parameters,
+    relevant_parameters,
+    upstream,
+)
 from helpers.errors import UserError
 from helpers.files import write_json
 from helpers.params import Params
 from helpers.paths import NOTEBOOKS, RunPaths
 
-RECORDED_PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "pandas", "pillow", "snakemake", "papermill")
+RECORDED_PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "scikit-learn",
+    "pandas",
+    "pillow",
+    "snakemake",
+    "papermill",
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -34,7 +52,9 @@ def main(arguments: list[str]) -> int:
     params, runfile = load_runfile(run)
     if job not in (every := list(jobs(params))):
         near = [other.title for other in every if other.stage == job.stage] or list(STAGES)
-        raise UserError(f"The run '{run.run}' has no job '{' '.join(arguments[1:])}'; it has {archives.shown(near)}.")
+        raise UserError(
+            f"The run '{run.run}' has no job '{' '.join(arguments[1:])}'; it has {archives.shown(near)}."
+        )
     run.logs.mkdir(parents=True, exist_ok=True)
     state = run.logs / f"{job.name}.state.json"
     for stale in (run.logs / f"{job.name}.failure.json", run.logs / f"{job.name}.progress.json"):
@@ -65,9 +85,14 @@ def _told(words: list[str]) -> tuple[RunPaths, Job]:
     try:
         run, stage, *pairs = words
         wildcards: dict[str, Any] = dict(pair.split("=", 1) for pair in pairs)
-        return RunPaths(run), Job(stage, {key: int(value) if key in ("seed", "replicate") else value for key, value in wildcards.items()})
+        return RunPaths(run), Job(
+            stage,
+            {key: int(value) if key in ("seed", "replicate") else value for key, value in wildcards.items()},
+        )
     except ValueError:
-        raise UserError("A job is told as RUN STAGE [seed=0 | arm=NAME replicate=0], such as: quick classifier arm=filtered replicate=2.") from None
+        raise UserError(
+            "A job is told as RUN STAGE [seed=0 | arm=NAME replicate=0], such as: quick classifier arm=filtered replicate=2."
+        ) from None
 
 
 def _work(run: RunPaths, job: Job, params: Params, state: Path) -> None:
@@ -91,7 +116,17 @@ def _work(run: RunPaths, job: Job, params: Params, state: Path) -> None:
 
 def _tell(path: Path, job: Job, state: str, cell: int, cells: int) -> None:
     with suppress(OSError):  # a courtesy: a full disk is for the results' writers to report
-        write_json(path, {"job": job.name, "title": job.title, "state": state, "cell": cell, "cells": cells, "process": os.getpid()})
+        write_json(
+            path,
+            {
+                "job": job.name,
+                "title": job.title,
+                "state": state,
+                "cell": cell,
+                "cells": cells,
+                "process": os.getpid(),
+            },
+        )
 
 
 def _plain_failure(error: Exception, job: Job, run: RunPaths) -> dict[str, Any]:
@@ -102,12 +137,26 @@ def _plain_failure(error: Exception, job: Job, run: RunPaths) -> dict[str, Any]:
     with suppress(OSError):
         log.write_text(traceback.format_exc(), encoding="utf-8")
     line = str(error) if user else f"{type(error).__name__}: {error}"
-    return {"notebook": None, "cell": None, "error": line, "user": user, "log": str(log), "half": None, "sentence": f"{job.title}: {line}"}
+    return {
+        "notebook": None,
+        "cell": None,
+        "error": line,
+        "user": user,
+        "log": str(log),
+        "half": None,
+        "sentence": f"{job.title}: {line}",
+    }
 
 
-def _record(job: Job, params: Params, runfile: dict[str, Any], started: datetime, seconds: float) -> dict[str, Any]:
+def _record(
+    job: Job, params: Params, runfile: dict[str, Any], started: datetime, seconds: float
+) -> dict[str, Any]:
     """What is needed to say how a result came to be."""
-    threads = {"gan": params.gan.threads, "synthesis": params.gan.threads, "classifier": params.classifier.threads}.get(job.stage)
+    threads = {
+        "gan": params.gan.threads,
+        "synthesis": params.gan.threads,
+        "classifier": params.classifier.threads,
+    }.get(job.stage)
     usage = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return {
         "job": job.name,
@@ -122,7 +171,10 @@ def _record(job: Job, params: Params, runfile: dict[str, Any], started: datetime
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "threads": threads,
         "peak_memory_mb": round(usage / 1024 if sys.platform == "linux" else usage / 2**20),
-        "versions": {"python": platform.python_version(), **{name: installed_version(name) for name in RECORDED_PACKAGES}},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: installed_version(name) for name in RECORDED_PACKAGES},
+        },
         "host_cpu": cpu_name(),
         "system": platform.platform(terse=True),
     }

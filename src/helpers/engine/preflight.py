@@ -38,14 +38,18 @@ def _classes(runfile: RunFile) -> list[str]:
     from helpers.data.ham10000 import CLASSES
 
     run, data = runfile.run, runfile.params.data
-    verified = records(run).get("eda", {}).get("key") == runfile.key(Job("eda")) and not damaged(run, runfile.params, [Job("eda")])
+    verified = records(run).get("eda", {}).get("key") == runfile.key(Job("eda")) and not damaged(
+        run, runfile.params, [Job("eda")]
+    )
     if run.split.exists() and verified:
         with open(run.split, encoding="utf-8", newline="") as file:
             return sorted({row["dx"] for row in csv.DictReader(file)})
     if data.source != "phantom" and (data.root is not None or placed_by_hand() is not None):
         return _classes_of_data(runfile)
     if data.target_class not in CLASSES:  # lesions to be drawn or downloaded
-        raise DataError(f"data.target_class is '{data.target_class}', and the data have no such class; they have {', '.join(CLASSES)}.")
+        raise DataError(
+            f"data.target_class is '{data.target_class}', and the data have no such class; they have {', '.join(CLASSES)}."
+        )
     return list(CLASSES)
 
 
@@ -61,9 +65,15 @@ def _classes_of_data(runfile: RunFile) -> list[str]:
 
 def _check_arms(params: Params, classes: Sequence[str]) -> None:
     for name, arm in params.arms.items():
-        for key, part in (("oversample", arm.oversample), ("withhold", arm.withhold), ("synthetic", arm.synthetic)):
+        for key, part in (
+            ("oversample", arm.oversample),
+            ("withhold", arm.withhold),
+            ("synthetic", arm.synthetic),
+        ):
             if part is not None and part.class_ is not None and part.class_ not in classes:
-                raise ParameterError(f"arms.{name}.{key}.class is '{part.class_}', and the data hold no such class; the classes are {', '.join(classes)}.")
+                raise ParameterError(
+                    f"arms.{name}.{key}.class is '{part.class_}', and the data hold no such class; the classes are {', '.join(classes)}."
+                )
         if arm.synthetic is not None and arm.synthetic.folder is not None:
             from helpers.classifier.arms import FORMATS, folder_files
 
@@ -76,7 +86,11 @@ def _check_external(root: str, classes: Sequence[str]) -> None:
     from helpers.data.images import FORMATS
 
     with open_external(root, classes) as dataset:
-        _check_headers("data.external_root", ((file.path, file.name) for file in dataset.images.values() if file.member is None), FORMATS)
+        _check_headers(
+            "data.external_root",
+            ((file.path, file.name) for file in dataset.images.values() if file.member is None),
+            FORMATS,
+        )
 
 
 def _check_headers(parameter: str, files: Iterable[tuple[Path, str]], formats: tuple[str, ...]) -> None:
@@ -90,7 +104,9 @@ def _check_headers(parameter: str, files: Iterable[tuple[Path, str]], formats: t
         except (OSError, DataError) as error:
             broken.append(f"{name} ({getattr(error, 'strerror', None) or error})")
     if broken:
-        raise DataError(f"{len(broken):,} {'image' if len(broken) == 1 else 'images'} of {parameter} cannot be used: {shown(broken)}. Replace or remove them.")
+        raise DataError(
+            f"{len(broken):,} {'image' if len(broken) == 1 else 'images'} of {parameter} cannot be used: {shown(broken)}. Replace or remove them."
+        )
 
 
 def _check_weights(params: Params, stages: Collection[str]) -> None:
@@ -106,4 +122,8 @@ def _check_weights(params: Params, stages: Collection[str]) -> None:
     if params.classifier.weights not in ("imagenet", "none") and "classifier" in stages:
         from helpers.classifier.model import build_classifier
 
-        build_classifier(params.classifier.backbone, params.classifier.weights, frozen_stages=params.classifier.frozen_stages)
+        build_classifier(
+            params.classifier.backbone,
+            params.classifier.weights,
+            frozen_stages=params.classifier.frozen_stages,
+        )

@@ -14,7 +14,9 @@ from pathlib import Path
 from helpers.errors import UserError
 
 JOBS_LOCK_VARIABLE = "REPORT_JOBS_LOCK"  # path of the lock that every process of a run's jobs shares
-TICKET_VARIABLE = "REPORT_TICKET"  # the start of the front door that a job belongs to; jobs run by hand have none
+TICKET_VARIABLE = (
+    "REPORT_TICKET"  # the start of the front door that a job belongs to; jobs run by hand have none
+)
 ORPHAN_PATIENCE = 20.0  # seconds given to the processes of a killed run to end
 TICKET_INTERVAL = 3.0  # seconds between two looks at the ticket
 
@@ -117,9 +119,13 @@ def run_lock(folder: Path):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
-            raise UserError(f"The run '{folder.name}' is being made by {holder}: wait for it, or give this one a name of its own by --run NAME.") from None
+            raise UserError(
+                f"The run '{folder.name}' is being made by {holder}: wait for it, or give this one a name of its own by --run NAME."
+            ) from None
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()}, started {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode(), 0)
+        os.pwrite(
+            descriptor, f"process {os.getpid()}, started {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode(), 0
+        )
         write_ticket(folder)
         _wait_for_orphans(folder / ".jobs.lock")
         try:

@@ -34,7 +34,9 @@ class Profile:
         try:
             return int(pairs.get("gpu", 0))
         except ValueError:
-            raise UserError(f"The profile '{self.name}' says resources: gpu: {pairs['gpu']}, which is not a whole number.") from None
+            raise UserError(
+                f"The profile '{self.name}' says resources: gpu: {pairs['gpu']}, which is not a whole number."
+            ) from None
 
     @property
     def counts_jobs(self) -> bool:
@@ -54,16 +56,22 @@ def load_profile(name: str | None) -> Profile:
     found = get_profile_dir(str(PROFILES / name) if (PROFILES / name).is_dir() else name)
     if found is None:
         known = ", ".join(sorted(path.parent.name for path in PROFILES.glob("*/config.yaml"))) or "none"
-        raise UserError(f"There is no profile '{name}'. Below profiles/ are: {known}; a path to a folder with a config.yaml will do as well.")
+        raise UserError(
+            f"There is no profile '{name}'. Below profiles/ are: {known}; a path to a folder with a config.yaml will do as well."
+        )
     folder, file = found
     try:
         settings = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"The profile {file} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(settings, dict):
-        raise UserError(f"The profile {file} is no mapping of settings to values: it holds {type(settings).__name__}.")
+        raise UserError(
+            f"The profile {file} is no mapping of settings to values: it holds {type(settings).__name__}."
+        )
     executor = str(settings.get("executor", "local"))
     package = f"snakemake-executor-plugin-{executor}"
     if executor not in ("local", "dryrun", "touch") and find_spec(package.replace("-", "_")) is None:
-        raise UserError(f"The profile '{name}' sends jobs by the package {package}, which is not installed here: pip install {package}")
+        raise UserError(
+            f"The profile '{name}' sends jobs by the package {package}, which is not installed here: pip install {package}"
+        )
     return Profile(name, folder, settings)

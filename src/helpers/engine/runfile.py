@@ -32,9 +32,18 @@ class RunFile:
     def key(self, job: Job) -> str:
         """What a job's results depend on, as one fingerprint: parameters, code, data and the code of the stages before it."""
         judged = ("classifier",) if self.params.judge else ()
-        codes = {"eda": ("eda",), "gan": ("gan",), "synthesis": ("gan", "synthesis", *judged), "classifier": ("classifier",)}
+        codes = {
+            "eda": ("eda",),
+            "gan": ("gan",),
+            "synthesis": ("gan", "synthesis", *judged),
+            "classifier": ("classifier",),
+        }
         made_by = codes.get(job.stage, (job.stage,))
-        depends: list[Any] = [relevant_parameters(job, self.params), [self.codes[stage] for stage in made_by], self.data]
+        depends: list[Any] = [
+            relevant_parameters(job, self.params),
+            [self.codes[stage] for stage in made_by],
+            self.data,
+        ]
         if files := named_files(job, self.params):
             depends.append(files)
         if job.stage == "report" and self.accepted:  # the page tells of it
@@ -53,7 +62,9 @@ class RunFile:
             "keys": {job.name: self.key(job) for job in jobs(self.params)},
         }
         write_if_changed(self.run.params, parameters)
-        write_if_changed(self.run.folder / "run.json", json_text(record | {"checksum": _checksum(record, parameters)}))
+        write_if_changed(
+            self.run.folder / "run.json", json_text(record | {"checksum": _checksum(record, parameters)})
+        )
 
 
 def load_runfile(run: RunPaths) -> tuple[Params, dict[str, Any]]:
@@ -65,11 +76,17 @@ def load_runfile(run: RunPaths) -> tuple[Params, dict[str, Any]]:
         record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
         checksum = record.pop("checksum")
     except OSError as error:
-        raise UserError(f"The run '{run.run}' has not been prepared ({as_typed(run.folder)} holds no {Path(error.filename).name}): {again}") from None
+        raise UserError(
+            f"The run '{run.run}' has not been prepared ({as_typed(run.folder)} holds no {Path(error.filename).name}): {again}"
+        ) from None
     except (ValueError, AttributeError, KeyError, TypeError) as error:
-        raise UserError(f"params.json or run.json of the run '{run.run}' is damaged ({error}): {again}") from None
+        raise UserError(
+            f"params.json or run.json of the run '{run.run}' is damaged ({error}): {again}"
+        ) from None
     if checksum != _checksum(record, parameters):
-        raise UserError(f"params.json or run.json of the run '{run.run}' is damaged, or was changed by hand: {again}")
+        raise UserError(
+            f"params.json or run.json of the run '{run.run}' is damaged, or was changed by hand: {again}"
+        )
     return validate(params, f"{run.params}"), record
 
 
@@ -95,7 +112,9 @@ def named_files(job: Job, params: Params) -> dict[str, str]:
     if job.stage in ("gan", "synthesis") or (arm and arm.uses_gan):
         named["gan.initial_weights"] = params.gan.initial_weights
     if arm:
-        named["classifier.weights"] = params.classifier.weights if params.classifier.weights not in ("imagenet", "none") else None
+        named["classifier.weights"] = (
+            params.classifier.weights if params.classifier.weights not in ("imagenet", "none") else None
+        )
         named["synthetic.folder"] = arm.synthetic.folder if arm.synthetic else None
     found = {key: _fingerprint(from_project(value)) for key, value in named.items() if value}
     if arm and params.data.external_root is not None:
@@ -110,7 +129,11 @@ def _fingerprint(path: Path) -> str:
     """Content of a file, names and content of a folder's files; empty where there is nothing, which the job says itself."""
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     try:
-        return digest([(file.relative_to(path).as_posix(), file_digest(file)) for file in files]) if files else ""
+        return (
+            digest([(file.relative_to(path).as_posix(), file_digest(file)) for file in files])
+            if files
+            else ""
+        )
     except OSError:
         return ""
 
@@ -132,7 +155,9 @@ def _listing(root: Path, ignored: re.Pattern[str]) -> str:
         for file in tree.files:
             is_table = file.ending in ("", *TABLE_ENDINGS) and file.size < 50_000_000
             with suppress(OSError):
-                listing.append((file.name, file.size, hashlib.sha256(tree.read(file)).hexdigest() if is_table else ""))
+                listing.append(
+                    (file.name, file.size, hashlib.sha256(tree.read(file)).hexdigest() if is_table else "")
+                )
         tree.close()
     return digest(sorted(listing))
 
@@ -152,7 +177,9 @@ def records(run: RunPaths) -> dict[str, dict[str, Any]]:
     return {record["job"]: record for record in found if record}
 
 
-def current_codes(run: RunPaths, params: Params, accept: list[str]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+def current_codes(
+    run: RunPaths, params: Params, accept: list[str]
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """The code fingerprint that each stage counts as made by, with changes of code that were accepted.
 
     ``accept`` names stages whose present results are to be kept over the present code. An acceptance
@@ -167,9 +194,13 @@ def current_codes(run: RunPaths, params: Params, accept: list[str]) -> tuple[dic
         if not made_by:
             raise UserError(f"--accept-code {stage}: the run '{run.run}' has no finished '{stage}' to keep.")
         if len(made_by) > 1:
-            raise UserError(f"--accept-code {stage}: its jobs were made by {len(made_by)} different versions of the code; run the stage once without it.")
+            raise UserError(
+                f"--accept-code {stage}: its jobs were made by {len(made_by)} different versions of the code; run the stage once without it."
+            )
         accepted[stage] = {"code": now[stage], "made_by": made_by.pop()}
-    accepted = {stage: entry for stage, entry in accepted.items() if entry["code"] == now[stage] != entry["made_by"]}
+    accepted = {
+        stage: entry for stage, entry in accepted.items() if entry["code"] == now[stage] != entry["made_by"]
+    }
     if accepted or file.exists():
         write_json(file, accepted)
     return now | {stage: entry["made_by"] for stage, entry in accepted.items()}, accepted
@@ -180,14 +211,27 @@ def _read_accepted(file: Path) -> dict[str, dict[str, str]]:
         return {}
     try:
         accepted = json.loads(file.read_text(encoding="utf-8"))
-        return {stage: {"code": entry["code"], "made_by": entry["made_by"]} for stage, entry in accepted.items() if stage in STAGES}
+        return {
+            stage: {"code": entry["code"], "made_by": entry["made_by"]}
+            for stage, entry in accepted.items()
+            if stage in STAGES
+        }
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise UserError(f"{as_typed(file)} is damaged: remove it, and repeat --accept-code for the stages that are to be kept.") from None
+        raise UserError(
+            f"{as_typed(file)} is damaged: remove it, and repeat --accept-code for the stages that are to be kept."
+        ) from None
 
 
 def changed_parameters(job: Job, params: Params, record: dict[str, Any] | None) -> list[str]:
     """What differs from the parameters that a finished job used, as ``gan.steps 400 -> 500``."""
     if not record or "parameters" not in record:
         return []
-    then, now = flatten(record["parameters"]), flatten(json.loads(json.dumps(relevant_parameters(job, params), default=str)))
-    return [f"{key} {then.get(key)} -> {now.get(key)}" for key in dict.fromkeys((*now, *then)) if then.get(key) != now.get(key)]
+    then, now = (
+        flatten(record["parameters"]),
+        flatten(json.loads(json.dumps(relevant_parameters(job, params), default=str))),
+    )
+    return [
+        f"{key} {then.get(key)} -> {now.get(key)}"
+        for key in dict.fromkeys((*now, *then))
+        if then.get(key) != now.get(key)
+    ]

@@ -23,13 +23,24 @@ from helpers.paths import RunPaths
 WHOLE = 64  # hexadecimal digits of a SHA-256
 LARGE = 4e9  # bytes from which on the reader is told why nothing happens for a while
 READERS = min(8, os.cpu_count() or 1)
-CACHES = ("data/images-*.json", "data/features-*.json", "synthetic/*/features-*.json", "classifier/bank/*.json")
+CACHES = (
+    "data/images-*.json",
+    "data/features-*.json",
+    "synthetic/*/features-*.json",
+    "classifier/bank/*.json",
+)
 
 
 def write_record(run: RunPaths, job: Job, params: Params, record: dict[str, Any]) -> None:
     """Write a finished job's record with the seals of its outputs and of what it read."""
-    sealed = {_name(path, run): {"bytes": path.stat().st_size, "sha256": file_digest(path, WHOLE)} for path in outputs(job, run, params)}
-    record = record | {"files": sealed, "read": _read(job, run, params, _seals(_records(upstream(job, params), run)))}
+    sealed = {
+        _name(path, run): {"bytes": path.stat().st_size, "sha256": file_digest(path, WHOLE)}
+        for path in outputs(job, run, params)
+    }
+    record = record | {
+        "files": sealed,
+        "read": _read(job, run, params, _seals(_records(upstream(job, params), run))),
+    }
     record = json.loads(json_text(record))  # as it will be read
     write_json(record_path(run, job), record | {"checksum": _checksum(record)})
 
@@ -48,7 +59,9 @@ def read_record(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def damaged(run: RunPaths, params: Params, among: Iterable[Job], besides: tuple[str, ...] = ()) -> dict[str, list[Path]]:
+def damaged(
+    run: RunPaths, params: Params, among: Iterable[Job], besides: tuple[str, ...] = ()
+) -> dict[str, list[Path]]:
     """By job name, the files that are there and are not what the job wrote, or its record where that is damaged itself.
 
     A missing file is the engine's to see. ``besides``: endings of files that are not looked at.
@@ -97,7 +110,11 @@ def remove_damaged_caches(run: RunPaths) -> list[Path]:
         if array.exists():
             arrays.append(array)
             promised.append(_promised(sidecar))
-    broken = [array for array, sha256, is_now in zip(arrays, promised, _digests(arrays), strict=True) if sha256 != is_now]
+    broken = [
+        array
+        for array, sha256, is_now in zip(arrays, promised, _digests(arrays), strict=True)
+        if sha256 != is_now
+    ]
     for array in broken:
         array.unlink()
     return broken
@@ -133,7 +150,9 @@ def _read(job: Job, run: RunPaths, params: Params, seals: dict[str, str]) -> dic
     return {name: seals.get(name) for name in (_name(path, run) for path in inputs(job, run, params))}
 
 
-def read_then_and_now(run: RunPaths, params: Params) -> Iterator[tuple[Job, dict[str, str | None], dict[str, str | None]]]:
+def read_then_and_now(
+    run: RunPaths, params: Params
+) -> Iterator[tuple[Job, dict[str, str | None], dict[str, str | None]]]:
     """Every finished job with the seals of the files that it read, and those of the same files as they are told of now."""
     told = _records(jobs(params), run)
     seals = _seals(told)
@@ -144,7 +163,11 @@ def read_then_and_now(run: RunPaths, params: Params) -> Iterator[tuple[Job, dict
 
 def read_others(run: RunPaths, params: Params) -> set[str]:
     """Names of the finished jobs of whose inputs one has been made anew since, and came out otherwise; files' times may tell nothing of it."""
-    return {job.name for job, then, now in read_then_and_now(run, params) if any(now.get(name) not in (None, seal) for name, seal in then.items())}
+    return {
+        job.name
+        for job, then, now in read_then_and_now(run, params)
+        if any(now.get(name) not in (None, seal) for name, seal in then.items())
+    }
 
 
 def order_times(run: RunPaths, params: Params) -> None:
@@ -155,7 +178,9 @@ def order_times(run: RunPaths, params: Params) -> None:
     for job, then, now in read_then_and_now(run, params):
         if then != now or None in now.values():
             continue
-        newest = max((path.stat().st_mtime_ns for path in inputs(job, run, params) if path.exists()), default=0)
+        newest = max(
+            (path.stat().st_mtime_ns for path in inputs(job, run, params) if path.exists()), default=0
+        )
         for path in outputs(job, run, params):
             if path.exists() and path.stat().st_mtime_ns < newest:
                 os.utime(path, ns=(newest, newest))
@@ -192,7 +217,11 @@ class Repair:
         """What the engine is to make, one list after the other: it does not look at jobs behind the first stage while that is to be made."""
         first = [job for job in self.jobs if job.stage == "eda"]
         rest = [job for job in self.jobs if job.stage != "eda"]
-        return [[_name(path, self.run) for job in part for path in outputs(job, self.run, self.params)] for part in (first, rest) if part]
+        return [
+            [_name(path, self.run) for job in part for path in outputs(job, self.run, self.params)]
+            for part in (first, rest)
+            if part
+        ]
 
     def settle(self) -> None:
         """Give the files that are what they were their old times."""

@@ -46,15 +46,40 @@ def targets(runfile: RunFile, until: str | None = None, only: str | None = None)
     order = list(STAGES)
     wanted = [only] if only else order[: order.index(until) + 1] if until else order
     early = judge(runfile.params) if until == "synthesis" else None
-    paths = [path for job in jobs(runfile.params) if job.stage in wanted or job == early for path in outputs(job, runfile.run, runfile.params)]
+    paths = [
+        path
+        for job in jobs(runfile.params)
+        if job.stage in wanted or job == early
+        for path in outputs(job, runfile.run, runfile.params)
+    ]
     return [os.path.relpath(path, runfile.run.folder) for path in paths]
 
 
-def command(runfile: RunFile, cores: int | None, force: list[str], profile: Profile, only: str | None = None) -> list[str]:
+def command(
+    runfile: RunFile, cores: int | None, force: list[str], profile: Profile, only: str | None = None
+) -> list[str]:
     """Snakemake's command line without its targets. A profile says how much may run at once; ``cores``, where given, limits that."""
-    gpus = (profile.gpus if profile.elsewhere else count_gpus()) if runfile.params.compute.device != "cpu" else 0
-    words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(runfile.run.folder)]
-    words += ["--config", f"run={runfile.run.run}", f"gpus={gpus}", "--nolock", "--rerun-incomplete", "--keep-going", "--nocolor"]
+    gpus = (
+        (profile.gpus if profile.elsewhere else count_gpus()) if runfile.params.compute.device != "cpu" else 0
+    )
+    words = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(ROOT / "Snakefile"),
+        "--directory",
+        str(runfile.run.folder),
+    ]
+    words += [
+        "--config",
+        f"run={runfile.run.run}",
+        f"gpus={gpus}",
+        "--nolock",
+        "--rerun-incomplete",
+        "--keep-going",
+        "--nocolor",
+    ]
     words += ["--rerun-triggers", "mtime", "params", "input"]
     if not profile.elsewhere:
         words += ["--resources", f"gpu={gpus}"]
@@ -74,13 +99,21 @@ def environment() -> dict[str, str]:
     inherited = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
     source = str(ROOT / "src")
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE_", "REPORT_"))}
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])  # a profile's commands find this Python
-    return clean | {"PYTHONPATH": os.pathsep.join([source, *(p for p in inherited if p != source)]), "PATH": path, "PYTHONUNBUFFERED": "1"}
+    path = os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    )  # a profile's commands find this Python
+    return clean | {
+        "PYTHONPATH": os.pathsep.join([source, *(p for p in inherited if p != source)]),
+        "PATH": path,
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 def plan(runfile: RunFile, base: list[str], wanted: list[str]) -> list[Planned]:
     """Every wanted job, fresh or stale and why, by the engine's own dry run."""
-    told = subprocess.run([*base, "--dry-run", "--", *wanted], capture_output=True, text=True, env=environment(), cwd=ROOT)
+    told = subprocess.run(
+        [*base, "--dry-run", "--", *wanted], capture_output=True, text=True, env=environment(), cwd=ROOT
+    )
     if told.returncode:
         raise UserError(_engine_error(told.stdout + told.stderr))
     reasons = _parse_reasons(told.stdout + told.stderr)
@@ -89,14 +122,18 @@ def plan(runfile: RunFile, base: list[str], wanted: list[str]) -> list[Planned]:
     wanted_files = set(wanted)
     planned = []
     for job in jobs(runfile.params):
-        made = {os.path.relpath(path, runfile.run.folder) for path in outputs(job, runfile.run, runfile.params)}
+        made = {
+            os.path.relpath(path, runfile.run.folder) for path in outputs(job, runfile.run, runfile.params)
+        }
         if not made & wanted_files:
             continue
         # the engine does not look at a job behind a stale one whose files are `ancient` to it: its key tells
         record = before.get(job.name)
         by_key, by_input = record is not None and record.get("key") != runfile.key(job), job.name in others
         reason = reasons.get(job.name, "Params" if by_key else "Updated input" if by_input else "")
-        planned.append(Planned(job, _plain_reason(reason, job, runfile, record) if reason else "", by_key or by_input))
+        planned.append(
+            Planned(job, _plain_reason(reason, job, runfile, record) if reason else "", by_key or by_input)
+        )
     return planned
 
 
@@ -110,7 +147,9 @@ def _parse_reasons(text: str) -> dict[str, str]:
         stage = rule.group(1)
         reason = re.search(r"^\s+reason: (.+)$", block, re.M)
         found = re.search(r"^\s+wildcards: (.+)$", block, re.M)
-        wildcards: dict[str, Any] = dict(pair.split("=", 1) for pair in found.group(1).split(", ")) if found else {}
+        wildcards: dict[str, Any] = (
+            dict(pair.split("=", 1) for pair in found.group(1).split(", ")) if found else {}
+        )
         order = ("arm", "replicate") if stage == "classifier" else ("seed",)
         job = Job(stage, {name: wildcards[name] for name in order if name in wildcards})
         reasons[job.name] = reason.group(1) if reason else "not made yet"
@@ -128,7 +167,11 @@ def _plain_reason(reason: str, job: Job, runfile: RunFile, record: dict[str, Any
             return "its code changed"
     missing = re.search(r"Missing output files: ([^;]+)", reason)
     if missing:
-        return "not made yet" if record is None else f"missing: {', '.join(Path(name.strip()).name for name in missing.group(1).split(',')[:2])}"
+        return (
+            "not made yet"
+            if record is None
+            else f"missing: {', '.join(Path(name.strip()).name for name in missing.group(1).split(',')[:2])}"
+        )
     if "updated by another job" in reason or "Input files updated" in reason:
         return "an earlier stage is made anew"
     if "Updated input" in reason:
@@ -144,11 +187,17 @@ def _plain_reason(reason: str, job: Job, runfile: RunFile, record: dict[str, Any
 
 def _engine_error(text: str) -> str:
     """The engine's complaint in one sentence."""
-    missing = re.search(r"Missing input files for rule (\w+):.*?\n\s*affected files:\n((?:\s+\S.*\n)+)", text, re.S)
+    missing = re.search(
+        r"Missing input files for rule (\w+):.*?\n\s*affected files:\n((?:\s+\S.*\n)+)", text, re.S
+    )
     if missing:
         names = ", ".join(line.strip() for line in missing.group(2).splitlines()[:3])
         return f"The stage '{missing.group(1)}' reads files that are not there ({names}): run the stages before it, for example without --only."
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(("Building", "Using", "Config", "host:"))]
+    lines = [
+        line
+        for line in text.splitlines()
+        if line.strip() and not line.startswith(("Building", "Using", "Config", "host:"))
+    ]
     return "The engine could not plan the run: " + " ".join(lines[-4:])
 
 
@@ -164,7 +213,9 @@ def last_words(run: RunPaths) -> list[str]:
     return list(said.values())[:3] or text.strip().splitlines()[-3:]
 
 
-def execute(base: list[str], wanted: list[str], run: RunPaths, profile: Profile, tick: Callable[[], None]) -> int:
+def execute(
+    base: list[str], wanted: list[str], run: RunPaths, profile: Profile, tick: Callable[[], None]
+) -> int:
     """Run the engine to its end, calling ``tick`` five times a second; returns its exit code.
 
     On KeyboardInterrupt or SystemExit from a signal the engine and all jobs are ended first.

@@ -13,7 +13,10 @@ from helpers.paths import RunPaths
 
 SHARED_CODE = ("files.py", "device.py", "checkpoints.py")
 GAN_TRAINING_CODE = ("gan/__init__.py", "gan/health.py", "gan/records.py", *TRAINING_CODE)
-FIGURE_CODE = tuple(f"report/{name}" for name in ("figures.py", "tables.py", "publish.py", "style.py", "sentences.py", "report.mplstyle"))
+FIGURE_CODE = tuple(
+    f"report/{name}"
+    for name in ("figures.py", "tables.py", "publish.py", "style.py", "sentences.py", "report.mplstyle")
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,9 @@ STAGES = {
     stage.name: stage
     for stage in (
         Stage("eda", "01_eda", ("data", *FIGURE_CODE, *SHARED_CODE), ("data", "report")),
-        Stage("gan", "02_gan_training", ("data", *GAN_TRAINING_CODE, *SHARED_CODE), ("data", "gan", "compute")),
+        Stage(
+            "gan", "02_gan_training", ("data", *GAN_TRAINING_CODE, *SHARED_CODE), ("data", "gan", "compute")
+        ),
         Stage(
             "synthesis",
             "03_generation_filtering",
@@ -72,7 +77,18 @@ READ_BY_JOBS = {  # of a stage's files, by the jobs of the next; the last two st
 EVALUATION_TABLES = tuple(
     f"{name}.csv"
     for name in (
-        *("metrics", "per_class", "arms", "arms_per_class", "comparisons", "contrasts", "controls", "leak", "metrics_by_lesion", "per_class_by_lesion"),
+        *(
+            "metrics",
+            "per_class",
+            "arms",
+            "arms_per_class",
+            "comparisons",
+            "contrasts",
+            "controls",
+            "leak",
+            "metrics_by_lesion",
+            "per_class_by_lesion",
+        ),
         *("reliability", "curves", "decision_curve", "external", "mcnemar", "claims", "audit"),
     )
 )
@@ -136,7 +152,10 @@ def outputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
     if job.stage == "eda":
         return [run.split, run.manifest, *executed]
     if job.stage == "gan":
-        return [run.gan(w["seed"]) / name for name in ("generator.safetensors", "discriminator.safetensors", "history.csv")] + executed
+        return [
+            run.gan(w["seed"]) / name
+            for name in ("generator.safetensors", "discriminator.safetensors", "history.csv")
+        ] + executed
     if job.stage == "synthesis":
         return [run.synthetic(w["seed"]) / name for name in SYNTHESIS_FILES] + executed
     if job.stage == "classifier":
@@ -167,7 +186,12 @@ def inputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
     """The files of other jobs that make a job stale by their change. The split does not: its content is in every key, and a new figure beside it costs no GAN."""
     every = job.stage in ("evaluation", "report")
     others = [other for other in upstream(job, params) if other.stage != "eda" or job.stage == "report"]
-    return [path for other in others for path in outputs(other, run, params) if every or path.name in READ_BY_JOBS[other.stage]]
+    return [
+        path
+        for other in others
+        for path in outputs(other, run, params)
+        if every or path.name in READ_BY_JOBS[other.stage]
+    ]
 
 
 def papermill_parameters(job: Job, params: Params, run: str) -> dict[str, Any]:
@@ -186,7 +210,11 @@ def papermill_parameters(job: Job, params: Params, run: str) -> dict[str, Any]:
 def code_digest(stage: str) -> str:
     """Fingerprint of the code that makes a stage's results."""
     spec = STAGES[stage]
-    notebooks = [notebook_digest(spec.notebook, spec.prose)] if spec.notebook else [notebook_digest(s.notebook, True) for s in STAGES.values() if s.notebook]
+    notebooks = (
+        [notebook_digest(spec.notebook, spec.prose)]
+        if spec.notebook
+        else [notebook_digest(s.notebook, True) for s in STAGES.values() if s.notebook]
+    )
     return digest(source_digest(spec.code), *notebooks)
 
 
@@ -207,17 +235,37 @@ def relevant_parameters(job: Job, params: Params) -> dict[str, Any]:
     if job.stage == "gan":
         return generative
     if job.stage == "synthesis":
-        opinion = {"classifier": values["classifier"], "judge": values["arms"][params.judge]} if params.judge else {}
-        return generative | opinion | {"synthesis": values["synthesis"], "report.real_images": params.report.real_images}
+        opinion = (
+            {"classifier": values["classifier"], "judge": values["arms"][params.judge]}
+            if params.judge
+            else {}
+        )
+        return (
+            generative
+            | opinion
+            | {"synthesis": values["synthesis"], "report.real_images": params.report.real_images}
+        )
     if job.stage == "classifier":
         name, replicate = job.wildcards["arm"], job.wildcards["replicate"]
         arm = params.arms[name]
-        images = {"synthesis": values["synthesis"], "gan": values["gan"], "gan_seed": params.gan_seed(replicate)} if arm.uses_gan else {}
+        images = (
+            {"synthesis": values["synthesis"], "gan": values["gan"], "gan_seed": params.gan_seed(replicate)}
+            if arm.uses_gan
+            else {}
+        )
         twins = params.earlier_twins(name)  # they decide the seed
         seed = {"earlier_twins": twins} if twins else {}
         external = {"external_root": params.data.external_root}
-        return data | external | images | seed | {"classifier": values["classifier"], "compute": values["compute"], "arm": values["arms"][name]}
+        return (
+            data
+            | external
+            | images
+            | seed
+            | {"classifier": values["classifier"], "compute": values["compute"], "arm": values["arms"][name]}
+        )
     everything = values | {"gan_seeds": list(params.gan.seeds), "external_root": params.data.external_root}
     if job.stage == "evaluation":
-        everything = {key: value for key, value in everything.items() if key != "report"} | {"report.real_images": params.report.real_images}
+        everything = {key: value for key, value in everything.items() if key != "report"} | {
+            "report.real_images": params.report.real_images
+        }
     return everything

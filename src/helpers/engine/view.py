@@ -97,7 +97,10 @@ class View:
         self._say(f"{word} {state['title']:<34} {took:>12}   [{len(self.ended)}/{len(self.names)}]")
 
     def _line(self, name: str, state: dict[str, Any]) -> str:
-        parts = [f"{state['title']:<34}", f"cell {state['cell']}/{state['cells']}" if state["cells"] else "starting"]
+        parts = [
+            f"{state['title']:<34}",
+            f"cell {state['cell']}/{state['cells']}" if state["cells"] else "starting",
+        ]
         inner = _read(self.run.logs / f"{name}.progress.json")
         if inner and inner["done"] < inner["total"]:
             parts.append(f"{inner['label']}: {inner['unit']} {inner['done']}/{inner['total']}")
@@ -110,7 +113,9 @@ class View:
         from rich.text import Text
 
         done = f"{len(self.ended)}/{len(self.names)} jobs, {duration(time.monotonic() - self.start)}"
-        return Text("\n".join([*(f"  {line}" for line in lines), f"  {done}"]), no_wrap=True, overflow="ellipsis")
+        return Text(
+            "\n".join([*(f"  {line}" for line in lines), f"  {done}"]), no_wrap=True, overflow="ellipsis"
+        )
 
     def _say(self, line: str) -> None:
         if self.live:

@@ -42,20 +42,40 @@ def controls(params: Params) -> list[Control]:
     weighted: a class-weighted loss. All but ``again`` need a reference without any addition.
     """
     reference, target = params.evaluation.reference, params.data.target_class
-    found = [Control(AGAIN, name, reference) for name in params.arms if name != reference and params.arms[name] == params.arms[reference]]
+    found = [
+        Control(AGAIN, name, reference)
+        for name in params.arms
+        if name != reference and params.arms[name] == params.arms[reference]
+    ]
     if params.arms[reference] != Arm():
         return found
-    lacking = [(name, arm.withhold) for name, arm in params.arms.items() if arm.withhold is not None and arm.withhold.class_ == target]
+    lacking = [
+        (name, arm.withhold)
+        for name, arm in params.arms.items()
+        if arm.withhold is not None and arm.withhold.class_ == target
+    ]
     withheld = [(name, lack) for name, lack in lacking if params.arms[name] == Arm(withhold=lack)]
     found += [Control(WITHHELD, name, reference, lack.fraction) for name, lack in withheld]
     for name, lack in lacking:
         added = params.arms[name].synthetic
-        if added is not None and params.arms[name] == Arm(withhold=lack, synthetic=added) and added.class_ in (None, target):
-            found += [Control(RESTORED, name, other, lack.fraction) for other, same in withheld if same == lack][:1]
+        if (
+            added is not None
+            and params.arms[name] == Arm(withhold=lack, synthetic=added)
+            and added.class_ in (None, target)
+        ):
+            found += [
+                Control(RESTORED, name, other, lack.fraction) for other, same in withheld if same == lack
+            ][:1]
     for name, arm in params.arms.items():
-        if arm.oversample is not None and arm == Arm(oversample=arm.oversample) and arm.oversample.class_ == target:
+        if (
+            arm.oversample is not None
+            and arm == Arm(oversample=arm.oversample)
+            and arm.oversample.class_ == target
+        ):
             found.append(Control(OVERSAMPLED, name, reference))
-    return found + [Control(WEIGHTED, name, reference) for name, arm in params.arms.items() if arm == Arm(loss="balanced")]
+    return found + [
+        Control(WEIGHTED, name, reference) for name, arm in params.arms.items() if arm == Arm(loss="balanced")
+    ]
 
 
 def outcome(row: Mapping[str, Any]) -> str:

@@ -70,22 +70,37 @@ def classification_metrics(
         raise ValueError("there is nothing to score: no label was given.")
     scores, classes = _scores_and_classes(labels, probabilities_or_predictions, classes)
     truth = class_indices(labels, classes, "labels")
-    predicted = class_indices(np.asarray(probabilities_or_predictions), classes, "predictions") if scores is None else scores.argmax(axis=1)
+    predicted = (
+        class_indices(np.asarray(probabilities_or_predictions), classes, "predictions")
+        if scores is None
+        else scores.argmax(axis=1)
+    )
     if len(predicted) != len(truth):
-        raise ValueError(f"there are {len(truth)} labels and {len(predicted)} predictions; they must be as many.")
+        raise ValueError(
+            f"there are {len(truth)} labels and {len(predicted)} predictions; they must be as many."
+        )
 
     position = classes.index(target) if target in classes else None
     confusion = confusion_counts(truth, predicted, len(classes))
     result: dict[str, Any] = {"images": len(truth)}
     result |= {name: float(value) for name, value in summarise(confusion, position).items()}
     if scores is not None:
-        result |= {name: value for name, (value, _) in probability_metrics(truth, scores, position, threshold).items()}
-    result["per_class"] = pd.DataFrame({"class": classes, "support": confusion.sum(axis=1), **class_ratios(confusion)})
-    result["confusion"] = pd.DataFrame(confusion, index=pd.Index(classes, name="label"), columns=pd.Index(classes, name="prediction"))
+        result |= {
+            name: value
+            for name, (value, _) in probability_metrics(truth, scores, position, threshold).items()
+        }
+    result["per_class"] = pd.DataFrame(
+        {"class": classes, "support": confusion.sum(axis=1), **class_ratios(confusion)}
+    )
+    result["confusion"] = pd.DataFrame(
+        confusion, index=pd.Index(classes, name="label"), columns=pd.Index(classes, name="prediction")
+    )
     return result
 
 
-def _scores_and_classes(labels: np.ndarray, given: Any, classes: Sequence[Any] | None) -> tuple[np.ndarray | None, list[Any]]:
+def _scores_and_classes(
+    labels: np.ndarray, given: Any, classes: Sequence[Any] | None
+) -> tuple[np.ndarray | None, list[Any]]:
     """Probabilities (None where predicted classes were given) and the list of classes."""
     if isinstance(given, pd.DataFrame):
         classes = [str(name).removeprefix("p_") for name in given.columns] if classes is None else classes
@@ -95,12 +110,16 @@ def _scores_and_classes(labels: np.ndarray, given: Any, classes: Sequence[Any] |
         found = sorted({*labels.tolist(), *array.tolist()}) if classes is None else list(classes)
         return None, found
     if array.ndim != 2:
-        raise ValueError(f"predictions must be n classes or probabilities (n, classes), not an array of shape {array.shape}.")
+        raise ValueError(
+            f"predictions must be n classes or probabilities (n, classes), not an array of shape {array.shape}."
+        )
     if classes is None:
         whole = np.issubdtype(labels.dtype, np.integer)
         classes = range(array.shape[1]) if whole else sorted(set(labels.tolist()))
     if len(classes) != array.shape[1]:
-        raise ValueError(f"the probabilities have {array.shape[1]} columns and there are {len(classes)} classes; name them with 'classes'.")
+        raise ValueError(
+            f"the probabilities have {array.shape[1]} columns and there are {len(classes)} classes; name them with 'classes'."
+        )
     return array.astype(float), list(classes)
 
 
@@ -108,7 +127,9 @@ def class_indices(values: np.ndarray, classes: Sequence[Any], what: str = "value
     """Positions of ``values`` in ``classes``; ValueError names the first that is not among them."""
     indices = pd.Index(list(classes)).get_indexer(pd.Index(values))
     if (indices < 0).any():
-        raise ValueError(f"the {what} hold {values[np.argmax(indices < 0)]!r}, which is none of the classes {', '.join(map(str, classes))}.")
+        raise ValueError(
+            f"the {what} hold {values[np.argmax(indices < 0)]!r}, which is none of the classes {', '.join(map(str, classes))}."
+        )
     return indices
 
 
@@ -149,7 +170,9 @@ def summarise(confusion: np.ndarray, target: int | None) -> dict[str, np.ndarray
     values["paper_bma"] = (values["macro_recall"] + values["macro_specificity"]) / 2
     values["balanced_accuracy"] = values["macro_recall"]
     for name in CLASS_RATIOS:
-        values[f"target_{name}"] = ratios[name][..., target] if target is not None else np.full(hits.shape, np.nan)
+        values[f"target_{name}"] = (
+            ratios[name][..., target] if target is not None else np.full(hits.shape, np.nan)
+        )
     return values
 
 
@@ -167,13 +190,22 @@ def influences(confusion: np.ndarray, target: int | None) -> dict[str, np.ndarra
     support, predicted = confusion.sum(axis=-1), confusion.sum(axis=-2)
     total = confusion.sum(axis=(-2, -1))
 
-    def per_class(gain: np.ndarray, share: np.ndarray, value: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    def per_class(
+        gain: np.ndarray, share: np.ndarray, value: np.ndarray, denominator: np.ndarray
+    ) -> np.ndarray:
         return _ratio(gain - share * value[..., None, None], denominator[..., None, None])
 
     slopes = {
-        "precision": per_class(row * column, np.broadcast_to(column, (classes,) * 3), ratios["precision"], predicted),
+        "precision": per_class(
+            row * column, np.broadcast_to(column, (classes,) * 3), ratios["precision"], predicted
+        ),
         "recall": per_class(row * column, np.broadcast_to(row, (classes,) * 3), ratios["recall"], support),
-        "specificity": per_class((1 - row) * (1 - column), np.broadcast_to(1 - row, (classes,) * 3), ratios["specificity"], total[..., None] - support),
+        "specificity": per_class(
+            (1 - row) * (1 - column),
+            np.broadcast_to(1 - row, (classes,) * 3),
+            ratios["specificity"],
+            total[..., None] - support,
+        ),
         "f1": per_class(2 * row * column, row + column, ratios["f1"], support + predicted),
     }
     accuracy = _ratio(np.trace(confusion, axis1=-2, axis2=-1), total)
@@ -192,7 +224,9 @@ def influences(confusion: np.ndarray, target: int | None) -> dict[str, np.ndarra
 Scored = tuple[float, np.ndarray]  # a metric, and the influence (n,) of each image on it
 
 
-def probability_metrics(truth: np.ndarray, probabilities: np.ndarray, target: int | None, threshold: float = float("nan")) -> dict[str, Scored]:
+def probability_metrics(
+    truth: np.ndarray, probabilities: np.ndarray, target: int | None, threshold: float = float("nan")
+) -> dict[str, Scored]:
     """Every metric of PROBABILITY_METRICS with each image's influence on it, for one model.
 
     ``truth`` (n,) class positions, ``probabilities`` (n, K). ``threshold``: the target's probability of the operating point, found on
@@ -202,10 +236,15 @@ def probability_metrics(truth: np.ndarray, probabilities: np.ndarray, target: in
     """
     n, classes = probabilities.shape
     unknown = (float("nan"), np.full(n, np.nan))
-    areas = [(_area(truth == k, probabilities[:, k]), _precision(truth == k, probabilities[:, k])) for k in range(classes)]
+    areas = [
+        (_area(truth == k, probabilities[:, k]), _precision(truth == k, probabilities[:, k]))
+        for k in range(classes)
+    ]
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
     found = dict.fromkeys(PROBABILITY_METRICS, unknown)
-    found["macro_roc_auc"], found["macro_average_precision"] = (_mean_of_known(column) for column in zip(*areas, strict=True))
+    found["macro_roc_auc"], found["macro_average_precision"] = (
+        _mean_of_known(column) for column in zip(*areas, strict=True)
+    )
     found["calibration_error"] = calibration_error(right, confidence)
     found["brier_score"] = _mean(((probabilities - np.eye(classes)[truth]) ** 2).sum(axis=1))
     if target is not None:
@@ -231,7 +270,9 @@ def _mean_of_known(parts: Sequence[Scored]) -> Scored:
     known = [part for part in parts if np.isfinite(part[0])]
     if not known:
         return float("nan"), np.full(len(parts[0][1]), np.nan)
-    return float(np.mean([value for value, _ in known])), np.mean([influence for _, influence in known], axis=0)
+    return float(np.mean([value for value, _ in known])), np.mean(
+        [influence for _, influence in known], axis=0
+    )
 
 
 def _area(positive: np.ndarray, score: np.ndarray) -> Scored:
@@ -245,7 +286,10 @@ def _precision(positive: np.ndarray, score: np.ndarray) -> Scored:
 def class_areas(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, list[Scored]]:
     """Areas under the ROC and precision-recall curves of every class against the rest, by position: roc_auc, average_precision."""
     columns = [(truth == k, probabilities[:, k]) for k in range(probabilities.shape[1])]
-    return {"roc_auc": [_area(*column) for column in columns], "average_precision": [_precision(*column) for column in columns]}
+    return {
+        "roc_auc": [_area(*column) for column in columns],
+        "average_precision": [_precision(*column) for column in columns],
+    }
 
 
 def operating_threshold(negative_scores: np.ndarray, specificity: float) -> float:
@@ -274,7 +318,9 @@ def calibration_error(happened: np.ndarray, score: np.ndarray, bins: int = CALIB
     return error, (np.sign(sums)[place] * gap - error) / len(score)
 
 
-def net_benefit(positive: np.ndarray, score: np.ndarray, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def net_benefit(
+    positive: np.ndarray, score: np.ndarray, thresholds: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Net benefit (..., T) of acting from each threshold probability on, and each image's influence on it (..., T, n).
 
     ``positive`` (n,), ``score`` (..., n), ``thresholds`` (T,) in 0..1. It is the share of true positives less the share of false positives
@@ -291,7 +337,9 @@ def _placements(positive: np.ndarray, score: np.ndarray) -> np.ndarray:
     above, below = np.sort(score[positive]), np.sort(score[~positive])
 
     def share_under(values: np.ndarray, others: np.ndarray) -> np.ndarray:
-        return (np.searchsorted(others, values, "left") + np.searchsorted(others, values, "right")) / (2 * len(others))
+        return (np.searchsorted(others, values, "left") + np.searchsorted(others, values, "right")) / (
+            2 * len(others)
+        )
 
     placed = np.empty(len(score))
     placed[positive] = share_under(score[positive], below)

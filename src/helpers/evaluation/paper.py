@@ -43,9 +43,13 @@ def published() -> dict[str, pd.DataFrame]:
     for name, content in paper.items():
         # kept as objects where whole numbers and fractions share a column: 600 epochs stay 600
         mixed = {"dtype": object} if name == "hyperparameters" else {}
-        table = pd.DataFrame(content if isinstance(content, list) else content[rows.get(name, "rows")], **mixed)
+        table = pd.DataFrame(
+            content if isinstance(content, list) else content[rows.get(name, "rows")], **mixed
+        )
         if not isinstance(content, list):
-            own = table["location"] if "location" in table else pd.Series(None, index=table.index, dtype=object)
+            own = (
+                table["location"] if "location" in table else pd.Series(None, index=table.index, dtype=object)
+            )
             table["location"] = own.fillna(content["location"])
         tables[name] = table
     for name in ("overall", "melanoma", "per_class_change", "dynamics"):
@@ -54,12 +58,23 @@ def published() -> dict[str, pd.DataFrame]:
         tables[name][numbers] = (tables[name][numbers] / 100).round(6)
     overall = tables["overall"].melt(["metric", "location"], list(PAPER_ARMS), "arm", "value")
     melanoma = tables["melanoma"].melt(["arm", "location"], var_name="metric")
-    tables["metrics"] = pd.concat([overall, melanoma], ignore_index=True)[["arm", "metric", "value", "location"]]
+    tables["metrics"] = pd.concat([overall, melanoma], ignore_index=True)[
+        ["arm", "metric", "value", "location"]
+    ]
     return tables
 
 
 # of the paper's data set: beside the results of another one they would be no yardstick
-RESULTS = ("dataset", "split", "gan_results", "overall", "melanoma", "per_class_change", "dynamics", "metrics")
+RESULTS = (
+    "dataset",
+    "split",
+    "gan_results",
+    "overall",
+    "melanoma",
+    "per_class_change",
+    "dynamics",
+    "metrics",
+)
 
 
 def published_beside(source: str) -> dict[str, pd.DataFrame]:
@@ -100,7 +115,9 @@ def _numerators(share: float, whole: int) -> list[int]:
 def _only(found: Sequence[Any], what: str) -> Any:
     """The one solution of a search; ValueError where there is none or more than one."""
     if len(found) != 1:
-        raise ValueError(f"{len(found)} whole numbers of images fit the published {what}; exactly one was expected.")
+        raise ValueError(
+            f"{len(found)} whole numbers of images fit the published {what}; exactly one was expected."
+        )
     return found[0]
 
 
@@ -121,19 +138,43 @@ def integers() -> Integers:
         near = range(int(count * share - 0.5), int(count * share + 2.5))
         fitting = [n for n in near if all(_numerators(changes.loc[name, arm], n) for arm in PAPER_ARMS[1:])]
         candidates.append([(name, n) for n in fitting])
-    support = dict(_only([dict(choice) for choice in product(*candidates) if sum(n for _, n in choice) == images], "class supports"))
-    change = {(arm, name): _only(_numerators(changes.loc[name, arm], n), f"change of {name}") for arm in PAPER_ARMS[1:] for name, n in support.items()}
+    support = dict(
+        _only(
+            [dict(choice) for choice in product(*candidates) if sum(n for _, n in choice) == images],
+            "class supports",
+        )
+    )
+    change = {
+        (arm, name): _only(_numerators(changes.loc[name, arm], n), f"change of {name}")
+        for arm in PAPER_ARMS[1:]
+        for name, n in support.items()
+    }
     accuracy = tables["overall"].set_index("metric").loc["accuracy"]
     correct = {arm: _only(_numerators(accuracy[arm], images), f"accuracy of {arm}") for arm in PAPER_ARMS}
     melanoma = tables["melanoma"].set_index("arm")
-    pairs = {arm: _only(_melanoma_counts(melanoma.loc[arm], support["mel"], images - support["mel"]), f"melanoma row of {arm}") for arm in PAPER_ARMS}
-    return Integers(images, support, correct, {arm: tp for arm, (tp, _) in pairs.items()}, {arm: fp for arm, (_, fp) in pairs.items()}, change)
+    pairs = {
+        arm: _only(
+            _melanoma_counts(melanoma.loc[arm], support["mel"], images - support["mel"]),
+            f"melanoma row of {arm}",
+        )
+        for arm in PAPER_ARMS
+    }
+    return Integers(
+        images,
+        support,
+        correct,
+        {arm: tp for arm, (tp, _) in pairs.items()},
+        {arm: fp for arm, (_, fp) in pairs.items()},
+        change,
+    )
 
 
 def _melanoma_counts(row: pd.Series, positives: int, negatives: int) -> list[tuple[int, int]]:
     """(melanomas found, false alarms) that fit all four published figures of an arm."""
     fitting = []
-    for hits, quiet in product(_numerators(row["target_recall"], positives), _numerators(row["target_specificity"], negatives)):
+    for hits, quiet in product(
+        _numerators(row["target_recall"], positives), _numerators(row["target_specificity"], negatives)
+    ):
         alarms = negatives - quiet
         precision, f1 = hits / (hits + alarms), 2 * hits / (positives + hits + alarms)
         if max(abs(precision - row["target_precision"]), abs(f1 - row["target_f1"])) * 100 <= ROUNDING + 1e-9:
@@ -176,8 +217,12 @@ def discordance(arm_right: int, reference_right: int, images: int) -> Discordanc
     significant = every[statistics.mcnemar((every + net) // 2, (every - net) // 2) < LEVEL]
     # gained images are right by the arm and wrong by the reference; the lost ones follow from the net
     most = 2 * min(arm_right, images - reference_right) - net
-    ends = statistics.mcnemar((np.array([abs(net), most]) + net) // 2, (np.array([abs(net), most]) - net) // 2)
-    return Discordance(images, net, abs(net), most, int(significant.max(initial=0)), float(ends[0]), float(ends[1]))
+    ends = statistics.mcnemar(
+        (np.array([abs(net), most]) + net) // 2, (np.array([abs(net), most]) - net) // 2
+    )
+    return Discordance(
+        images, net, abs(net), most, int(significant.max(initial=0)), float(ends[0]), float(ends[1])
+    )
 
 
 def two_proportions(first: int, second: int, images: int) -> tuple[float, float]:
@@ -200,7 +245,14 @@ class _Findings(list):
 
     def add(self, finding: str, table: str, says: Any, computed: Any, agrees: bool, arithmetic: str) -> None:
         self.append(
-            {"finding": finding, "table": table, "says": str(says), "computed": str(computed), "agrees": "yes" if agrees else "no", "arithmetic": arithmetic}
+            {
+                "finding": finding,
+                "table": table,
+                "says": str(says),
+                "computed": str(computed),
+                "agrees": "yes" if agrees else "no",
+                "arithmetic": arithmetic,
+            }
         )
 
 
@@ -212,7 +264,17 @@ def audit() -> pd.DataFrame:
     ROUNDING points.
     """
     tables, found, findings = published(), integers(), _Findings()
-    parts = (_audit_data, _audit_overall, _audit_melanoma, _audit_classes, _audit_winners, _audit_text, _audit_detections, _audit_design, _audit_critic)
+    parts = (
+        _audit_data,
+        _audit_overall,
+        _audit_melanoma,
+        _audit_classes,
+        _audit_winners,
+        _audit_text,
+        _audit_detections,
+        _audit_design,
+        _audit_critic,
+    )
     for part in (*parts, _audit_evidence):
         part(findings, tables, found)
     return pd.DataFrame(findings)
@@ -232,14 +294,31 @@ def _audit_data(findings: _Findings, tables: Mapping[str, pd.DataFrame], found: 
     parts = tables["split"].set_index("split")["images"]
     total = paper["dataset"]["images"]
     findings.add(
-        "The classes sum to the data set", "3.1", f"{total:,} images", f"{counts.sum():,}", counts.sum() == total, " + ".join(f"{n:,}" for n in counts)
+        "The classes sum to the data set",
+        "3.1",
+        f"{total:,} images",
+        f"{counts.sum():,}",
+        counts.sum() == total,
+        " + ".join(f"{n:,}" for n in counts),
     )
     findings.add(
-        "The three parts sum to the data set", "3.2", f"{total:,} images", f"{parts.sum():,}", parts.sum() == total, " + ".join(f"{n:,}" for n in parts)
+        "The three parts sum to the data set",
+        "3.2",
+        f"{total:,} images",
+        f"{parts.sum():,}",
+        parts.sum() == total,
+        " + ".join(f"{n:,}" for n in parts),
     )
     ratio = counts["nv"] / counts["mel"]
     printed = paper["dataset"]["nevi_per_melanoma"]
-    findings.add("Nevi to melanomas", "1.1", f"{printed}:1", f"{ratio:.2f}:1", round(ratio) == printed, f"{counts['nv']:,} / {counts['mel']:,}")
+    findings.add(
+        "Nevi to melanomas",
+        "1.1",
+        f"{printed}:1",
+        f"{ratio:.2f}:1",
+        round(ratio) == printed,
+        f"{counts['nv']:,} / {counts['mel']:,}",
+    )
     training, share = paper["split"]["melanoma_training_images"], parts["train"] / total
     findings.add(
         "Melanomas in training fit a stratified split",
@@ -283,7 +362,9 @@ def _audit_overall(findings: _Findings, tables: Mapping[str, pd.DataFrame], foun
             f"{correct:,} / {found.images:,} = {100 * correct / found.images:.3f} %, within {ROUNDING} points; no other whole number is",
         )
     for arm in PAPER_ARMS:
-        recall, specificity, printed = (100 * overall.loc[name, arm] for name in ("macro_recall", "macro_specificity", "paper_bma"))
+        recall, specificity, printed = (
+            100 * overall.loc[name, arm] for name in ("macro_recall", "macro_specificity", "paper_bma")
+        )
         mean = (recall + specificity) / 2
         findings.add(
             f"BMA of {arm} is the mean of macro recall and macro specificity",
@@ -304,7 +385,9 @@ def _audit_overall(findings: _Findings, tables: Mapping[str, pd.DataFrame], foun
     for _, row in overall.iterrows():
         best = row[list(PAPER_ARMS)].astype(float).idxmax()
         values = ", ".join(f"{arm} {100 * row[arm]:.2f}" for arm in PAPER_ARMS)
-        findings.add(f"Best arm by {row['paper_name']}", "5.2", row["best"], best, row["best"] == best, values)
+        findings.add(
+            f"Best arm by {row['paper_name']}", "5.2", row["best"], best, row["best"] == best, values
+        )
 
 
 def _audit_melanoma(findings: _Findings, tables: Mapping[str, pd.DataFrame], found: Integers) -> None:
@@ -312,13 +395,28 @@ def _audit_melanoma(findings: _Findings, tables: Mapping[str, pd.DataFrame], fou
     negatives = found.images - positives
     for arm in PAPER_ARMS:
         hits, alarms = found.hits[arm], found.false_alarms[arm]
-        printed = " / ".join(f"{100 * melanoma.loc[arm, f'target_{name}']:.2f}" for name in ("precision", "recall", "specificity", "f1"))
-        exact = (hits / (hits + alarms), hits / positives, 1 - alarms / negatives, 2 * hits / (positives + hits + alarms))
+        printed = " / ".join(
+            f"{100 * melanoma.loc[arm, f'target_{name}']:.2f}"
+            for name in ("precision", "recall", "specificity", "f1")
+        )
+        exact = (
+            hits / (hits + alarms),
+            hits / positives,
+            1 - alarms / negatives,
+            2 * hits / (positives + hits + alarms),
+        )
         arithmetic = (
             f"{hits}/{hits + alarms}, {hits}/{positives}, {negatives - alarms:,}/{negatives:,}, {2 * hits}/{positives + hits + alarms} = "
             + " / ".join(f"{100 * x:.2f}" for x in exact)
         )
-        findings.add(f"Melanoma row of {arm} comes from whole images", "5.3", f"{printed} %", f"{hits} found, {alarms} false alarms", True, arithmetic)
+        findings.add(
+            f"Melanoma row of {arm} comes from whole images",
+            "5.3",
+            f"{printed} %",
+            f"{hits} found, {alarms} false alarms",
+            True,
+            arithmetic,
+        )
     same = found.false_alarms["filtered"] == found.false_alarms["baseline"]
     findings.add(
         "Filtered is best in every metric: melanoma specificity",
@@ -350,9 +448,17 @@ def _audit_classes(findings: _Findings, tables: Mapping[str, pd.DataFrame], foun
             + f"; {found.correct[arm]:,} - {found.correct['baseline']:,} = {net:+d}"
         )
         findings.add(
-            f"Class changes of {arm} sum to the change in accuracy", "5.5", f"{net:+d} images by accuracy", f"{sum(signed):+d}", sum(signed) == net, arithmetic
+            f"Class changes of {arm} sum to the change in accuracy",
+            "5.5",
+            f"{net:+d} images by accuracy",
+            f"{sum(signed):+d}",
+            sum(signed) == net,
+            arithmetic,
         )
-        gain, mean = 100 * (overall.loc["macro_recall", arm] - overall.loc["macro_recall", "baseline"]), 100 * changes[arm].mean()
+        gain, mean = (
+            100 * (overall.loc["macro_recall", arm] - overall.loc["macro_recall", "baseline"]),
+            100 * changes[arm].mean(),
+        )
         findings.add(
             f"Class changes of {arm} average to the change in macro recall",
             "5.5",
@@ -384,7 +490,8 @@ def _audit_winners(findings: _Findings, tables: Mapping[str, pd.DataFrame], foun
             row["winner"],
             " and ".join(winners),
             winners == expected,
-            ", ".join(f"{arm} {value:+d}" for arm, value in values.items()) + f" of {found.support[name]:,} images",
+            ", ".join(f"{arm} {value:+d}" for arm, value in values.items())
+            + f" of {found.support[name]:,} images",
         )
     signs = [int(np.sign(found.change["filtered", name])) for name in changes.index]
     better, equal, worse = (signs.count(sign) for sign in (1, 0, -1))
@@ -404,11 +511,19 @@ def _audit_winners(findings: _Findings, tables: Mapping[str, pd.DataFrame], foun
         "better in every metric",
         f"All wins {', '.join(won)}",
         not won,
-        ", ".join(f"{name} {found.change['all', name]:+d} against {found.change['filtered', name]:+d}" for name in won),
+        ", ".join(
+            f"{name} {found.change['all', name]:+d} against {found.change['filtered', name]:+d}"
+            for name in won
+        ),
     )
     for name, row in changes[changes["printed"] != changes.index].iterrows():
         findings.add(
-            "Class codes are those of the data set", "5.5", row["printed"], name, False, f"'{row['printed']}' is no class; the row left over is {name}"
+            "Class codes are those of the data set",
+            "5.5",
+            row["printed"],
+            name,
+            False,
+            f"'{row['printed']}' is no class; the row left over is {name}",
         )
 
 
@@ -465,7 +580,9 @@ def _audit_text(findings: _Findings, tables: Mapping[str, pd.DataFrame], found: 
 def _audit_detections(findings: _Findings, tables: Mapping[str, pd.DataFrame], found: Integers) -> None:
     """Melanomas per hundred, and the tables' figures where the running text repeats them."""
     positives = found.support["mel"]
-    low, high = (int(_stated(tables, f"detections_per_100_{end}")["value"].iloc[0]) for end in ("low", "high"))
+    low, high = (
+        int(_stated(tables, f"detections_per_100_{end}")["value"].iloc[0]) for end in ("low", "high")
+    )
     gained = found.change["filtered", "mel"]
     findings.add(
         "Melanomas found in addition per 100 melanomas",
@@ -480,12 +597,24 @@ def _audit_detections(findings: _Findings, tables: Mapping[str, pd.DataFrame], f
         low, high, share = part["value"].min(), part["value"].max(), 100 * found.hits[arm] / positives
         says = f"{low:g}" if low == high else f"{low:g} to {high:g}"
         findings.add(
-            f"Melanomas found per 100 by {arm}", "5.3", says, f"{share:.1f}", low - 0.5 <= share <= high + 0.5, f"{found.hits[arm]} of {positives} melanomas"
+            f"Melanomas found per 100 by {arm}",
+            "5.3",
+            says,
+            f"{share:.1f}",
+            low - 0.5 <= share <= high + 0.5,
+            f"{found.hits[arm]} of {positives} melanomas",
         )
     values, wrong = tables["metrics"].set_index(["arm", "metric"])["value"], []
     for row in tables["restated"].itertuples():
-        exact = 100 * (values[row.arm, row.metric] - (values[row.reference, row.metric] if isinstance(row.reference, str) else 0))
-        wrong += [f"{row.metric} of {row.arm}: {row.value} against {exact:.2f}"] if abs(exact - row.value) > 0.05 + 1e-9 else []
+        exact = 100 * (
+            values[row.arm, row.metric]
+            - (values[row.reference, row.metric] if isinstance(row.reference, str) else 0)
+        )
+        wrong += (
+            [f"{row.metric} of {row.arm}: {row.value} against {exact:.2f}"]
+            if abs(exact - row.value) > 0.05 + 1e-9
+            else []
+        )
     total = len(tables["restated"])
     findings.add(
         "Rounded figures in the text are those of the tables",
@@ -498,7 +627,12 @@ def _audit_detections(findings: _Findings, tables: Mapping[str, pd.DataFrame], f
     least = 100 * min(1 - alarms / (found.images - positives) for alarms in found.false_alarms.values())
     printed = _stated(tables, "target_specificity_above")["value"].iloc[0]
     findings.add(
-        "Specificity for melanoma in every arm", "5.3", f"above {printed:g} %", f"at least {least:.2f} %", least > printed, "the least of the three arms"
+        "Specificity for melanoma in every arm",
+        "5.3",
+        f"above {printed:g} %",
+        f"at least {least:.2f} %",
+        least > printed,
+        "the least of the three arms",
     )
 
 
@@ -542,7 +676,11 @@ def _audit_critic(findings: _Findings, tables: Mapping[str, pd.DataFrame], found
     """What the published curves and settings say of the generative network."""
     results = tables["gan_results"].set_index("quantity")
     settings = tables["hyperparameters"].set_index("parameter")["value"]
-    low, high, penalty = results.loc["generator_loss", "low"], results.loc["generator_loss", "high"], results.loc["gradient_penalty", "high"]
+    low, high, penalty = (
+        results.loc["generator_loss", "low"],
+        results.loc["generator_loss", "high"],
+        results.loc["gradient_penalty", "high"],
+    )
     weight, side = settings["gan.gradient_penalty"], settings["gan.resolution"]
     findings.add(
         "Generator loss and critic loss tell of a stable scale of scores",
@@ -587,19 +725,36 @@ def _audit_evidence(findings: _Findings, tables: Mapping[str, pd.DataFrame], fou
             "clustering and training's chance are not in it"
         )
         findings.add(
-            f"{name}: shown by the test set whatever the unpublished pairs (exact McNemar)", table, "better", range_.words, range_.p_most < LEVEL, arithmetic
+            f"{name}: shown by the test set whatever the unpublished pairs (exact McNemar)",
+            table,
+            "better",
+            range_.words,
+            range_.p_most < LEVEL,
+            arithmetic,
         )
     for name, table, right, first, second, images in cases:
         z, p = two_proportions(right[first], right[second], images)
         ends = [statistics.wilson(right[arm], images) for arm in (second, first)]
         intervals = " and ".join(f"{100 * low:.1f} to {100 * high:.1f} %" for low, high in ends)
         arithmetic = f"{right[second]:,} and {right[first]:,} of {images:,}, Wilson intervals {intervals}; training's chance is not in it"
-        findings.add(f"{name}: apart as if tested on different images (orientation only)", table, "better", f"z {z:.2f}, p {show_p(p)}", p < LEVEL, arithmetic)
+        findings.add(
+            f"{name}: apart as if tested on different images (orientation only)",
+            table,
+            "better",
+            f"z {z:.2f}, p {show_p(p)}",
+            p < LEVEL,
+            arithmetic,
+        )
 
 
 # --- what became of the claims ------------------------------------------------------------------
 
-SUPPORTED, CONTRADICTED, NEGLIGIBLE, UNDECIDED = "supported", "contradicted", "real but negligible", "undecided"
+SUPPORTED, CONTRADICTED, NEGLIGIBLE, UNDECIDED = (
+    "supported",
+    "contradicted",
+    "real but negligible",
+    "undecided",
+)
 NO_ARM = "not tested"
 TOO_FEW = f"not tested (needs {statistics.MINIMUM_REPLICATES} replicates)"
 
@@ -644,16 +799,35 @@ EVERY_METRIC = (
     "target_f1",
 )
 CLAIMS = (
-    Claim("Filtered synthetic images make the classifier find more of the {target} images", "gain", metric="target_recall"),
+    Claim(
+        "Filtered synthetic images make the classifier find more of the {target} images",
+        "gain",
+        metric="target_recall",
+    ),
     Claim("Filtered synthetic images raise accuracy", "gain", metric="accuracy"),
     Claim("Filtered synthetic images raise macro precision", "gain", metric="macro_precision"),
     Claim("Filtered synthetic images raise the paper's BMA", "gain", metric="paper_bma"),
     Claim("Specificity for {target} is kept", "kept", metric="target_specificity"),
-    Claim("All synthetic images, unfiltered, make the classifier find more of the {target} images too", "gain", ("all", "baseline"), "target_recall"),
-    Claim("Few filtered images give higher accuracy than many unfiltered ones", "gain", ("filtered", "all"), "accuracy"),
+    Claim(
+        "All synthetic images, unfiltered, make the classifier find more of the {target} images too",
+        "gain",
+        ("all", "baseline"),
+        "target_recall",
+    ),
+    Claim(
+        "Few filtered images give higher accuracy than many unfiltered ones",
+        "gain",
+        ("filtered", "all"),
+        "accuracy",
+    ),
     Claim("Few filtered images beat many unfiltered ones in every metric", "every", ("filtered", "all")),
     Claim("All classes but one gain recall", "classes"),
-    Claim("The critic's choice is better than a random choice of as many images", "gain", ("filtered", "random"), "target_recall"),
+    Claim(
+        "The critic's choice is better than a random choice of as many images",
+        "gain",
+        ("filtered", "random"),
+        "target_recall",
+    ),
     Claim("Keeping 30 % is the best threshold", "none"),
     Claim("Synthetic images protect the patients' privacy", "none"),
 )
@@ -693,13 +867,21 @@ def claims(
         theirs = {"paper": "", "paper_test_set": ""} if source == "folder" else _paper_side(claim)
         if one_gan and outcome["verdict"] != NO_ARM:
             outcome["this_run"] += ", for this one GAN"
-        if blind is not None and claim.metric == "target_recall" and outcome["verdict"] in (CONTRADICTED, NEGLIGIBLE, UNDECIDED):
-            outcome["this_run"] += f"; the loss of {share_words(blind)} real {name} images was not seen either, so this study cannot call synthesis useless"
+        if (
+            blind is not None
+            and claim.metric == "target_recall"
+            and outcome["verdict"] in (CONTRADICTED, NEGLIGIBLE, UNDECIDED)
+        ):
+            outcome["this_run"] += (
+                f"; the loss of {share_words(blind)} real {name} images was not seen either, so this study cannot call synthesis useless"
+            )
         rows.append({"claim": words, "contrast": contrast, "metric": claim.metric, **theirs, **outcome})
     return pd.DataFrame(rows)
 
 
-def _outcome(claim: Claim, mine: pd.DataFrame, smallest_effect: float, confidence: float, target: str) -> dict[str, Any]:
+def _outcome(
+    claim: Claim, mine: pd.DataFrame, smallest_effect: float, confidence: float, target: str
+) -> dict[str, Any]:
     """What the run shows, and the verdict, from the contrast's rows by metric."""
     result = {"this_run": "", "difference": np.nan, "low": np.nan, "high": np.nan, "verdict": NO_ARM}
     if claim.kind == "none":
@@ -708,7 +890,11 @@ def _outcome(claim: Claim, mine: pd.DataFrame, smallest_effect: float, confidenc
         return result | {"this_run": f"this run has no arm for {' - '.join(claim.contrast)}"}
     few = int(mine["replicates"].iloc[0]) < statistics.MINIMUM_REPLICATES
     if claim.kind in ("every", "classes"):
-        chosen = mine.loc[mine.index.isin(EVERY_METRIC)] if claim.kind == "every" else mine[mine.index.str.startswith("recall_")]
+        chosen = (
+            mine.loc[mine.index.isin(EVERY_METRIC)]
+            if claim.kind == "every"
+            else mine[mine.index.str.startswith("recall_")]
+        )
         return result | _several(claim.kind, chosen, few, target)
     row = mine.loc[claim.metric]
     words = f"{100 * row['difference']:+.1f} points"
@@ -716,7 +902,13 @@ def _outcome(claim: Claim, mine: pd.DataFrame, smallest_effect: float, confidenc
         words += f" ({100 * confidence:g} % interval {100 * row['low']:+.1f} to {100 * row['high']:+.1f})"
     margin = smallest_effect if claim.kind == "kept" else 0.0
     found = judged(row["low"] + margin, row["high"] + margin, int(row["replicates"]), smallest_effect)
-    return {"this_run": words, "difference": row["difference"], "low": row["low"], "high": row["high"], "verdict": found}
+    return {
+        "this_run": words,
+        "difference": row["difference"],
+        "low": row["low"],
+        "high": row["high"],
+        "verdict": found,
+    }
 
 
 def _several(kind: str, chosen: pd.DataFrame, few: bool, target: str) -> dict[str, str]:
@@ -727,7 +919,10 @@ def _several(kind: str, chosen: pd.DataFrame, few: bool, target: str) -> dict[st
     what = "metrics" if kind == "every" else "classes"
     if few:
         up, down = int((chosen["difference"] > 0).sum()), int((chosen["difference"] < 0).sum())
-        return {"this_run": f"{up} of {len(chosen)} {what} higher, {down} lower, in single runs", "verdict": TOO_FEW}
+        return {
+            "this_run": f"{up} of {len(chosen)} {what} higher, {down} lower, in single runs",
+            "verdict": TOO_FEW,
+        }
     up, lower = int((chosen["low"] > 0).sum()), chosen[chosen["high"] < 0]
     words = f"interval above 0 for {up} of {len(chosen)} {what}, below 0 for {len(lower)}"
     named = [
@@ -768,7 +963,11 @@ def _paper_evidence(claim: Claim, found: Integers) -> str:
     first, second = claim.contrast
     positives = found.support["mel"]
     quiet = {arm: found.images - positives - alarms for arm, alarms in found.false_alarms.items()}
-    right = {"accuracy": (found.correct, found.images), "target_recall": (found.hits, positives), "target_specificity": (quiet, found.images - positives)}
+    right = {
+        "accuracy": (found.correct, found.images),
+        "target_recall": (found.hits, positives),
+        "target_specificity": (quiet, found.images - positives),
+    }
     if claim.metric not in right:
         return "the counts behind it are unpublished"
     counts, images = right[claim.metric]

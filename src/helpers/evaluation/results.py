@@ -14,7 +14,15 @@ from helpers.params import Params
 from helpers.paths import RunPaths, require
 
 CURVE_GRID = np.arange(101) / 100
-EXTERNAL_METRICS = ("balanced_accuracy", "accuracy", "macro_roc_auc", "target_recall", "target_specificity", "target_precision", "target_roc_auc")
+EXTERNAL_METRICS = (
+    "balanced_accuracy",
+    "accuracy",
+    "macro_roc_auc",
+    "target_recall",
+    "target_specificity",
+    "target_precision",
+    "target_roc_auc",
+)
 EXTERNAL_METRICS += ("target_operating_recall", "target_operating_specificity", "calibration_error")
 
 
@@ -49,14 +57,25 @@ def evaluate(run: RunPaths, params: Params) -> dict[str, pd.DataFrame]:
         "audit": audit(),
     }
     one_gan, data = len(params.gan.seeds) == 1, params.data
-    tables["claims"] = claims(tables, settings.smallest_effect, data.target_class, roles(params), settings.confidence, one_gan, data.source)
+    tables["claims"] = claims(
+        tables,
+        settings.smallest_effect,
+        data.target_class,
+        roles(params),
+        settings.confidence,
+        one_gan,
+        data.source,
+    )
     _write(run.evaluation, tables)
     return tables
 
 
 def _write(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
     """Write each table as <name>.csv, the confusion matrices one file an arm; drop those of arms that are gone."""
-    written = {write_table(folder / f"confusion-{arm}.csv", counts.drop(columns="arm")) for arm, counts in tables["confusion"].groupby("arm", sort=False)}
+    written = {
+        write_table(folder / f"confusion-{arm}.csv", counts.drop(columns="arm"))
+        for arm, counts in tables["confusion"].groupby("arm", sort=False)
+    }
     for name, table in tables.items():
         if name != "confusion":
             write_table(folder / f"{name}.csv", table)
@@ -67,14 +86,24 @@ def _write(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
 def _keys(study: Study, repeat: int = 1) -> dict[str, np.ndarray]:
     """Columns arm and replicate, each pair ``repeat`` times."""
     pairs = [(arm, replicate) for arm in study.arms for replicate in study.replicates]
-    return {"arm": np.repeat([arm for arm, _ in pairs], repeat), "replicate": np.repeat([replicate for _, replicate in pairs], repeat)}
+    return {
+        "arm": np.repeat([arm for arm, _ in pairs], repeat),
+        "replicate": np.repeat([replicate for _, replicate in pairs], repeat),
+    }
 
 
 def _metrics(study: Study) -> pd.DataFrame:
     summary = metrics.summarise(study.confusion, study.target)
-    table = {**_keys(study), "images": len(study.truth)} | {name: summary[name].ravel() for name in metrics.METRICS}
+    table = {**_keys(study), "images": len(study.truth)} | {
+        name: summary[name].ravel() for name in metrics.METRICS
+    }
     pairs = list(np.ndindex(study.thresholds.shape))
-    scored = [metrics.probability_metrics(study.truth, study.probabilities[pair], study.target, study.thresholds[pair]) for pair in pairs]
+    scored = [
+        metrics.probability_metrics(
+            study.truth, study.probabilities[pair], study.target, study.thresholds[pair]
+        )
+        for pair in pairs
+    ]
     table |= {name: [one[name][0] for one in scored] for name in metrics.PROBABILITY_METRICS}
     return pd.DataFrame(table | {"operating_threshold": study.thresholds.ravel()})
 
@@ -82,20 +111,33 @@ def _metrics(study: Study) -> pd.DataFrame:
 def _per_class(study: Study, confusion: np.ndarray) -> pd.DataFrame:
     ratios = metrics.class_ratios(confusion)
     classes = len(study.classes)
-    columns = {"class": np.tile(study.classes, confusion.size // classes**2), "support": confusion.sum(axis=-1).ravel()}
-    return pd.DataFrame({**_keys(study, classes), **columns, **{name: ratios[name].ravel() for name in metrics.CLASS_RATIOS}})
+    columns = {
+        "class": np.tile(study.classes, confusion.size // classes**2),
+        "support": confusion.sum(axis=-1).ravel(),
+    }
+    return pd.DataFrame(
+        {**_keys(study, classes), **columns, **{name: ratios[name].ravel() for name in metrics.CLASS_RATIOS}}
+    )
 
 
 def _class_areas(study: Study) -> dict[str, list[float]]:
     """Columns of per_class.csv from the probabilities."""
-    found = [metrics.class_areas(study.truth, study.probabilities[pair]) for pair in np.ndindex(study.thresholds.shape)]
-    return {name: [value for one in found for value, _ in one[name]] for name in ("roc_auc", "average_precision")}
+    found = [
+        metrics.class_areas(study.truth, study.probabilities[pair])
+        for pair in np.ndindex(study.thresholds.shape)
+    ]
+    return {
+        name: [value for one in found for value, _ in one[name]] for name in ("roc_auc", "average_precision")
+    }
 
 
 def _confusion(study: Study) -> pd.DataFrame:
     classes = len(study.classes)
     pairs = len(study.arms) * len(study.replicates)
-    columns = {"label": np.tile(np.repeat(study.classes, classes), pairs), "prediction": np.tile(study.classes, pairs * classes)}
+    columns = {
+        "label": np.tile(np.repeat(study.classes, classes), pairs),
+        "prediction": np.tile(study.classes, pairs * classes),
+    }
     return pd.DataFrame({**_keys(study, classes**2), **columns, "count": study.confusion.ravel()})
 
 
@@ -109,7 +151,9 @@ def _by_lesion(study: Study) -> dict[str, pd.DataFrame]:
         inside = study.seen == value
         if not inside.any():
             continue
-        confusion = metrics.confusion_counts(study.truth[inside], study.predicted[..., inside], len(study.classes))
+        confusion = metrics.confusion_counts(
+            study.truth[inside], study.predicted[..., inside], len(study.classes)
+        )
         present = np.bincount(study.truth[inside], minlength=len(study.classes)) > 0
         summary = metrics.summarise(confusion, study.target)
         for ratio, values in metrics.class_ratios(confusion).items():
@@ -117,8 +161,14 @@ def _by_lesion(study: Study) -> dict[str, pd.DataFrame]:
         summary["balanced_accuracy"] = summary["macro_recall"]
         summary["paper_bma"] = (summary["macro_recall"] + summary["macro_specificity"]) / 2
         counts = {"lesions": name, "images": int(inside.sum()), "classes": int(present.sum())}
-        counts["target_images"] = int((study.truth[inside] == study.target).sum()) if study.target is not None else 0
-        overall.append(pd.DataFrame({**_keys(study), **counts, **{metric: summary[metric].ravel() for metric in metrics.METRICS}}))
+        counts["target_images"] = (
+            int((study.truth[inside] == study.target).sum()) if study.target is not None else 0
+        )
+        overall.append(
+            pd.DataFrame(
+                {**_keys(study), **counts, **{metric: summary[metric].ravel() for metric in metrics.METRICS}}
+            )
+        )
         table = _per_class(study, confusion)
         table.insert(2, "lesions", name)
         within.append(table[table["support"] > 0])
@@ -128,7 +178,9 @@ def _by_lesion(study: Study) -> dict[str, pd.DataFrame]:
     empty_within = pd.DataFrame(columns=[*first, "class", "support", *metrics.CLASS_RATIOS])
     return {
         "metrics_by_lesion": pd.concat(overall, ignore_index=True)[list(empty)] if overall else empty,
-        "per_class_by_lesion": pd.concat(within, ignore_index=True)[list(empty_within)] if within else empty_within,
+        "per_class_by_lesion": pd.concat(within, ignore_index=True)[list(empty_within)]
+        if within
+        else empty_within,
     }
 
 
@@ -146,8 +198,30 @@ def _reliability(study: Study) -> pd.DataFrame:
             for k in np.unique(place):
                 inside = place == k
                 found = score[inside].mean(), happened[inside].mean()
-                rows.append((study.arms[arm], study.replicates[replicate], name, k / bins, (k + 1) / bins, int(inside.sum()), *found))
-    return pd.DataFrame(rows, columns=["arm", "replicate", "probability_of", "bin_from", "bin_to", "images", "probability", "frequency"])
+                rows.append(
+                    (
+                        study.arms[arm],
+                        study.replicates[replicate],
+                        name,
+                        k / bins,
+                        (k + 1) / bins,
+                        int(inside.sum()),
+                        *found,
+                    )
+                )
+    return pd.DataFrame(
+        rows,
+        columns=[
+            "arm",
+            "replicate",
+            "probability_of",
+            "bin_from",
+            "bin_to",
+            "images",
+            "probability",
+            "frequency",
+        ],
+    )
 
 
 def _curves(study: Study) -> pd.DataFrame:
@@ -174,12 +248,31 @@ def _curves(study: Study) -> pd.DataFrame:
 def _external(study: Study | None, params: Params) -> pd.DataFrame:
     """Means, deviations and intervals on the external test set, the ISIC metric (balanced multiclass accuracy) first; empty without one."""
     if study is None:
-        return pd.DataFrame(columns=["arm", "metric", "images", "target_images", "mean", "standard_deviation", "low", "high", "replicates", "method"])
+        return pd.DataFrame(
+            columns=[
+                "arm",
+                "metric",
+                "images",
+                "target_images",
+                "mean",
+                "standard_deviation",
+                "low",
+                "high",
+                "replicates",
+                "method",
+            ]
+        )
     table = Inference(study, params).arms()
     table = table[table["metric"].isin(EXTERNAL_METRICS)]
     order = table["metric"].map(EXTERNAL_METRICS.index)
-    table = table.assign(images=len(study.truth), target_images=int((study.truth == study.target).sum()), order=order)
-    return table.sort_values("order", kind="stable").drop(columns=["order", "standard_error", "degrees_of_freedom"]).reset_index(drop=True)
+    table = table.assign(
+        images=len(study.truth), target_images=int((study.truth == study.target).sum()), order=order
+    )
+    return (
+        table.sort_values("order", kind="stable")
+        .drop(columns=["order", "standard_error", "degrees_of_freedom"])
+        .reset_index(drop=True)
+    )
 
 
 def _mcnemar(study: Study, reference: str) -> pd.DataFrame:
@@ -194,9 +287,33 @@ def _mcnemar(study: Study, reference: str) -> pd.DataFrame:
         for group, inside in groups.items() if arm != reference else ():
             gained = (hits & ~base)[:, inside].sum(axis=1)
             lost = (base & ~hits)[:, inside].sum(axis=1)
-            for replicate, b, c, p in zip(study.replicates, gained, lost, statistics.mcnemar(gained, lost), strict=True):
-                rows.append((arm, reference, replicate, group, int(inside.sum()), int(b), int(c), float(p), "these two trained models, clustering ignored"))
-    columns = ["arm", "reference", "replicate", "images_of", "images", "only_arm_right", "only_reference_right", "p", "scope"]
+            for replicate, b, c, p in zip(
+                study.replicates, gained, lost, statistics.mcnemar(gained, lost), strict=True
+            ):
+                rows.append(
+                    (
+                        arm,
+                        reference,
+                        replicate,
+                        group,
+                        int(inside.sum()),
+                        int(b),
+                        int(c),
+                        float(p),
+                        "these two trained models, clustering ignored",
+                    )
+                )
+    columns = [
+        "arm",
+        "reference",
+        "replicate",
+        "images_of",
+        "images",
+        "only_arm_right",
+        "only_reference_right",
+        "p",
+        "scope",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -212,20 +329,40 @@ def compare_runs(first: RunPaths, second: RunPaths, confidence: float = 0.95) ->
     interval somewhat too wide. Without an interval in both runs there is none. Raises MissingStageError where a run is not evaluated.
     """
     keys = ["arm", "class", "metric"]
-    sides = [_side(run).set_index(keys).add_prefix(f"{name}_") for run, name in ((first, "first"), (second, "second"))]
+    sides = [
+        _side(run).set_index(keys).add_prefix(f"{name}_")
+        for run, name in ((first, "first"), (second, "second"))
+    ]
     table = sides[0].join(sides[1], how="inner").reset_index()
     errors = [table[f"{name}_standard_error"] for name in ("first", "second")]
     variance = errors[0] ** 2 + errors[1] ** 2
-    parts = [error**4 / table[f"{name}_degrees_of_freedom"] for error, name in zip(errors, ("first", "second"), strict=True)]
-    half = statistics.student_quantile(0.5 + confidence / 2, variance**2 / (parts[0] + parts[1])) * np.sqrt(variance)
+    parts = [
+        error**4 / table[f"{name}_degrees_of_freedom"]
+        for error, name in zip(errors, ("first", "second"), strict=True)
+    ]
+    half = statistics.student_quantile(0.5 + confidence / 2, variance**2 / (parts[0] + parts[1])) * np.sqrt(
+        variance
+    )
     table["difference"] = table["first_mean"] - table["second_mean"]
     table["low"], table["high"] = table["difference"] - half, table["difference"] + half
     table["method"] = np.where(table["low"].notna(), "t interval, unpaired runs", "no interval in both runs")
     shown = ["mean", "standard_deviation", "low", "high", "replicates"]
-    return table[[*keys, *(f"{name}_{column}" for name in ("first", "second") for column in shown), "difference", "low", "high", "method"]]
+    return table[
+        [
+            *keys,
+            *(f"{name}_{column}" for name in ("first", "second") for column in shown),
+            "difference",
+            "low",
+            "high",
+            "method",
+        ]
+    ]
 
 
 def _side(run: RunPaths) -> pd.DataFrame:
     """arms.csv and arms_per_class.csv of a run in one table."""
-    parts = [pd.read_csv(require(run.evaluation / f"{name}.csv", "evaluation")) for name in ("arms", "arms_per_class")]
+    parts = [
+        pd.read_csv(require(run.evaluation / f"{name}.csv", "evaluation"))
+        for name in ("arms", "arms_per_class")
+    ]
     return pd.concat([parts[0].assign(**{"class": ""}), parts[1]], ignore_index=True)

@@ -96,12 +96,26 @@ def paired_difference(
     error = np.where(varies, np.sqrt(variance), np.nan)
     half = student_quantile(0.5 + confidence / 2, freedom) * error
     p = 2 * special.stdtr(freedom, -np.abs(estimate) / error)
-    return Difference(estimate, estimate - half, estimate + half, error, np.where(varies, freedom, np.nan), p, by_replicates, by_lesions, replicates)
+    return Difference(
+        estimate,
+        estimate - half,
+        estimate + half,
+        error,
+        np.where(varies, freedom, np.nan),
+        p,
+        by_replicates,
+        by_lesions,
+        replicates,
+    )
 
 
-def mean_interval(values: np.ndarray, influence: np.ndarray, strata: np.ndarray | None = None, confidence: float = 0.95) -> Difference:
+def mean_interval(
+    values: np.ndarray, influence: np.ndarray, strata: np.ndarray | None = None, confidence: float = 0.95
+) -> Difference:
     """One procedure's expected metric with its interval: ``paired_difference`` from zero."""
-    return paired_difference(values, np.zeros_like(values), influence, np.zeros_like(influence), strata, confidence)
+    return paired_difference(
+        values, np.zeros_like(values), influence, np.zeros_like(influence), strata, confidence
+    )
 
 
 def student_quantile(probability: float, freedom: np.ndarray) -> np.ndarray:
@@ -109,7 +123,9 @@ def student_quantile(probability: float, freedom: np.ndarray) -> np.ndarray:
     return special.stdtrit(freedom, probability)
 
 
-def _lesion_variances(influence: np.ndarray, strata: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _lesion_variances(
+    influence: np.ndarray, strata: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """V_L, V_E and V_L's degrees of freedom of ``paired_difference``, from influences (..., R, L)."""
     replicates, lesions = influence.shape[-2:]
     strata = np.zeros(lesions, int) if strata is None else np.asarray(strata)
@@ -168,16 +184,23 @@ def crossed_bootstrap(
         weights[:, inside] = _draws(generator, resamples, len(inside))
         scale[stratum] = len(inside) / max(len(inside) - 1, 1)
     # each lesion's counts, nearly all of them 0; whole numbers below 2^24 are exact in float32, whatever the order of the sum
-    cells = (np.arange(arms * replicates).reshape(arms, replicates, 1) * classes + truth) * classes + predicted
+    cells = (
+        np.arange(arms * replicates).reshape(arms, replicates, 1) * classes + truth
+    ) * classes + predicted
     where = np.broadcast_to(lesion, cells.shape).ravel(), cells.ravel()
-    by_lesion = sparse.coo_array((np.ones(cells.size, np.float32), where), (lesions, arms * replicates * classes**2)).tocsr()
+    by_lesion = sparse.coo_array(
+        (np.ones(cells.size, np.float32), where), (lesions, arms * replicates * classes**2)
+    ).tocsr()
     observed = metric(metrics.confusion_counts(truth, predicted, classes))
     found = {name: np.empty((3, resamples, arms)) for name in observed}
     for name, values in observed.items():
         found[name][2] = np.einsum("ar,br->ba", values, drawn)
     for start in range(0, resamples, BATCH):
         batch = slice(start, start + BATCH)
-        counts = np.ascontiguousarray(weights[batch] @ by_lesion).reshape(-1, arms, replicates, classes, classes) * scale[:, None]
+        counts = (
+            np.ascontiguousarray(weights[batch] @ by_lesion).reshape(-1, arms, replicates, classes, classes)
+            * scale[:, None]
+        )
         for name, values in metric(counts).items():
             found[name][0, batch] = np.einsum("bar,br->ba", values, drawn[batch])
             found[name][1, batch] = values.mean(axis=-1)
@@ -200,7 +223,9 @@ def _draws(generator: np.random.Generator, resamples: int, size: int) -> np.ndar
     if size == 1:
         return np.ones((resamples, 1))
     drawn = np.empty((resamples, size), np.int32)
-    for start in range(0, resamples, BATCH):  # the picks of all at once would be the most that an evaluation holds
+    for start in range(
+        0, resamples, BATCH
+    ):  # the picks of all at once would be the most that an evaluation holds
         rows = drawn[start : start + BATCH]
         picks = generator.integers(size, size=(len(rows), size - 1)) + size * np.arange(len(rows))[:, None]
         rows[:] = np.bincount(picks.ravel(), minlength=rows.size).reshape(rows.shape)
@@ -228,12 +253,16 @@ def mcnemar(only_first: np.ndarray | int, only_second: np.ndarray | int) -> np.n
     return np.minimum(2 * special.bdtr(fewer, both, 0.5), 1)
 
 
-def wilson(successes: np.ndarray | int, trials: np.ndarray | int, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+def wilson(
+    successes: np.ndarray | int, trials: np.ndarray | int, confidence: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
     """Wilson's score interval of a proportion, 0..1 (J Am Stat Assoc 22:209, 1927); (0, 1) without trials."""
     z2 = special.ndtri(0.5 + confidence / 2) ** 2
     trials = np.asarray(trials, float)
     centre = (np.asarray(successes, float) + z2 / 2) / (trials + z2)
-    share = np.divide(successes, trials, out=np.zeros(np.broadcast(successes, trials).shape), where=trials > 0)
+    share = np.divide(
+        successes, trials, out=np.zeros(np.broadcast(successes, trials).shape), where=trials > 0
+    )
     half = np.sqrt(z2 * (share * (1 - share) * trials + z2 / 4)) / (trials + z2)
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
@@ -279,7 +308,11 @@ def simulate_margins(design: Simulation, studies: int, replicates: int, seed: in
     generator = np.random.default_rng(seed)
     classes = len(design.support)
     truth = np.repeat(np.arange(classes), design.support)
-    lesion = np.unique([(k, int(i / design.images_per_lesion)) for k, n in enumerate(design.support) for i in range(n)], axis=0, return_inverse=True)[1].ravel()
+    lesion = np.unique(
+        [(k, int(i / design.images_per_lesion)) for k, n in enumerate(design.support) for i in range(n)],
+        axis=0,
+        return_inverse=True,
+    )[1].ravel()
     lesions, images = lesion.max() + 1, len(truth)
 
     def normal(share: float, *shape: int) -> np.ndarray:
@@ -289,9 +322,14 @@ def simulate_margins(design: Simulation, studies: int, replicates: int, seed: in
     mean[0, design.target] = special.ndtri(design.recall[design.target] + design.effect)
     rest = 1 - (design.lesion + design.image + design.pair + design.replicate + design.learned)
     margin = normal(rest, studies, arms, replicates, images) + mean[:, None, truth]
-    margin += normal(design.lesion, studies, 1, 1, lesions)[..., lesion] + normal(design.image, studies, 1, 1, images)
+    margin += normal(design.lesion, studies, 1, 1, lesions)[..., lesion] + normal(
+        design.image, studies, 1, 1, images
+    )
     margin += normal(design.learned, studies, arms, 1, lesions)[..., lesion]
-    margin += normal(design.pair, studies, 1, replicates, classes)[..., truth] + normal(design.replicate, studies, arms, replicates, classes)[..., truth]
+    margin += (
+        normal(design.pair, studies, 1, replicates, classes)[..., truth]
+        + normal(design.replicate, studies, arms, replicates, classes)[..., truth]
+    )
     return truth, lesion, margin
 
 
@@ -320,10 +358,14 @@ def _known_differences(design: Simulation) -> dict[str, float]:
         "accuracy": design.effect * design.support[design.target] / sum(design.support),
         "macro_recall": design.effect / len(design.support),
     }
-    return known if design.effect else known | dict.fromkeys(("target_precision", "target_f1", "macro_f1"), 0.0)
+    return (
+        known if design.effect else known | dict.fromkeys(("target_precision", "target_f1", "macro_f1"), 0.0)
+    )
 
 
-def coverage(design: Simulation, replicates: int, studies: int = 2000, seed: int = 0) -> dict[str, dict[str, float]]:
+def coverage(
+    design: Simulation, replicates: int, studies: int = 2000, seed: int = 0
+) -> dict[str, dict[str, float]]:
     """How often ``paired_difference`` covers the truth: per metric coverage, false_positives (p < 0.05) and mean width.
 
     Metrics: target_recall, accuracy, macro_recall; with no effect also target_precision, target_f1,
@@ -335,22 +377,37 @@ def coverage(design: Simulation, replicates: int, studies: int = 2000, seed: int
     for size, own in _batches(studies, seed):
         truth, lesion, predicted = simulate_study(design, size, replicates, own)
         confusion = metrics.confusion_counts(truth, predicted, len(design.support))
-        values, slopes = metrics.summarise(confusion, design.target), metrics.influences(confusion, design.target)
+        values, slopes = (
+            metrics.summarise(confusion, design.target),
+            metrics.influences(confusion, design.target),
+        )
         starts = np.flatnonzero(np.diff(lesion, prepend=-1))
         study, arm, replicate = (axis[..., None] for axis in np.ogrid[:size, :2, :replicates])
         for name, difference in known.items():
-            influence = np.add.reduceat(slopes[name][study, arm, replicate, truth, predicted], starts, axis=-1)
-            found = paired_difference(values[name][:, 0], values[name][:, 1], influence[:, 0], influence[:, 1], truth[starts])
+            influence = np.add.reduceat(
+                slopes[name][study, arm, replicate, truth, predicted], starts, axis=-1
+            )
+            found = paired_difference(
+                values[name][:, 0], values[name][:, 1], influence[:, 0], influence[:, 1], truth[starts]
+            )
             tallies[name] += _tally(found, difference)
     return {name: _shares(tally, studies) for name, tally in tallies.items()}
 
 
-def score_coverage(design: Simulation, replicates: int, studies: int = 500, seed: int = 0) -> dict[str, dict[str, float]]:
+def score_coverage(
+    design: Simulation, replicates: int, studies: int = 500, seed: int = 0
+) -> dict[str, dict[str, float]]:
     """``coverage`` of the metrics that come from probabilities, for two procedures without a difference (``effect`` is not used).
 
     The threshold of the operating point is found on validation images, as many as there are test images.
     """
-    names = ("target_roc_auc", "target_average_precision", "target_operating_recall", "target_calibration_error", "net_benefit")
+    names = (
+        "target_roc_auc",
+        "target_average_precision",
+        "target_operating_recall",
+        "target_calibration_error",
+        "net_benefit",
+    )
     both = replace(design, support=tuple(2 * n for n in design.support), effect=0.0)
     tallies = {name: np.zeros(3) for name in names}
     for size, own in _batches(studies, seed):
@@ -359,30 +416,49 @@ def score_coverage(design: Simulation, replicates: int, studies: int = 500, seed
         positive = truth == design.target
         score = special.expit(2 * np.where(positive, margin, -margin).astype(float))
         starts = np.flatnonzero(np.diff(lesion[test], prepend=-1))
-        scored = [[_scored(positive, one, test) for one in arm] for arm in score.reshape(size * 2, replicates, -1)]
+        scored = [
+            [_scored(positive, one, test) for one in arm] for arm in score.reshape(size * 2, replicates, -1)
+        ]
         for name in names:
             values = np.array([[one[name][0] for one in arm] for arm in scored]).reshape(size, 2, replicates)
-            influence = np.array([[np.add.reduceat(one[name][1], starts) for one in arm] for arm in scored]).reshape(size, 2, replicates, -1)
-            tallies[name] += _tally(paired_difference(values[:, 0], values[:, 1], influence[:, 0], influence[:, 1], truth[test][starts]), 0.0)
+            influence = np.array(
+                [[np.add.reduceat(one[name][1], starts) for one in arm] for arm in scored]
+            ).reshape(size, 2, replicates, -1)
+            tallies[name] += _tally(
+                paired_difference(
+                    values[:, 0], values[:, 1], influence[:, 0], influence[:, 1], truth[test][starts]
+                ),
+                0.0,
+            )
     return {name: _shares(tally, studies) for name, tally in tallies.items()}
 
 
 def _scored(positive: np.ndarray, score: np.ndarray, test: np.ndarray) -> dict[str, metrics.Scored]:
     """Metrics of one simulated model's target probabilities on its test images, others being its validation images."""
     threshold = metrics.operating_threshold(score[~test & ~positive], 0.95)
-    found = metrics.probability_metrics(positive[test].astype(int), np.stack([1 - score[test], score[test]], axis=1), 1, threshold)
+    found = metrics.probability_metrics(
+        positive[test].astype(int), np.stack([1 - score[test], score[test]], axis=1), 1, threshold
+    )
     benefit, influence = metrics.net_benefit(positive[test], score[test], np.array([NET_BENEFIT_AT]))
     return found | {"net_benefit": (benefit[0], influence[0])}
 
 
-def family_errors(design: Simulation, replicates: int, studies: int = 2000, seed: int = 0) -> dict[str, float]:
+def family_errors(
+    design: Simulation, replicates: int, studies: int = 2000, seed: int = 0
+) -> dict[str, float]:
     """False positives (p < 0.05) of the three primary contrasts on target recall where four procedures are all the same.
 
     ``single``: of the first contrast alone; ``any_unadjusted``: of at least one of the three; ``any_holm``: the same after Holm's rule.
     """
     counts = np.zeros(3)
     for recall, influence in _null_recalls(design, replicates, studies, seed, arms=4):
-        p = np.stack([paired_difference(recall[:, a], recall[:, b], influence[:, a], influence[:, b]).p for a, b in FAMILY], axis=-1)
+        p = np.stack(
+            [
+                paired_difference(recall[:, a], recall[:, b], influence[:, a], influence[:, b]).p
+                for a, b in FAMILY
+            ],
+            axis=-1,
+        )
         adjusted = np.apply_along_axis(holm, -1, p)
         counts += (p[:, 0] < 0.05).sum(), (p < 0.05).any(axis=-1).sum(), (adjusted < 0.05).any(axis=-1).sum()
     return dict(zip(("single", "any_unadjusted", "any_holm"), (counts / studies).tolist(), strict=True))
@@ -392,23 +468,35 @@ def look_errors(design: Simulation, looks: Sequence[int], studies: int = 2000, s
     """False positives (p < 0.05) of one contrast on target recall, without an effect, in a growing study: by each of its ``looks`` at so many replicates, or one before."""
     counts = np.zeros(len(looks))
     for recall, influence in _null_recalls(design, max(looks), studies, seed, arms=2):
-        p = [paired_difference(recall[:, 0, :r], recall[:, 1, :r], influence[:, 0, :r], influence[:, 1, :r]).p for r in looks]
+        p = [
+            paired_difference(recall[:, 0, :r], recall[:, 1, :r], influence[:, 0, :r], influence[:, 1, :r]).p
+            for r in looks
+        ]
         counts += np.logical_or.accumulate(np.array(p) < 0.05).sum(axis=1)
     return (counts / studies).tolist()
 
 
-def _null_recalls(design: Simulation, replicates: int, studies: int, seed: int, arms: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _null_recalls(
+    design: Simulation, replicates: int, studies: int, seed: int, arms: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Batches of studies of procedures that are all the same: target recall (studies, arms, R) and each target lesion's influence on it (..., L)."""
     for size, own in _batches(studies, seed):
         truth, lesion, margin = simulate_margins(replace(design, effect=0.0), size, replicates, own, arms)
         right, inside = margin > 0, truth == design.target
         starts = np.flatnonzero(np.diff(lesion[inside], prepend=-1))
         recall = right[..., inside].mean(axis=-1)
-        yield recall, np.add.reduceat((right[..., inside] - recall[..., None]) / inside.sum(), starts, axis=-1)
+        yield (
+            recall,
+            np.add.reduceat((right[..., inside] - recall[..., None]) / inside.sum(), starts, axis=-1),
+        )
 
 
 def _tally(found: Difference, truth: float) -> tuple[int, int, float]:
-    return ((found.low <= truth) & (truth <= found.high)).sum(), (found.p < 0.05).sum(), (found.high - found.low).sum()
+    return (
+        ((found.low <= truth) & (truth <= found.high)).sum(),
+        (found.p < 0.05).sum(),
+        (found.high - found.low).sum(),
+    )
 
 
 def _shares(tally: np.ndarray, studies: int) -> dict[str, float]:

@@ -26,14 +26,21 @@ def load_predictions(run: RunPaths, arms: Iterable[str], replicates: int | Itera
     none.
     """
     numbers = range(replicates) if isinstance(replicates, int) else list(replicates)
-    frames = [frame.assign(arm=arm, replicate=replicate) for arm, replicate, frame in read_predictions(run, arms, numbers)]
+    frames = [
+        frame.assign(arm=arm, replicate=replicate)
+        for arm, replicate, frame in read_predictions(run, arms, numbers)
+    ]
     if not frames:
         raise DataError("There is nothing to evaluate: no arm, or no replicate, was asked for.")
     predictions = pd.concat(frames, ignore_index=True)
-    return predictions[["arm", "replicate", "image_id", "split", "label", *(f"p_{name}" for name in _classes(predictions))]]
+    return predictions[
+        ["arm", "replicate", "image_id", "split", "label", *(f"p_{name}" for name in _classes(predictions))]
+    ]
 
 
-def read_predictions(run: RunPaths, arms: Iterable[str], replicates: Iterable[int]) -> Iterator[tuple[str, int, pd.DataFrame]]:
+def read_predictions(
+    run: RunPaths, arms: Iterable[str], replicates: Iterable[int]
+) -> Iterator[tuple[str, int, pd.DataFrame]]:
     """Arm, replicate and predictions of one file after another, checked as ``load_predictions`` says; only one is held."""
     split, columns = _read_split(run), None
     for arm, replicate in product(arms, replicates):
@@ -59,28 +66,54 @@ def _check(frame: pd.DataFrame, split: pd.DataFrame, name: str) -> None:
     missing = [column for column in ("image_id", "split", "label") if column not in frame.columns]
     columns = [column for column in frame.columns if column.startswith("p_")]
     if missing or len(columns) < 2:
-        raise DataError(f"{name} lacks the column {missing[0] if missing else 'p_<class>'}: train this replicate again.")
+        raise DataError(
+            f"{name} lacks the column {missing[0] if missing else 'p_<class>'}: train this replicate again."
+        )
     if frame["image_id"].duplicated().any():
-        raise DataError(f"{name} holds the image {frame['image_id'][frame['image_id'].duplicated()].iloc[0]} twice: train this replicate again.")
+        raise DataError(
+            f"{name} holds the image {frame['image_id'][frame['image_id'].duplicated()].iloc[0]} twice: train this replicate again."
+        )
     known = split.set_index("image_id")
     expected = known.reindex(frame["image_id"])
 
     def refuse(wrong: np.ndarray, sentence: str) -> None:
         if wrong.any():
             row = int(np.argmax(wrong))
-            image, dx, part = frame["image_id"].iloc[row], expected["dx"].iloc[row], expected["split"].iloc[row]
-            raise DataError(f"{name}: " + sentence.format(image=image, dx=dx, part=part, label=frame["label"].iloc[row]) + " Train this replicate again.")
+            image, dx, part = (
+                frame["image_id"].iloc[row],
+                expected["dx"].iloc[row],
+                expected["split"].iloc[row],
+            )
+            raise DataError(
+                f"{name}: "
+                + sentence.format(image=image, dx=dx, part=part, label=frame["label"].iloc[row])
+                + " Train this replicate again."
+            )
 
     refuse(expected["split"].isna().to_numpy(), "the image {image} is not in split.csv.")
-    refuse((expected["split"] == "train").to_numpy(), "the image {image} is a training image; only validation and test may be predicted.")
-    refuse((expected["split"].to_numpy() != frame["split"].to_numpy()), "the image {image} belongs to the {part} part of split.csv, not to the one given.")
-    refuse((expected["dx"].to_numpy() != frame["label"].to_numpy()), "the image {image} is labelled {label}, and split.csv says {dx}.")
-    refuse(~frame["label"].map(lambda label: f"p_{label}" in columns).to_numpy(bool), "the class {label} of the image {image} has no probability column.")
+    refuse(
+        (expected["split"] == "train").to_numpy(),
+        "the image {image} is a training image; only validation and test may be predicted.",
+    )
+    refuse(
+        (expected["split"].to_numpy() != frame["split"].to_numpy()),
+        "the image {image} belongs to the {part} part of split.csv, not to the one given.",
+    )
+    refuse(
+        (expected["dx"].to_numpy() != frame["label"].to_numpy()),
+        "the image {image} is labelled {label}, and split.csv says {dx}.",
+    )
+    refuse(
+        ~frame["label"].map(lambda label: f"p_{label}" in columns).to_numpy(bool),
+        "the class {label} of the image {image} has no probability column.",
+    )
     for part in ("test", "validation"):
         wanted = known.index[known["split"] == part]
         absent = wanted.difference(frame["image_id"])
         if len(absent):
-            raise DataError(f"{name} lacks {len(absent)} of the {len(wanted)} {part} images, {absent[0]} first: train this replicate again.")
+            raise DataError(
+                f"{name} lacks {len(absent)} of the {len(wanted)} {part} images, {absent[0]} first: train this replicate again."
+            )
         if not len(wanted):
             raise DataError(f"split.csv names no {part} image: prepare the data again.")
     refuse(_no_shares(frame[columns]), "the probabilities of the image {image} are not shares that sum to 1.")
@@ -105,7 +138,9 @@ class Study:
     probabilities: np.ndarray  # (A, R, n, K)
     lesion: np.ndarray  # (n,) lesion positions
     seen: np.ndarray  # (n,) 1 seen, 0 unseen, -1 unknown: the lesion is in the training set
-    thresholds: np.ndarray  # (A, R) the target's probability at the operating point, from validation images; NaN without a target
+    thresholds: (
+        np.ndarray
+    )  # (A, R) the target's probability at the operating point, from validation images; NaN without a target
 
     @cached_property
     def predicted(self) -> np.ndarray:
@@ -132,7 +167,9 @@ class Study:
 def open_study(run: RunPaths, params: Params) -> Study:
     """Load, check and align the test predictions of a run; raises as ``load_predictions``."""
     split = _read_split(run)
-    test, validation = (split[split["split"] == part].reset_index(drop=True) for part in ("test", "validation"))
+    test, validation = (
+        split[split["split"] == part].reset_index(drop=True) for part in ("test", "validation")
+    )
     others = validation.loc[validation["dx"] != params.data.target_class, "image_id"]
     shape = (len(params.arms), params.replicates)
     thresholds = np.full(shape, np.nan)
@@ -145,14 +182,28 @@ def open_study(run: RunPaths, params: Params) -> Study:
             target = classes.index(params.data.target_class) if params.data.target_class in classes else None
         probabilities[pair] = _aligned(frame, test["image_id"], classes)
         if target is not None:
-            thresholds[pair] = metrics.operating_threshold(_aligned(frame, others, classes)[:, target], params.evaluation.operating_specificity)
+            thresholds[pair] = metrics.operating_threshold(
+                _aligned(frame, others, classes)[:, target], params.evaluation.operating_specificity
+            )
     lesions = test["lesion_id"] if "lesion_id" in test else pd.Series(np.nan, index=test.index)
     # an image without a lesion id stands for a lesion of its own
     lesion, _ = pd.factorize(lesions.where(lesions.notna(), "image " + test["image_id"]).astype(str))
-    trained = set(split.loc[split["split"] == "train", "lesion_id"].dropna()) if "lesion_id" in split else set()
+    trained = (
+        set(split.loc[split["split"] == "train", "lesion_id"].dropna()) if "lesion_id" in split else set()
+    )
     seen = np.where(lesions.isna(), -1, lesions.isin(trained).astype(int))
     truth = metrics.class_indices(test["dx"].to_numpy(str), classes, "labels")
-    return Study(list(params.arms), list(range(params.replicates)), classes, target, truth, probabilities, lesion, seen, thresholds)
+    return Study(
+        list(params.arms),
+        list(range(params.replicates)),
+        classes,
+        target,
+        truth,
+        probabilities,
+        lesion,
+        seen,
+        thresholds,
+    )
 
 
 def _classes(predictions: pd.DataFrame) -> list[str]:
@@ -161,7 +212,9 @@ def _classes(predictions: pd.DataFrame) -> list[str]:
 
 def _aligned(predictions: pd.DataFrame, images: pd.Series, classes: Sequence[str]) -> np.ndarray:
     """One file's probabilities (n, K) of ``images``, in their order."""
-    return predictions.set_index("image_id")[[f"p_{name}" for name in classes]].reindex(images).to_numpy(float)
+    return (
+        predictions.set_index("image_id")[[f"p_{name}" for name in classes]].reindex(images).to_numpy(float)
+    )
 
 
 def open_external_study(run: RunPaths, params: Params, own: Study) -> Study | None:
@@ -177,23 +230,41 @@ def open_external_study(run: RunPaths, params: Params, own: Study) -> Study | No
     for arm in own.arms:
         for replicate in own.replicates:
             path = require(run.classifier(arm, replicate) / PREDICTIONS, "classifier")
-            frame = pd.read_csv(path, dtype={"image_id": str, "label": str}).sort_values("image_id", ignore_index=True)
+            frame = pd.read_csv(path, dtype={"image_id": str, "label": str}).sort_values(
+                "image_id", ignore_index=True
+            )
             _check_external(frame, own.classes, known, first, f"{arm}/replicate-{replicate}/{PREDICTIONS}")
             first = frame if first is None else first
             found.append(_aligned(frame, first["image_id"], own.classes))
     truth = metrics.class_indices(first["label"].to_numpy(str), own.classes, "labels")
     probabilities = np.reshape(found, (len(own.arms), len(own.replicates), *found[0].shape))
-    return replace(own, truth=truth, probabilities=probabilities, lesion=np.arange(len(truth)), seen=np.full(len(truth), -1))
+    return replace(
+        own,
+        truth=truth,
+        probabilities=probabilities,
+        lesion=np.arange(len(truth)),
+        seen=np.full(len(truth), -1),
+    )
 
 
-def _check_external(frame: pd.DataFrame, classes: Sequence[str], known: set[str], first: pd.DataFrame | None, name: str) -> None:
+def _check_external(
+    frame: pd.DataFrame, classes: Sequence[str], known: set[str], first: pd.DataFrame | None, name: str
+) -> None:
     """Raise DataError where predictions of the external test set are damaged or could have been trained on."""
-    missing = [column for column in ("image_id", "label", *(f"p_{each}" for each in classes)) if column not in frame.columns]
+    missing = [
+        column
+        for column in ("image_id", "label", *(f"p_{each}" for each in classes))
+        if column not in frame.columns
+    ]
     fault = ""
     if missing:
         fault = f"lacks the column {missing[0]}"
     elif frame.empty or frame["image_id"].duplicated().any():
-        fault = "holds no image" if frame.empty else f"holds the image {frame['image_id'][frame['image_id'].duplicated()].iloc[0]} twice"
+        fault = (
+            "holds no image"
+            if frame.empty
+            else f"holds the image {frame['image_id'][frame['image_id'].duplicated()].iloc[0]} twice"
+        )
     elif shared := sorted(known & set(frame["image_id"])):
         fault = f"holds {len(shared):,} images of the run's own data, {shared[0]} first, and an external test set must have none"
     elif not frame["label"].isin(classes).all():

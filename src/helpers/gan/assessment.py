@@ -40,24 +40,41 @@ def assess_images(
     images = np.load(require(folder / "images.npy", "synthesis"), mmap_mode="r")
     features = image_features(images, folder, synthesis, device, "Features of synthetic images")
     forget_features(folder, keep=[features])
-    trained, new = (image_features(part, real_folder, synthesis, device, "Features of real images") for part in (real, held_out))
+    trained, new = (
+        image_features(part, real_folder, synthesis, device, "Features of real images")
+        for part in (real, held_out)
+    )
     unseen = np.asarray(unseen, dtype=bool)
     pixels, spaces = (images, real, held_out[unseen]), (features, trained, new[unseen])
     # matrices this small make threads wait for one another, and their number would change the last bits
     with threadpool_limits(1, user_api="blas"):
         shares, pairs = measure_memorisation(*pixels, spaces, synthesis.features, synthesis.seed)
         scores = add_ranks(scores, features, trained, probabilities)
-        tables = {"scores": scores, "memorisation": shares, "memorisation-pairs": pairs, "filter-correlation": correlations(scores)}
+        tables = {
+            "scores": scores,
+            "memorisation": shares,
+            "memorisation-pairs": pairs,
+            "filter-correlation": correlations(scores),
+        }
         tables |= compare_sets(scores, features, trained, new, unseen, synthesis)
     for name, table in tables.items():
-        own = table if name in ("scores", "memorisation", "memorisation-pairs") else table.assign(features=synthesis.features)
+        own = (
+            table
+            if name in ("scores", "memorisation", "memorisation-pairs")
+            else table.assign(features=synthesis.features)
+        )
         tables[name] = own
         write_table(folder / f"{name}.csv", own)
     return tables
 
 
 def compare_sets(
-    scores: pd.DataFrame, features: np.ndarray, real: np.ndarray, held_out: np.ndarray, unseen: np.ndarray, synthesis: params.Synthesis
+    scores: pd.DataFrame,
+    features: np.ndarray,
+    real: np.ndarray,
+    held_out: np.ndarray,
+    unseen: np.ndarray,
+    synthesis: params.Synthesis,
 ) -> dict[str, pd.DataFrame]:
     """The tables fidelity (fidelity.fidelity_table) and filter-sweep (filtering.sweep) of features, each with a column held_out.
 
@@ -70,6 +87,18 @@ def compare_sets(
     description = UNSEEN if enough else ALL_HELD_OUT
     progress = Progress("Fidelity", 2 * draws, "draw")
     fidelity = fidelity_table(features, selected, real, floor, wanted, draws, seed, progress.update)
-    swept = sweep(features, scores["rank"].to_numpy(), real, floor, wanted, draws, seed, lambda done: progress.update(draws + done))
+    swept = sweep(
+        features,
+        scores["rank"].to_numpy(),
+        real,
+        floor,
+        wanted,
+        draws,
+        seed,
+        lambda done: progress.update(draws + done),
+    )
     progress.close()
-    return {"fidelity": fidelity.assign(held_out=description), "filter-sweep": swept.assign(held_out=description)}
+    return {
+        "fidelity": fidelity.assign(held_out=description),
+        "filter-sweep": swept.assign(held_out=description),
+    }

@@ -17,7 +17,19 @@ from torch import Tensor
 from helpers import params
 
 OPERATIONS = ("mirror", "rotation", "scale", "translation", "brightness", "saturation", "contrast", "cutout")
-AMOUNTS = ("mirror x", "mirror y", "angle", "scale", "x", "y", "brightness", "saturation", "contrast", "cutout x", "cutout y")
+AMOUNTS = (
+    "mirror x",
+    "mirror y",
+    "angle",
+    "scale",
+    "x",
+    "y",
+    "brightness",
+    "saturation",
+    "contrast",
+    "cutout x",
+    "cutout y",
+)
 DRAWS = len(OPERATIONS) + len(AMOUNTS)
 SCALE = 0.25  # octaves either way
 TRANSLATION = 0.125  # of the side, either way
@@ -40,8 +52,12 @@ class Augmentation:
         if self.kind == "none":
             return images
         with torch.autocast(images.device.type, enabled=False):
-            applied = dict(zip(OPERATIONS, (draws[:, : len(OPERATIONS)] < self.probability).unbind(1), strict=True))
-            amounts = dict(zip(AMOUNTS, (2 * draws[:, len(OPERATIONS) :].to(images.dtype) - 1).unbind(1), strict=True))
+            applied = dict(
+                zip(OPERATIONS, (draws[:, : len(OPERATIONS)] < self.probability).unbind(1), strict=True)
+            )
+            amounts = dict(
+                zip(AMOUNTS, (2 * draws[:, len(OPERATIONS) :].to(images.dtype) - 1).unbind(1), strict=True)
+            )
             return cut_out(recolour(move(images, applied, amounts), applied, amounts), applied, amounts)
 
     def update(self, sign_real: Tensor) -> None:
@@ -50,7 +66,9 @@ class Augmentation:
         ADA looks at four batches for each of its steps, which are four times as long.
         """
         if self.kind == "adaptive":
-            self.probability.add_(torch.sign(sign_real.detach() - self.target), alpha=self.increment).clamp_(0, 1)
+            self.probability.add_(torch.sign(sign_real.detach() - self.target), alpha=self.increment).clamp_(
+                0, 1
+            )
 
     def state(self) -> dict[str, Tensor]:
         """The probability; not a copy."""
@@ -72,7 +90,9 @@ def move(images: Tensor, applied: dict[str, Tensor], amounts: dict[str, Tensor])
     shifts = [torch.where(applied["translation"], TRANSLATION * side * amounts[axis], zero) for axis in "xy"]
     angle = torch.where(applied["rotation"], 180 * amounts["angle"], zero)
     centre = torch.full_like(torch.stack(shifts, 1), (side - 1) / 2)
-    matrices = get_affine_matrix2d(torch.stack(shifts, 1), centre, zoom[:, None] * torch.stack(mirrors, 1), angle)[:, :2]
+    matrices = get_affine_matrix2d(
+        torch.stack(shifts, 1), centre, zoom[:, None] * torch.stack(mirrors, 1), angle
+    )[:, :2]
     moved = applied["mirror"] | applied["rotation"] | applied["scale"] | applied["translation"]
     return torch.where(moved.view(-1, 1, 1, 1), _Resampling.apply(images, matrices), images)
 
@@ -93,7 +113,10 @@ def cut_out(images: Tensor, applied: dict[str, Tensor], amounts: dict[str, Tenso
     """A square of each image set to 0, mid-grey; its centre lies anywhere in the image."""
     side = images.shape[-1]
     pixels = torch.arange(side, device=images.device, dtype=images.dtype) + 0.5
-    near_x, near_y = ((pixels - side * (1 + amounts[f"cutout {axis}"][:, None]) / 2).abs() < CUTOUT * side / 2 for axis in "xy")
+    near_x, near_y = (
+        (pixels - side * (1 + amounts[f"cutout {axis}"][:, None]) / 2).abs() < CUTOUT * side / 2
+        for axis in "xy"
+    )
     inside = near_y[:, :, None] & near_x[:, None, :] & applied["cutout"][:, None, None]
     return torch.where(inside[:, None], 0, images)
 

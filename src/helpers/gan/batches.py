@@ -47,4 +47,14 @@ def to_float(images: Tensor) -> Tensor:
 
 def to_bytes(images: Tensor) -> np.ndarray:
     """Float (N, 3, R, R) from -1 to 1 to uint8 (N, R, R, 3); what lies outside is cut off."""
-    return images.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    return (
+        images.add(1)
+        .mul(127.5)
+        .round()
+        .clamp(0, 255)
+        .to(torch.uint8)
+        .permute(0, 2, 3, 1)
+        .contiguous()
+        .cpu()
+        .numpy()
+    )

@@ -17,7 +17,15 @@ from torch import Tensor
 from helpers import params
 from helpers.device import import_torchvision
 from helpers.errors import ParameterError, UserError
-from helpers.files import array_digest, atomic_path, digest, file_digest, open_whole_array, row_blocks, write_json
+from helpers.files import (
+    array_digest,
+    atomic_path,
+    digest,
+    file_digest,
+    open_whole_array,
+    row_blocks,
+    write_json,
+)
 from helpers.fingerprints import source_digest
 from helpers.paths import from_project
 from helpers.pretrained import LITE0_ORIGIN, fill_weights, lite0, lite0_imagenet, read_weights
@@ -26,11 +34,16 @@ from helpers.progress import Progress
 LITE0_SIDE = 128  # pixels; the paper's images are taken as they are, smaller ones are enlarged
 BATCH = 25  # images per pass; the features do not depend on it
 ROWS = 512  # rows of a block of distances
-NAMES = {"efficientnet_lite0": ("efficientnet-lite0", "pooled"), "inception": ("inception-v3-compat", "2048")}  # torch-fidelity's name, its layer
+NAMES = {
+    "efficientnet_lite0": ("efficientnet-lite0", "pooled"),
+    "inception": ("inception-v3-compat", "2048"),
+}  # torch-fidelity's name, its layer
 CODE = ("gan/features.py", "pretrained.py")
 
 
-def image_features(images: np.ndarray, folder: Path | str, synthesis: params.Synthesis, device: str, label: str = "Features") -> np.ndarray:
+def image_features(
+    images: np.ndarray, folder: Path | str, synthesis: params.Synthesis, device: str, label: str = "Features"
+) -> np.ndarray:
     """Features (float32, N x D, memory-mapped) of uint8 images (N, R, R, 3), from ``folder``/features-<extractor>-<key>.npy.
 
     They are extracted where that file is missing; its key stands for the images' content, the network's weights and this code.
@@ -81,14 +94,26 @@ def build_extractor(features: str, weights: str | None, device: str) -> Any:
     name, layer = NAMES[features]
     if features == "efficientnet_lite0":
         _register_lite0(name)
-        return create_feature_extractor(name, [layer], cuda=device.startswith("cuda"), verbose=False, feature_extractor_weights_path=weights)
+        return create_feature_extractor(
+            name,
+            [layer],
+            cuda=device.startswith("cuda"),
+            verbose=False,
+            feature_extractor_weights_path=weights,
+        )
     state, origin = _inception_weights(weights)
     with tempfile.TemporaryDirectory() as folder:
         # torch-fidelity unpickles whatever the file holds, so it gets one that was read as tensors only
         path = Path(folder) / "inception.pth"
         torch.save(state, path)
         try:
-            return create_feature_extractor(name, [layer], cuda=device.startswith("cuda"), verbose=False, feature_extractor_weights_path=str(path))
+            return create_feature_extractor(
+                name,
+                [layer],
+                cuda=device.startswith("cuda"),
+                verbose=False,
+                feature_extractor_weights_path=str(path),
+            )
         except RuntimeError as error:
             raise ParameterError(
                 f"{origin} does not fit torch-fidelity's Inception ({str(error).splitlines()[0]}): give the file that torch-fidelity itself downloads."
@@ -103,11 +128,21 @@ def _register_lite0(name: str) -> None:
     class Lite0(FeatureExtractorBase):
         """EfficientNet-Lite0's 1,280 pooled features of uint8 images (B, 3, R, R), brought to LITE0_SIDE pixels bilinearly."""
 
-        def __init__(self, name: str, features_list: list[str], feature_extractor_weights_path: str | None = None, **_: Any):
+        def __init__(
+            self,
+            name: str,
+            features_list: list[str],
+            feature_extractor_weights_path: str | None = None,
+            **_: Any,
+        ):
             super().__init__(name, features_list)
             self.network = lite0()
             given = feature_extractor_weights_path
-            state = lite0_imagenet() if given is None else read_weights(given, "synthesis.feature_weights", "leave it out, or give")
+            state = (
+                lite0_imagenet()
+                if given is None
+                else read_weights(given, "synthesis.feature_weights", "leave it out, or give")
+            )
             fill_weights(self.network, state, LITE0_ORIGIN if given is None else given, "efficientnet_lite0")
             self.network.to(memory_format=torch.channels_last)
 
@@ -118,7 +153,9 @@ def _register_lite0(name: str) -> None:
         def forward(self, images: Tensor) -> tuple[Tensor]:
             inputs = images.float().div_(127.5).sub_(1)  # mean 0.5 and deviation 0.5 of values in 0..1
             if images.shape[-1] != LITE0_SIDE:
-                inputs = torch.nn.functional.interpolate(inputs, LITE0_SIDE, mode="bilinear", antialias=images.shape[-1] > LITE0_SIDE)
+                inputs = torch.nn.functional.interpolate(
+                    inputs, LITE0_SIDE, mode="bilinear", antialias=images.shape[-1] > LITE0_SIDE
+                )
             return (self.network(inputs.contiguous(memory_format=torch.channels_last)),)
 
     register_feature_extractor(name, Lite0)
@@ -130,7 +167,9 @@ def _inception_weights(path: str | None) -> tuple[dict[str, Tensor], str]:
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3 as URL
 
     try:
-        return torch.hub.load_state_dict_from_url(URL, progress=False, check_hash=True, map_location="cpu", weights_only=True), URL
+        return torch.hub.load_state_dict_from_url(
+            URL, progress=False, check_hash=True, map_location="cpu", weights_only=True
+        ), URL
     except Exception as error:
         raise UserError(
             f"Inception's weights could not be fetched ({type(error).__name__}: {error}). Without a network, fetch {URL} elsewhere and set "
@@ -164,7 +203,11 @@ def write_rows(path: Path, blocks: Iterator[np.ndarray], count: int) -> None:
     with open(path, "wb") as file:
         for number, block in enumerate(blocks):
             if number == 0:
-                header = {"descr": np.lib.format.dtype_to_descr(block.dtype), "fortran_order": False, "shape": (count, *block.shape[1:])}
+                header = {
+                    "descr": np.lib.format.dtype_to_descr(block.dtype),
+                    "fortran_order": False,
+                    "shape": (count, *block.shape[1:]),
+                }
                 np.lib.format.write_array_header_1_0(file, header)
             file.write(np.ascontiguousarray(block))
 
@@ -177,7 +220,9 @@ def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(squares, 0))
 
 
-def nearest(vectors: Iterator[np.ndarray] | Sequence[np.ndarray], real: np.ndarray, neighbours: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def nearest(
+    vectors: Iterator[np.ndarray] | Sequence[np.ndarray], real: np.ndarray, neighbours: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
     """Of every row of the blocks ``vectors`` (n, D): mean distance to its ``neighbours`` nearest rows of ``real`` (M, D), and the nearest's index."""
     means, indices = [], []
     neighbours = min(neighbours, len(real))

@@ -18,7 +18,9 @@ FEWEST = 4  # images; a smaller set is not compared
 LEVEL = (0.025, 0.975)
 MEASURES = ("kernel_distance", "frechet_distance", "precision", "recall", "density", "coverage")
 LOWER_IS_BETTER = ("kernel_distance", "frechet_distance")
-Members = tuple[np.ndarray, np.ndarray]  # features of a pool (N, D), and the rows of it that belong to the set
+Members = tuple[
+    np.ndarray, np.ndarray
+]  # features of a pool (N, D), and the rows of it that belong to the set
 
 
 def measure_features(fake: np.ndarray, real: np.ndarray) -> dict[str, float]:
@@ -34,9 +36,18 @@ def measure_features(fake: np.ndarray, real: np.ndarray) -> dict[str, float]:
 
     fake, real = fake.astype(np.float64), real.astype(np.float64)
     neighbours = min(NEIGHBOURS, len(real) - 1, len(fake) - 1)
-    shares = prc_features_to_metric(torch.from_numpy(fake), torch.from_numpy(real), prc_neighborhood=neighbours, verbose=False)
+    shares = prc_features_to_metric(
+        torch.from_numpy(fake), torch.from_numpy(real), prc_neighborhood=neighbours, verbose=False
+    )
     density, coverage = density_and_coverage(fake, real, neighbours)
-    values = (kernel_mmd(fake, real), frechet_distance(fake, real), shares["precision"], shares["recall"], density, coverage)
+    values = (
+        kernel_mmd(fake, real),
+        frechet_distance(fake, real),
+        shares["precision"],
+        shares["recall"],
+        density,
+        coverage,
+    )
     return dict(zip(MEASURES, map(float, values), strict=True))
 
 
@@ -49,7 +60,11 @@ def frechet_distance(fake: np.ndarray, real: np.ndarray) -> float:
     """
     factors = [_covariance_factor(features) for features in (fake, real)]
     common = np.linalg.svd(factors[0] @ factors[1].T, compute_uv=False).sum()
-    return float(np.square(fake.mean(0) - real.mean(0)).sum() + sum(np.square(factor).sum() for factor in factors) - 2 * common)
+    return float(
+        np.square(fake.mean(0) - real.mean(0)).sum()
+        + sum(np.square(factor).sum() for factor in factors)
+        - 2 * common
+    )
 
 
 def _covariance_factor(features: np.ndarray) -> np.ndarray:
@@ -64,7 +79,9 @@ def density_and_coverage(fake: np.ndarray, real: np.ndarray, neighbours: int) ->
     Density: mean number of real neighbourhoods that a fake image lies in, over k; 1 on average for sets of one law, not bounded by it.
     Coverage: share of the real images with a fake one in their neighbourhood, that is, within the distance to their k-th nearest real image.
     """
-    radii = np.partition(distances(real, real), neighbours, axis=1)[:, neighbours]  # the nearest is the image itself
+    radii = np.partition(distances(real, real), neighbours, axis=1)[
+        :, neighbours
+    ]  # the nearest is the image itself
     within = distances(fake, real) <= radii
     return within.sum() / (neighbours * len(fake)), within.any(0).mean()
 
@@ -78,7 +95,12 @@ def comparison_size(sets: Mapping[str, Members], real: np.ndarray, wanted: int) 
 
 
 def measure_draws(
-    sets: Mapping[str, Members], real: np.ndarray, size: int, draws: int, seed: int, told: Callable[[int], None] = lambda done: None
+    sets: Mapping[str, Members],
+    real: np.ndarray,
+    size: int,
+    draws: int,
+    seed: int,
+    told: Callable[[int], None] = lambda done: None,
 ) -> dict[str, np.ndarray]:
     """MEASURES of every set against ``real`` (M, D): arrays (draws, 6); sets with fewer than ``size`` images are left out.
 
@@ -100,10 +122,24 @@ def summarise_draws(values: Mapping[str, np.ndarray], reference: str) -> pd.Data
     """One row per set and measure: set, measure, value (mean over draws), low, high, and the same of its difference to the set ``reference``, if that has draws."""
     rows = []
     for name, drawn in values.items():
-        differences = drawn - values[reference] if name != reference and reference in values else np.full_like(drawn, np.nan)
+        differences = (
+            drawn - values[reference]
+            if name != reference and reference in values
+            else np.full_like(drawn, np.nan)
+        )
         for column, measure in enumerate(MEASURES):
-            rows.append((name, measure, *_mean_and_interval(drawn[:, column]), *_mean_and_interval(differences[:, column])))
-    return pd.DataFrame(rows, columns=["set", "measure", "value", "low", "high", "difference", "difference_low", "difference_high"])
+            rows.append(
+                (
+                    name,
+                    measure,
+                    *_mean_and_interval(drawn[:, column]),
+                    *_mean_and_interval(differences[:, column]),
+                )
+            )
+    return pd.DataFrame(
+        rows,
+        columns=["set", "measure", "value", "low", "high", "difference", "difference_low", "difference_high"],
+    )
 
 
 def _mean_and_interval(values: np.ndarray) -> tuple[float, float, float]:
@@ -111,7 +147,14 @@ def _mean_and_interval(values: np.ndarray) -> tuple[float, float, float]:
 
 
 def fidelity_table(
-    features: np.ndarray, selected: np.ndarray, real: np.ndarray, held_out: np.ndarray, wanted: int, draws: int, seed: int, told: Callable[[int], None]
+    features: np.ndarray,
+    selected: np.ndarray,
+    real: np.ndarray,
+    held_out: np.ndarray,
+    wanted: int,
+    draws: int,
+    seed: int,
+    told: Callable[[int], None],
 ) -> pd.DataFrame:
     """MEASURES of the kept, the dropped and randomly drawn synthetic images, and of held-out real ones, each against the training images.
 

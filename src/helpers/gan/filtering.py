@@ -25,7 +25,9 @@ def rank_by(values: np.ndarray) -> np.ndarray:
     return rank
 
 
-def add_ranks(scores: pd.DataFrame, features: np.ndarray, real: np.ndarray, probabilities: np.ndarray | None = None) -> pd.DataFrame:
+def add_ranks(
+    scores: pd.DataFrame, features: np.ndarray, real: np.ndarray, probabilities: np.ndarray | None = None
+) -> pd.DataFrame:
     """``scores`` (one row per image, in order of index) with what an arm may rank by besides the critic.
 
     ``distance``: mean distance to the NEIGHBOURS nearest of the ``real`` training images in feature space; ``rank_distance`` (1 is nearest);
@@ -36,7 +38,11 @@ def add_ranks(scores: pd.DataFrame, features: np.ndarray, real: np.ndarray, prob
     diverse = np.empty(len(scores), dtype=np.int64)
     diverse[diverse_order(features, distance)] = np.arange(1, len(scores) + 1)
     table = scores.assign(distance=distance, rank_distance=rank_by(-distance), rank_diverse=diverse)
-    return table if probabilities is None else table.assign(probability=probabilities, rank_classifier=rank_by(np.asarray(probabilities)))
+    return (
+        table
+        if probabilities is None
+        else table.assign(probability=probabilities, rank_classifier=rank_by(np.asarray(probabilities)))
+    )
 
 
 def diverse_order(features: np.ndarray, distance: np.ndarray) -> np.ndarray:
@@ -68,7 +74,9 @@ def correlations(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for column in (column for column in others if column in table):
         rank_correlation = spearman(table["score"].to_numpy(), table[column].to_numpy())
-        rows.append({"compared_with": column, "meaning": others[column], **rank_correlation, "images": len(table)})
+        rows.append(
+            {"compared_with": column, "meaning": others[column], **rank_correlation, "images": len(table)}
+        )
     return pd.DataFrame(rows)
 
 
@@ -79,7 +87,11 @@ def spearman(first: np.ndarray, second: np.ndarray) -> dict[str, float]:
     value = float(stats.spearmanr(first, second).statistic)
     inside = np.clip(value, -1 + 1e-12, 1 - 1e-12)
     half = stats.norm.ppf(0.975) * np.sqrt((1 + inside**2 / 2) / (len(first) - 3))
-    return {"correlation": value, "low": float(np.tanh(np.arctanh(inside) - half)), "high": float(np.tanh(np.arctanh(inside) + half))}
+    return {
+        "correlation": value,
+        "low": float(np.tanh(np.arctanh(inside) - half)),
+        "high": float(np.tanh(np.arctanh(inside) + half)),
+    }
 
 
 def sweep(
@@ -98,9 +110,13 @@ def sweep(
     difference (to as many images drawn from all: the step of 100 %), images, draws.
     """
     order = np.argsort(rank, kind="stable")
-    kept: dict[float, Members] = {fraction: (features, order[: wanted_count(len(order), fraction=fraction)]) for fraction in FRACTIONS}
+    kept: dict[float, Members] = {
+        fraction: (features, order[: wanted_count(len(order), fraction=fraction)]) for fraction in FRACTIONS
+    }
     sets = {**kept, "real": (held_out, np.arange(len(held_out)))}
-    table = summarise_draws(measure_draws(sets, real, size := comparison_size(sets, real, wanted), draws, seed, told), 1.0)
+    table = summarise_draws(
+        measure_draws(sets, real, size := comparison_size(sets, real, wanted), draws, seed, told), 1.0
+    )
     floor = table["set"] == "real"
     table.insert(1, "fraction", table["set"].where(~floor, np.nan).astype(float))
     table["set"] = np.where(floor, "real", "kept")
@@ -120,6 +136,13 @@ def score_stability(scores: np.ndarray, keep_fraction: float) -> pd.DataFrame:
         for second in range(first + 1, scores.shape[1]):
             agreement = spearman(scores[:, first], scores[:, second])
             agreement["rank_correlation"] = agreement.pop("correlation")
-            rows.append({"first_company": first + 1, "second_company": second + 1, **agreement, "kept_by_both": len(best[first] & best[second]) / kept})
+            rows.append(
+                {
+                    "first_company": first + 1,
+                    "second_company": second + 1,
+                    **agreement,
+                    "kept_by_both": len(best[first] & best[second]) / kept,
+                }
+            )
     columns = ["first_company", "second_company", "rank_correlation", "low", "high", "kept_by_both"]
     return pd.DataFrame(rows, columns=columns).assign(keep_fraction=keep_fraction, images=len(scores))

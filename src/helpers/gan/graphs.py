@@ -47,7 +47,9 @@ class GraphedStep:
         torch.cuda.current_stream().wait_stream(stream)
         return result
 
-    def _capture(self, inputs: tuple[Tensor, ...], regularised: bool) -> tuple[torch.cuda.CUDAGraph, list[Tensor], Any]:
+    def _capture(
+        self, inputs: tuple[Tensor, ...], regularised: bool
+    ) -> tuple[torch.cuda.CUDAGraph, list[Tensor], Any]:
         """Record the step without running it."""
         places = [given.clone() for given in inputs]
         graph = torch.cuda.CUDAGraph()

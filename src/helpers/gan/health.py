@@ -17,7 +17,9 @@ from helpers.errors import DataError, TrainingError
 from helpers.gan.batches import to_float
 
 CHECK_EVERY = 50  # steps between two looks; a look makes a GPU wait
-RUNAWAY_PENALTY = 1000.0  # a gradient of norm 30 where 1 is wanted; a critic was never seen to come back from there
+RUNAWAY_PENALTY = (
+    1000.0  # a gradient of norm 30 where 1 is wanted; a critic was never seen to come back from there
+)
 RUNAWAY_SCORE = 1e6  # from here on float32 cannot tell scores apart that differ by a tenth
 SIDE = 32  # pixels; diversity is measured at this size, where layer noise averages out
 REAL_IMAGES = 256  # that set the scale of diversity

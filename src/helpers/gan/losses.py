@@ -53,11 +53,21 @@ class Loss(ABC):
         return False
 
     @abstractmethod
-    def critic(self, critic: nn.Module, real: Tensor, fake: Tensor, draws: Tensor, regularised: bool) -> CriticLoss:
+    def critic(
+        self, critic: nn.Module, real: Tensor, fake: Tensor, draws: Tensor, regularised: bool
+    ) -> CriticLoss:
         """The critic's loss on images (N, 3, R, R) from -1 to 1; with its lazy penalty where ``regularised``."""
 
     @abstractmethod
-    def generator(self, generator: StyleGenerator, critic: nn.Module, latents: Tensor, noise: Tensor, draws: Tensor, regularised: bool) -> Tensor:
+    def generator(
+        self,
+        generator: StyleGenerator,
+        critic: nn.Module,
+        latents: Tensor,
+        noise: Tensor,
+        draws: Tensor,
+        regularised: bool,
+    ) -> Tensor:
         """The generator's loss, a scalar; with its lazy penalty where ``regularised``."""
 
     @torch.no_grad()
@@ -89,7 +99,9 @@ class WassersteinLoss(Loss):
         super().__init__(config, device)
         self.critic_draws += 1  # where between real and fake the gradient is looked at
 
-    def critic(self, critic: nn.Module, real: Tensor, fake: Tensor, draws: Tensor, regularised: bool) -> CriticLoss:
+    def critic(
+        self, critic: nn.Module, real: Tensor, fake: Tensor, draws: Tensor, regularised: bool
+    ) -> CriticLoss:
         real, fake = self._augment_both(real, fake, draws)
         real_scores, fake_scores = score_apart(critic, real, fake)
         loss = fake_scores.mean() - real_scores.mean()
@@ -99,9 +111,19 @@ class WassersteinLoss(Loss):
         if self.config.drift_penalty:
             loss = loss + self.config.drift_penalty * real_scores.square().mean()
         middle = (real_scores.mean() + fake_scores.mean()) / 2  # the scores have no zero of their own
-        return CriticLoss(loss, real_scores.mean(), fake_scores.mean(), penalty, norm, (real_scores - middle).sign().mean())
+        return CriticLoss(
+            loss, real_scores.mean(), fake_scores.mean(), penalty, norm, (real_scores - middle).sign().mean()
+        )
 
-    def generator(self, generator: StyleGenerator, critic: nn.Module, latents: Tensor, noise: Tensor, draws: Tensor, regularised: bool) -> Tensor:
+    def generator(
+        self,
+        generator: StyleGenerator,
+        critic: nn.Module,
+        latents: Tensor,
+        noise: Tensor,
+        draws: Tensor,
+        regularised: bool,
+    ) -> Tensor:
         return -critic(self.augmentation(generator(latents, noise), draws)).mean()
 
 
@@ -116,7 +138,9 @@ class NonSaturatingLoss(Loss):
         super().__init__(config, device)
         if config.path_length_weight:
             self.generator_draws += 3 * config.resolution**2
-        self.last_penalty, self.last_norm, self.path_length = (torch.zeros((), device=device) for _ in range(3))
+        self.last_penalty, self.last_norm, self.path_length = (
+            torch.zeros((), device=device) for _ in range(3)
+        )
 
     def critic_regularised(self, step: int) -> bool:
         return self.config.r1_weight > 0 and step % self.config.r1_every == 0
@@ -124,7 +148,9 @@ class NonSaturatingLoss(Loss):
     def generator_regularised(self, step: int) -> bool:
         return self.config.path_length_weight > 0 and step % self.config.path_length_every == 0
 
-    def critic(self, critic: nn.Module, real: Tensor, fake: Tensor, draws: Tensor, regularised: bool) -> CriticLoss:
+    def critic(
+        self, critic: nn.Module, real: Tensor, fake: Tensor, draws: Tensor, regularised: bool
+    ) -> CriticLoss:
         """Where there is no R1 the terms repeat its last values, 0 before the first."""
         real_scores, fake_scores = score_apart(critic, *self._augment_both(real, fake, draws))
         loss = F.softplus(-real_scores).mean() + F.softplus(fake_scores).mean()
@@ -133,24 +159,45 @@ class NonSaturatingLoss(Loss):
             penalty = self._r1(critic, real, draws)
             norm = penalty.detach().sqrt()
             loss = loss + self.config.r1_weight / 2 * self.config.r1_every * penalty
-        return CriticLoss(loss, real_scores.mean(), fake_scores.mean(), penalty, norm, real_scores.sign().mean())
+        return CriticLoss(
+            loss, real_scores.mean(), fake_scores.mean(), penalty, norm, real_scores.sign().mean()
+        )
 
     def _r1(self, critic: nn.Module, real: Tensor, draws: Tensor) -> Tensor:
         """Mean squared norm of the score's gradient by the real images, through their augmentation; in float32."""
         draws = draws[:, : self.augmentation.draws]
         with torch.autocast(real.device.type, enabled=False):
-            return slopes(lambda images: critic(self.augmentation(images, draws)), real).square().sum((1, 2, 3)).mean()
+            return (
+                slopes(lambda images: critic(self.augmentation(images, draws)), real)
+                .square()
+                .sum((1, 2, 3))
+                .mean()
+            )
 
-    def generator(self, generator: StyleGenerator, critic: nn.Module, latents: Tensor, noise: Tensor, draws: Tensor, regularised: bool) -> Tensor:
+    def generator(
+        self,
+        generator: StyleGenerator,
+        critic: nn.Module,
+        latents: Tensor,
+        noise: Tensor,
+        draws: Tensor,
+        regularised: bool,
+    ) -> Tensor:
         """Where ``regularised``, the running mean of path lengths moves on, too."""
-        loss = F.softplus(-critic(self.augmentation(generator(latents, noise), draws[:, : self.augmentation.draws]))).mean()
+        loss = F.softplus(
+            -critic(self.augmentation(generator(latents, noise), draws[:, : self.augmentation.draws]))
+        ).mean()
         if regularised:
             half = max(1, len(latents) // 2)  # as in StyleGAN2: it costs a generator pass of its own
-            penalty = self._path_length_penalty(generator, latents[:half], noise[:half], draws[:half, self.augmentation.draws :])
+            penalty = self._path_length_penalty(
+                generator, latents[:half], noise[:half], draws[:half, self.augmentation.draws :]
+            )
             loss = loss + self.config.path_length_weight * self.config.path_length_every * penalty
         return loss
 
-    def _path_length_penalty(self, generator: StyleGenerator, latents: Tensor, noise: Tensor, draws: Tensor) -> Tensor:
+    def _path_length_penalty(
+        self, generator: StyleGenerator, latents: Tensor, noise: Tensor, draws: Tensor
+    ) -> Tensor:
         """Mean squared distance of ``|J^T y|`` from its running mean: J the images' Jacobian by the styles, y normal over the square root of the pixels."""
         with torch.autocast(latents.device.type, enabled=False):
             styles = generator.mapping(latents)
@@ -159,7 +206,9 @@ class NonSaturatingLoss(Loss):
             along = (images * normal).sum() / math.sqrt(images.shape[2] * images.shape[3])
             (gradient,) = torch.autograd.grad(along, styles, create_graph=True)
             lengths = torch.linalg.vector_norm(gradient, dim=1)
-            mean = lengths.detach().mean().to(self.path_length.dtype).lerp(self.path_length, PATH_LENGTH_DECAY)
+            mean = (
+                lengths.detach().mean().to(self.path_length.dtype).lerp(self.path_length, PATH_LENGTH_DECAY)
+            )
             self.path_length.copy_(mean)
             return (lengths - mean).square().mean()
 
@@ -170,7 +219,11 @@ class NonSaturatingLoss(Loss):
         self.last_norm.copy_(terms.gradient_norm)
 
     def state(self) -> dict[str, Tensor]:
-        return super().state() | {"last_penalty": self.last_penalty, "last_norm": self.last_norm, "path_length": self.path_length}
+        return super().state() | {
+            "last_penalty": self.last_penalty,
+            "last_norm": self.last_norm,
+            "path_length": self.path_length,
+        }
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         super().load_state(state)
@@ -195,7 +248,9 @@ def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, mix: Tensor)
 
     ``mix`` (N,) from 0 (fake) to 1 (real) places the points. The penalty can be differentiated again, by the critic's weights.
     """
-    norm = torch.linalg.vector_norm(slopes(critic, torch.lerp(fake, real, mix.view(-1, 1, 1, 1))), dim=(1, 2, 3))
+    norm = torch.linalg.vector_norm(
+        slopes(critic, torch.lerp(fake, real, mix.view(-1, 1, 1, 1))), dim=(1, 2, 3)
+    )
     return (norm - 1).square().mean(), norm.mean()
 
 

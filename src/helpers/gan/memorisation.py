@@ -22,7 +22,12 @@ FEWEST = 5  # held-out images; of fewer no quantile is taken
 
 
 def measure_memorisation(
-    images: np.ndarray, real: np.ndarray, held_out: np.ndarray, features: tuple[np.ndarray, np.ndarray, np.ndarray], name: str, seed: int
+    images: np.ndarray,
+    real: np.ndarray,
+    held_out: np.ndarray,
+    features: tuple[np.ndarray, np.ndarray, np.ndarray],
+    name: str,
+    seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Two tables of the synthetic ``images``, the training images ``real`` and real images ``held_out`` of lesions not trained on.
 
@@ -35,8 +40,16 @@ def measure_memorisation(
         (to_fake, partner), (to_new, _) = (_nearest_in(space, part, theirs) for part in (fake, new))
         shares.append({"space": space, **closer_share(to_fake, to_new, seed), "training_images": len(theirs)})
         first = np.argsort(to_fake, kind="stable")[:PAIRS]
-        columns = {"synthetic_index": first, "training_index": partner[first] % len(theirs), "mirrored": partner[first] // len(theirs)}
-        pairs.append(pd.DataFrame({"space": space, "pair": range(1, len(first) + 1), **columns, "distance": to_fake[first]}))
+        columns = {
+            "synthetic_index": first,
+            "training_index": partner[first] % len(theirs),
+            "mirrored": partner[first] // len(theirs),
+        }
+        pairs.append(
+            pd.DataFrame(
+                {"space": space, "pair": range(1, len(first) + 1), **columns, "distance": to_fake[first]}
+            )
+        )
     return pd.DataFrame(shares), pd.concat(pairs, ignore_index=True)
 
 
@@ -60,8 +73,18 @@ def closer_share(synthetic: np.ndarray, real: np.ndarray, seed: int = 0) -> dict
     The interval has both sources of chance: the quantile by bootstrap of the real distances, and for each of these the share by a draw from
     its Jeffreys posterior, Beta(k + 1/2, n - k + 1/2), so that a share of 0 has an upper end. NaN where there are fewer than FEWEST real ones.
     """
-    row = {"closer": np.nan, "share": np.nan, "low": np.nan, "high": np.nan, "expected": QUANTILE, "threshold": np.nan}
-    medians = {"median_synthetic": np.median(synthetic), "median_real": np.median(real) if len(real) else np.nan}
+    row = {
+        "closer": np.nan,
+        "share": np.nan,
+        "low": np.nan,
+        "high": np.nan,
+        "expected": QUANTILE,
+        "threshold": np.nan,
+    }
+    medians = {
+        "median_synthetic": np.median(synthetic),
+        "median_real": np.median(real) if len(real) else np.nan,
+    }
     counts = {"synthetic_images": len(synthetic), "held_out_images": len(real)}
     if len(real) >= FEWEST:
         rng = np.random.default_rng(seed)
@@ -70,7 +93,13 @@ def closer_share(synthetic: np.ndarray, real: np.ndarray, seed: int = 0) -> dict
         closer = np.searchsorted(np.sort(synthetic), [threshold, *resampled])
         shares = rng.beta(closer[1:] + 0.5, len(synthetic) - closer[1:] + 0.5)
         low, high = np.quantile(shares, [0.025, 0.975])
-        row |= {"closer": closer[0], "share": closer[0] / len(synthetic), "low": low, "high": high, "threshold": threshold}
+        row |= {
+            "closer": closer[0],
+            "share": closer[0] / len(synthetic),
+            "low": low,
+            "high": high,
+            "threshold": threshold,
+        }
     return row | medians | counts
 
 
@@ -78,5 +107,7 @@ def flatten_images(images: np.ndarray) -> np.ndarray:
     """uint8 (N, R, R, 3) as float32 vectors (N, D) of SIDE x SIDE averages (images of SIDE or fewer pixels as they are)."""
     count, side = len(images), images.shape[1]
     factor = side // SIDE if side > SIDE and side % SIDE == 0 else 1
-    small = images.reshape(count, side // factor, factor, side // factor, factor, 3).mean((2, 4), dtype=np.float32)
+    small = images.reshape(count, side // factor, factor, side // factor, factor, 3).mean(
+        (2, 4), dtype=np.float32
+    )
     return small.reshape(count, -1)

@@ -31,7 +31,9 @@ from torch import Tensor, nn
 LATENT_SIZE = 512
 WIDTHS = {4: 512, 8: 512, 16: 256, 32: 128, 64: 64, 128: 32}
 SLOPE = 0.2  # of LeakyReLU below zero
-ACTIVATION_GAIN = math.sqrt(2 / (1 + SLOPE**2))  # before LeakyReLU, so that it leaves the mean square as it was
+ACTIVATION_GAIN = math.sqrt(
+    2 / (1 + SLOPE**2)
+)  # before LeakyReLU, so that it leaves the mean square as it was
 RGB_GAIN = 0.2  # of toRGB at initialisation: a fresh sum of up to six lies within about -1 to 1
 GROUP_SIZE = 4  # images that minibatch standard deviation compares
 
@@ -91,7 +93,9 @@ class _StyledNormalisation(torch.autograd.Function):
         along_centred = -slope * inverse * scale_gradient / pixels
         constant = -slope * shift_gradient / pixels
         dtype = centred.dtype
-        x_gradient = torch.addcmul(torch.addcmul(constant.to(dtype), gradient, slope.to(dtype)), centred, along_centred.to(dtype))
+        x_gradient = torch.addcmul(
+            torch.addcmul(constant.to(dtype), gradient, slope.to(dtype)), centred, along_centred.to(dtype)
+        )
         return x_gradient, scale_gradient, shift_gradient, None
 
 
@@ -187,7 +191,13 @@ class StyleGenerator(nn.Module):
         self.mapping = Mapping(self.latent_size)
         self.constant = nn.Parameter(torch.randn(1, widths[4], 4, 4))
 
-    def forward(self, latents: Tensor, noise: Tensor | None = None, truncation: float = 1.0, mean_style: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        latents: Tensor,
+        noise: Tensor | None = None,
+        truncation: float = 1.0,
+        mean_style: Tensor | None = None,
+    ) -> Tensor:
         styles = self.mapping(latents)
         if truncation < 1 and mean_style is not None:
             styles = mean_style + truncation * (styles - mean_style)
@@ -208,11 +218,20 @@ class StyleGenerator(nn.Module):
 class Generator(StyleGenerator):
     """The paper's generator; see StyleGenerator for what goes in and comes out."""
 
-    def __init__(self, resolution: int = 128, channel_scale: float = 1.0, style_order: str = "noise_activation_adain", rgb: str = "skip"):
+    def __init__(
+        self,
+        resolution: int = 128,
+        channel_scale: float = 1.0,
+        style_order: str = "noise_activation_adain",
+        rgb: str = "skip",
+    ):
         super().__init__(resolution, channel_scale, smallest_layers=2)
         widths = list(channels_by_resolution(resolution, channel_scale).values())
         self.rgb = rgb
-        self.blocks = nn.ModuleList(GeneratorBlock(i, o, self.latent_size, style_order) for i, o in zip([widths[0], *widths], widths, strict=False))
+        self.blocks = nn.ModuleList(
+            GeneratorBlock(i, o, self.latent_size, style_order)
+            for i, o in zip([widths[0], *widths], widths, strict=False)
+        )
         if rgb == "last":
             for block in self.blocks[:-1]:
                 block.to_rgb.requires_grad_(False)  # there for the count, unused
@@ -309,7 +328,11 @@ class CriticBlock(nn.Module):
 
 
 def _critic_conv(in_channels: int, out_channels: int, spectral: bool) -> nn.Module:
-    return he_normal(SpectralConv(in_channels, out_channels) if spectral else nn.Conv2d(in_channels, out_channels, 3, padding=1))
+    return he_normal(
+        SpectralConv(in_channels, out_channels)
+        if spectral
+        else nn.Conv2d(in_channels, out_channels, 3, padding=1)
+    )
 
 
 class Critic(nn.Module):
@@ -320,7 +343,14 @@ class Critic(nn.Module):
     can tell. The score of an image depends on the others of its group.
     """
 
-    def __init__(self, resolution: int, from_rgb: nn.Module, blocks: Iterable[nn.Module], channels: int, spectral_head: bool = False):
+    def __init__(
+        self,
+        resolution: int,
+        from_rgb: nn.Module,
+        blocks: Iterable[nn.Module],
+        channels: int,
+        spectral_head: bool = False,
+    ):
         """``channels`` is the width at 4 x 4."""
         super().__init__()
         self.resolution = resolution
@@ -363,7 +393,9 @@ class Discriminator(Critic):
     def __init__(self, resolution: int = 128, channel_scale: float = 1.0, spectral_norm: str = "blocks"):
         outward = list(channels_by_resolution(resolution, channel_scale).values())[::-1]
         in_blocks, everywhere = spectral_norm != "none", spectral_norm == "all"
-        from_rgb = he_normal(SpectralConv(3, outward[0], kernel=1) if everywhere else nn.Conv2d(3, outward[0], 1))
+        from_rgb = he_normal(
+            SpectralConv(3, outward[0], kernel=1) if everywhere else nn.Conv2d(3, outward[0], 1)
+        )
         blocks = [CriticBlock(i, o, in_blocks) for i, o in pairwise(outward)]
         super().__init__(resolution, from_rgb, blocks, outward[-1], spectral_head=everywhere)
         self.update_spectral_norms(15)

@@ -16,7 +16,16 @@ from helpers.device import describe_device
 from helpers.files import atomic_path, write_table
 from helpers.gan.networks import StyleGenerator
 
-HISTORY_COLUMNS = ("step", "epoch", "generator_loss", "critic_loss", "score_real", "score_fake", "gradient_penalty", "gradient_norm")
+HISTORY_COLUMNS = (
+    "step",
+    "epoch",
+    "generator_loss",
+    "critic_loss",
+    "score_real",
+    "score_fake",
+    "gradient_penalty",
+    "gradient_norm",
+)
 GRID = (6, 4)  # columns and rows of a sample grid
 SAMPLE_SEED = 2**32  # above any seed that a parameter may have
 
@@ -32,7 +41,10 @@ def sample_inputs(generator: StyleGenerator, seed: int, device: str) -> tuple[to
     """Latents and noise of the sample grid: always the same, and from a source of their own, so that looking changes nothing."""
     random = torch.Generator().manual_seed(SAMPLE_SEED + seed)
     count = GRID[0] * GRID[1]
-    return tuple(torch.randn(count, size, generator=random).to(device) for size in (generator.latent_size, generator.noise_size))
+    return tuple(
+        torch.randn(count, size, generator=random).to(device)
+        for size in (generator.latent_size, generator.noise_size)
+    )
 
 
 def sample_grid(images: np.ndarray) -> np.ndarray:
@@ -81,7 +93,11 @@ class Sitting:
     """The time that training takes, over all its sittings; in real images that the critic saw, by the thousand."""
 
     def __init__(self, images_per_step: int, steps_before: int = 0, seconds_before: float = 0.0):
-        self.images_per_step, self.steps_before, self.seconds_before = images_per_step, steps_before, seconds_before
+        self.images_per_step, self.steps_before, self.seconds_before = (
+            images_per_step,
+            steps_before,
+            seconds_before,
+        )
         self.began = self.saved_at = time.monotonic()
 
     def seconds(self) -> float:
@@ -98,9 +114,15 @@ class Sitting:
 
     def seconds_per_kimg(self, steps: int) -> float:
         """Of this sitting, which began at ``steps_before`` and stands at ``steps``."""
-        return (time.monotonic() - self.began) / max(1, (steps - self.steps_before) * self.images_per_step) * 1000
+        return (
+            (time.monotonic() - self.began)
+            / max(1, (steps - self.steps_before) * self.images_per_step)
+            * 1000
+        )
 
-    def summary(self, steps: int, config: params.Gan, device: str, dtype: torch.dtype | None) -> dict[str, Any]:
+    def summary(
+        self, steps: int, config: params.Gan, device: str, dtype: torch.dtype | None
+    ) -> dict[str, Any]:
         """What timing.json says: seconds of all sittings, images, s/kimg, and where and how it ran."""
         images = steps * self.images_per_step
         return {

@@ -41,7 +41,9 @@ class ModulatedConv(nn.Conv2d):
     ``demodulate=False`` leaves the second half out, as for RGB. Any size of the weight gives the same demodulated output.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, style_size: int, kernel: int = 3, demodulate: bool = True):
+    def __init__(
+        self, in_channels: int, out_channels: int, style_size: int, kernel: int = 3, demodulate: bool = True
+    ):
         super().__init__(in_channels, out_channels, kernel, padding=kernel // 2, bias=False)
         he_normal(self, gain=ACTIVATION_GAIN if demodulate else RGB_GAIN)
         self.style = he_normal(nn.Linear(style_size, in_channels), gain=1.0)
@@ -108,7 +110,10 @@ class StyleGAN2Generator(StyleGenerator):
     def __init__(self, resolution: int = 128, channel_scale: float = 1.0):
         super().__init__(resolution, channel_scale, smallest_layers=1)
         widths = list(channels_by_resolution(resolution, channel_scale).values())
-        self.blocks = nn.ModuleList(SkipBlock(i, o, self.latent_size, n == 0) for n, (i, o) in enumerate(zip([widths[0], *widths], widths, strict=False)))
+        self.blocks = nn.ModuleList(
+            SkipBlock(i, o, self.latent_size, n == 0)
+            for n, (i, o) in enumerate(zip([widths[0], *widths], widths, strict=False))
+        )
 
     def synthesise(self, styles: Tensor, noise: Tensor | None) -> Tensor:
         layers = self._split_noise(noise)
@@ -142,12 +147,19 @@ class StyleGAN2Discriminator(Critic):
     def __init__(self, resolution: int = 128, channel_scale: float = 1.0):
         outward = list(channels_by_resolution(resolution, channel_scale).values())[::-1]
         from_rgb = he_normal(nn.Conv2d(3, outward[0], 1))
-        super().__init__(resolution, from_rgb, [ResidualBlock(i, o) for i, o in zip(outward, outward[1:], strict=False)], outward[-1])
+        super().__init__(
+            resolution,
+            from_rgb,
+            [ResidualBlock(i, o) for i, o in zip(outward, outward[1:], strict=False)],
+            outward[-1],
+        )
 
 
 def empty_networks(config: params.Gan) -> tuple[StyleGenerator, Critic]:
     """Generator and critic of ``config.recipe``, with weights drawn from torch's global source."""
     if config.recipe == "stylegan2":
-        return StyleGAN2Generator(config.resolution, config.channel_scale), StyleGAN2Discriminator(config.resolution, config.channel_scale)
+        return StyleGAN2Generator(config.resolution, config.channel_scale), StyleGAN2Discriminator(
+            config.resolution, config.channel_scale
+        )
     generator = Generator(config.resolution, config.channel_scale, config.style_order, config.rgb)
     return generator, Discriminator(config.resolution, config.channel_scale, config.spectral_norm)

@@ -26,7 +26,12 @@ MEAN_STYLE_LATENTS = 4096  # latents whose mean style truncation pulls to
 
 
 def synthesize(
-    gan_directory: Path | str, directory: Path | str, config: params.Gan, synthesis: params.Synthesis, real_images: np.ndarray, device: str
+    gan_directory: Path | str,
+    directory: Path | str,
+    config: params.Gan,
+    synthesis: params.Synthesis,
+    real_images: np.ndarray,
+    device: str,
 ) -> pd.DataFrame:
     """Generate and score ``synthesis.count`` images; return the scores: index, seed, score, rank (1 is best), selected (0/1).
 
@@ -36,13 +41,23 @@ def synthesize(
     Raises MissingStageError where no GAN was trained.
     """
     torch.set_num_threads(config.threads)
-    generator, critic = load_generator(gan_directory, config, device), load_discriminator(gan_directory, config, device)
+    generator, critic = (
+        load_generator(gan_directory, config, device),
+        load_discriminator(gan_directory, config, device),
+    )
     seeds = np.arange(synthesis.seed, synthesis.seed + synthesis.count)
     directory = Path(directory)
     scores = np.empty((synthesis.count, COMPANIES))
     with exact_convolutions(), atomic_path(directory / "images.npy") as temporary:
-        companies = torch.stack([reference_features(critic, real_images, synthesis.seed + company, device) for company in range(COMPANIES)])
-        write_rows(temporary, _scored(generator, critic, companies, seeds, synthesis, scores), synthesis.count)
+        companies = torch.stack(
+            [
+                reference_features(critic, real_images, synthesis.seed + company, device)
+                for company in range(COMPANIES)
+            ]
+        )
+        write_rows(
+            temporary, _scored(generator, critic, companies, seeds, synthesis, scores), synthesis.count
+        )
     export_png(directory, wanted=synthesis.export_png)
     write_table(directory / "score-stability.csv", score_stability(scores, synthesis.keep_fraction))
     table = rank_scores(seeds, scores[:, 0], synthesis.keep_fraction)
@@ -62,7 +77,12 @@ def exact_convolutions() -> Iterator[None]:
 
 
 def _scored(
-    generator: StyleGenerator, critic: Critic, companies: Tensor, seeds: np.ndarray, synthesis: params.Synthesis, scores: np.ndarray
+    generator: StyleGenerator,
+    critic: Critic,
+    companies: Tensor,
+    seeds: np.ndarray,
+    synthesis: params.Synthesis,
+    scores: np.ndarray,
 ) -> Iterator[np.ndarray]:
     """Batches of images, whose scores are filled into ``scores``."""
     progress = Progress("Synthesis", synthesis.count, "image")
@@ -91,12 +111,17 @@ def export_png(directory: Path, wanted: bool = True) -> None:
 
 
 @torch.no_grad()
-def generate(generator: StyleGenerator, seeds: np.ndarray, batch_size: int = 50, truncation: float = 1.0) -> Iterator[np.ndarray]:
+def generate(
+    generator: StyleGenerator, seeds: np.ndarray, batch_size: int = 50, truncation: float = 1.0
+) -> Iterator[np.ndarray]:
     """Batches of images, uint8 (N, R, R, 3), one image per seed, in float32."""
     device = generator.constant.device
     mean = mean_style(generator) if truncation < 1 else None
     for start in range(0, len(seeds), batch_size):
-        draws = [_draw(int(seed), generator.latent_size + generator.noise_size) for seed in seeds[start : start + batch_size]]
+        draws = [
+            _draw(int(seed), generator.latent_size + generator.noise_size)
+            for seed in seeds[start : start + batch_size]
+        ]
         latents, noise = torch.stack(draws).to(device).split([generator.latent_size, generator.noise_size], 1)
         yield to_bytes(generator(latents, noise, truncation, mean))
 
@@ -116,7 +141,9 @@ def _draw(seed: int, size: int) -> Tensor:
 @torch.no_grad()
 def reference_features(critic: Critic, real_images: np.ndarray, seed: int, device: str) -> Tensor:
     """Critic features (GROUP_SIZE - 1, C, 4, 4) of real images drawn by ``seed``: the company in which images are scored."""
-    chosen = np.random.default_rng(seed).choice(len(real_images), GROUP_SIZE - 1, replace=len(real_images) < GROUP_SIZE - 1)
+    chosen = np.random.default_rng(seed).choice(
+        len(real_images), GROUP_SIZE - 1, replace=len(real_images) < GROUP_SIZE - 1
+    )
     images = np.stack([real_images[index] for index in chosen])
     return critic.features(to_float(torch.from_numpy(images).to(device)))
 
@@ -140,4 +167,6 @@ def rank_scores(seeds: np.ndarray, scores: np.ndarray, keep_fraction: float) -> 
     """One row per image: index, seed, score, rank (1 is best; of equal scores the earlier image), selected (the best ``keep_fraction``)."""
     rank = rank_by(scores)
     selected = (rank <= wanted_count(len(scores), fraction=keep_fraction)).astype(np.int64)
-    return pd.DataFrame({"index": np.arange(len(scores)), "seed": seeds, "score": scores, "rank": rank, "selected": selected})
+    return pd.DataFrame(
+        {"index": np.arange(len(scores)), "seed": seeds, "score": scores, "rank": rank, "selected": selected}
+    )

@@ -36,7 +36,14 @@ from helpers.progress import Progress
 MAPPING_RATE = 0.01  # of the other layers' learning rate, where rates are equalised
 
 
-def train_gan(images: np.ndarray, config: params.Gan, directory: Path | str, device: str, seed: int = 0, resume: bool = True) -> pd.DataFrame:
+def train_gan(
+    images: np.ndarray,
+    config: params.Gan,
+    directory: Path | str,
+    device: str,
+    seed: int = 0,
+    resume: bool = True,
+) -> pd.DataFrame:
     """Train generator and critic on ``images`` (uint8, N x R x R x 3); return the history, one row per logged step.
 
     Goes on from the newest checkpoint in ``directory`` that belongs to these parameters, images, code, device kind and
@@ -91,7 +98,11 @@ def train_gan(images: np.ndarray, config: params.Gan, directory: Path | str, dev
 def _examine(trainer: "Trainer", directory: Path) -> None:
     """Stop a sick training; its history stays to be looked at."""
     checkpoints = list_checkpoints(directory)
-    good = f"The last good checkpoint is {checkpoints[0][1]}." if checkpoints else "There is no checkpoint from before."
+    good = (
+        f"The last good checkpoint is {checkpoints[0][1]}."
+        if checkpoints
+        else "There is no checkpoint from before."
+    )
     try:
         require_health(trainer.vitals(), trainer.steps, trainer.last_good, trainer.config.min_diversity, good)
     except TrainingError:
@@ -124,19 +135,28 @@ class Trainer:
         self.last_critic: CriticLoss | None = None
         self.last_generator: Tensor | None = None
         if device.startswith("cuda"):
-            self.critic_step, self.generator_step = GraphedStep(self.critic_step), GraphedStep(self.generator_step)
+            self.critic_step, self.generator_step = (
+                GraphedStep(self.critic_step),
+                GraphedStep(self.generator_step),
+            )
 
     def step(self) -> None:
         """n_critic critic steps, one generator step with one step of the moving average."""
         for turn in range(self.config.n_critic):
             regularised = self.loss.critic_regularised(self.steps * self.config.n_critic + turn)
             real = self.data.next_batch()
-            self.last_critic = self.critic_step(real, *self.draw_inputs(), self.draw_uniform(self.loss.critic_draws), regularised=regularised)
+            self.last_critic = self.critic_step(
+                real, *self.draw_inputs(), self.draw_uniform(self.loss.critic_draws), regularised=regularised
+            )
         regularised = self.loss.generator_regularised(self.steps)
-        self.last_generator = self.generator_step(*self.draw_inputs(), self.draw_uniform(self.loss.generator_draws), regularised=regularised)
+        self.last_generator = self.generator_step(
+            *self.draw_inputs(), self.draw_uniform(self.loss.generator_draws), regularised=regularised
+        )
         self.steps += 1
 
-    def critic_step(self, real: Tensor, latents: Tensor, noise: Tensor, draws: Tensor, regularised: bool = False) -> CriticLoss:
+    def critic_step(
+        self, real: Tensor, latents: Tensor, noise: Tensor, draws: Tensor, regularised: bool = False
+    ) -> CriticLoss:
         """Descend the critic's loss on one batch of real images and one of the generator's."""
         self.critic.update_spectral_norms()
         with self.autocast():
@@ -148,22 +168,31 @@ class Trainer:
         self.loss.after_step(terms)
         return terms
 
-    def generator_step(self, latents: Tensor, noise: Tensor, draws: Tensor, regularised: bool = False) -> Tensor:
+    def generator_step(
+        self, latents: Tensor, noise: Tensor, draws: Tensor, regularised: bool = False
+    ) -> Tensor:
         """Descend the generator's loss on one batch, and move the average."""
         with self.autocast():
             loss = self.loss.generator(self.generator, self.critic, latents, noise, draws, regularised)
         _descend(loss, self.generator_optimiser, self.generator_weights)
         with torch.no_grad():  # or the average's history would grow with every step
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - self.config.ema_decay)
+            torch._foreach_lerp_(
+                list(self.average.parameters()), list(self.generator.parameters()), 1 - self.config.ema_decay
+            )
         return loss.detach()
 
     def autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.split(":")[0], dtype=self.dtype or torch.bfloat16, enabled=self.dtype is not None)
+        return torch.autocast(
+            self.device.split(":")[0], dtype=self.dtype or torch.bfloat16, enabled=self.dtype is not None
+        )
 
     def draw_inputs(self) -> tuple[Tensor, Tensor]:
         """Latents and noise of one batch."""
         sizes = self.generator.latent_size, self.generator.noise_size
-        return tuple(torch.randn(self.config.batch_size, size, generator=self.random, device=self.device) for size in sizes)
+        return tuple(
+            torch.randn(self.config.batch_size, size, generator=self.random, device=self.device)
+            for size in sizes
+        )
 
     def draw_uniform(self, count: int) -> Tensor:
         """``count`` numbers from 0 to 1 for each image of a batch."""
@@ -178,7 +207,16 @@ class Trainer:
     def log(self) -> list[float]:
         """Append this step's row to the history."""
         terms = self.last_critic
-        values = torch.stack([self.last_generator, terms.loss, terms.score_real, terms.score_fake, terms.gradient_penalty, terms.gradient_norm]).tolist()
+        values = torch.stack(
+            [
+                self.last_generator,
+                terms.loss,
+                terms.score_real,
+                terms.score_fake,
+                terms.gradient_penalty,
+                terms.gradient_norm,
+            ]
+        ).tolist()
         self.history.append([self.steps, round(self.steps / self.steps_per_epoch, 4), *values])
         return self.history[-1]
 
@@ -189,7 +227,9 @@ class Trainer:
             images = self.generator(*self.sample_inputs)
             score = self.critic(images).mean()
         diversity = mean_distance(images.clamp(-1, 1)) / self.real_distance
-        return Vitals(self.last_generator, self.last_critic.loss, self.last_critic.gradient_penalty, score, diversity)
+        return Vitals(
+            self.last_generator, self.last_critic.loss, self.last_critic.gradient_penalty, score, diversity
+        )
 
     def state(self, seconds: float) -> dict[str, Any]:
         """Everything that the rest of the training depends on."""
@@ -222,7 +262,9 @@ def _descend(loss: Tensor, optimiser: torch.optim.Optimizer, weights: Sequence[T
     """One optimiser step on the gradient of ``loss`` by ``weights`` alone: the other network's gradients are never computed."""
     for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
         # fused Adam walks through both as they lie in memory: another layout would give every weight another one's gradient
-        weight.grad = gradient if gradient.stride() == weight.stride() else torch.empty_like(weight).copy_(gradient)
+        weight.grad = (
+            gradient if gradient.stride() == weight.stride() else torch.empty_like(weight).copy_(gradient)
+        )
     optimiser.step()
 
 
@@ -246,7 +288,10 @@ def learning_rates(network: nn.Module, rate: float, equalised: bool) -> list[dic
             factors[id(module.weight)] = initial_deviation(module.weight)
     for weight in getattr(network, "mapping", nn.Module()).parameters():
         factors[id(weight)] *= MAPPING_RATE
-    return [{"params": [p for p in trained if factors[id(p)] == factor], "lr": rate * factor} for factor in dict.fromkeys(factors[id(p)] for p in trained)]
+    return [
+        {"params": [p for p in trained if factors[id(p)] == factor], "lr": rate * factor}
+        for factor in dict.fromkeys(factors[id(p)] for p in trained)
+    ]
 
 
 # --- how long, and what of ----------------------------------------------------------------------
@@ -260,20 +305,30 @@ def steps_per_epoch(config: params.Gan, images: int) -> float:
 
 def total_steps(config: params.Gan, images: int) -> int:
     """Generator steps of the whole training: ``config.steps``, or ``config.epochs`` epochs."""
-    return config.steps if config.steps is not None else max(1, round(config.epochs * steps_per_epoch(config, images)))
+    return (
+        config.steps
+        if config.steps is not None
+        else max(1, round(config.epochs * steps_per_epoch(config, images)))
+    )
 
 
 def training_fingerprint(images: np.ndarray, config: params.Gan, device: str, seed: int) -> str:
     """Equal for trainings that may go on from each other's checkpoints."""
-    values = {key: value for key, value in config.model_dump(mode="json").items() if key not in WITHOUT_EFFECT}
+    values = {
+        key: value for key, value in config.model_dump(mode="json").items() if key not in WITHOUT_EFFECT
+    }
     start = [file_digest(path) for path in initial_files(config)]
-    return digest(values, seed, device.split(":")[0], array_digest(images), start, source_digest(TRAINING_CODE))
+    return digest(
+        values, seed, device.split(":")[0], array_digest(images), start, source_digest(TRAINING_CODE)
+    )
 
 
 def _checked(images: np.ndarray, config: params.Gan) -> np.ndarray:
     side = config.resolution
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (side, side, 3):
-        raise DataError(f"The GAN needs uint8 images of {side} x {side} x 3 (gan.resolution), not {images.dtype} of {' x '.join(map(str, images.shape[1:]))}.")
+        raise DataError(
+            f"The GAN needs uint8 images of {side} x {side} x 3 (gan.resolution), not {images.dtype} of {' x '.join(map(str, images.shape[1:]))}."
+        )
     if len(images) < 2:
         raise DataError(f"The GAN needs at least 2 training images of its class, not {len(images)}.")
     return np.ascontiguousarray(images)

@@ -55,7 +55,10 @@ def save_networks(generator: nn.Module, critic: nn.Module, directory: Path) -> N
     """generator.safetensors and discriminator.safetensors, each whole or not at all."""
     for name, network in zip(FILES, (generator, critic), strict=True):
         with atomic_path(directory / name) as temporary:
-            save_file({key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}, temporary)
+            save_file(
+                {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()},
+                temporary,
+            )
 
 
 def _load_trained(network: nn.Module, path: Path, device: str) -> Any:
@@ -67,7 +70,9 @@ def _load_weights(network: nn.Module, path: Path) -> None:
     try:
         network.load_state_dict(load_file(path))
     except SafetensorError as error:
-        raise TrainingError(f"{path} is no whole safetensors file ({_first_line(error)}), and weights are read from no other kind.") from None
+        raise TrainingError(
+            f"{path} is no whole safetensors file ({_first_line(error)}), and weights are read from no other kind."
+        ) from None
     except RuntimeError as error:
         raise TrainingError(
             f"The weights in {path} were trained with another gan.recipe, resolution, channel_scale or spectral_norm: run the stage 'gan' anew ({_first_line(error)})."

@@ -190,7 +190,8 @@ def is_shown(output: NotebookNode) -> bool:
     if "application/vnd.jupyter.widget-view+json" in data:
         return False
     return output.output_type == "error" or any(
-        str(data.get(kind, "")).strip() for kind in ("image/svg+xml", "image/png", "image/jpeg", "text/html", "text/markdown", "text/plain")
+        str(data.get(kind, "")).strip()
+        for kind in ("image/svg+xml", "image/png", "image/jpeg", "text/html", "text/markdown", "text/plain")
     )
 
 
@@ -200,7 +201,10 @@ def is_shown(output: NotebookNode) -> bool:
 def headings(markdown: str) -> list[tuple[int, str]]:
     """Level and text of the headings of a prose cell, fenced code left aside."""
     text = re.sub(r"(?ms)^(```|~~~).*?^\1", "", markdown)
-    return [(len(marks), _strip_markdown(words)) for marks, words in re.findall(r"(?m)^(#{1,6})\s+(.+?)\s*#*\s*$", text)]
+    return [
+        (len(marks), _strip_markdown(words))
+        for marks, words in re.findall(r"(?m)^(#{1,6})\s+(.+?)\s*#*\s*$", text)
+    ]
 
 
 def _strip_markdown(text: str) -> str:
@@ -243,7 +247,13 @@ def sanitise(html: str) -> str:
     import bleach
 
     html = re.sub(r"(?is)<style\b.*?</style>|<!--.*?-->", "", html)
-    return bleach.clean(html, tags=set(TAGS), attributes=ATTRIBUTES, protocols=["http", "https", "mailto", "data"], strip=False)
+    return bleach.clean(
+        html,
+        tags=set(TAGS),
+        attributes=ATTRIBUTES,
+        protocols=["http", "https", "mailto", "data"],
+        strip=False,
+    )
 
 
 GREEK = dict(
@@ -255,7 +265,10 @@ GREEK = dict(
 def formulae(markdown: str) -> str:
     """Simple TeX between dollars as plain HTML; code is left as it is."""
     pieces = re.split(r"(?s)(```.*?```|`[^`\n]+`)", markdown)
-    pieces[::2] = [re.sub(r"\$\$?(?=\S)([^$\n]+?)(?<=\S)\$\$?(?!\d)", lambda found: _formula(found[1]), piece) for piece in pieces[::2]]
+    pieces[::2] = [
+        re.sub(r"\$\$?(?=\S)([^$\n]+?)(?<=\S)\$\$?(?!\d)", lambda found: _formula(found[1]), piece)
+        for piece in pieces[::2]
+    ]
     return "".join(pieces)
 
 
@@ -266,7 +279,13 @@ def _formula(tex: str) -> str:
     text = re.sub(r"\\(?:mathrm|mathbf|mathbb|text|mathcal|hat|tilde|operatorname)\{([^{}]*)\}", r"\1", text)
     text = re.sub(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", r"(\1) / (\2)", text)
     text = re.sub(
-        r"\\([A-Za-z]+)", lambda found: GREEK.get(found[1]) or GREEK.get(f"{found[1]}_") or ("" if found[1] in ("left", "right", "quad") else found[1]), text
+        r"\\([A-Za-z]+)",
+        lambda found: (
+            GREEK.get(found[1])
+            or GREEK.get(f"{found[1]}_")
+            or ("" if found[1] in ("left", "right", "quad") else found[1])
+        ),
+        text,
     )
     text = re.sub(r"_\{([^{}]*)\}|_(\w)", lambda found: f"<sub>{found[1] or found[2]}</sub>", text)
     text = re.sub(r"\^\{([^{}]*)\}|\^(\w)", lambda found: f"<sup>{found[1] or found[2]}</sup>", text)
@@ -287,7 +306,9 @@ def output_html(output: NotebookNode) -> Markup:
     if output.output_type == "stream":
         return printed(output.text)
     if output.output_type == "error":
-        return Markup('<pre class="printed error" tabindex="0">{}</pre>').format(f"{output.ename}: {output.evalue}")
+        return Markup('<pre class="printed error" tabindex="0">{}</pre>').format(
+            f"{output.ename}: {output.evalue}"
+        )
     data, label = output.data, label_of(output) or {}
     if picture := image_source(data):
         return figure_html(picture, label, _size(output, data))
@@ -308,7 +329,12 @@ def html_output(html: str, label: dict[str, Any]) -> Markup:
         return Markup('<div class="output">{}</div>').format(Markup(str(soup)))
     number = None if label.get("others") else label.get("number")
     wrapped = [
-        wrap_table(clean_table(str(table)), number if place == 0 else None, label.get("caption", "") if place == 0 else "", label.get("name"))
+        wrap_table(
+            clean_table(str(table)),
+            number if place == 0 else None,
+            label.get("caption", "") if place == 0 else "",
+            label.get("name"),
+        )
         for place, table in enumerate(tables)
     ]
     return Markup("").join(wrapped)
@@ -323,14 +349,24 @@ def printed(text: str) -> Markup:
         return Markup("")
     block = Markup('<pre class="printed" tabindex="0">{}</pre>').format(text)
     lines = text.count("\n") + 1
-    return block if lines <= STREAM_LINES else Markup('<details class="fold"><summary>Printed, {} lines</summary>{}</details>').format(lines, block)
+    return (
+        block
+        if lines <= STREAM_LINES
+        else Markup('<details class="fold"><summary>Printed, {} lines</summary>{}</details>').format(
+            lines, block
+        )
+    )
 
 
 def image_source(data: dict[str, Any]) -> str | None:
     """An output's picture as a data address: the drawing where it is light, else pixels; None without one."""
     svg, png = data.get("image/svg+xml"), data.get("image/png")
     if svg:
-        text = svg if "xmlns=" in svg.split(">", 1)[0] else svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
+        text = (
+            svg
+            if "xmlns=" in svg.split(">", 1)[0]
+            else svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
+        )
         # in an image no script of the drawing runs, and its ids meet no others
         return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
     for kind, content in (("image/png", png), ("image/jpeg", data.get("image/jpeg"))):
@@ -360,7 +396,9 @@ def _size(output: NotebookNode, data: dict[str, Any]) -> tuple[int | None, int |
     noted = output.get("metadata", {}).get("image/png") or {}
     if isinstance(noted, dict) and noted.get("width") and noted.get("height"):
         return int(noted["width"]), int(noted["height"])
-    found = re.search(r"<svg\b[^>]*?\bviewBox=\"\s*[\d.-]+\s+[\d.-]+\s+([\d.]+)\s+([\d.]+)", data.get("image/svg+xml") or "")
+    found = re.search(
+        r"<svg\b[^>]*?\bviewBox=\"\s*[\d.-]+\s+[\d.-]+\s+([\d.]+)\s+([\d.]+)", data.get("image/svg+xml") or ""
+    )
     return (round(float(found[1]) * 4 / 3), round(float(found[2]) * 4 / 3)) if found else (None, None)
 
 

@@ -66,7 +66,9 @@ def open_pair(first: str, second: str) -> Pair:
     runs = [RunPaths(name) for name in (first, second)]
     for run in runs:
         if not run.folder.is_dir():
-            raise UserError(f"--compare: there is no run '{run.run}' in {places.as_typed(places.ARTIFACTS)} ({_known()}).")
+            raise UserError(
+                f"--compare: there is no run '{run.run}' in {places.as_typed(places.ARTIFACTS)} ({_known()})."
+            )
     try:
         results = [summary.read_results(run, read_params(run)) for run in runs]
         table = compare_runs(*runs, confidence=results[0].params.evaluation.confidence)
@@ -74,7 +76,9 @@ def open_pair(first: str, second: str) -> Pair:
         raise UserError(f"--compare needs two finished runs, and one is not: {error}") from None
     table = table[table["class"].isna() | (table["class"] == "")]
     if table.empty:
-        raise UserError(f"--compare: '{first}' and '{second}' have no arm in common, so nothing can be set side by side.")
+        raise UserError(
+            f"--compare: '{first}' and '{second}' have no arm in common, so nothing can be set side by side."
+        )
     return Pair(*results, table)
 
 
@@ -108,19 +112,30 @@ def _difference(pair: Pair, arm: str, metric: str) -> str:
     row, digits = rows.iloc[0], pair.places(metric)
     (first, second), confidence = pair.names, f"{100 * pair.first.params.evaluation.confidence:.0f}\u00a0%"
     name = summary.answered(pair.first)[metric]
-    shares = " and ".join(f"{summary.percent(row[f'{side}_mean'], digits)}\u00a0% in {run}" for side, run in (("first", first), ("second", second)))
+    shares = " and ".join(
+        f"{summary.percent(row[f'{side}_mean'], digits)}\u00a0% in {run}"
+        for side, run in (("first", first), ("second", second))
+    )
     change = f"{summary.points(row['difference'], digits)} points"
     outcome = apart(row)
     if outcome == "not tested":
         return f"In the arm {arm}, {name} is {shares}, a difference of {change}; without three replicates in both runs chance cannot be told from it."
     ends = f"{confidence} interval {summary.interval(row['low'], row['high'], digits)}"
-    told = {"higher": f"{first} is higher", "lower": f"{first} is lower", "not told apart": "the runs cannot be told apart"}[outcome]
+    told = {
+        "higher": f"{first} is higher",
+        "lower": f"{first} is lower",
+        "not told apart": "the runs cannot be told apart",
+    }[outcome]
     return f"In the arm {arm}, {name} is {shares}, a difference of {change} ({ends}): {told}."
 
 
 def _answers(pair: Pair) -> str:
     """Whether both runs say the same of the first arm's gain in the target's recall."""
-    rows = [row for row in effects(pair).to_dict("records") if row["Metric"].startswith(pair.first.target.capitalize())]
+    rows = [
+        row
+        for row in effects(pair).to_dict("records")
+        if row["Metric"].startswith(pair.first.target.capitalize())
+    ]
     if not rows:
         return ""
     row = rows[0]
@@ -145,12 +160,18 @@ def headline(pair: Pair) -> pd.DataFrame:
                 for side, name in (("first", first), ("second", second)):
                     low, high = row[f"{side}_low"], row[f"{side}_high"]
                     cells[f"{name}, %"] = summary.percent(row[f"{side}_mean"], digits)
-                    cells[f"Interval of {name}"] = f"{summary.percent(low, digits)} to {summary.percent(high, digits)}" if math.isfinite(low) else ""
+                    cells[f"Interval of {name}"] = (
+                        f"{summary.percent(low, digits)} to {summary.percent(high, digits)}"
+                        if math.isfinite(low)
+                        else ""
+                    )
                 cells[f"{first} less {second}"] = summary.points(row["difference"], digits)
                 cells["Interval of the difference"] = summary.interval(row["low"], row["high"], digits)
                 rows.append(cells | {f"{first} is": apart(row)})
     table = pd.DataFrame(rows)
-    return table.drop(columns=[column for column in table if column.startswith("Interval") and not table[column].any()])
+    return table.drop(
+        columns=[column for column in table if column.startswith("Interval") and not table[column].any()]
+    )
 
 
 def effects(pair: Pair) -> pd.DataFrame:
@@ -169,7 +190,9 @@ def effects(pair: Pair) -> pd.DataFrame:
             else:
                 rows.append(cells)
     table = pd.DataFrame(rows)
-    return table.drop(columns=[column for column in table if column.startswith("Its interval") and not table[column].any()])
+    return table.drop(
+        columns=[column for column in table if column.startswith("Its interval") and not table[column].any()]
+    )
 
 
 def leak(pair: Pair) -> pd.DataFrame:
@@ -187,7 +210,9 @@ def leak(pair: Pair) -> pd.DataFrame:
             "Test images": f"{quality['test_images']:,}",
             "of seen lesions, %": summary.percent(quality["test_seen_share"], digits) if known else "unknown",
             f"Test images of {side.target}": f"{quality['target_images']:,}",
-            "of them of seen lesions, %": summary.percent(quality["target_seen_share"], own) if known else "unknown",
+            "of them of seen lesions, %": summary.percent(quality["target_seen_share"], own)
+            if known
+            else "unknown",
         }
         rows.append(cells | _recall_by_lesion(side))
     table = pd.DataFrame(rows).fillna("")
@@ -201,7 +226,9 @@ def _recall_by_lesion(side: summary.Results) -> dict[str, str]:
     groups = summary.read_table(side.run.evaluation / "metrics_by_lesion.csv")
     for lesions in ("seen", "unseen"):
         part = groups[(groups["arm"] == arm) & (groups["lesions"] == lesions)] if not groups.empty else groups
-        cells[f"Accuracy on {lesions} lesions, %"] = "" if part.empty else summary.percent(part["accuracy"].mean(), digits)
+        cells[f"Accuracy on {lesions} lesions, %"] = (
+            "" if part.empty else summary.percent(part["accuracy"].mean(), digits)
+        )
     gaps = summary.read_table(side.run.evaluation / "leak.csv")
     part = gaps[(gaps["arm"] == arm) & (gaps["class"] == "mean of classes")] if not gaps.empty else gaps
     if not part.empty:
@@ -214,15 +241,28 @@ def _recall_by_lesion(side: summary.Results) -> dict[str, str]:
 def departures(pair: Pair) -> pd.DataFrame:
     """Every parameter in which the runs differ."""
     values = [flatten(public_parameters(side.params)) for side in pair.sides]
-    keys = [key for key in dict.fromkeys([*values[0], *values[1]]) if key not in UNLIKE and values[0].get(key) != values[1].get(key)]
-    return pd.DataFrame([{"Parameter": key} | {name: as_text(side.get(key)) for name, side in zip(pair.names, values, strict=True)} for key in keys])
+    keys = [
+        key
+        for key in dict.fromkeys([*values[0], *values[1]])
+        if key not in UNLIKE and values[0].get(key) != values[1].get(key)
+    ]
+    return pd.DataFrame(
+        [
+            {"Parameter": key}
+            | {name: as_text(side.get(key)) for name, side in zip(pair.names, values, strict=True)}
+            for key in keys
+        ]
+    )
 
 
 def facts(pair: Pair) -> pd.DataFrame:
     """What was run, side by side."""
     sides = [dict(summary.facts(side)) for side in pair.sides]
     return pd.DataFrame(
-        [{"What": key} | {name: side.get(key, "") for name, side in zip(pair.names, sides, strict=True)} for key in dict.fromkeys([*sides[0], *sides[1]])]
+        [
+            {"What": key} | {name: side.get(key, "") for name, side in zip(pair.names, sides, strict=True)}
+            for key in dict.fromkeys([*sides[0], *sides[1]])
+        ]
     )
 
 
@@ -239,11 +279,17 @@ def render_comparison(first: str, second: str) -> Path:
     pair = open_pair(first, second)
     folder = places.REPORTS / f"compare-{first}-{second}"
     if (places.ARTIFACTS / folder.name).exists():
-        raise UserError(f"--compare would write over the report of the run '{folder.name}': give that run another name.")
+        raise UserError(
+            f"--compare would write over the report of the run '{folder.name}': give that run another name."
+        )
     numbers = iter(range(1, 100))
 
     def table(frame: pd.DataFrame, caption: str, name: str, repeats: str | None = None) -> Markup:
-        return Markup("") if frame.empty else wrap_table(frame_html(frame, repeats), next(numbers), caption, name)
+        return (
+            Markup("")
+            if frame.empty
+            else wrap_table(frame_html(frame, repeats), next(numbers), caption, name)
+        )
 
     confidence = f"{100 * pair.first.params.evaluation.confidence:.0f} %"
     caption = (
@@ -257,16 +303,31 @@ def render_comparison(first: str, second: str) -> Path:
         "sentences": sentences(pair),
         "alone": _alone(pair),
         "headline": table(headline(pair), caption, "headline", "Metric"),
-        "effects": table(effects(pair), "Each arm against its run's own reference: what either run answers.", "effects", "Metric"),
-        "leak": table(leak(pair), "Test images whose lesion was photographed in the training set too, and what they are worth to the reference arm.", "leak"),
+        "effects": table(
+            effects(pair),
+            "Each arm against its run's own reference: what either run answers.",
+            "effects",
+            "Metric",
+        ),
+        "leak": table(
+            leak(pair),
+            "Test images whose lesion was photographed in the training set too, and what they are worth to the reference arm.",
+            "leak",
+        ),
         "facts": table(facts(pair), "What was run.", "facts"),
         "departures": table(departures(pair), "Every parameter in which the two runs differ.", "departures"),
-        "commands": [(name, reproduction_command(name, side.params)) for side, name in zip(pair.sides, pair.names, strict=True)],
+        "commands": [
+            (name, reproduction_command(name, side.params))
+            for side, name in zip(pair.sides, pair.names, strict=True)
+        ],
         "commit": git_commit() and re.sub(r"\b([0-9a-f]{12})[0-9a-f]*", r"\1", git_commit()),
         "figure": _figure(pair, folder),
     }
     write_table(folder / "comparison.csv", pair.table)
-    write_json(folder / "comparison.json", {"runs": list(pair.names), "sentence": page["sentences"][0] if page["sentences"] else ""})
+    write_json(
+        folder / "comparison.json",
+        {"runs": list(pair.names), "sentence": page["sentences"][0] if page["sentences"] else ""},
+    )
     path = write_text(folder / "report.html", render_template("compare.html.j2", page))
     write_index(places.REPORTS)
     return path
@@ -293,13 +354,25 @@ def _figure(pair: Pair, folder: Path) -> Markup:
 
     first, second = pair.names
     rows = pair.table[pair.table["metric"].isin(METRICS)].assign(reference=second, role="")
-    known = "with its interval" if has_intervals(rows) else "without an interval, for one of the runs has fewer than three replicates"
+    known = (
+        "with its interval"
+        if has_intervals(rows)
+        else "without an interval, for one of the runs has fewer than three replicates"
+    )
     label = {
         "kind": "figure",
         "number": 1,
         "alt": f"A square per arm and metric for the difference between {first} and {second}, around a line at zero.",
         "caption": f"{first} less {second}, in percentage points, {known}; each panel has its own scale. See whether a line keeps off zero: only there are the runs told apart.",
     }
-    svg = svg_text(figures.forest(rows, METRICS, target=pair.first.params.data.target_class, colours=arm_colours(pair.first.arms)), "differences", label["alt"])
+    svg = svg_text(
+        figures.forest(
+            rows, METRICS, target=pair.first.params.data.target_class, colours=arm_colours(pair.first.arms)
+        ),
+        "differences",
+        label["alt"],
+    )
     write_text(folder / "differences.svg", svg)
-    return output_html(nbformat.v4.new_output("display_data", data={"image/svg+xml": svg}, metadata={"report": label}))
+    return output_html(
+        nbformat.v4.new_output("display_data", data={"image/svg+xml": svg}, metadata={"report": label})
+    )

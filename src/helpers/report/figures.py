@@ -44,11 +44,19 @@ def veil(images: Sequence[np.ndarray], policy: str) -> list[np.ndarray]:
     veiled = []
     for image in images:
         size = (image.shape[1], image.shape[0])
-        veiled.append(np.asarray(Image.fromarray(image).resize((5, 4), Image.Resampling.BOX).resize(size, Image.Resampling.BICUBIC)))
+        veiled.append(
+            np.asarray(
+                Image.fromarray(image)
+                .resize((5, 4), Image.Resampling.BOX)
+                .resize(size, Image.Resampling.BICUBIC)
+            )
+        )
     return veiled
 
 
-def photographs(dataset: Any, split: pd.DataFrame, per_class: int = 4, policy: str = "show", width: int = 160) -> dict[str, list[np.ndarray]]:
+def photographs(
+    dataset: Any, split: pd.DataFrame, per_class: int = 4, policy: str = "show", width: int = 160
+) -> dict[str, list[np.ndarray]]:
     """The first training images of every class, frequent classes first, reduced and veiled as ``policy`` says.
 
     ``dataset`` is an opened helpers.data.ham10000.Dataset; ``split`` has columns image_id, dx, split.
@@ -59,17 +67,23 @@ def photographs(dataset: Any, split: pd.DataFrame, per_class: int = 4, policy: s
         with Image.open(io.BytesIO(dataset.read(image_id))) as opened:
             return np.asarray(
                 opened.convert("RGB").resize(
-                    (width, round(width * opened.height / opened.width)), Image.Resampling.BOX if opened.width >= width else Image.Resampling.BICUBIC
+                    (width, round(width * opened.height / opened.width)),
+                    Image.Resampling.BOX if opened.width >= width else Image.Resampling.BICUBIC,
                 )
             )
 
     training = split[split["split"] == "train"]
-    firsts = {name: training.loc[training["dx"] == name, "image_id"].head(per_class) for name in split["dx"].value_counts().index}
+    firsts = {
+        name: training.loc[training["dx"] == name, "image_id"].head(per_class)
+        for name in split["dx"].value_counts().index
+    }
     return {name: veil([read(image_id) for image_id in chosen], policy) for name, chosen in firsts.items()}
 
 
 @styled
-def sample_images(images: Mapping[str, Sequence[np.ndarray]], names: Mapping[str, str] | None = None) -> Figure:
+def sample_images(
+    images: Mapping[str, Sequence[np.ndarray]], names: Mapping[str, str] | None = None
+) -> Figure:
     """The paper's Figure 1: a column per class with a few of its images.
 
     ``images`` maps a class to uint8 arrays (H, W, 3); ``names`` maps it to a plain name.
@@ -89,12 +103,20 @@ def sample_images(images: Mapping[str, Sequence[np.ndarray]], names: Mapping[str
         for row in range(rows):
             _picture(grid[row, column], pictures[row] if row < len(pictures) else None)
         plain = _wrapped(names.get(name, ""), characters)
-        grid[0, column].set_title(f"{name}\n{plain}" if plain and plain != name else name, fontsize=8, fontweight="normal", loc="center", pad=4)
+        grid[0, column].set_title(
+            f"{name}\n{plain}" if plain and plain != name else name,
+            fontsize=8,
+            fontweight="normal",
+            loc="center",
+            pad=4,
+        )
     return figure
 
 
 @styled
-def image_rows(rows: Mapping[str, Sequence[np.ndarray]], notes: Mapping[str, Sequence[str]] | None = None) -> Figure:
+def image_rows(
+    rows: Mapping[str, Sequence[np.ndarray]], notes: Mapping[str, Sequence[str]] | None = None
+) -> Figure:
     """Labelled rows of square images; ``notes`` stand below the images of a row."""
     notes = notes or {}
     columns = max(len(pictures) for pictures in rows.values())
@@ -105,7 +127,9 @@ def image_rows(rows: Mapping[str, Sequence[np.ndarray]], notes: Mapping[str, Seq
     grid = figure.subplots(len(rows), columns + 1, squeeze=False, width_ratios=[label, *[tile] * columns])
     for row, (name, pictures) in enumerate(rows.items()):
         grid[row, 0].axis("off")
-        grid[row, 0].text(0, 0.5, _wrapped(name, 15), transform=grid[row, 0].transAxes, va="center", fontsize=8.5)
+        grid[row, 0].text(
+            0, 0.5, _wrapped(name, 15), transform=grid[row, 0].transAxes, va="center", fontsize=8.5
+        )
         for column in range(columns):
             axes = grid[row, column + 1]
             _picture(axes, pictures[column] if column < len(pictures) else None)
@@ -114,7 +138,9 @@ def image_rows(rows: Mapping[str, Sequence[np.ndarray]], notes: Mapping[str, Seq
     return figure
 
 
-def synthetic_samples(real: Sequence[np.ndarray], images: np.ndarray, scores: pd.DataFrame, columns: int = 8, seed: int = 0) -> Figure:
+def synthetic_samples(
+    real: Sequence[np.ndarray], images: np.ndarray, scores: pd.DataFrame, columns: int = 8, seed: int = 0
+) -> Figure:
     """The paper's Figure 4: real images above kept, best and worst synthetic ones.
 
     ``images`` are uint8 (count, R, R, 3); ``scores`` has index, score, rank and selected per image.
@@ -122,7 +148,11 @@ def synthetic_samples(real: Sequence[np.ndarray], images: np.ndarray, scores: pd
     ranked = scores.sort_values("rank")
     kept = ranked[ranked["selected"] == 1]
     drawn = kept.sample(min(columns, len(kept)), random_state=seed).sort_values("rank")
-    chosen = {"Kept, drawn at random": drawn, "Best scores": ranked.head(columns), "Worst scores": ranked.tail(columns)}
+    chosen = {
+        "Kept, drawn at random": drawn,
+        "Best scores": ranked.head(columns),
+        "Worst scores": ranked.tail(columns),
+    }
     rows: dict[str, Sequence[np.ndarray]] = {"Real": list(real)[:columns]}
     notes = {}
     for name, part in chosen.items():
@@ -148,10 +178,14 @@ def film_strip(directory: Path, frames: int = 10, rows: int = 3, columns: int = 
         with Image.open(files[step]) as opened:
             tiles[step] = _tiles(np.asarray(opened.convert("RGB")), columns)[:rows]
     height = min(rows, *map(len, tiles.values()))
-    side = min(9 / len(tiles), 1.5)  # inches; a few small images do not become giants, and stand in the middle
+    side = min(
+        9 / len(tiles), 1.5
+    )  # inches; a few small images do not become giants, and stand in the middle
     width = len(tiles) * side / 9
     figure = Figure(figsize=(9, height * side + 0.2))
-    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0, rect=((1 - width) / 2, 0, width, 1))
+    figure.get_layout_engine().set(
+        w_pad=0.015, h_pad=0.015, wspace=0, hspace=0, rect=((1 - width) / 2, 0, width, 1)
+    )
     grid = figure.subplots(height, len(tiles), squeeze=False)
     for column, (step, pictures) in zip(grid.T, tiles.items(), strict=True):
         for axes, picture in zip(column, pictures, strict=False):
@@ -164,13 +198,22 @@ def _evenly(steps: Sequence[int], count: int) -> list[int]:
     """At most ``count`` of the sorted steps: the first, the last, and those nearest to even distances between them."""
     if len(steps) <= count:
         return list(steps)
-    return sorted({min(steps, key=lambda step: abs(step - wanted)) for wanted in np.linspace(steps[0], steps[-1], count)})
+    return sorted(
+        {
+            min(steps, key=lambda step: abs(step - wanted))
+            for wanted in np.linspace(steps[0], steps[-1], count)
+        }
+    )
 
 
 def _tiles(grid: np.ndarray, columns: int) -> list[np.ndarray]:
     """The square tiles of a grid, row by row."""
     side = grid.shape[1] // columns
-    return [grid[top : top + side, left : left + side] for top in range(0, grid.shape[0] - side + 1, side) for left in range(0, grid.shape[1] - side + 1, side)]
+    return [
+        grid[top : top + side, left : left + side]
+        for top in range(0, grid.shape[0] - side + 1, side)
+        for left in range(0, grid.shape[1] - side + 1, side)
+    ]
 
 
 def _picture(axes, picture: np.ndarray | None) -> None:
@@ -182,7 +225,9 @@ def _picture(axes, picture: np.ndarray | None) -> None:
     if picture is None:
         axes.set_axis_off()
     else:
-        axes.imshow(picture, interpolation="nearest" if picture.shape[1] < 200 else "antialiased", aspect="equal")
+        axes.imshow(
+            picture, interpolation="nearest" if picture.shape[1] < 200 else "antialiased", aspect="equal"
+        )
 
 
 # --- data ---------------------------------------------------------------------------------------
@@ -205,8 +250,17 @@ def class_distribution(split: pd.DataFrame, target: str, names: Mapping[str, str
         axes.barh(range(len(counts)), counts[part], left=left, color=colour, label=part, height=0.68)
         left += counts[part].to_numpy()
     for row, total in enumerate(totals):
-        axes.annotate(f"{total:,}  ({total / totals.sum():.1%})", (total, row), (5, 0), textcoords="offset points", va="center", fontsize=8)
-    axes.set_yticks(range(len(counts)), [f"{names[name]} ({name})" if name in names else name for name in counts.index])
+        axes.annotate(
+            f"{total:,}  ({total / totals.sum():.1%})",
+            (total, row),
+            (5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
+    axes.set_yticks(
+        range(len(counts)), [f"{names[name]} ({name})" if name in names else name for name in counts.index]
+    )
     for label, name in zip(axes.get_yticklabels(), counts.index, strict=True):
         label.set_fontweight("bold" if name == target else "normal")
     axes.set_xlim(0, totals.max() * 1.14)
@@ -226,7 +280,10 @@ def gan_training(history: pd.DataFrame) -> Figure:
     traces = [
         ("Generator loss", {"generator_loss": (INK, None)}),
         ("Critic loss", {"critic_loss": (INK, None)}),
-        ("Mean critic score", {"score_real": (SPLITS["train"], "real"), "score_fake": ("#D55E00", "generated")}),
+        (
+            "Mean critic score",
+            {"score_real": (SPLITS["train"], "real"), "score_fake": ("#D55E00", "generated")},
+        ),
         ("Gradient penalty", {"gradient_penalty": (INK, None)}),
     ]
     figure = Figure(figsize=(9, 5))
@@ -256,7 +313,11 @@ def _trace(axes, steps: pd.Series, values: pd.Series, colour: str, label: str | 
 
 def _without_spikes(values: np.ndarray) -> tuple[float, float]:
     """Limits of an axis on which a few spikes, as at the first steps, do not flatten the rest."""
-    low, high = np.nanquantile(values[np.isfinite(values)], [0.005, 0.995]) if np.isfinite(values).any() else (0.0, 1.0)
+    low, high = (
+        np.nanquantile(values[np.isfinite(values)], [0.005, 0.995])
+        if np.isfinite(values).any()
+        else (0.0, 1.0)
+    )
     room = 0.06 * (high - low) or 0.5
     return low - room, high + room
 
@@ -269,14 +330,25 @@ def score_histogram(scores: pd.DataFrame) -> Figure:
     kept = scores["selected"] == 1
     cut = scores.loc[kept, "score"].min()
     bins = _bins_with_edge(scores["score"].to_numpy(), cut)
-    axes.hist([scores.loc[kept, "score"], scores.loc[~kept, "score"]], bins=bins, stacked=True, color=["#009E73", "#C9CED3"], edgecolor="white")
+    axes.hist(
+        [scores.loc[kept, "score"], scores.loc[~kept, "score"]],
+        bins=bins,
+        stacked=True,
+        color=["#009E73", "#C9CED3"],
+        edgecolor="white",
+    )
     axes.axvline(cut, color=INK, linewidth=1, linestyle=(0, (4, 3)))
-    axes.annotate(f" cut at {_significant(cut)}", (cut, 0.97), xycoords=("data", "axes fraction"), va="top", fontsize=8)
+    axes.annotate(
+        f" cut at {_significant(cut)}", (cut, 0.97), xycoords=("data", "axes fraction"), va="top", fontsize=8
+    )
     axes.set_xlabel("critic score (higher: more like a training image, to this critic)")
     axes.set_ylabel("synthetic images")
     axes.grid(False, axis="x")
     axes.set_ylim(top=1.12 * axes.get_ylim()[1])  # room for the label of the cut
-    handles = [Patch(color="#C9CED3", label=f"left out ({(~kept).sum():,})"), Patch(color="#009E73", label=f"kept ({kept.sum():,})")]
+    handles = [
+        Patch(color="#C9CED3", label=f"left out ({(~kept).sum():,})"),
+        Patch(color="#009E73", label=f"kept ({kept.sum():,})"),
+    ]
     figure.legend(handles=handles, loc="outside upper right", ncols=2)
     return figure
 
@@ -285,7 +357,9 @@ def _bins_with_edge(values: np.ndarray, edge: float) -> np.ndarray:
     """Equal bins over ``values`` of which one begins at ``edge``."""
     low, high = values.min(), values.max()
     width = (high - low) / min(40, max(8, 2 * int(np.sqrt(len(values))))) or 1.0
-    return edge + width * np.arange(np.floor((low - edge) / width - 1e-9), np.floor((high - edge) / width) + 2)
+    return edge + width * np.arange(
+        np.floor((low - edge) / width - 1e-9), np.floor((high - edge) / width) + 2
+    )
 
 
 @styled
@@ -298,7 +372,10 @@ def filter_sweep(sweep: pd.DataFrame, keep_fraction: float) -> Figure:
     figure = Figure(figsize=(9, 4.8))
     panels = figure.subplots(2, 3, sharex=True)
     for axes, (measure, (_, better)) in zip(panels.T.flat, MEASURE_NAMES.items(), strict=True):
-        steps, floor = kept[kept["measure"] == measure].sort_values("fraction"), real[real["measure"] == measure]
+        steps, floor = (
+            kept[kept["measure"] == measure].sort_values("fraction"),
+            real[real["measure"] == measure],
+        )
         places = 100 * steps["fraction"]
         axes.fill_between(places, steps["low"], steps["high"], color=SYNTHETIC, alpha=0.2, linewidth=0)
         axes.plot(places, steps["value"], "o-", color=SYNTHETIC, markersize=4)
@@ -308,7 +385,9 @@ def filter_sweep(sweep: pd.DataFrame, keep_fraction: float) -> Figure:
         axes.axvline(100 * keep_fraction, color=INK, linewidth=0.8, linestyle=":")
         if better == "higher":
             axes.set_ylim(bottom=0)
-        axes.set_title(f"{_capital(measure_name(measure, sweep['features'].iloc[0]))} ({better} is better)", fontsize=9)
+        axes.set_title(
+            f"{_capital(measure_name(measure, sweep['features'].iloc[0]))} ({better} is better)", fontsize=9
+        )
     for axes in panels[-1]:
         axes.set_xlabel("share of images kept, %")
         axes.set_xticks(range(20, 101, 20))
@@ -333,7 +412,10 @@ def closest_pairs(images: np.ndarray, real: np.ndarray, pairs: pd.DataFrame, pol
         where = "features" if space in FEATURE_NAMES else "pixels"
         below = f"Nearest training image by {where}"
         rows[f"Synthetic ({where})"] = [images[index] for index in part["synthetic_index"]]
-        turned = [real[row.training_index, :: 1 - 2 * (row.mirrored // 2), :: 1 - 2 * (row.mirrored % 2)] for row in part.itertuples()]
+        turned = [
+            real[row.training_index, :: 1 - 2 * (row.mirrored // 2), :: 1 - 2 * (row.mirrored % 2)]
+            for row in part.itertuples()
+        ]
         rows[below] = veil(turned, policy)
         notes[below] = [_significant(distance) for distance in part["distance"]]
     return image_rows(rows, notes)
@@ -346,7 +428,9 @@ def _capital(text: str) -> str:
 # --- classifier ---------------------------------------------------------------------------------
 
 
-def overall_metrics(metrics: pd.DataFrame, paper: pd.DataFrame | None = None, intervals: pd.DataFrame | None = None) -> Figure:
+def overall_metrics(
+    metrics: pd.DataFrame, paper: pd.DataFrame | None = None, intervals: pd.DataFrame | None = None
+) -> Figure:
     """The paper's Figure 5: its overall metrics as bars, and ours as dots per replicate with their mean and its interval.
 
     ``metrics`` is evaluation/metrics.csv (shares); ``paper`` the paper's values, one row per arm; ``intervals`` is evaluation/arms.csv.
@@ -354,39 +438,91 @@ def overall_metrics(metrics: pd.DataFrame, paper: pd.DataFrame | None = None, in
     return _metric_panels(metrics, paper, OVERALL, intervals)
 
 
-def melanoma_metrics(metrics: pd.DataFrame, paper: pd.DataFrame | None = None, intervals: pd.DataFrame | None = None) -> Figure:
+def melanoma_metrics(
+    metrics: pd.DataFrame, paper: pd.DataFrame | None = None, intervals: pd.DataFrame | None = None
+) -> Figure:
     """The paper's Figure 6: the same for the target class's precision, recall, specificity and F1."""
     return _metric_panels(metrics, paper, TARGET, intervals)
 
 
 @styled
-def _metric_panels(metrics: pd.DataFrame, paper: pd.DataFrame | None, columns: Sequence[str], intervals: pd.DataFrame | None) -> Figure:
+def _metric_panels(
+    metrics: pd.DataFrame, paper: pd.DataFrame | None, columns: Sequence[str], intervals: pd.DataFrame | None
+) -> Figure:
     arms = list(dict.fromkeys(metrics["arm"]))
-    published = [] if paper is None else [arm for arm in dict.fromkeys(paper["arm"]) if set(columns) <= set(paper.columns)]
+    published = (
+        []
+        if paper is None
+        else [arm for arm in dict.fromkeys(paper["arm"]) if set(columns) <= set(paper.columns)]
+    )
     colours = arm_colours([*arms, *published])
-    ends = {} if intervals is None else {(row.arm, row.metric): (row.low, row.high) for row in intervals.itertuples() if np.isfinite(row.low)}
+    ends = (
+        {}
+        if intervals is None
+        else {
+            (row.arm, row.metric): (row.low, row.high)
+            for row in intervals.itertuples()
+            if np.isfinite(row.low)
+        }
+    )
     many = len(arms) > MANY_ARMS
     figure = Figure(figsize=(9, 6.6 if many and published else 3.9))
     if published:
-        bars, dots = figure.subplots(2, 1, height_ratios=[1, 1.6]) if many else figure.subplots(1, 2, width_ratios=[1, 1.35])
+        bars, dots = (
+            figure.subplots(2, 1, height_ratios=[1, 1.6])
+            if many
+            else figure.subplots(1, 2, width_ratios=[1, 1.35])
+        )
         _paper_bars(bars, paper.set_index("arm").loc[published], columns, colours, 20 if many else 9)
     else:
         dots = figure.subplots()
     _replicate_dots(dots, metrics, paper if published else None, columns, colours, ends)
     handles = [Patch(color=colours[arm], label=arm) for arm in dict.fromkeys([*arms, *published])]
-    handles += [Line2D([], [], color=INK, marker="o", linestyle="", markersize=4, label="one replicate"), Line2D([], [], color=INK, linewidth=2, label="mean")]
+    handles += [
+        Line2D([], [], color=INK, marker="o", linestyle="", markersize=4, label="one replicate"),
+        Line2D([], [], color=INK, linewidth=2, label="mean"),
+    ]
     if ends:
-        handles.append(Line2D([], [], color=INK, marker="|", linestyle="", markersize=9, markeredgewidth=0.9, label="its interval"))
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color=INK,
+                marker="|",
+                linestyle="",
+                markersize=9,
+                markeredgewidth=0.9,
+                label="its interval",
+            )
+        )
     if published:
-        handles.append(Line2D([], [], color=INK, marker="D", markerfacecolor="none", linestyle="", markersize=5, label="the paper's value"))
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color=INK,
+                marker="D",
+                markerfacecolor="none",
+                linestyle="",
+                markersize=5,
+                label="the paper's value",
+            )
+        )
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 7))
     return figure
 
 
-def _paper_bars(axes, paper: pd.DataFrame, columns: Sequence[str], colours: Mapping[str, str], label_width: int) -> None:
+def _paper_bars(
+    axes, paper: pd.DataFrame, columns: Sequence[str], colours: Mapping[str, str], label_width: int
+) -> None:
     width = 0.8 / len(paper)
     for index, arm in enumerate(paper.index):
-        axes.bar(np.arange(len(columns)) - 0.4 + (index + 0.5) * width, 100 * paper.loc[arm, list(columns)].astype(float), width * 0.92, color=colours[arm])
+        axes.bar(
+            np.arange(len(columns)) - 0.4 + (index + 0.5) * width,
+            100 * paper.loc[arm, list(columns)].astype(float),
+            width * 0.92,
+            color=colours[arm],
+        )
     axes.set_title("Paper")
     axes.set_ylabel("percent")
     axes.set_ylim(0, 100)
@@ -409,13 +545,42 @@ def _replicate_dots(
             centre = place - 0.4 + (index + 0.5) * step
             values = 100 * part[column].to_numpy(dtype=float)
             spread = np.linspace(-0.22, 0.22, len(values)) * step if len(values) > 1 else [0.0]
-            axes.plot(centre + np.asarray(spread), values, "o", color=colours[arm], markersize=4 if len(arms) < 5 else 3, alpha=0.75, markeredgewidth=0)
-            axes.plot([centre - 0.36 * step, centre + 0.36 * step], [values.mean()] * 2, color=colours[arm], linewidth=2, solid_capstyle="butt")
+            axes.plot(
+                centre + np.asarray(spread),
+                values,
+                "o",
+                color=colours[arm],
+                markersize=4 if len(arms) < 5 else 3,
+                alpha=0.75,
+                markeredgewidth=0,
+            )
+            axes.plot(
+                [centre - 0.36 * step, centre + 0.36 * step],
+                [values.mean()] * 2,
+                color=colours[arm],
+                linewidth=2,
+                solid_capstyle="butt",
+            )
             if (arm, column) in ends:
-                axes.plot([centre] * 2, [100 * end for end in ends[arm, column]], color=colours[arm], linewidth=0.9, alpha=0.8, zorder=1)
+                axes.plot(
+                    [centre] * 2,
+                    [100 * end for end in ends[arm, column]],
+                    color=colours[arm],
+                    linewidth=0.9,
+                    alpha=0.8,
+                    zorder=1,
+                )
             row = paper[paper["arm"] == arm] if paper is not None else ()
             if len(row):
-                axes.plot(centre, 100 * float(row[column].iloc[0]), "D", markerfacecolor="none", markeredgecolor=INK, markersize=5, markeredgewidth=0.9)
+                axes.plot(
+                    centre,
+                    100 * float(row[column].iloc[0]),
+                    "D",
+                    markerfacecolor="none",
+                    markeredgecolor=INK,
+                    markersize=5,
+                    markeredgewidth=0.9,
+                )
     low, high = axes.get_ylim()
     axes.set_ylim(low - 1, min(100.5, high + 1))
     replicates = metrics["replicate"].nunique()
@@ -442,29 +607,62 @@ def confusion_matrices(confusion: Mapping[str, pd.DataFrame]) -> Figure:
     columns = 3
     rows = -(-len(confusion) // columns)
     classes = sorted(set(next(iter(confusion.values()))["label"]))
-    figure = Figure(figsize=(9, 3.2 * rows + 0.6), layout="compressed")  # square panels keep their titles inside
+    figure = Figure(
+        figsize=(9, 3.2 * rows + 0.6), layout="compressed"
+    )  # square panels keep their titles inside
     figure.get_layout_engine().set(h_pad=0.08)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (arm, table) in zip(grid, confusion.items(), strict=False):
-        counts = table.pivot_table(index="label", columns="prediction", values="count", aggfunc="sum", fill_value=0)
+        counts = table.pivot_table(
+            index="label", columns="prediction", values="count", aggfunc="sum", fill_value=0
+        )
         _matrix(axes, counts.reindex(index=classes, columns=classes, fill_value=0))
         axes.set_title(arm)
-        axes.plot([0, 1], [1.015, 1.015], color=arm_colours(confusion)[arm], linewidth=3, solid_capstyle="butt", transform=axes.transAxes, clip_on=False)
+        axes.plot(
+            [0, 1],
+            [1.015, 1.015],
+            color=arm_colours(confusion)[arm],
+            linewidth=3,
+            solid_capstyle="butt",
+            transform=axes.transAxes,
+            clip_on=False,
+        )
     for axes in grid[len(confusion) :]:
         axes.set_visible(False)
     for index, axes in enumerate(grid):
         axes.set_ylabel("diagnosis" if index % columns == 0 else "")
-    figure.colorbar(grid[0].collections[0], ax=list(grid), location="bottom", shrink=0.35, aspect=35, pad=0.02, format=lambda x, _: f"{x:.0%}").set_label(
-        "share of the diagnosis"
-    )
+    figure.colorbar(
+        grid[0].collections[0],
+        ax=list(grid),
+        location="bottom",
+        shrink=0.35,
+        aspect=35,
+        pad=0.02,
+        format=lambda x, _: f"{x:.0%}",
+    ).set_label("share of the diagnosis")
     return figure
 
 
 def _matrix(axes: Axes, counts: pd.DataFrame) -> None:
     import seaborn
 
-    shares, numbers = counts.div(counts.sum(axis=1).clip(lower=1), axis=0), counts.map("{:.0f}".format).where(counts > 0, "")
-    seaborn.heatmap(shares, annot=numbers, fmt="", annot_kws={"fontsize": 8}, cmap="Blues", vmin=0, vmax=1, linewidths=0.8, square=True, cbar=False, ax=axes)
+    shares, numbers = (
+        counts.div(counts.sum(axis=1).clip(lower=1), axis=0),
+        counts.map("{:.0f}".format).where(counts > 0, ""),
+    )
+    seaborn.heatmap(
+        shares,
+        annot=numbers,
+        fmt="",
+        annot_kws={"fontsize": 8},
+        cmap="Blues",
+        vmin=0,
+        vmax=1,
+        linewidths=0.8,
+        square=True,
+        cbar=False,
+        ax=axes,
+    )
     axes.tick_params(length=0, rotation=0)
     axes.set_xticks(axes.get_xticks(), counts.columns, rotation=45, ha="right", rotation_mode="anchor")
     axes.set(xlabel="prediction", ylabel="")
@@ -477,17 +675,33 @@ def training_images(labels: Sequence[int], classes: Sequence[str], synthetic: in
     ``labels`` are positions in ``classes``, the ``synthetic`` ones last.
     """
     kinds = np.arange(len(labels)) >= len(labels) - synthetic
-    real, made = (np.bincount(np.asarray(labels)[kinds == kind], minlength=len(classes)) for kind in (False, True))
+    real, made = (
+        np.bincount(np.asarray(labels)[kinds == kind], minlength=len(classes)) for kind in (False, True)
+    )
     order = np.argsort(real + made, kind="stable")
     figure = Figure(figsize=(9, 0.9 + 0.3 * len(classes)))
     axes = figure.subplots()
     axes.barh(range(len(classes)), real[order], color=SPLITS["train"], height=0.68, label="real")
     if synthetic:
-        axes.barh(range(len(classes)), made[order], left=real[order], color=SYNTHETIC, height=0.68, label="synthetic")
+        axes.barh(
+            range(len(classes)),
+            made[order],
+            left=real[order],
+            color=SYNTHETIC,
+            height=0.68,
+            label="synthetic",
+        )
         axes.legend(loc="lower right", ncols=2)
     for row, place in enumerate(order):
         text = f"{real[place]:,}" + (f" + {made[place]:,}" if made[place] else "")
-        axes.annotate(text, (real[place] + made[place], row), (5, 0), textcoords="offset points", va="center", fontsize=8)
+        axes.annotate(
+            text,
+            (real[place] + made[place], row),
+            (5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
     axes.set_yticks(range(len(classes)), [classes[place] for place in order])
     axes.set_xlim(0, 1.14 * (real + made).max())
     axes.set_xlabel("training images")
@@ -504,11 +718,19 @@ def classifier_curves(history: pd.DataFrame) -> Figure:
     validation; of many each has its own, with training dotted.
     """
     arms = list(dict.fromkeys(history["arm"]))
-    colours, apart, few = arm_colours(arms), panel_per_arm(arms), len(history[["arm", "replicate"]].drop_duplicates()) <= 12
+    colours, apart, few = (
+        arm_colours(arms),
+        panel_per_arm(arms),
+        len(history[["arm", "replicate"]].drop_duplicates()) <= 12,
+    )
     figure, panels = _curve_panels(arms)
     for (part, measure), drawn in panels.items():
         factor, column = 100 if measure == "accuracy" else 1, f"{part}_{measure}"
-        line = {"linestyle": ":" if apart and part == "train" else "-", "linewidth": 1.1 if few else 0.7, "alpha": 0.8 if few else 0.6}
+        line = {
+            "linestyle": ":" if apart and part == "train" else "-",
+            "linewidth": 1.1 if few else 0.7,
+            "alpha": 0.8 if few else 0.6,
+        }
         dot = {"markersize": 4.5 if few else 3.5, "markeredgecolor": "white", "markeredgewidth": 0.6}
         for (arm, _), rows in history.groupby(["arm", "replicate"], sort=False):
             drawn[arm].plot(rows["epoch"], factor * rows[column], color=colours[arm], **line)
@@ -521,8 +743,14 @@ def classifier_curves(history: pd.DataFrame) -> Figure:
         for axes in row:
             axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
             axes.xaxis.get_major_locator().set_params(integer=True)
-    keys = {"validation": (INK, "-"), "training": (INK, ":")} if apart else {arm: (colour, "-") for arm, colour in colours.items()}
-    handles = [Line2D([], [], color=colour, linestyle=style, label=label) for label, (colour, style) in keys.items()]
+    keys = (
+        {"validation": (INK, "-"), "training": (INK, ":")}
+        if apart
+        else {arm: (colour, "-") for arm, colour in colours.items()}
+    )
+    handles = [
+        Line2D([], [], color=colour, linestyle=style, label=label) for label, (colour, style) in keys.items()
+    ]
     handles.append(Line2D([], [], color=INK, marker="o", linestyle="", markersize=4, label="best epoch"))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(8, len(handles)))
     return figure
@@ -533,7 +761,11 @@ def _curve_panels(arms: Sequence[str]) -> tuple[Figure, dict[tuple[str, str], di
     measures = ("loss", "accuracy")
     if panel_per_arm(arms):
         figure, grid = _arm_panels(arms, {"Loss": ("epoch", ""), "Accuracy, %": ("epoch", "")}, 0)
-        return figure, {(part, measure): panels for measure, panels in zip(measures, grid, strict=True) for part in ("train", "validation")}
+        return figure, {
+            (part, measure): panels
+            for measure, panels in zip(measures, grid, strict=True)
+            for part in ("train", "validation")
+        }
     figure, found = Figure(figsize=(9, 5.2)), {}
     for row, measure in zip(figure.subplots(2, 2, sharex=True), measures, strict=True):
         for axes, part, title in zip(row, ("train", "validation"), ("Training", "Validation"), strict=True):
@@ -546,7 +778,12 @@ def _curve_panels(arms: Sequence[str]) -> tuple[Figure, dict[tuple[str, str], di
 def _lesion_legend(figure: Figure, colour: str) -> None:
     """Filled: test images whose lesion was trained on; hollow: of new lesions."""
     kinds = {"lesion also in training": colour, "lesion new to the classifier": "white"}
-    handles = [Line2D([], [], color=colour, marker="o", markerfacecolor=fill, linestyle="", markersize=6, label=label) for label, fill in kinds.items()]
+    handles = [
+        Line2D(
+            [], [], color=colour, marker="o", markerfacecolor=fill, linestyle="", markersize=6, label=label
+        )
+        for label, fill in kinds.items()
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
 
 
@@ -560,14 +797,24 @@ def seen_unseen(table: pd.DataFrame, target: str) -> Figure:
     colours = arm_colours(arms)
     figure = Figure(figsize=(9, 0.9 + 0.42 * len(arms)))
     panels = figure.subplots(1, 2, sharey=True)
-    for axes, column, title in zip(panels, ["accuracy", "target_recall"], ["Accuracy, %", f"Recall of {target}, %"], strict=True):
+    for axes, column, title in zip(
+        panels, ["accuracy", "target_recall"], ["Accuracy, %", f"Recall of {target}, %"], strict=True
+    ):
         for row, arm in enumerate(arms):
             means = 100 * table[table["arm"] == arm].groupby("lesions")[column].mean()
             axes.plot(means, [row] * len(means), color=colours[arm], linewidth=2, alpha=0.45)
             for lesions, fill in (("seen", colours[arm]), ("unseen", "white")):
                 values = 100 * table[(table["arm"] == arm) & (table["lesions"] == lesions)][column]
                 axes.plot(values, [row] * len(values), "|", color=colours[arm], markersize=6, alpha=0.6)
-                axes.plot(means[lesions], row, "o", markerfacecolor=fill, markeredgecolor=colours[arm], markersize=7, markeredgewidth=1.5)
+                axes.plot(
+                    means[lesions],
+                    row,
+                    "o",
+                    markerfacecolor=fill,
+                    markeredgecolor=colours[arm],
+                    markersize=7,
+                    markeredgewidth=1.5,
+                )
         axes.set_title(title)
         axes.locator_params(axis="x", nbins=6)
     panels[0].set_yticks(range(len(arms)), arms)
@@ -604,13 +851,29 @@ def forest(
         for place, arm in enumerate(arms):
             for _, row in rows[(rows["arm"] == arm) & (rows["metric"] == metric)].iterrows():
                 if np.isfinite(row["low"]) and np.isfinite(row["high"]):
-                    axes.plot([100 * row["low"], 100 * row["high"]], [place, place], color=colours[arm], linewidth=2, solid_capstyle="butt")
+                    axes.plot(
+                        [100 * row["low"], 100 * row["high"]],
+                        [place, place],
+                        color=colours[arm],
+                        linewidth=2,
+                        solid_capstyle="butt",
+                    )
                 fill = colours[arm] if row.get("role") == "primary" else "white"
-                axes.plot(100 * row["difference"], place, "s", markerfacecolor=fill, markeredgecolor=colours[arm], markeredgewidth=1.4, markersize=5.5)
+                axes.plot(
+                    100 * row["difference"],
+                    place,
+                    "s",
+                    markerfacecolor=fill,
+                    markeredgecolor=colours[arm],
+                    markeredgewidth=1.4,
+                    markersize=5.5,
+                )
         axes.set_title(metric_name(metric, target), fontsize=9)
         axes.set_xlabel(f"points above {rows['reference'].iloc[0]}")
         axes.grid(False, axis="y")
-        widest = max(5, *(abs(value) for value in axes.get_xlim()))  # points; a scale narrower than that magnifies nothing
+        widest = max(
+            5, *(abs(value) for value in axes.get_xlim())
+        )  # points; a scale narrower than that magnifies nothing
         axes.set_xlim(-widest, widest)
     panels[0].set_yticks(range(len(arms)), arms)
     panels[0].set_ylim(len(arms) - 0.5, -0.5)
@@ -623,7 +886,11 @@ def _role_handles(rows: pd.DataFrame) -> list[Line2D]:
     """Keys of the filled and hollow squares that are there."""
     roles = set(rows["role"]) if "role" in rows else {"exploratory"}
     fills = {"primary": INK, "exploratory": "white"}
-    return [Line2D([], [], marker="s", linestyle="", markerfacecolor=fills[role], markeredgecolor=INK, label=role) for role in fills if role in roles]
+    return [
+        Line2D([], [], marker="s", linestyle="", markerfacecolor=fills[role], markeredgecolor=INK, label=role)
+        for role in fills
+        if role in roles
+    ]
 
 
 @styled
@@ -648,7 +915,9 @@ def _wrapped(text: str, width: int) -> str:
 
 
 @styled
-def named_contrasts(contrasts: pd.DataFrame, metrics: pd.DataFrame, smallest_effect: float, metric: str = "target_recall") -> Figure:
+def named_contrasts(
+    contrasts: pd.DataFrame, metrics: pd.DataFrame, smallest_effect: float, metric: str = "target_recall"
+) -> Figure:
     """The contrasts named beforehand on one metric, in points: a dot per replicate, the interval thick, the bootstrap's thin below it.
 
     ``contrasts`` and ``metrics`` are the tables of evaluation/. Without an interval the dots stand alone.
@@ -664,21 +933,63 @@ def named_contrasts(contrasts: pd.DataFrame, metrics: pd.DataFrame, smallest_eff
     axes.axvline(0, color=FAINT, linewidth=1)
     for place, (_, row) in enumerate(rows.iterrows()):
         colour = colours[row["arm"]]
-        lifted = place - 0.2 * np.isfinite(row["low"])  # dots stand above an interval, and in its place where there is none
-        axes.plot(100 * (values[row["arm"]] - values[row["reference"]]), [lifted] * len(values), "o", color=colour, alpha=0.5, markersize=5, markeredgewidth=0)
-        for low, high, offset, width in (("low", "high", 0, 2.4), ("bootstrap_low", "bootstrap_high", 0.22, 0.9)):
+        lifted = place - 0.2 * np.isfinite(
+            row["low"]
+        )  # dots stand above an interval, and in its place where there is none
+        axes.plot(
+            100 * (values[row["arm"]] - values[row["reference"]]),
+            [lifted] * len(values),
+            "o",
+            color=colour,
+            alpha=0.5,
+            markersize=5,
+            markeredgewidth=0,
+        )
+        for low, high, offset, width in (
+            ("low", "high", 0, 2.4),
+            ("bootstrap_low", "bootstrap_high", 0.22, 0.9),
+        ):
             if np.isfinite(row[low]):
-                axes.plot([100 * row[low], 100 * row[high]], [place + offset] * 2, color=colour, linewidth=width, solid_capstyle="butt")
+                axes.plot(
+                    [100 * row[low], 100 * row[high]],
+                    [place + offset] * 2,
+                    color=colour,
+                    linewidth=width,
+                    solid_capstyle="butt",
+                )
         if np.isfinite(row["low"]):
             fill = colour if row["role"] == "primary" else "white"
-            axes.plot(100 * row["difference"], place, "s", markerfacecolor=fill, markeredgecolor=colour, markeredgewidth=1.4, markersize=7)
+            axes.plot(
+                100 * row["difference"],
+                place,
+                "s",
+                markerfacecolor=fill,
+                markeredgecolor=colour,
+                markeredgewidth=1.4,
+                markersize=7,
+            )
     widest = max(5, *(abs(value) for value in axes.get_xlim()))
     axes.set_xlim(-widest, widest)
-    axes.set_yticks(range(len(rows)), [f"{row.arm} \N{MINUS SIGN} {row.reference}\n({row.role})" for row in rows.itertuples()])
+    axes.set_yticks(
+        range(len(rows)),
+        [f"{row.arm} \N{MINUS SIGN} {row.reference}\n({row.role})" for row in rows.itertuples()],
+    )
     axes.set_ylim(len(rows) - 0.4, -0.5)
     axes.set_xlabel(f"difference in {metric_words(metric)}, points")
     axes.grid(False, axis="y")
-    handles = [Line2D([], [], color=INK, marker="o", alpha=0.5, markersize=5, linestyle="", markeredgewidth=0, label="one replicate")]
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=INK,
+            marker="o",
+            alpha=0.5,
+            markersize=5,
+            linestyle="",
+            markeredgewidth=0,
+            label="one replicate",
+        )
+    ]
     if rows["low"].notna().any():
         handles.append(Line2D([], [], color=INK, linewidth=2.4, marker="s", label="interval"))
         handles.append(Line2D([], [], color=INK, linewidth=0.9, label="the same by bootstrap"))
@@ -691,7 +1002,9 @@ def panel_per_arm(arms: Iterable[str]) -> bool:
     return len(set(arms)) > MANY_ARMS
 
 
-def _arm_panels(arms: Sequence[str], titles: Mapping[str, tuple[str, str]], height: float, **shared: bool) -> tuple[Figure, list[dict[str, Axes]]]:
+def _arm_panels(
+    arms: Sequence[str], titles: Mapping[str, tuple[str, str]], height: float, **shared: bool
+) -> tuple[Figure, list[dict[str, Axes]]]:
     """A figure and, per title, the axes in which each arm is drawn: one for all of a few arms, a small one for each of many.
 
     ``titles`` maps a title to the labels of its x and y axis; ``height`` is that of few arms, inches; ``shared`` goes to their subplots.
@@ -704,7 +1017,9 @@ def _arm_panels(arms: Sequence[str], titles: Mapping[str, tuple[str, str]], heig
         return figure, [dict.fromkeys(arms, axes) for axes in panels]
     rows, found = -(-len(arms) // MANY_ARMS), []
     figure = Figure(figsize=(9, len(titles) * (0.55 + 1.55 * rows)))
-    for part, (title, (x, y)) in zip(figure.subfigures(len(titles), 1, squeeze=False)[:, 0], titles.items(), strict=True):
+    for part, (title, (x, y)) in zip(
+        figure.subfigures(len(titles), 1, squeeze=False)[:, 0], titles.items(), strict=True
+    ):
         grid = part.subplots(rows, MANY_ARMS, sharex=True, sharey=True, squeeze=False).ravel()
         part.suptitle(title, x=0.01, ha="left", fontsize=9.5, fontweight="bold")
         part.supxlabel(x, fontsize=8.5)
@@ -747,7 +1062,9 @@ def discrimination(curves: pd.DataFrame, target: str, reference: str) -> Figure:
     }
     figure, parts = _arm_panels(arms, titles, 4.3)
     for name, panels in zip(("roc", "precision_recall"), parts, strict=True):
-        lines = 100 * curves[curves["curve"] == name].pivot_table(index="x", columns=["arm", "replicate"], values="y")
+        lines = 100 * curves[curves["curve"] == name].pivot_table(
+            index="x", columns=["arm", "replicate"], values="y"
+        )
 
         def draw(axes: Axes, arm: str, colour: str, lines: pd.DataFrame = lines) -> None:
             if lines[arm].shape[1] > 1 and colour != BEHIND:
@@ -772,8 +1089,12 @@ def reliability(bins: pd.DataFrame, target: str, reference: str) -> Figure:
     """
     arms = list(dict.fromkeys(bins["arm"]))
     axis = ("probability, %", "how often it was so, %")
-    figure, parts = _arm_panels(arms, {"Predicted class": axis, f"Probability of {target}": axis}, 4.5, sharex=True, sharey=True)
-    bins = bins.assign(p=100 * bins["images"] * bins["probability"], f=100 * bins["images"] * bins["frequency"])
+    figure, parts = _arm_panels(
+        arms, {"Predicted class": axis, f"Probability of {target}": axis}, 4.5, sharex=True, sharey=True
+    )
+    bins = bins.assign(
+        p=100 * bins["images"] * bins["probability"], f=100 * bins["images"] * bins["frequency"]
+    )
     for of, panels in zip(("predicted class", "target"), parts, strict=True):
         added = bins[bins["probability_of"] == of].groupby(["arm", "bin_from"])[["images", "p", "f"]].sum()
 
@@ -781,7 +1102,14 @@ def reliability(bins: pd.DataFrame, target: str, reference: str) -> Figure:
             rows, grown = added.loc[arm], 30 if panel_per_arm(arms) else 110
             x, y = rows["p"] / rows["images"], rows["f"] / rows["images"]
             axes.plot(x, y, color=colour, linewidth=1.2, alpha=0.8)
-            axes.scatter(x, y, s=6 + grown * np.sqrt(rows["images"] / rows["images"].sum()), color=colour, alpha=0.75, linewidths=0)
+            axes.scatter(
+                x,
+                y,
+                s=6 + grown * np.sqrt(rows["images"] / rows["images"].sum()),
+                color=colour,
+                alpha=0.75,
+                linewidths=0,
+            )
 
         _draw_arms(panels, reference, draw)
         for axes in set(panels.values()):
@@ -808,7 +1136,14 @@ def decision_curve(table: pd.DataFrame, target: str, reference: str) -> Figure:
     def draw(axes: Axes, arm: str, colour: str) -> None:
         part = shares.loc[arm]
         if len(arms) <= 3 or panel_per_arm(arms):
-            axes.fill_between(part["threshold"], part["low"], part["high"], color=colour, alpha=0.15 if colour == BEHIND else 0.1, linewidth=0)
+            axes.fill_between(
+                part["threshold"],
+                part["low"],
+                part["high"],
+                color=colour,
+                alpha=0.15 if colour == BEHIND else 0.1,
+                linewidth=0,
+            )
         axes.plot(part["threshold"], part["mean"], color=colour, linewidth=1.8)
 
     _draw_arms(panels, reference, draw)
@@ -830,18 +1165,51 @@ def recall_gap(leak: pd.DataFrame, arm: str) -> Figure:
     """
     rows = leak[leak["arm"] == arm].reset_index(drop=True)
     if rows.empty:
-        return empty("No class has both lesions that were trained on and new ones, or the data do not name lesions.")
+        return empty(
+            "No class has both lesions that were trained on and new ones, or the data do not name lesions."
+        )
     colour = arm_colours(leak["arm"])[arm]
     figure = Figure(figsize=(9, 1.3 + 0.34 * len(rows)))
     recall, gap = figure.subplots(1, 2, sharey=True)
     gap.axvline(0, color=FAINT, linewidth=1)
     for place, row in rows.iterrows():
-        recall.plot([100 * row["unseen_recall"], 100 * row["seen_recall"]], [place] * 2, color=colour, linewidth=2, alpha=0.45)
+        recall.plot(
+            [100 * row["unseen_recall"], 100 * row["seen_recall"]],
+            [place] * 2,
+            color=colour,
+            linewidth=2,
+            alpha=0.45,
+        )
         for column, fill in (("seen_recall", colour), ("unseen_recall", "white")):
-            recall.plot(100 * row[column], place, "o", markerfacecolor=fill, markeredgecolor=colour, markersize=7, markeredgewidth=1.5)
-        gap.plot([100 * row["low"], 100 * row["high"]], [place] * 2, color=colour, linewidth=2, solid_capstyle="butt")
-        gap.plot(100 * row["difference"], place, "s", markerfacecolor="white", markeredgecolor=colour, markeredgewidth=1.4, markersize=5.5)
-    recall.set_yticks(range(len(rows)), [f"{row['class']} ({row['seen_images']:,} / {row['unseen_images']:,})" for _, row in rows.iterrows()])
+            recall.plot(
+                100 * row[column],
+                place,
+                "o",
+                markerfacecolor=fill,
+                markeredgecolor=colour,
+                markersize=7,
+                markeredgewidth=1.5,
+            )
+        gap.plot(
+            [100 * row["low"], 100 * row["high"]],
+            [place] * 2,
+            color=colour,
+            linewidth=2,
+            solid_capstyle="butt",
+        )
+        gap.plot(
+            100 * row["difference"],
+            place,
+            "s",
+            markerfacecolor="white",
+            markeredgecolor=colour,
+            markeredgewidth=1.4,
+            markersize=5.5,
+        )
+    recall.set_yticks(
+        range(len(rows)),
+        [f"{row['class']} ({row['seen_images']:,} / {row['unseen_images']:,})" for _, row in rows.iterrows()],
+    )
     recall.set_ylim(len(rows) - 0.5, -0.5)
     recall.set_title(f"Recall of {arm}, %")
     gap.set_title("Seen less unseen, points")
@@ -853,7 +1221,14 @@ def recall_gap(leak: pd.DataFrame, arm: str) -> Figure:
 
 @styled
 def external_results(
-    external: pd.DataFrame, target: str, metrics: Sequence[str] = ("balanced_accuracy", "target_recall", "target_operating_recall", "target_roc_auc")
+    external: pd.DataFrame,
+    target: str,
+    metrics: Sequence[str] = (
+        "balanced_accuracy",
+        "target_recall",
+        "target_operating_recall",
+        "target_roc_auc",
+    ),
 ) -> Figure:
     """Means and intervals of every arm on the external test set, a panel per metric. ``external`` is evaluation/external.csv."""
     arms = list(dict.fromkeys(external["arm"]))
@@ -864,7 +1239,13 @@ def external_results(
     for axes, metric in zip(panels, shown, strict=True):
         for _, row in external[external["metric"] == metric].iterrows():
             place = arms.index(row["arm"])
-            axes.plot([100 * row["low"], 100 * row["high"]], [place] * 2, color=colours[row["arm"]], linewidth=2, solid_capstyle="butt")
+            axes.plot(
+                [100 * row["low"], 100 * row["high"]],
+                [place] * 2,
+                color=colours[row["arm"]],
+                linewidth=2,
+                solid_capstyle="butt",
+            )
             axes.plot(100 * row["mean"], place, "s", color=colours[row["arm"]], markersize=5.5)
         axes.set_title(_wrapped(metric_name(metric, target), 26), fontsize=9)
         axes.set_xlabel("percent, not from zero")

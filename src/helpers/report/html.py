@@ -135,7 +135,9 @@ class Page:
     def figure_number(self, wanted: int | None) -> int:
         """The paper's number where it is free, else the next of ours, which begin at 9."""
         number = (
-            wanted if isinstance(wanted, int) and wanted not in self.figures else next(n for n in range(9, 10_000) if n not in self.figures | self.reserved)
+            wanted
+            if isinstance(wanted, int) and wanted not in self.figures
+            else next(n for n in range(9, 10_000) if n not in self.figures | self.reserved)
         )
         self.figures.add(number)
         return number
@@ -147,7 +149,9 @@ class Page:
     def anchor(self, text: str) -> str:
         """An id for a heading that no other has."""
         base = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60] or "part"
-        name = next(name for n in range(1, 10_000) if (name := base if n == 1 else f"{base}-{n}") not in self.anchors)
+        name = next(
+            name for n in range(1, 10_000) if (name := base if n == 1 else f"{base}-{n}") not in self.anchors
+        )
         self.anchors.add(name)
         return name
 
@@ -162,8 +166,15 @@ class Page:
         """Title, what was run, the answer, the headline table."""
         self.add_section("answer", "The answer")
         who = "This run" if self.params.data.source == "folder" else "The paper and this run"
-        seeds = {name: ", with other seeds" * bool(self.params.earlier_twins(name)) for name in self.params.arms}
-        arms = pd.DataFrame([{"Arm": name, "Trained on": arm_meaning(arm) + seeds[name]} for name, arm in self.params.arms.items()])
+        seeds = {
+            name: ", with other seeds" * bool(self.params.earlier_twins(name)) for name in self.params.arms
+        }
+        arms = pd.DataFrame(
+            [
+                {"Arm": name, "Trained on": arm_meaning(arm) + seeds[name]}
+                for name, arm in self.params.arms.items()
+            ]
+        )
         caption = f"{who}, metric by metric and arm by arm. {_headline_note(results)}"
         return {
             "title": results.title,
@@ -171,7 +182,11 @@ class Page:
             "drawn": results.drawn,
             "facts": summary.facts(results),
             "abstract": summary.abstract(results),
-            "controls": [*summary.controls(results), *summary.equal_alarms(results), *summary.shifted_thresholds(results)],
+            "controls": [
+                *summary.controls(results),
+                *summary.equal_alarms(results),
+                *summary.shifted_thresholds(results),
+            ],
             "leak": summary.leak(results),
             "headline": self.table(summary.headline(results), caption, "headline", repeats="Metric"),
             "arms": self.table(arms, "The arms, each a recipe for the training set.", "arms"),
@@ -179,7 +194,11 @@ class Page:
 
     def table(self, frame: pd.DataFrame, caption: str, name: str, repeats: str | None = None) -> Markup:
         """A numbered table of texts; empty where the frame is."""
-        return Markup("") if frame.empty else wrap_table(frame_html(frame, repeats), self.table_number(), caption, name)
+        return (
+            Markup("")
+            if frame.empty
+            else wrap_table(frame_html(frame, repeats), self.table_number(), caption, name)
+        )
 
     # the notebooks
 
@@ -198,10 +217,15 @@ class Page:
 
     def _executed(self, section: Section) -> list[tuple[str, NotebookNode]]:
         """The executed notebooks of a section with what each stands for, the one to show first."""
-        names = [(what, self.paths.notebooks / f"{section.stem}{suffix}.ipynb") for what, suffix in executions(section, self.params)]
+        names = [
+            (what, self.paths.notebooks / f"{section.stem}{suffix}.ipynb")
+            for what, suffix in executions(section, self.params)
+        ]
         return [(what, read_notebook(require(path, section.stage))) for what, path in names]
 
-    def _section(self, section: Section, executed: list[tuple[str, NotebookNode]], results: summary.Results) -> list[NotebookNode]:
+    def _section(
+        self, section: Section, executed: list[tuple[str, NotebookNode]], results: summary.Results
+    ) -> list[NotebookNode]:
         what, shown = executed[0]
         from helpers.paths import NOTEBOOKS
 
@@ -210,15 +234,25 @@ class Page:
         own, lifted = lift(cells)
         made = self._block(section.anchor, take_title(own) or section.title, own)
         if len(executed) > 1:
-            note = Markup('<p class="note">Shown here: {}, one of {} runs of this notebook.</p>').format(what, len(executed))
+            note = Markup('<p class="note">Shown here: {}, one of {} runs of this notebook.</p>').format(
+                what, len(executed)
+            )
             made.insert(2 if len(made) > 1 and made[1].cell_type == "markdown" else 1, raw_cell(note))
         if section.stage == "classifier":
-            caption = "Every training of the classifier. The weights of the best epoch are those that are tested."
-            made.insert(before_last_words(made), raw_cell(self.table(summary.trainings_table(results), caption, "trainings")))
+            caption = (
+                "Every training of the classifier. The weights of the best epoch are those that are tested."
+            )
+            made.insert(
+                before_last_words(made),
+                raw_cell(self.table(summary.trainings_table(results), caption, "trainings")),
+            )
         elif len(executed) > 1:
             made.insert(before_last_words(made), raw_cell(self._others(shown, executed[1:])))
         blocks = [self._closed(made)]
-        blocks += [self._closed(self._block(name, take_title(part, "#{1,6}") or name.capitalize(), part)) for name, part in lifted.items()]
+        blocks += [
+            self._closed(self._block(name, take_title(part, "#{1,6}") or name.capitalize(), part))
+            for name, part in lifted.items()
+        ]
         return [cell for block in blocks for cell in block]
 
     def _block(self, anchor: str, title: str, cells: list[NotebookNode]) -> list[NotebookNode]:
@@ -243,11 +277,20 @@ class Page:
             parts = []
             for output in outputs_of(notebook):
                 label = label_of(output)
-                if label and (label["kind"] == "figure" and place < PICTURED or label["kind"] == "table" and output.data.get("text/html") not in known):
+                if label and (
+                    label["kind"] == "figure"
+                    and place < PICTURED
+                    or label["kind"] == "table"
+                    and output.data.get("text/html") not in known
+                ):
                     label["others"] = True
                     parts.append(output_html(output))
             if parts:
-                blocks.append(Markup('<details class="others"><summary>{}</summary>{}</details>').format(what, Markup("").join(parts)))
+                blocks.append(
+                    Markup('<details class="others"><summary>{}</summary>{}</details>').format(
+                        what, Markup("").join(parts)
+                    )
+                )
         if len(executed) > PICTURED:
             note = '<p class="note">To keep this page light, the figures of {} further runs are left to the folder figures beside it.</p>'
             blocks.append(Markup(note).format(len(executed) - PICTURED))
@@ -275,7 +318,10 @@ class Page:
 
     def _public(self, text: str) -> str:
         """Text without the places of this machine."""
-        for folder, shown in ((self.params.data.root, folder_word(self.params)), (self.params.data.external_root, "FOLDER_OF_THE_EXTERNAL_TEST_SET")):
+        for folder, shown in (
+            (self.params.data.root, folder_word(self.params)),
+            (self.params.data.external_root, "FOLDER_OF_THE_EXTERNAL_TEST_SET"),
+        ):
             text = text.replace(str(folder), shown) if folder else text
         return text.replace(f"{ROOT}/", "").replace(str(ROOT), ".")
 
@@ -287,7 +333,9 @@ class Page:
         provenance = write_provenance(self.paths, self.params)
         return {
             "provenance": provenance,
-            "provenance_table": self.table(provenance_table(provenance), "What this run's numbers were made with.", "provenance"),
+            "provenance_table": self.table(
+                provenance_table(provenance), "What this run's numbers were made with.", "provenance"
+            ),
             "parameters": _yaml(public_parameters(self.params)),
             "kept": provenance["kept_over_code_changes"],
         }
@@ -298,7 +346,11 @@ def executions(section: Section, params: Params) -> list[tuple[str, str]]:
     if section.stage in ("gan", "synthesis"):
         return [(f"GAN seed {seed}", f"-seed-{seed}") for seed in params.gan.seeds]
     if section.stage == "classifier":
-        return [(f"arm {arm}, replicate {replicate}", f"-{arm}-replicate-{replicate}") for arm in params.arms for replicate in range(params.replicates)]
+        return [
+            (f"arm {arm}, replicate {replicate}", f"-{arm}-replicate-{replicate}")
+            for arm in params.arms
+            for replicate in range(params.replicates)
+        ]
     return [("", "")]
 
 
@@ -310,12 +362,23 @@ def _headline_note(results: summary.Results) -> str:
         return f"This run trained {'each arm once' if replicates == 1 else 'each arm twice'}: under three replicates no gain is tested. {changes}{more}"
     from helpers.report.sentences import one_gan_note, single_gan_arms
 
-    effect, note = f"{100 * evaluation.smallest_effect:g}", one_gan_note(results.arms, single_gan_arms(results.params))
+    effect, note = (
+        f"{100 * evaluation.smallest_effect:g}",
+        one_gan_note(results.arms, single_gan_arms(results.params)),
+    )
     compared = len(summary.headline_metrics(results)) * (len(results.arms) - 1)
     if compared >= 20:
         note = f" Were there no effect at all, about {round(compared * (1 - evaluation.confidence))} of {compared} such intervals would exclude zero.{note}"
-    still = [metric_words(metric, results.target) for metric in summary.headline_metrics(results) if results.is_still(metric)]
-    small = f" In {summary.listed(still)} no arm's mean moves by {effect} points: there *contradicted* says little." if still else ""
+    still = [
+        metric_words(metric, results.target)
+        for metric in summary.headline_metrics(results)
+        if results.is_still(metric)
+    ]
+    small = (
+        f" In {summary.listed(still)} no arm's mean moves by {effect} points: there *contradicted* says little."
+        if still
+        else ""
+    )
     return (
         f"This run: means over {replicates} replicates. {changes} That an arm gains is *supported* where the interval of its change lies above zero; "
         f"*contradicted* where it lies below {effect} points, which rules out a gain that matters and need not be a loss; *real but negligible* where it does "
@@ -328,7 +391,10 @@ def provenance_table(provenance: dict[str, Any]) -> pd.DataFrame:
     data = provenance["data"]
     code = provenance["code"]
     rows = [
-        ("Data", f"{data['source']}, {plain(data.get('images'))} images of {plain(data.get('lesions') or 'an unknown number of')} lesions"),
+        (
+            "Data",
+            f"{data['source']}, {plain(data.get('images'))} images of {plain(data.get('lesions') or 'an unknown number of')} lesions",
+        ),
         ("Checksum of the data", as_text(data.get("checksum"))),
         *((f"Seed: {name}", as_text(value)) for name, value in provenance["seeds"].items()),
         ("Device", as_text(provenance["device"])),
@@ -354,7 +420,9 @@ def render_template(name: str, page: dict[str, Any]) -> str:
     """A page without notebooks: template/<name> with the style and the script of every page; all values are escaped."""
     from jinja2 import Environment, FileSystemLoader
 
-    environment = Environment(loader=FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
     return environment.get_template(name).render(page=page | _assets())
 
 
@@ -366,8 +434,13 @@ def write_index(reports: Path | None = None) -> Path:
         runs = [entry for entry in _rendered(reports, "summary.json") if "arms" in entry]
         compared = [entry for entry in _rendered(reports, "comparison.json") if "runs" in entry]
         caption = "One row per run and arm: means over replicates in percent, and the change of recall against the run's reference in points."
-        table = wrap_table(frame_html(_index_rows(runs), repeats="Run"), None, caption, "runs") if runs else ""
-        return write_text(reports / "index.html", render_template("runs.html.j2", {"runs": runs, "compared": compared, "table": table}))
+        table = (
+            wrap_table(frame_html(_index_rows(runs), repeats="Run"), None, caption, "runs") if runs else ""
+        )
+        return write_text(
+            reports / "index.html",
+            render_template("runs.html.j2", {"runs": runs, "compared": compared, "table": table}),
+        )
 
 
 def _rendered(reports: Path, name: str) -> list[dict[str, Any]]:

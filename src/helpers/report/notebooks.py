@@ -62,9 +62,21 @@ def execute_notebook(
         except PapermillExecutionError as error:
             raise NotebookFailed(_details(error, source, half, log)) from None
         except Exception as error:  # the kernel died, or never started
-            last = DIED if type(error).__name__ == "DeadKernelError" else (str(error).strip() or type(error).__name__).splitlines()[-1]
+            last = (
+                DIED
+                if type(error).__name__ == "DeadKernelError"
+                else (str(error).strip() or type(error).__name__).splitlines()[-1]
+            )
             raise NotebookFailed(
-                {"notebook": source.name, "cell": None, "error": last, "user": False, "log": str(log), "half": str(half), "sentence": f"{source.name}: {last}"}
+                {
+                    "notebook": source.name,
+                    "cell": None,
+                    "error": last,
+                    "user": False,
+                    "log": str(log),
+                    "half": str(half),
+                    "sentence": f"{source.name}: {last}",
+                }
             ) from None
     _clear_paths(half)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +110,11 @@ def _cell_watch(on_cell: Callable[[int, int], None], source: Path):
 def _details(error: Any, source: Path, half: Path, log: Path) -> dict[str, Any]:
     last = ANSI.sub("", str(error.evalue)).strip().splitlines()
     user = error.ename in USER_ERRORS
-    line = " ".join(last) if error.ename in SENTENCES else f"{error.ename}: {last[-1] if last else ''}".rstrip(": ")
+    line = (
+        " ".join(last)
+        if error.ename in SENTENCES
+        else f"{error.ename}: {last[-1] if last else ''}".rstrip(": ")
+    )
     return {
         "notebook": source.name,
         "cell": error.cell_index + 1 if isinstance(error.cell_index, int) else error.cell_index,
@@ -124,7 +140,9 @@ def kernel_environment(status: Path, jobs_lock: Path) -> dict[str, str]:
     return {
         "REPORT_STATUS_FILE": str(status),
         "REPORT_JOBS_LOCK": str(jobs_lock),
-        "PYTHONPATH": os.pathsep.join([source, *(p for p in inherited.split(os.pathsep) if p and p != source)]),
+        "PYTHONPATH": os.pathsep.join(
+            [source, *(p for p in inherited.split(os.pathsep) if p and p != source)]
+        ),
         "PYTHONHASHSEED": "0",
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }

@@ -8,7 +8,10 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 TALL = 32  # rows; a longer table scrolls in a box of its own
-WIDE, WIDEST = 4, 10  # columns above which a table scrolls sideways on a narrow screen, and breaks its headings on paper
+WIDE, WIDEST = (
+    4,
+    10,
+)  # columns above which a table scrolls sideways on a narrow screen, and breaks its headings on paper
 NUMBER = re.compile(r"^[+\-\u2212]?[\d,]+(\.\d+)?(e[+-]?\d+)?\s*%?$|^(nan|\u2013|)$", re.IGNORECASE)
 
 
@@ -21,7 +24,10 @@ def as_text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, dict):
-        return "; ".join(f"{key}: {as_text(part)}" for key, part in value.items() if part is not None) or "nothing added"
+        return (
+            "; ".join(f"{key}: {as_text(part)}" for key, part in value.items() if part is not None)
+            or "nothing added"
+        )
     if isinstance(value, (list, tuple)):
         return ", ".join(as_text(part) for part in value)
     return str(value)
@@ -34,7 +40,12 @@ def frame_html(frame: pd.DataFrame, repeats: str | None = None) -> Markup:
     """
     texts = frame.map(as_text)
     numeric = {column: _is_numeric(texts[column]) for column in texts}
-    head = Markup("").join(Markup('<th scope="col"{}>{}</th>').format(Markup(' class="number"') if numeric[column] else "", column) for column in texts)
+    head = Markup("").join(
+        Markup('<th scope="col"{}>{}</th>').format(
+            Markup(' class="number"') if numeric[column] else "", column
+        )
+        for column in texts
+    )
     body, before = [], None
     for row in texts.to_dict("records"):
         cells, first = [], True
@@ -46,14 +57,21 @@ def frame_html(frame: pd.DataFrame, repeats: str | None = None) -> Markup:
             cells.append(Markup("<{}{}>{}</{}>").format(tag, kind, content, "th" if first else "td"))
             first = False
         new = repeats is not None and before is not None and before[repeats] != row[repeats]
-        body.append(Markup("<tr{}>{}</tr>").format(Markup(' class="new"') if new else "", Markup("").join(cells)))
+        body.append(
+            Markup("<tr{}>{}</tr>").format(Markup(' class="new"') if new else "", Markup("").join(cells))
+        )
         before = row
-    return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, Markup("\n").join(body))
+    return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(
+        head, Markup("\n").join(body)
+    )
 
 
 def _is_numeric(texts: Iterable[str]) -> bool:
     texts = [text.strip() for text in texts]
-    return any(texts) and all(NUMBER.match(text) or re.fullmatch(r"[+\-\u2212]?[\d.,]+ (to|\u2013) [+\-\u2212]?[\d.,]+", text) for text in texts)
+    return any(texts) and all(
+        NUMBER.match(text) or re.fullmatch(r"[+\-\u2212]?[\d.,]+ (to|\u2013) [+\-\u2212]?[\d.,]+", text)
+        for text in texts
+    )
 
 
 def clean_table(html: str) -> Markup:
@@ -69,7 +87,11 @@ def clean_table(html: str) -> Markup:
     body = table.find("tbody") or table
     for cell in table.find_all(["td", "th"]):
         header = cell.find_parent("thead") is not None
-        kind = "number" if not header and NUMBER.match(cell.get_text(strip=True)) and cell.get_text(strip=True) else ""
+        kind = (
+            "number"
+            if not header and NUMBER.match(cell.get_text(strip=True)) and cell.get_text(strip=True)
+            else ""
+        )
         given = cell.get("class") or []
         given = given if isinstance(given, list) else given.split()
         if "number" in given or (kind and "text" not in given):
@@ -98,14 +120,18 @@ def _align_headings(table: Any, body: Any) -> None:
             cell["class"] = "number"
 
 
-def wrap_table(table: Markup, number: int | None = None, caption: str = "", name: str | None = None) -> Markup:
+def wrap_table(
+    table: Markup, number: int | None = None, caption: str = "", name: str | None = None
+) -> Markup:
     """A table with its number and caption, in a box that scrolls sideways where the page is narrow."""
     lead = Markup("<b>Table {}</b> ").format(number) if number else ""
     label = f"Table {number}" if number else "Table"
     columns = len(re.findall(r"<th\b", str(table).split("</tr>", 1)[0]))
     wide = " wide widest" if columns > WIDEST else " wide" if columns > WIDE else ""
     tall = " tall" if str(table).count("<tr") > TALL else ""
-    return Markup('<figure class="table{}"{} data-name="{}">{}<div class="scroll" tabindex="0" role="region" aria-label="{}">{}</div></figure>').format(
+    return Markup(
+        '<figure class="table{}"{} data-name="{}">{}<div class="scroll" tabindex="0" role="region" aria-label="{}">{}</div></figure>'
+    ).format(
         wide + tall,
         Markup(' id="table-{}"').format(number) if number else "",
         name or "table",

@@ -21,8 +21,26 @@ WIDTH = 116  # characters, as many as a window of JupyterLab shows
 GIVEN: dict[str, tuple[str, ...]] = {
     "01_eda": ("data", "report"),
     "02_gan_training": ("data", "gan", "compute", "gan_seed"),
-    "03_generation_filtering": ("data", "gan", "synthesis", "classifier", "compute", "report", "gan_seed", "judge"),
-    "04_classifier_training": ("data", "gan", "synthesis", "classifier", "arms", "compute", "arm", "replicate"),
+    "03_generation_filtering": (
+        "data",
+        "gan",
+        "synthesis",
+        "classifier",
+        "compute",
+        "report",
+        "gan_seed",
+        "judge",
+    ),
+    "04_classifier_training": (
+        "data",
+        "gan",
+        "synthesis",
+        "classifier",
+        "arms",
+        "compute",
+        "arm",
+        "replicate",
+    ),
     "05_evaluation": ("data", "gan", "synthesis", "classifier", "arms", "replicates", "evaluation", "report"),
 }
 JOBS_OWN = {
@@ -39,7 +57,12 @@ HEADER = """\
 def parameters_cell(notebook: str, params: Params, run: str = "quick") -> str:
     """The source of one notebook's parameters cell, a comment by every value."""
     values = params.as_dict()
-    own = {"judge": params.judge, "gan_seed": params.gan.seeds[0], "arm": next(iter(params.arms)), "replicate": 0}
+    own = {
+        "judge": params.judge,
+        "gan_seed": params.gan.seeds[0],
+        "arm": next(iter(params.arms)),
+        "replicate": 0,
+    }
     lines = [HEADER, f"run = {_literal(run)}  # name of the run: its files lie in artifacts/{run}"]
     for name in GIVEN[notebook]:
         if name in JOBS_OWN:
@@ -56,11 +79,16 @@ def _mapping(name: str, values: Mapping[str, Any]) -> list[str]:
     lines = [f"{name} = {{"]
     for key, value in values.items():
         if name == "arms":
-            lines += _line(f"    {_literal(key)}: {_literal(_without_defaults(value))},", arm_meaning(Arm.model_validate(value)))
+            lines += _line(
+                f"    {_literal(key)}: {_literal(_without_defaults(value))},",
+                arm_meaning(Arm.model_validate(value)),
+            )
         elif isinstance(value, Mapping) and value:
             lines.append(f"    {_literal(key)}: {{")
             for inner, deep in value.items():
-                lines += _line(f"        {_literal(inner)}: {_literal(deep)},", _meaning(f"{name}.{key}.{inner}"))
+                lines += _line(
+                    f"        {_literal(inner)}: {_literal(deep)},", _meaning(f"{name}.{key}.{inner}")
+                )
             lines.append("    },")
         else:
             lines += _line(f"    {_literal(key)}: {_literal(value)},", _meaning(f"{name}.{key}"))
@@ -70,7 +98,11 @@ def _mapping(name: str, values: Mapping[str, Any]) -> list[str]:
 def _meaning(key: str) -> str:
     """What a parameter means, and the words that it may be where its description does not say them all."""
     meaning, words = describe(key), choices(key)
-    return meaning if all(f"'{word}'" in meaning for word in words) else f"{meaning} (one of {', '.join(map(repr, words))})"
+    return (
+        meaning
+        if all(f"'{word}'" in meaning for word in words)
+        else f"{meaning} (one of {', '.join(map(repr, words))})"
+    )
 
 
 def arm_meaning(arm: Arm) -> str:
@@ -89,10 +121,21 @@ def arm_meaning(arm: Arm) -> str:
 
 def _synthetic_meaning(wanted: SyntheticImages) -> str:
     which = {"top": "best ", "bottom": "worst ", "random": "randomly chosen "}.get(wanted.select or "", "")
-    many = f"{wanted.count:,} " if wanted.count else f"{100 * wanted.fraction:g} % " if wanted.fraction else "all "
+    many = (
+        f"{wanted.count:,} "
+        if wanted.count
+        else f"{100 * wanted.fraction:g} % "
+        if wanted.fraction
+        else "all "
+    )
     if wanted.folder is not None:
         return f"{many}{which}images of the folder {wanted.folder}"
-    by = {"critic": "by the critic's score", "classifier": "by the baseline's probability", "distance": "by nearness to real ones", "diverse": "by variety"}
+    by = {
+        "critic": "by the critic's score",
+        "classifier": "by the baseline's probability",
+        "distance": "by nearness to real ones",
+        "diverse": "by variety",
+    }
     judge = f", {by[wanted.rank]}" if which in ("best ", "worst ") else ""
     return f"the {many}{which}synthetic images{judge}" if judge else f"{many}{which}synthetic images"
 
@@ -103,14 +146,29 @@ def _line(code: str, meaning: str) -> list[str]:
     if not meaning or len(together) <= WIDTH:
         return [together if meaning else code]
     indent = code[: len(code) - len(code.lstrip())]
-    return [*textwrap.wrap(meaning, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ", break_on_hyphens=False), code]
+    return [
+        *textwrap.wrap(
+            meaning,
+            WIDTH,
+            initial_indent=f"{indent}# ",
+            subsequent_indent=f"{indent}# ",
+            break_on_hyphens=False,
+        ),
+        code,
+    ]
 
 
 def _without_defaults(arm: Mapping[str, Any]) -> dict[str, Any]:
     """An arm without what it leaves at its default."""
     defaults = {("loss", "cross_entropy"), ("rank", "critic")}
-    kept = {key: value for key, value in arm.items() if value is not None and (isinstance(value, Mapping) or (key, value) not in defaults)}
-    return {key: _without_defaults(value) if isinstance(value, Mapping) else value for key, value in kept.items()}
+    kept = {
+        key: value
+        for key, value in arm.items()
+        if value is not None and (isinstance(value, Mapping) or (key, value) not in defaults)
+    }
+    return {
+        key: _without_defaults(value) if isinstance(value, Mapping) else value for key, value in kept.items()
+    }
 
 
 def _literal(value: Any) -> str:
@@ -143,12 +201,18 @@ def refresh(folder: Path = NOTEBOOKS, check: bool = False) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line: rewrite the cells, or check them."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.report.parameters_cell", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--check", action="store_true", help="change nothing; end with 1 if a cell is out of date")
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers.report.parameters_cell", description=__doc__.split("\n\n")[0]
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; end with 1 if a cell is out of date"
+    )
     check = parser.parse_args(arguments).check
     stale = refresh(check=check)
     for name in stale:
-        print(f"notebooks/{name}.ipynb: the parameters cell {'is out of date; run python -m helpers.report.parameters_cell' if check else 'was rewritten'}")
+        print(
+            f"notebooks/{name}.ipynb: the parameters cell {'is out of date; run python -m helpers.report.parameters_cell' if check else 'was rewritten'}"
+        )
     return 1 if check and stale else 0
 
 

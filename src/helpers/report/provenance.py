@@ -44,7 +44,8 @@ def collect(run: RunPaths, params: Params) -> dict[str, Any]:
         "run": run.run,
         "command": reproduction_command(run.run, params),
         "seeds": seeds(params),
-        "data": {key: value for key, value in manifest.items() if key != "root"} | {"source": params.data.source},
+        "data": {key: value for key, value in manifest.items() if key != "root"}
+        | {"source": params.data.source},
         "code": {"digests": code_digests(), "commit": git_commit()},
         "versions": _united(records, "versions"),
         "device": devices(run, params),
@@ -106,10 +107,23 @@ def code_digests() -> dict[str, str]:
 def devices(run: RunPaths, params: Params) -> list[str]:
     """What the trainings ran on, in words."""
     folders = [run.gan(seed) for seed in params.gan.seeds]
-    folders += [run.classifier(arm, replicate) for arm in params.arms for replicate in range(params.replicates)]
-    found = {str(timing["device"]) for folder in folders if isinstance(timing := read_json(folder / "timing.json", {}), dict) and timing.get("device")}
+    folders += [
+        run.classifier(arm, replicate) for arm in params.arms for replicate in range(params.replicates)
+    ]
+    found = {
+        str(timing["device"])
+        for folder in folders
+        if isinstance(timing := read_json(folder / "timing.json", {}), dict) and timing.get("device")
+    }
     processors = sorted({str(record["host_cpu"]) for record in read_records(run) if record.get("host_cpu")})
-    return sorted(f"CPU ({' and '.join(processors)})" if device == "cpu" and processors else "CPU" if device == "cpu" else device for device in found)
+    return sorted(
+        f"CPU ({' and '.join(processors)})"
+        if device == "cpu" and processors
+        else "CPU"
+        if device == "cpu"
+        else device
+        for device in found
+    )
 
 
 def kept_results(run: RunPaths) -> list[str]:
@@ -129,7 +143,9 @@ def git_commit() -> str | None:
 
 def _git(*arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", "--no-optional-locks", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=20)
+        done = subprocess.run(
+            ["git", "--no-optional-locks", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=20
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
@@ -160,9 +176,15 @@ def _command_from(path: Path, params: Params) -> tuple[Path, list[str]] | None:
     wanted = _results_only(params)
     try:
         base = _results_only(load_params(path))
-        changes = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in wanted.items() if base.get(key, ...) != value]
+        changes = [
+            f"{key}={json.dumps(value, ensure_ascii=False)}"
+            for key, value in wanted.items()
+            if base.get(key, ...) != value
+        ]
         # one's own images are no parameters without their folder, which --data-root will name
-        made = _results_only(load_params(path, [*changes, *(["data.root=FOLDER"] if params.data.root else [])]))
+        made = _results_only(
+            load_params(path, [*changes, *(["data.root=FOLDER"] if params.data.root else [])])
+        )
     except ParameterError:
         return None
     return (path, changes) if made == wanted else None

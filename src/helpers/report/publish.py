@@ -35,7 +35,11 @@ def svg_text(figure: Figure, name: str, alt: str = "") -> str:
     text = re.sub(r' (?:d|x|y)="[^"]*"', lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), text)
     # matplotlib names clip paths by their address in memory: they are numbered as they come
     numbers: dict[str, str] = {}
-    text = re.sub(r"\b[A-Za-z][0-9a-f]{10}\b(?=[\")])", lambda found: numbers.setdefault(found[0], f"e{len(numbers)}"), text)
+    text = re.sub(
+        r"\b[A-Za-z][0-9a-f]{10}\b(?=[\")])",
+        lambda found: numbers.setdefault(found[0], f"e{len(numbers)}"),
+        text,
+    )
     prefix = re.sub(r"[^A-Za-z0-9_-]", "-", name)
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", text)
     text = re.sub(r'\bid="([^"]+)"', _Once(), text)
@@ -67,7 +71,9 @@ def holds_images(figure: Figure) -> bool:
     return bool(figure.images) or any(axes.images for axes in figure.axes)
 
 
-def show_figure(figure: Figure, run: RunPaths | str, name: str, caption: str, alt: str, number: int | None = None) -> None:
+def show_figure(
+    figure: Figure, run: RunPaths | str, name: str, caption: str, alt: str, number: int | None = None
+) -> None:
     """Display a figure and save it as reports/<run>/figures/<name>.svg and .png (twice the page's resolution).
 
     ``caption`` says what to see, ``alt`` what is drawn, ``number`` is the paper's number of the same figure
@@ -107,7 +113,9 @@ def show_text(markdown: str) -> None:
 
 def _paths(run: RunPaths | str, name: str) -> RunPaths:
     if not NAME.fullmatch(name):
-        raise ParameterError(f"'{name}' cannot name a figure or table: use letters, digits, dots, dashes and underscores.")
+        raise ParameterError(
+            f"'{name}' cannot name a figure or table: use letters, digits, dots, dashes and underscores."
+        )
     return run if isinstance(run, RunPaths) else RunPaths(run)
 
 

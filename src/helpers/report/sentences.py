@@ -143,10 +143,15 @@ def filter_effect_sentence(fidelity: pd.DataFrame, sweep: pd.DataFrame, keep_fra
 
 
 def _sweep_clause(sweep: pd.DataFrame) -> str:
-    steps = sweep[(sweep["set"] == "kept") & (sweep["measure"] == "kernel_distance") & sweep["difference_low"].notna()]
+    steps = sweep[
+        (sweep["set"] == "kept") & (sweep["measure"] == "kernel_distance") & sweep["difference_low"].notna()
+    ]
     if steps.empty:
         return "a sweep of the share that is kept needs more images"
-    outcomes = [filter_outcome("kernel_distance", row.difference_low, row.difference_high) for row in steps.itertuples()]
+    outcomes = [
+        filter_outcome("kernel_distance", row.difference_low, row.difference_high)
+        for row in steps.itertuples()
+    ]
     name = measure_name("kernel_distance", steps["features"].iloc[0])
     low, high = (f"{100 * fraction:.0f} %" for fraction in (steps["fraction"].min(), steps["fraction"].max()))
     better, worse = outcomes.count("improves"), outcomes.count("worsens")
@@ -158,17 +163,35 @@ def _sweep_clause(sweep: pd.DataFrame) -> str:
 
 def correlation_sentence(correlations: pd.DataFrame) -> str:
     """Whether the critic's order agrees with nearness to the real images and with the baseline classifier."""
-    meaning = {"distance": ("images that it scores higher lie nearer to the real ones", "images that it scores higher lie farther from the real ones", -1)}
-    meaning["probability"] = ("the baseline classifier agrees with it", "the baseline classifier contradicts it", 1)
+    meaning = {
+        "distance": (
+            "images that it scores higher lie nearer to the real ones",
+            "images that it scores higher lie farther from the real ones",
+            -1,
+        )
+    }
+    meaning["probability"] = (
+        "the baseline classifier agrees with it",
+        "the baseline classifier contradicts it",
+        1,
+    )
     said = []
     for row in correlations.itertuples():
         agrees, contradicts, sign = meaning[row.compared_with]
         if not math.isfinite(row.low):
             said.append(f"its correlation with the {row.meaning} cannot be computed")
             continue
-        outcome = "no agreement is shown either way" if row.low <= 0 <= row.high else agrees if (row.low > 0) == (sign > 0) else contradicts
+        outcome = (
+            "no agreement is shown either way"
+            if row.low <= 0 <= row.high
+            else agrees
+            if (row.low > 0) == (sign > 0)
+            else contradicts
+        )
         said.append(
-            f"its rank correlation with the {row.meaning} is {row.correlation:.2f} ({row.low:.2f} to {row.high:.2f}): {outcome}".replace("-", "\N{MINUS SIGN}")
+            f"its rank correlation with the {row.meaning} is {row.correlation:.2f} ({row.low:.2f} to {row.high:.2f}): {outcome}".replace(
+                "-", "\N{MINUS SIGN}"
+            )
         )
     return f"The critic's score on {int(correlations['images'].iloc[0]):,} images: {'; '.join(said)}."
 
@@ -181,8 +204,14 @@ def memorisation_sentence(memorisation: pd.DataFrame) -> str:
         if not math.isfinite(row.share):
             return "Too few real images of lesions not trained on are held out, so memorisation cannot be judged."
         n = int(row.synthetic_images)
-        outcome = "more than chance: some repeat what was trained on" if row.low > row.expected else "no sign of copying"
-        said.append(f"in {space} {percent(row.share, n)} % of {n:,} (95 % interval {percent(row.low, n)} to {percent(row.high, n)} %), {outcome}")
+        outcome = (
+            "more than chance: some repeat what was trained on"
+            if row.low > row.expected
+            else "no sign of copying"
+        )
+        said.append(
+            f"in {space} {percent(row.share, n)} % of {n:,} (95 % interval {percent(row.low, n)} to {percent(row.high, n)} %), {outcome}"
+        )
     expected, real = 100 * memorisation["expected"].iloc[0], int(memorisation["held_out_images"].iloc[0])
     return (
         f"Of real images of lesions that were not trained on ({real:,} images), {expected:.0f} % lie nearer to a training image than the rest, by definition. "
@@ -197,7 +226,11 @@ def listed(parts: list[str]) -> str:
 
 def training_sentence(summary: Mapping[str, Any]) -> str:
     """One classifier's training."""
-    synthetic = f", {summary['synthetic_images']:,} of them synthetic" if summary["synthetic_images"] else ", all of them real"
+    synthetic = (
+        f", {summary['synthetic_images']:,} of them synthetic"
+        if summary["synthetic_images"]
+        else ", all of them real"
+    )
     return (
         f"Arm *{summary['arm']}*, replicate {summary['replicate']}: {summary['training_images']:,} training images{synthetic}. Training ran {summary['epochs']} epochs; "
         f"the weights of epoch {summary['best_epoch']} are kept, with a validation accuracy of {100 * summary['best_validation_accuracy']:.1f} %. "
@@ -205,7 +238,9 @@ def training_sentence(summary: Mapping[str, Any]) -> str:
     )
 
 
-def difference_sentence(row: Mapping[str, Any], n: int, target: str = "", confidence: float = 0.95, one_gan: Container[str] = ()) -> str:
+def difference_sentence(
+    row: Mapping[str, Any], n: int, target: str = "", confidence: float = 0.95, one_gan: Container[str] = ()
+) -> str:
     """One comparison in words; ``row`` is a row of evaluation/comparisons.csv, ``n`` the images behind the share.
 
     The arm is called higher or lower only where the interval excludes zero. ``one_gan``: arms whose images one GAN alone supplied
@@ -217,7 +252,11 @@ def difference_sentence(row: Mapping[str, Any], n: int, target: str = "", confid
     outcome = own.outcome(row)
     scope = ", for this one GAN" if row["arm"] in one_gan or row["reference"] in one_gan else ""
     if outcome == own.NOT_TESTED:
-        why = "the replicates do not differ, which leaves no interval" if row.get("method") == "no variation" else "too few replicates for an interval"
+        why = (
+            "the replicates do not differ, which leaves no interval"
+            if row.get("method") == "no variation"
+            else "too few replicates for an interval"
+        )
         return f"*{row['arm']}*: {change}{scope}; {why}, and nothing follows from it."
     interval = f"{100 * confidence:.0f} % interval {points(row['low'], n)} to {points(row['high'], n)}"
     tail = {
@@ -228,14 +267,25 @@ def difference_sentence(row: Mapping[str, Any], n: int, target: str = "", confid
     return f"*{row['arm']}*: {change} ({interval}){scope}; {tail}."
 
 
-def comparison_sentences(comparisons: pd.DataFrame, metric: str, n: int, target: str = "", confidence: float = 0.95, one_gan: Container[str] = ()) -> str:
+def comparison_sentences(
+    comparisons: pd.DataFrame,
+    metric: str,
+    n: int,
+    target: str = "",
+    confidence: float = 0.95,
+    one_gan: Container[str] = (),
+) -> str:
     """``difference_sentence`` of every arm for one metric, as a Markdown list; of many arms only those that are told from the reference."""
     from helpers.evaluation import controls as own
 
     rows = comparisons[comparisons["metric"] == metric].to_dict("records")
     if not rows:
         return "There is one arm only, so nothing is compared."
-    told = rows if len(rows) <= LISTED or not has_intervals(comparisons) else [row for row in rows if own.outcome(row) in (own.HIGHER, own.LOWER)]
+    told = (
+        rows
+        if len(rows) <= LISTED or not has_intervals(comparisons)
+        else [row for row in rows if own.outcome(row) in (own.HIGHER, own.LOWER)]
+    )
     lines = "\n".join("- " + difference_sentence(row, n, target, confidence, one_gan) for row in told)
     rest = [f"*{row['arm']}*" for row in rows if row not in told]
     if not rest:
@@ -272,7 +322,9 @@ def metrics_caption(start: str, paper: pd.DataFrame) -> str:
 def metrics_alt(which: str, paper: pd.DataFrame) -> str:
     """The same for who cannot see it."""
     ours = f"dots of this run's replicates by metric and arm, {which}"
-    return f"{ours[0].upper()}{ours[1:]}." if paper.empty else f"Bars of the paper's metrics by arm, and {ours}."
+    return (
+        f"{ours[0].upper()}{ours[1:]}." if paper.empty else f"Bars of the paper's metrics by arm, and {ours}."
+    )
 
 
 def departures_sentence(count: int) -> str:
@@ -292,7 +344,9 @@ def best_arm_sentence(metrics: pd.DataFrame, metric: str, n: int, one_gan: Conta
     leaders = [f"*{arm}*" for arm, mean in means.items() if percent(mean, n) == highest]
     ranges = metrics.groupby("arm", sort=False)[metric].agg(["min", "max"])
     name = metric_words(metric)
-    spread = "; ".join(f"*{arm}* {percent(row['min'], n)} to {percent(row['max'], n)}" for arm, row in ranges.iterrows())
+    spread = "; ".join(
+        f"*{arm}* {percent(row['min'], n)} to {percent(row['max'], n)}" for arm, row in ranges.iterrows()
+    )
     if len(leaders) == 1:
         outcome = f"The highest mean {name} is {leaders[0]}'s, {highest} %"
     elif len(leaders) == len(means):
@@ -308,7 +362,9 @@ def has_intervals(comparisons: pd.DataFrame) -> bool:
     return bool(comparisons[["low", "high"]].notna().all(axis=1).any())
 
 
-def differences_caption(comparisons: pd.DataFrame, reference: str, n: int, confidence: float = 0.95, one_gan: Container[str] = ()) -> str:
+def differences_caption(
+    comparisons: pd.DataFrame, reference: str, n: int, confidence: float = 0.95, one_gan: Container[str] = ()
+) -> str:
     """The caption of figures.forest; it speaks of intervals only where some are drawn. ``one_gan`` as in ``difference_sentence``."""
     ending = "the grey band is the smallest effect of interest. Filled squares are contrasts that were named beforehand; hollow ones are exploratory."
     ending += one_gan_note(comparisons["arm"], one_gan)
@@ -317,7 +373,11 @@ def differences_caption(comparisons: pd.DataFrame, reference: str, n: int, confi
             f"Difference to {reference}, in percentage points, on n = {n:,} test images. A square is a difference without an interval, "
             f"which says nothing of chance; {ending}"
         )
-    alone = "" if comparisons[["low", "high"]].notna().all(axis=None) else " A square without a line has no interval."
+    alone = (
+        ""
+        if comparisons[["low", "high"]].notna().all(axis=None)
+        else " A square without a line has no interval."
+    )
     return (
         f"Difference to {reference} with its {100 * confidence:.0f} % interval, in percentage points, on n = {n:,} test images; each panel has its own scale. "
         f"An interval that crosses the line at zero shows no difference; {ending}{alone}"
@@ -334,24 +394,37 @@ LISTED = 4  # arms of which each gets a sentence of its own
 
 # --- evaluation ---------------------------------------------------------------------------------
 
-ISIC_2018 = (0.885, 0.856)  # best on the official test of Task 3, and best without private data, balanced multiclass accuracy
+ISIC_2018 = (
+    0.885,
+    0.856,
+)  # best on the official test of Task 3, and best without private data, balanced multiclass accuracy
 
 
 def single_gan_arms(params: Params) -> set[str]:
     """Arms whose synthetic images all came from one GAN of this run: sentences about them hold for that one."""
-    return {name for name, arm in params.arms.items() if arm.uses_gan} if len(params.gan.seeds) == 1 else set()
+    return (
+        {name for name, arm in params.arms.items() if arm.uses_gan} if len(params.gan.seeds) == 1 else set()
+    )
 
 
 def one_gan_note(arms: Iterable[str], one_gan: Container[str]) -> str:
     """What a caption adds where it shows arms whose synthetic images one GAN supplied; ``one_gan`` as in ``difference_sentence``."""
-    return " What it shows of synthetic images holds for this one GAN." if any(arm in one_gan for arm in arms) else ""
+    return (
+        " What it shows of synthetic images holds for this one GAN."
+        if any(arm in one_gan for arm in arms)
+        else ""
+    )
 
 
 def panels_note(arms: Collection[str], reference: str = "") -> str:
     """What a caption of curves adds where each arm has its panel (figures.panel_per_arm); ``reference`` is the arm in grey behind it, if any."""
     from helpers.report.figures import panel_per_arm
 
-    return f" Each arm has its panel{f', with *{reference}* in grey' if reference else ''}." if panel_per_arm(arms) else ""
+    return (
+        f" Each arm has its panel{f', with *{reference}* in grey' if reference else ''}."
+        if panel_per_arm(arms)
+        else ""
+    )
 
 
 def estimand_sentence(params: Params) -> str:
@@ -361,7 +434,11 @@ def estimand_sentence(params: Params) -> str:
         "(replicates) and over lesions of this population."
     )
     gans, synthetic = len(params.gan.seeds), any(arm.uses_gan for arm in params.arms.values())
-    scope = " It is measured for this one GAN; another training of the GAN may give another answer." if single_gan_arms(params) else ""
+    scope = (
+        " It is measured for this one GAN; another training of the GAN may give another answer."
+        if single_gan_arms(params)
+        else ""
+    )
     if synthetic and 1 < gans < params.replicates:
         scope = f" {params.replicates} replicates share {gans} GANs, so that an interval on synthetic images holds the chance of another GAN only in part."
     if params.replicates < 3:
@@ -369,7 +446,9 @@ def estimand_sentence(params: Params) -> str:
     return f"{text}{scope} Its variance is that of the replicates and that of the lesions, and the interval is Student's t."
 
 
-def primary_sentence(contrasts: pd.DataFrame, smallest_effect: float, target: str, one_gan: Container[str] = ()) -> str:
+def primary_sentence(
+    contrasts: pd.DataFrame, smallest_effect: float, target: str, one_gan: Container[str] = ()
+) -> str:
     """How many contrasts were named beforehand, and what became of them after Holm's adjustment."""
     from helpers.evaluation.paper import judged
 
@@ -378,13 +457,22 @@ def primary_sentence(contrasts: pd.DataFrame, smallest_effect: float, target: st
         return "The run has none of the arms that the contrasts named beforehand need; everything here is exploratory."
     scope = ", for this one GAN" if any(arm in one_gan for arm in rows["arm"]) else ""
     named = f"{counted(len(rows), 'contrast')} in recall of {target} {'was' if len(rows) == 1 else 'were'} named beforehand; everything else is exploratory."
-    verdicts = [f"*{row.arm}* {MINUS} *{row.reference}* {judged(row.low, row.high, row.replicates, smallest_effect)}" for row in rows.itertuples()]
+    verdicts = [
+        f"*{row.arm}* {MINUS} *{row.reference}* {judged(row.low, row.high, row.replicates, smallest_effect)}"
+        for row in rows.itertuples()
+    ]
     told = int((rows["p_holm"] < 0.05).sum())
-    after = f" After Holm's adjustment {told} of {len(rows)} {'has' if told == 1 else 'have'} p below 0.05." if rows["p_holm"].notna().any() else ""
+    after = (
+        f" After Holm's adjustment {told} of {len(rows)} {'has' if told == 1 else 'have'} p below 0.05."
+        if rows["p_holm"].notna().any()
+        else ""
+    )
     return f"{named} That each is a gain is, by its interval{scope}: {'; '.join(verdicts)}.{after}"
 
 
-def named_contrasts_caption(contrasts: pd.DataFrame, target: str, n: int, confidence: float = 0.95, one_gan: Container[str] = ()) -> str:
+def named_contrasts_caption(
+    contrasts: pd.DataFrame, target: str, n: int, confidence: float = 0.95, one_gan: Container[str] = ()
+) -> str:
     """The caption of figures.named_contrasts; it speaks of intervals only where some are drawn. ``one_gan`` as in ``difference_sentence``."""
     note = one_gan_note(contrasts["arm"], one_gan)
     start = f"The contrasts named beforehand, in recall of {target} (n = {n:,} test images of it). A dot is the difference between two trainings of one seed"
@@ -396,7 +484,9 @@ def named_contrasts_caption(contrasts: pd.DataFrame, target: str, n: int, confid
     )
 
 
-def controls_section(controls: pd.DataFrame, n: int, target: str, confidence: float = 0.95, one_gan: Container[str] = ()) -> str:
+def controls_section(
+    controls: pd.DataFrame, n: int, target: str, confidence: float = 0.95, one_gan: Container[str] = ()
+) -> str:
     """Heading and words on the arms that test the study itself, one sentence each; ``controls`` is evaluation/controls.csv.
 
     ``n`` is the number of test images of the target. A study that did not see its positive control is said to be blind to such a loss.
@@ -405,11 +495,15 @@ def controls_section(controls: pd.DataFrame, n: int, target: str, confidence: fl
 
     parts = [_withheld_sentence(row, n, target, confidence) for row in own.rows_of(controls, own.WITHHELD)]
     if not parts:
-        parts = [f"No arm of this run has real images of {target} taken away, so whether the study would see such a loss is not known."]
+        parts = [
+            f"No arm of this run has real images of {target} taken away, so whether the study would see such a loss is not known."
+        ]
     parts += [_again_sentence(row, n, target, confidence) for row in own.rows_of(controls, own.AGAIN)]
     worth = {row["arm"]: row for row in own.rows_of(controls, own.WITHHELD)}
     for row in own.rows_of(controls, own.RESTORED):
-        parts.append(_restored_sentence(row, worth[row["reference"]], n, target, confidence, row["arm"] in one_gan))
+        parts.append(
+            _restored_sentence(row, worth[row["reference"]], n, target, confidence, row["arm"] in one_gan)
+        )
     return "### What the study can see\n\n" + "\n".join(f"- {part}" for part in parts)
 
 
@@ -433,12 +527,18 @@ def _withheld_sentence(row: Mapping[str, Any], n: int, target: str, confidence: 
 
     change = f"*{row['arm']}* {MINUS} *{row['reference']}*: {points(row['difference'], n)} points"
     detail = f"{change} of recall of {target}, {_ends(row['low'], row['high'], n, confidence)}"
-    return positive_control_sentence(own.outcome(row), f"{own.share_words(row['fraction'])} real images of {target}", detail)
+    return positive_control_sentence(
+        own.outcome(row), f"{own.share_words(row['fraction'])} real images of {target}", detail
+    )
 
 
 def _ends(low: float, high: float, n: int, confidence: float) -> str:
     """'95 % interval -3.0 to +1.2', or that there is none."""
-    return f"{100 * confidence:.0f} % interval {points(low, n)} to {points(high, n)}" if math.isfinite(low) and math.isfinite(high) else "no interval"
+    return (
+        f"{100 * confidence:.0f} % interval {points(low, n)} to {points(high, n)}"
+        if math.isfinite(low) and math.isfinite(high)
+        else "no interval"
+    )
 
 
 def _again_sentence(row: Mapping[str, Any], n: int, target: str, confidence: float) -> str:
@@ -453,11 +553,18 @@ def _again_sentence(row: Mapping[str, Any], n: int, target: str, confidence: flo
     return f"{start}; {'too few replicates to judge' if row['replicates'] < 3 else 'no difference is shown, as it should be'}."
 
 
-def _restored_sentence(row: Mapping[str, Any], withheld: Mapping[str, Any], n: int, target: str, confidence: float, one_gan: bool) -> str:
+def _restored_sentence(
+    row: Mapping[str, Any], withheld: Mapping[str, Any], n: int, target: str, confidence: float, one_gan: bool
+) -> str:
     """What synthetic images give where real ones were taken away, beside what the real ones gave."""
     from helpers.evaluation import controls as own
 
-    words = {own.HIGHER: "recall is higher", own.LOWER: "recall is lower", own.NOT_SHOWN: "no difference is shown", own.NOT_TESTED: "nothing follows from it"}
+    words = {
+        own.HIGHER: "recall is higher",
+        own.LOWER: "recall is lower",
+        own.NOT_SHOWN: "no difference is shown",
+        own.NOT_TESTED: "nothing follows from it",
+    }
     scope = ", for this one GAN" if one_gan else ""
     return (
         f"Synthetic images in place of the withheld real ones (*{row['arm']}* {MINUS} *{row['reference']}*): {points(row['difference'], n)} points "
@@ -476,13 +583,19 @@ def gap_sentence(leak: pd.DataFrame, arm: str, confidence: float = 0.95) -> str:
         return "No class has enough test lesions that were trained on (a split by lesion has none) and enough new ones, so the leak cannot be measured within a class."
     row = rows.iloc[0]
     n = int(min(row["seen_images"], row["unseen_images"]))
-    change = (
-        f"Classes weighed alike, the recall of *{arm}* on lesions that it was trained on differs from that on new ones by {points(row['difference'], n)} points"
-    )
+    change = f"Classes weighed alike, the recall of *{arm}* on lesions that it was trained on differs from that on new ones by {points(row['difference'], n)} points"
     outcome = own.outcome(row)
     if outcome == own.NOT_TESTED:
-        return f"{change}; " + ("the replicates do not differ." if row["method"] == "no variation" else "too few replicates for an interval.")
-    tail = {own.HIGHER: "its score owes something to memory", own.LOWER: "memory does not help it", own.NOT_SHOWN: "chance may explain that"}[outcome]
+        return f"{change}; " + (
+            "the replicates do not differ."
+            if row["method"] == "no variation"
+            else "too few replicates for an interval."
+        )
+    tail = {
+        own.HIGHER: "its score owes something to memory",
+        own.LOWER: "memory does not help it",
+        own.NOT_SHOWN: "chance may explain that",
+    }[outcome]
     return f"{change} ({100 * confidence:.0f} % interval {points(row['low'], n)} to {points(row['high'], n)}): {tail}."
 
 
@@ -494,7 +607,11 @@ def external_section(external: pd.DataFrame, confidence: float = 0.95, one_gan: 
     n, (best, public) = int(rows["images"].iloc[0]), ISIC_2018
     parts = []
     for row in rows.itertuples():
-        ends = f" ({100 * confidence:.0f} % interval {percent(row.low, n)} to {percent(row.high, n)})" if math.isfinite(row.low) else ""
+        ends = (
+            f" ({100 * confidence:.0f} % interval {percent(row.low, n)} to {percent(row.high, n)})"
+            if math.isfinite(row.low)
+            else ""
+        )
         parts.append(f"*{row.arm}* {percent(row.mean, n)} %{ends}")
     scope = ", with synthetic images for this one GAN" if any(arm in one_gan for arm in rows["arm"]) else ""
     return (

@@ -66,8 +66,21 @@ METRIC_NAMES = {
 }
 OVERALL = ("accuracy", "macro_precision", "macro_recall", "macro_specificity", "paper_bma")
 TARGET = ("target_precision", "target_recall", "target_specificity", "target_f1")
-OVERALL_SCORED = ("balanced_accuracy", "macro_f1", "macro_roc_auc", "macro_average_precision", "calibration_error", "brier_score")
-TARGET_SCORED = ("target_roc_auc", "target_average_precision", "target_operating_recall", "target_operating_specificity", "target_calibration_error")
+OVERALL_SCORED = (
+    "balanced_accuracy",
+    "macro_f1",
+    "macro_roc_auc",
+    "macro_average_precision",
+    "calibration_error",
+    "brier_score",
+)
+TARGET_SCORED = (
+    "target_roc_auc",
+    "target_average_precision",
+    "target_operating_recall",
+    "target_operating_specificity",
+    "target_calibration_error",
+)
 
 Drawing = TypeVar("Drawing", bound=Callable)
 

@@ -93,7 +93,13 @@ class Results:
         if not {"split", "dx"} <= set(self.split.columns):
             return 0
         test = self.split["split"] == "test"
-        return int((test & (self.split["dx"] == self.params.data.target_class) if metric.startswith("target_") else test).sum())
+        return int(
+            (
+                test & (self.split["dx"] == self.params.data.target_class)
+                if metric.startswith("target_")
+                else test
+            ).sum()
+        )
 
     def places(self, metric: str) -> int:
         """Decimals of a percentage that the images behind a metric support."""
@@ -104,14 +110,22 @@ class Results:
         """The interval of an arm's mean; Nones where there is none."""
         if not {"arm", "metric", "low", "high"} <= set(self.arms_table.columns):
             return None, None
-        rows = self.arms_table[(self.arms_table["arm"].astype(str) == arm) & (self.arms_table["metric"] == metric)]
-        return (None, None) if rows.empty or rows[["low", "high"]].isna().any(axis=None) else tuple(rows[["low", "high"]].iloc[0])
+        rows = self.arms_table[
+            (self.arms_table["arm"].astype(str) == arm) & (self.arms_table["metric"] == metric)
+        ]
+        return (
+            (None, None)
+            if rows.empty or rows[["low", "high"]].isna().any(axis=None)
+            else tuple(rows[["low", "high"]].iloc[0])
+        )
 
     def comparison(self, arm: str, metric: str) -> dict[str, Any] | None:
         """The row of comparisons.csv for an arm against the reference."""
         if self.comparisons.empty:
             return None
-        rows = self.comparisons[(self.comparisons["arm"].astype(str) == arm) & (self.comparisons["metric"] == metric)]
+        rows = self.comparisons[
+            (self.comparisons["arm"].astype(str) == arm) & (self.comparisons["metric"] == metric)
+        ]
         rows = rows[rows["reference"].astype(str) == self.params.evaluation.reference]
         return None if rows.empty else rows.iloc[0].to_dict()
 
@@ -124,7 +138,9 @@ class Results:
         """The row of controls.csv of a ``helpers.evaluation.controls.Control``."""
         if self.controls.empty:
             return None
-        rows = self.controls[(self.controls["contrast"] == control.contrast) & (self.controls["metric"] == metric)]
+        rows = self.controls[
+            (self.controls["contrast"] == control.contrast) & (self.controls["metric"] == metric)
+        ]
         return None if rows.empty else rows.iloc[0].to_dict()
 
 
@@ -162,7 +178,11 @@ def _trainings(run: RunPaths, params: Params) -> pd.DataFrame:
             folder = run.classifier(arm, replicate)
             summary = read_json(folder / "summary.json")
             if summary is not None:
-                rows.append({"arm": arm, "replicate": replicate} | summary | {"seconds": read_json(folder / "timing.json", {}).get("seconds")})
+                rows.append(
+                    {"arm": arm, "replicate": replicate}
+                    | summary
+                    | {"seconds": read_json(folder / "timing.json", {}).get("seconds")}
+                )
     return pd.DataFrame(rows)
 
 
@@ -196,13 +216,21 @@ def duration(seconds: float | None) -> str:
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
-    return f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return (
+        f"{whole // 60} min {whole % 60:02d} s"
+        if whole < 3600
+        else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    )
 
 
 def moment(value: Any) -> datetime | None:
     """A time of a job's record, written as ISO text or seconds since 1970."""
     try:
-        return datetime.fromtimestamp(float(value), UTC) if isinstance(value, (int, float)) else datetime.fromisoformat(str(value))
+        return (
+            datetime.fromtimestamp(float(value), UTC)
+            if isinstance(value, (int, float))
+            else datetime.fromisoformat(str(value))
+        )
     except (TypeError, ValueError, OSError):
         return None
 
@@ -215,19 +243,34 @@ def facts(results: Results) -> list[tuple[str, str]]:
     params, sizes = results.params, _sizes(results)
     images, _ = SOURCES[params.data.source]
     total = results.manifest.get("images")
-    weights = {"imagenet": "ImageNet weights", "none": "random weights"}.get(params.classifier.weights, "weights from a file")
-    share = "each image by itself, as in the paper" if params.data.split.by == "image" else "whole lesions together"
+    weights = {"imagenet": "ImageNet weights", "none": "random weights"}.get(
+        params.classifier.weights, "weights from a file"
+    )
+    share = (
+        "each image by itself, as in the paper"
+        if params.data.split.by == "image"
+        else "whole lesions together"
+    )
     rows = [
         ("Images", f"{total:,}, {images}" if isinstance(total, int) else images),
-        ("Split", (f"{listed([f'{count:,} {part}' for part, count in sizes.items()])}; " if sizes else "") + share),
-        ("Trainings", f"{counted(len(params.arms), 'arm')} ({listed(results.arms)}), {counted(params.replicates, 'replicate')} each"),
+        (
+            "Split",
+            (f"{listed([f'{count:,} {part}' for part, count in sizes.items()])}; " if sizes else "") + share,
+        ),
+        (
+            "Trainings",
+            f"{counted(len(params.arms), 'arm')} ({listed(results.arms)}), {counted(params.replicates, 'replicate')} each",
+        ),
         (
             "Classifier",
             f"{BACKBONES.get(params.classifier.backbone, params.classifier.backbone)}, {weights}, {params.classifier.image_size} x {params.classifier.image_size} pixels".replace(
                 " x ", " \u00d7 "
             ),
         ),
-        ("GAN", f"{RECIPES[params.gan.recipe]}, {params.gan.resolution} \u00d7 {params.gan.resolution} pixels, {counted(len(params.gan.seeds), 'seed')}"),
+        (
+            "GAN",
+            f"{RECIPES[params.gan.recipe]}, {params.gan.resolution} \u00d7 {params.gan.resolution} pixels, {counted(len(params.gan.seeds), 'seed')}",
+        ),
         ("Device", listed(devices(results.run, results.params)) or "not recorded"),
         ("When", _when(results)),
     ]
@@ -238,13 +281,19 @@ def _sizes(results: Results) -> dict[str, int]:
     if "split" not in results.split:
         return {}
     counts = results.split["split"].value_counts()
-    return {name: int(counts[part]) for part, name in (("train", "training"), ("validation", "validation"), ("test", "test")) if part in counts}
+    return {
+        name: int(counts[part])
+        for part, name in (("train", "training"), ("validation", "validation"), ("test", "test"))
+        if part in counts
+    }
 
 
 def _when(results: Results) -> str:
     starts = [at for record in results.records if (at := moment(record.get("started")))]
     ends = [at for record in results.records if (at := moment(record.get("finished")))]
-    work = sum(record["seconds"] for record in results.records if isinstance(record.get("seconds"), (int, float)))
+    work = sum(
+        record["seconds"] for record in results.records if isinstance(record.get("seconds"), (int, float))
+    )
     parts = []
     if ends:
         last = max(ends, key=lambda at: at.timestamp())
@@ -252,7 +301,11 @@ def _when(results: Results) -> str:
     if starts and ends:
         span = max(at.timestamp() for at in ends) - min(at.timestamp() for at in starts)
         # jobs of several days share a run where only some were stale: then the span says nothing
-        parts.append(f"{duration(span)} from first to last job" if 0 < span <= max(2 * work, 60) else "in several sittings")
+        parts.append(
+            f"{duration(span)} from first to last job"
+            if 0 < span <= max(2 * work, 60)
+            else "in several sittings"
+        )
     if work:
         parts.append(f"{duration(work)} of work in {counted(len(results.records), 'job')}")
     return ", ".join(parts)
@@ -266,7 +319,9 @@ def direction(row: dict[str, Any] | None) -> str:
     if row is None or not points(row.get("difference")):
         return ""
     low, high = row.get("low"), row.get("high")
-    return "unclear" if not interval(low, high) else "higher" if low > 0 else "lower" if high < 0 else "unclear"
+    return (
+        "unclear" if not interval(low, high) else "higher" if low > 0 else "lower" if high < 0 else "unclear"
+    )
 
 
 def verdict(row: dict[str, Any] | None, smallest_effect: float) -> str:
@@ -280,7 +335,9 @@ def verdict(row: dict[str, Any] | None, smallest_effect: float) -> str:
     return NO_ARM if word == TOO_FEW else word
 
 
-def change_sentence(subject: str, metric: str, row: dict[str, Any] | None, params: Params, places: int = 1, ending: str = "") -> str:
+def change_sentence(
+    subject: str, metric: str, row: dict[str, Any] | None, params: Params, places: int = 1, ending: str = ""
+) -> str:
     """One sentence on a difference, as strong as its interval and no stronger; empty without a row.
 
     ``subject`` begins the sentence, ``metric`` is the metric's name in the middle of one; ``row`` is a row of comparisons.csv; ``ending`` stands
@@ -293,14 +350,26 @@ def change_sentence(subject: str, metric: str, row: dict[str, Any] | None, param
     size = signed.lstrip("+" + MINUS)
     if verdict(row, smallest) == "not tested":
         apart = "do not differ in" if float(size) == 0 else f"differ by {signed} points of"
-        trainings = "the one training with them and the one" if int(row.get("replicates") or 0) < 2 else "trainings with them and those"
-        few = "one run per arm" if int(row.get("replicates") or 0) < 2 else f"{row['replicates']:.0f} runs per arm"
+        trainings = (
+            "the one training with them and the one"
+            if int(row.get("replicates") or 0) < 2
+            else "trainings with them and those"
+        )
+        few = (
+            "one run per arm"
+            if int(row.get("replicates") or 0) < 2
+            else f"{row['replicates']:.0f} runs per arm"
+        )
         return f"{subject}: {trainings} of {reference} {apart} {metric}, which {few} cannot tell from chance{ending}."
     known = interval(row.get("low"), row.get("high"), places)
     ends = f"{100 * params.evaluation.confidence:.0f}\u00a0% interval {known}" if known else "no interval"
     if word == "unclear":
         return f"{subject} changes {metric} by {signed} points against {reference} ({ends}), which {row['replicates']:.0f} trainings per arm cannot tell from chance{ending}."
-    small = f", less than the {points(smallest, 0)[1:]} points that would matter" if verdict(row, smallest) == "real but negligible" else ""
+    small = (
+        f", less than the {points(smallest, 0)[1:]} points that would matter"
+        if verdict(row, smallest) == "real but negligible"
+        else ""
+    )
     return f"{subject} {'improves' if word == 'higher' else 'lowers'} {metric} by {size} points against {reference} ({ends}){small}{ending}."
 
 
@@ -308,8 +377,20 @@ def abstract(results: Results) -> list[str]:
     """The answer in three sentences, written from the run's numbers: what was done, the first arm's change, the other arms'."""
     others = [arm for arm in results.arms if arm != results.params.evaluation.reference]
     if not others:
-        return [_what_was_done(results), _lone_arm(results), "There is no second arm, so nothing is compared."]
-    return [sentence for sentence in (_what_was_done(results), _first_arm(others[0], results), _other_arms(others[1:], results)) if sentence]
+        return [
+            _what_was_done(results),
+            _lone_arm(results),
+            "There is no second arm, so nothing is compared.",
+        ]
+    return [
+        sentence
+        for sentence in (
+            _what_was_done(results),
+            _first_arm(others[0], results),
+            _other_arms(others[1:], results),
+        )
+        if sentence
+    ]
 
 
 def _what_was_done(results: Results) -> str:
@@ -331,16 +412,32 @@ def controls(results: Results) -> list[str]:
         if row is None:
             continue
         signed = points(row["difference"], places)
-        ends = f"{100 * confidence:.0f}\u00a0% interval {interval(row['low'], row['high'], places)}" if interval(row["low"], row["high"]) else "no interval"
+        ends = (
+            f"{100 * confidence:.0f}\u00a0% interval {interval(row['low'], row['high'], places)}"
+            if interval(row["low"], row["high"])
+            else "no interval"
+        )
         found = own.outcome(row)
         if control.role == own.WITHHELD:
             lost = f"{own.share_words(control.fraction)} real {results.target} images"
-            said.append(positive_control_sentence(found, lost, f"arm {control.arm}: {signed} points of recall, {ends}"))
+            said.append(
+                positive_control_sentence(
+                    found, lost, f"arm {control.arm}: {signed} points of recall, {ends}"
+                )
+            )
         elif control.role == own.AGAIN and found in (own.HIGHER, own.LOWER):
-            said.append(f"Trained once more with nothing changed (arm {control.arm}), recall differs by {signed} points ({ends}): chance alone can do as much.")
+            said.append(
+                f"Trained once more with nothing changed (arm {control.arm}), recall differs by {signed} points ({ends}): chance alone can do as much."
+            )
         elif control.role == own.RESTORED:
-            scope = "For this one GAN, synthetic" if control.arm in single_gan_arms(results.params) else "Synthetic"
-            tail = {own.NOT_SHOWN: ", which chance may explain", own.NOT_TESTED: ", which is not tested"}.get(found, "")
+            scope = (
+                "For this one GAN, synthetic"
+                if control.arm in single_gan_arms(results.params)
+                else "Synthetic"
+            )
+            tail = {own.NOT_SHOWN: ", which chance may explain", own.NOT_TESTED: ", which is not tested"}.get(
+                found, ""
+            )
             said.append(
                 f"{scope} images in place of the withheld ones (arm {control.arm}) change {results.target} recall by {signed} points ({ends}){tail}; "
                 "the GAN itself learned from all of them."
@@ -352,7 +449,10 @@ def shifted_thresholds(results: Results) -> list[str]:
     """One sentence on the arms whose recall of the target is higher while the area under the ROC curve, which knows no threshold, is not."""
     reference, said = results.params.evaluation.reference, []
     for arm in results.arms:
-        recall, area = (results.comparison(arm, metric) if arm != reference else None for metric in ("target_recall", "target_roc_auc"))
+        recall, area = (
+            results.comparison(arm, metric) if arm != reference else None
+            for metric in ("target_recall", "target_roc_auc")
+        )
         if direction(recall) == "higher" and direction(area) not in ("", "higher"):
             said.append(f"{arm}: {points(area['difference'])} points, {interval(area['low'], area['high'])}")
     if not said:
@@ -365,12 +465,24 @@ def shifted_thresholds(results: Results) -> list[str]:
 
 def equal_alarms(results: Results) -> list[str]:
     """One sentence on the first two arms with synthetic images at one specificity, where no shifted threshold can pass for a gain or a loss."""
-    arms = [arm for arm, spec in results.params.arms.items() if spec.synthetic and not spec.withhold and arm != results.params.evaluation.reference][:2]
-    rows = {arm: row for arm in arms if (row := results.comparison(arm, "target_operating_recall")) and interval(row.get("low"), row.get("high"))}
+    arms = [
+        arm
+        for arm, spec in results.params.arms.items()
+        if spec.synthetic and not spec.withhold and arm != results.params.evaluation.reference
+    ][:2]
+    rows = {
+        arm: row
+        for arm in arms
+        if (row := results.comparison(arm, "target_operating_recall"))
+        and interval(row.get("low"), row.get("high"))
+    }
     if not rows:
         return []
     places = results.places("target_recall")
-    said = [f"{points(row['difference'], places)} points with {arm} ({interval(row['low'], row['high'], places)})" for arm, row in rows.items()]
+    said = [
+        f"{points(row['difference'], places)} points with {arm} ({interval(row['low'], row['high'], places)})"
+        for arm, row in rows.items()
+    ]
     scope = "for this one GAN " if single_gan_arms(results.params).intersection(rows) else ""
     return [
         f"With each training's threshold set where {100 * (1 - results.params.evaluation.operating_specificity):g}\u00a0% of the other validation images "
@@ -380,7 +492,10 @@ def equal_alarms(results: Results) -> list[str]:
 
 def _lone_arm(results: Results) -> str:
     arm = results.params.evaluation.reference
-    found = [f"{name} of {percent(results.values(arm, metric).mean(), results.places(metric))}\u00a0%" for metric, name in answered(results).items()]
+    found = [
+        f"{name} of {percent(results.values(arm, metric).mean(), results.places(metric))}\u00a0%"
+        for metric, name in answered(results).items()
+    ]
     return f"The arm {arm} reached {listed(found)}."
 
 
@@ -394,7 +509,9 @@ def _first_arm(arm: str, results: Results) -> str:
     paper = results.paper_change(arm, "target_recall")
     ending = "" if paper is None else f"; the paper, from one training per arm, reports {points(paper)}"
     row, places = results.comparison(arm, "target_recall"), results.places("target_recall")
-    return change_sentence(_subject(arm, results.params), answered(results)["target_recall"], row, results.params, places, ending)
+    return change_sentence(
+        _subject(arm, results.params), answered(results)["target_recall"], row, results.params, places, ending
+    )
 
 
 def _other_arms(arms: list[str], results: Results) -> str:
@@ -404,7 +521,11 @@ def _other_arms(arms: list[str], results: Results) -> str:
     """
     from helpers.evaluation import controls as own
 
-    apart = {control.arm for control in own.controls(results.params) if control.role in (own.AGAIN, own.WITHHELD, own.RESTORED)}
+    apart = {
+        control.arm
+        for control in own.controls(results.params)
+        if control.role in (own.AGAIN, own.WITHHELD, own.RESTORED)
+    }
     arms = [arm for arm in arms if arm not in apart]
     reference, places = results.params.evaluation.reference, results.places("target_recall")
     rows = {arm: row for arm in arms if (row := results.comparison(arm, "target_recall")) and direction(row)}
@@ -419,7 +540,9 @@ def _other_arms(arms: list[str], results: Results) -> str:
         return f"In {metric}, {listed(list(rows)[:4])} came out as {reference} did{scope}."
     if told:
         rest = len(rows) - len(named)
-        ending = f"; the other {counted(rest, 'arm')} cannot be told from it" if rest and len(told) <= 4 else ""
+        ending = (
+            f"; the other {counted(rest, 'arm')} cannot be told from it" if rest and len(told) <= 4 else ""
+        )
         return f"Of the other arms, {sizes} {'differs' if len(named) == 1 else 'differ'} from {reference} in {metric}, with intervals that exclude zero{scope}{ending}."
     if len(rows) == 1:
         return f"The other arm differs from {reference} in {metric}, {sizes}, and that cannot be told from chance{scope}."
@@ -434,8 +557,15 @@ def _subject(arm: str, params: Params) -> str:
     if added is None or added.folder is not None:
         return f"The arm {arm}"
     subject = "For this one GAN, adding" if len(params.gan.seeds) == 1 else "Adding"
-    which = {"top": "the critic's best", "bottom": "the critic's worst", "random": "randomly chosen", "all": "all"}[added.select or "all"]
-    count = added.count or (round(added.fraction * params.synthesis.count) if added.fraction else params.synthesis.count)
+    which = {
+        "top": "the critic's best",
+        "bottom": "the critic's worst",
+        "random": "randomly chosen",
+        "all": "all",
+    }[added.select or "all"]
+    count = added.count or (
+        round(added.fraction * params.synthesis.count) if added.fraction else params.synthesis.count
+    )
     return f"{subject} {which} {count:,} synthetic images (arm {arm})"
 
 
@@ -452,11 +582,14 @@ def leak(results: Results) -> str:
 
     quality = split_quality(results.split, results.split["split"], results.params.data.target_class)
     if not quality["lesions_known"]:
-        return "How many test images show a lesion that was trained on is unknown: the data do not name lesions."
+        return (
+            "How many test images show a lesion that was trained on is unknown: the data do not name lesions."
+        )
     if not quality["test_seen"]:
         return "No lesion of the test images was trained on."
     shares = [
-        f"{percent(quality[key], results.places(metric))}\u00a0%" for key, metric in (("test_seen_share", "accuracy"), ("target_seen_share", "target_recall"))
+        f"{percent(quality[key], results.places(metric))}\u00a0%"
+        for key, metric in (("test_seen_share", "accuracy"), ("target_seen_share", "target_recall"))
     ]
     return f"Of the test images {shares[0]} show a lesion that was trained on in another photograph ({shares[1]} of those of {results.target}), which may flatter every arm."
 
@@ -500,7 +633,9 @@ def headline(results: Results) -> pd.DataFrame:
                     "Arm": arm,
                     "Paper, %": percent(results.paper_value(arm, metric), 2),  # as printed
                     "This run, %": percent(values.mean(), places),
-                    f"Its {level}": f"{percent(low, places)} to {percent(high, places)}" if low is not None else "",
+                    f"Its {level}": f"{percent(low, places)} to {percent(high, places)}"
+                    if low is not None
+                    else "",
                     "Change in the paper": points(results.paper_change(arm, metric)),
                     "Change in this run": points(row["difference"], places) if row else "",
                     f"{level} of the change": interval(row["low"], row["high"], places) if row else "",
@@ -509,7 +644,9 @@ def headline(results: Results) -> pd.DataFrame:
             )
     table = pd.DataFrame(rows).fillna("")
     # no interval under three replicates, and nothing of the paper's beside one's own images
-    empty = [column for column in table if ("interval" in column or "aper" in column) and not table[column].any()]
+    empty = [
+        column for column in table if ("interval" in column or "aper" in column) and not table[column].any()
+    ]
     return table.drop(columns=empty)
 
 
@@ -559,5 +696,8 @@ def _public_arm(arm: str, results: Results) -> dict[str, Any]:
     row, places = results.comparison(arm, "target_recall"), results.places("target_recall")
     if row is None:
         return {"arm": arm, **means}
-    change = {"change": points(row["difference"], places), "interval": interval(row["low"], row["high"], places)}
+    change = {
+        "change": points(row["difference"], places),
+        "interval": interval(row["low"], row["high"], places),
+    }
     return {"arm": arm, **means, **change, "verdict": verdict(row, results.params.evaluation.smallest_effect)}

@@ -20,7 +20,9 @@ from helpers.report.style import metric_name
 NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 Format = Callable[[Any], str]
-Paper = Mapping[str, pd.DataFrame]  # helpers.evaluation.paper.published_beside(source); without its results, the paper's columns stay away
+Paper = Mapping[
+    str, pd.DataFrame
+]  # helpers.evaluation.paper.published_beside(source); without its results, the paper's columns stay away
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,12 @@ class Table:
     def shown(self) -> pd.DataFrame:
         """What the reader sees: text in every cell."""
         columns = [column for column in self.frame.columns if column not in self.hidden]
-        return pd.DataFrame({self.header(column): [self._text(column, row) for _, row in self.frame.iterrows()] for column in columns})
+        return pd.DataFrame(
+            {
+                self.header(column): [self._text(column, row) for _, row in self.frame.iterrows()]
+                for column in columns
+            }
+        )
 
     def header(self, column: str) -> str:
         text = self.headers.get(column, str(column).replace("_", " "))
@@ -53,7 +60,9 @@ class Table:
         return form(row) if getattr(form, "takes_row", False) else (NONE if _missing(value) else form(value))
 
     def _is_number(self, column: str) -> bool:
-        return pd.api.types.is_numeric_dtype(self.frame[column]) and not pd.api.types.is_bool_dtype(self.frame[column])
+        return pd.api.types.is_numeric_dtype(self.frame[column]) and not pd.api.types.is_bool_dtype(
+            self.frame[column]
+        )
 
     def to_html(self) -> str:
         """An HTML table: escaped, headings with their scope, numbers right-aligned, raw values kept for sorting."""
@@ -68,11 +77,19 @@ class Table:
             cells = []
             for place, (column, kind) in enumerate(zip(columns, kinds, strict=True)):
                 text = html.escape(self._text(column, row))
-                raw = f' data-value="{html.escape(repr(float(row[column])))}"' if kind == "number" and not _missing(row[column]) else ""
+                raw = (
+                    f' data-value="{html.escape(repr(float(row[column])))}"'
+                    if kind == "number" and not _missing(row[column])
+                    else ""
+                )
                 tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
                 cells.append(f'<{tag}{scope} class="{kind}" style="{_align(kind)}"{raw}>{text}</{tag}>')
             body.append("<tr>" + "".join(cells) + "</tr>")
-        return f'<table class="report-table">\n<thead><tr>{heads}</tr></thead>\n<tbody>\n' + "\n".join(body) + "\n</tbody>\n</table>"
+        return (
+            f'<table class="report-table">\n<thead><tr>{heads}</tr></thead>\n<tbody>\n'
+            + "\n".join(body)
+            + "\n</tbody>\n</table>"
+        )
 
     def to_text(self) -> str:
         """The same for a terminal."""
@@ -107,11 +124,18 @@ def plain(value: Any) -> str:
         if float(value).is_integer() and abs(value) < 1e12:
             return plain(int(value))
         small = value != 0 and abs(value) < 1e-6
-        return (f"{value:.4g}" if small else np.format_float_positional(value, precision=4, fractional=False, trim="-")).replace("-", MINUS)
+        return (
+            f"{value:.4g}"
+            if small
+            else np.format_float_positional(value, precision=4, fractional=False, trim="-")
+        ).replace("-", MINUS)
     if isinstance(value, (list, tuple)):
         return ", ".join(plain(part) for part in value)
     if isinstance(value, Mapping):
-        return "; ".join(f"{key}: {plain(part)}" for key, part in value.items() if part is not None) or "nothing added"
+        return (
+            "; ".join(f"{key}: {plain(part)}" for key, part in value.items() if part is not None)
+            or "nothing added"
+        )
     return str(value)
 
 
@@ -150,7 +174,9 @@ def _mean_and_spread(row: pd.Series, n: int) -> str:
     if _missing(row["mean"]):
         return NONE
     spread = row["standard_deviation"]
-    return percent(row["mean"], n) if _missing(spread) else f"{percent(row['mean'], n)} ± {percent(spread, n)}"
+    return (
+        percent(row["mean"], n) if _missing(spread) else f"{percent(row['mean'], n)} ± {percent(spread, n)}"
+    )
 
 
 # --- reading a run ------------------------------------------------------------------------------
@@ -169,8 +195,12 @@ def read_histories(run: RunPaths, arms: Iterable[str], replicates: int) -> pd.Da
 
 def read_summaries(run: RunPaths, arms: Iterable[str], replicates: int) -> pd.DataFrame:
     """The classifiers' summary.json, one row per (arm, replicate)."""
-    files = [run.classifier(arm, replicate) / "summary.json" for arm in arms for replicate in range(replicates)]
-    return pd.DataFrame([json.loads(require(file, "classifier").read_text(encoding="utf-8")) for file in files])
+    files = [
+        run.classifier(arm, replicate) / "summary.json" for arm in arms for replicate in range(replicates)
+    ]
+    return pd.DataFrame(
+        [json.loads(require(file, "classifier").read_text(encoding="utf-8")) for file in files]
+    )
 
 
 def read_confusion(run: RunPaths, arms: Iterable[str]) -> dict[str, pd.DataFrame]:
@@ -192,18 +222,30 @@ def paper_metrics(paper: Paper) -> pd.DataFrame:
 def dataset_table(split: pd.DataFrame, names: Mapping[str, str], paper: Paper) -> Table:
     """Images, lesions and share of each class, and the paper's count."""
     grouped = split.groupby("dx")
-    frame = pd.DataFrame({"images": grouped.size(), "lesions": grouped["lesion_id"].nunique()}).reset_index(names="class")
+    frame = pd.DataFrame({"images": grouped.size(), "lesions": grouped["lesion_id"].nunique()}).reset_index(
+        names="class"
+    )
     if names:
         frame.insert(1, "name", [names.get(name, name) for name in frame["class"]])
     frame["share"] = frame["images"] / len(split)
     frame = frame.sort_values("images", ascending=False, ignore_index=True)
-    total = {"class": "all", **({"name": ""} if names else {}), "images": len(split), "lesions": split["lesion_id"].nunique(), "share": 1.0}
+    total = {
+        "class": "all",
+        **({"name": ""} if names else {}),
+        "images": len(split),
+        "lesions": split["lesion_id"].nunique(),
+        "share": 1.0,
+    }
     frame = pd.concat([frame, pd.DataFrame([total])], ignore_index=True)
     if not paper["dataset"].empty:
         known = paper["dataset"].set_index("class")["images"]
         known["all"] = known.sum()
         frame["paper_images"] = pd.array([known.get(name) for name in frame["class"]], dtype="Int64")
-    return Table(frame, {"share": lambda share: percent(share, len(split))}, {"share": "share, %", "paper_images": "images in the paper"})
+    return Table(
+        frame,
+        {"share": lambda share: percent(share, len(split))},
+        {"share": "share, %", "paper_images": "images in the paper"},
+    )
 
 
 def split_table(split: pd.DataFrame, paper: Paper) -> Table:
@@ -215,7 +257,10 @@ def split_table(split: pd.DataFrame, paper: Paper) -> Table:
     frame = frame.rename_axis("class").rename_axis(None, axis=1).reset_index()
     theirs = paper["split"].set_index("split")["images"]
     if not theirs.empty:
-        frame = pd.concat([frame, pd.DataFrame([{"class": "all, in the paper", **{part: theirs[part] for part in parts}}])], ignore_index=True)
+        frame = pd.concat(
+            [frame, pd.DataFrame([{"class": "all, in the paper", **{part: theirs[part] for part in parts}}])],
+            ignore_index=True,
+        )
     return Table(frame)
 
 
@@ -225,11 +270,25 @@ def leak_table(quality: Mapping[str, Any], target: str) -> Table:
     ``quality`` is helpers.data.splits.split_quality's answer.
     """
     rows = [
-        {"test_images": "all classes", "n": quality["test_images"], "lesion_also_in_training": quality["test_seen"], "share": quality["test_seen_share"]},
-        {"test_images": target, "n": quality["target_images"], "lesion_also_in_training": quality["target_seen"], "share": quality["target_seen_share"]},
+        {
+            "test_images": "all classes",
+            "n": quality["test_images"],
+            "lesion_also_in_training": quality["test_seen"],
+            "share": quality["test_seen_share"],
+        },
+        {
+            "test_images": target,
+            "n": quality["target_images"],
+            "lesion_also_in_training": quality["target_seen"],
+            "share": quality["target_seen_share"],
+        },
     ]
     frame = pd.DataFrame(rows)
-    return Table(frame, {"share": _of_row(lambda row: percent(row["share"], row["n"]))}, {"n": "images", "share": "share, %"})
+    return Table(
+        frame,
+        {"share": _of_row(lambda row: percent(row["share"], row["n"]))},
+        {"n": "images", "share": "share, %"},
+    )
 
 
 # --- methods ------------------------------------------------------------------------------------
@@ -257,7 +316,10 @@ def hyperparameters_table(params: Params, sections: Sequence[str]) -> Table:
 
 def departures_table(params: Params) -> Table:
     """What this run does otherwise than the paper, from the parameters alone."""
-    rows = [{**row, "paper": _setting(row, "paper"), "this_run": _setting(row, "this_run")} for row in departures(params)]
+    rows = [
+        {**row, "paper": _setting(row, "paper"), "this_run": _setting(row, "this_run")}
+        for row in departures(params)
+    ]
     frame = pd.DataFrame(rows, columns=["parameter", "paper", "this_run", "meaning"])
     return Table(frame, {}, {"paper": "paper's profile", "this_run": "this run"})
 
@@ -273,7 +335,11 @@ def _setting(row: Mapping[str, Any], side: str) -> str:
     changed = {key: part for key, part in value.items() if part != usual.get(key)}
     if "synthetic" in changed:
         fields = SyntheticImages.model_fields
-        changed["synthetic"] = {key: part for key, part in changed["synthetic"].items() if key not in fields or part != fields[key].default}
+        changed["synthetic"] = {
+            key: part
+            for key, part in changed["synthetic"].items()
+            if key not in fields or part != fields[key].default
+        }
     return plain(changed)
 
 
@@ -283,14 +349,29 @@ def architecture_table(gan: Gan, paper: Paper) -> Table:
 
     published = paper["parameters"].set_index("network")["parameters"]
     rows = []
-    for name, network, published_network in zip(("generator", "discriminator"), empty_networks(gan), empty_networks(Gan()), strict=True):
+    for name, network, published_network in zip(
+        ("generator", "discriminator"), empty_networks(gan), empty_networks(Gan()), strict=True
+    ):
         ours, full = _counts(network), _counts(published_network)
-        rows += [{"network": name, "part": part, "this_run": ours.get(part), "full_size": full[part]} for part in full]
-        rows.append({"network": name, "part": "total", "this_run": sum(ours.values()), "full_size": sum(full.values()), "paper": published.get(name)})
+        rows += [
+            {"network": name, "part": part, "this_run": ours.get(part), "full_size": full[part]}
+            for part in full
+        ]
+        rows.append(
+            {
+                "network": name,
+                "part": "total",
+                "this_run": sum(ours.values()),
+                "full_size": sum(full.values()),
+                "paper": published.get(name),
+            }
+        )
     frame = pd.DataFrame(rows)
     columns = [column for column in ("this_run", "full_size", "paper") if column in frame]
     frame[columns] = frame[columns].astype("Int64")
-    return Table(frame, {}, {"this_run": "this run", "full_size": "at the paper's size", "paper": "published"})
+    return Table(
+        frame, {}, {"this_run": "this run", "full_size": "at the paper's size", "paper": "published"}
+    )
 
 
 def _counts(network: Any) -> dict[str, int]:
@@ -310,14 +391,26 @@ MEASURE_NAMES = {  # and which way is better
     "density": ("density", "higher"),
     "coverage": ("coverage", "higher"),
 }
-ON_INCEPTION = {"kernel_distance": "KID", "frechet_distance": "FID"}  # these names belong to that network's features
+ON_INCEPTION = {
+    "kernel_distance": "KID",
+    "frechet_distance": "FID",
+}  # these names belong to that network's features
 FEATURE_NAMES = {"efficientnet_lite0": "EfficientNet-Lite0", "inception": "Inception"}
-SET_NAMES = {"kept": "kept by the filter", "dropped": "left out", "random": "drawn at random", "real": "real, held out"}
+SET_NAMES = {
+    "kept": "kept by the filter",
+    "dropped": "left out",
+    "random": "drawn at random",
+    "real": "real, held out",
+}
 
 
 def measure_name(measure: str, features: str) -> str:
     """The plain name of one of the fidelity's measures: KID and FID on Inception's features only."""
-    return ON_INCEPTION.get(measure, MEASURE_NAMES[measure][0]) if features == "inception" else MEASURE_NAMES[measure][0]
+    return (
+        ON_INCEPTION.get(measure, MEASURE_NAMES[measure][0])
+        if features == "inception"
+        else MEASURE_NAMES[measure][0]
+    )
 
 
 def fidelity_table(fidelity: pd.DataFrame) -> Table:
@@ -327,8 +420,12 @@ def fidelity_table(fidelity: pd.DataFrame) -> Table:
     formats, hidden = {}, []
     for name in (name for name in SET_NAMES if name in set(fidelity["set"])):
         rows = fidelity[fidelity["set"] == name].set_index("measure").reindex(frame["measure"])
-        frame[name], frame[f"{name}_low"], frame[f"{name}_high"] = (rows[column].to_numpy() for column in ("value", "low", "high"))
-        formats[name] = _of_row(lambda row, name=name: _with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"]))
+        frame[name], frame[f"{name}_low"], frame[f"{name}_high"] = (
+            rows[column].to_numpy() for column in ("value", "low", "high")
+        )
+        formats[name] = _of_row(
+            lambda row, name=name: _with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
+        )
         hidden += [f"{name}_low", f"{name}_high"]
     formats["measure"] = lambda measure: measure_name(measure, features)
     return Table(frame, formats, SET_NAMES, tuple(hidden))
@@ -338,15 +435,29 @@ def filter_effect_table(fidelity: pd.DataFrame) -> Table:
     """The same as differences to as many images drawn at random, and whether the interval excludes zero."""
     features = fidelity["features"].iloc[0]
     frame = _measure_column(fidelity)
-    rows = {name: fidelity[fidelity["set"] == name].set_index("measure").reindex(frame["measure"]) for name in ("kept", "dropped")}
+    rows = {
+        name: fidelity[fidelity["set"] == name].set_index("measure").reindex(frame["measure"])
+        for name in ("kept", "dropped")
+    }
     formats, hidden = {"measure": lambda measure: measure_name(measure, features)}, []
     for name, part in rows.items():
         low, high = f"{name}_low", f"{name}_high"
-        frame[name], frame[low], frame[high] = (part[column].to_numpy() for column in ("difference", "difference_low", "difference_high"))
-        formats[name] = _of_row(lambda row, name=name: _with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"], signed=True))
+        frame[name], frame[low], frame[high] = (
+            part[column].to_numpy() for column in ("difference", "difference_low", "difference_high")
+        )
+        formats[name] = _of_row(
+            lambda row, name=name: _with_interval(
+                row[name], row[f"{name}_low"], row[f"{name}_high"], signed=True
+            )
+        )
         hidden += [low, high]
-    frame["filtering"] = [filter_outcome(*row) for row in zip(frame["measure"], frame["kept_low"], frame["kept_high"], strict=True)]
-    return Table(frame, formats, {"kept": "kept minus random", "dropped": "left out minus random"}, tuple(hidden))
+    frame["filtering"] = [
+        filter_outcome(*row)
+        for row in zip(frame["measure"], frame["kept_low"], frame["kept_high"], strict=True)
+    ]
+    return Table(
+        frame, formats, {"kept": "kept minus random", "dropped": "left out minus random"}, tuple(hidden)
+    )
 
 
 def filter_outcome(measure: str, low: float, high: float) -> str:
@@ -369,34 +480,71 @@ def _with_interval(value: float, low: float, high: float, signed: bool = False) 
         return NONE
     largest = max(abs(value), abs(low), abs(high))
     places = 2 if largest == 0 else min(4, max(0, 2 - math.floor(math.log10(largest))))
-    mean, *ends = (f"{number:{sign}.{places}f}".replace("-", MINUS) for number, sign in ((value, "+" if signed else ""), (low, ""), (high, "")))
+    mean, *ends = (
+        f"{number:{sign}.{places}f}".replace("-", MINUS)
+        for number, sign in ((value, "+" if signed else ""), (low, ""), (high, ""))
+    )
     return f"{mean} ({ends[0]} to {ends[1]})"
 
 
 def stability_table(stability: pd.DataFrame) -> Table:
     """synthetic/seed-<g>/score-stability.csv: how far the critic's scores agree when other real images keep the scored ones company."""
-    frame = stability.assign(companies=[f"{row.first_company} and {row.second_company}" for row in stability.itertuples()])
+    frame = stability.assign(
+        companies=[f"{row.first_company} and {row.second_company}" for row in stability.itertuples()]
+    )
     frame = frame[["companies", "rank_correlation", "low", "high", "kept_by_both", "keep_fraction", "images"]]
     formats = {
-        "rank_correlation": _of_row(lambda row: _with_interval(row["rank_correlation"], row["low"], row["high"])),
-        "kept_by_both": _of_row(lambda row: percent(row["kept_by_both"], max(1, round(row["keep_fraction"] * row["images"])))),
+        "rank_correlation": _of_row(
+            lambda row: _with_interval(row["rank_correlation"], row["low"], row["high"])
+        ),
+        "kept_by_both": _of_row(
+            lambda row: percent(row["kept_by_both"], max(1, round(row["keep_fraction"] * row["images"])))
+        ),
     }
-    return Table(frame, formats, {"companies": "companies of real images", "kept_by_both": "kept by both, %"}, ("low", "high", "keep_fraction"))
+    return Table(
+        frame,
+        formats,
+        {"companies": "companies of real images", "kept_by_both": "kept by both, %"},
+        ("low", "high", "keep_fraction"),
+    )
 
 
 def correlation_table(correlations: pd.DataFrame) -> Table:
     """synthetic/seed-<g>/filter-correlation.csv: Spearman's correlation of the critic's score with what others say of the same images."""
     frame = correlations[["meaning", "correlation", "low", "high", "images"]]
-    formats = {"correlation": _of_row(lambda row: _with_interval(row["correlation"], row["low"], row["high"], signed=True))}
-    return Table(frame, formats, {"meaning": "critic's score and", "correlation": "rank correlation"}, ("low", "high"))
+    formats = {
+        "correlation": _of_row(
+            lambda row: _with_interval(row["correlation"], row["low"], row["high"], signed=True)
+        )
+    }
+    return Table(
+        frame, formats, {"meaning": "critic's score and", "correlation": "rank correlation"}, ("low", "high")
+    )
 
 
 def memorisation_table(memorisation: pd.DataFrame) -> Table:
     """synthetic/seed-<g>/memorisation.csv: synthetic images nearer to a training image than 95 % of the real images of new lesions."""
-    frame = memorisation[["space", "synthetic_images", "held_out_images", "median_synthetic", "median_real", "threshold", "closer", "share", "low", "high"]]
+    frame = memorisation[
+        [
+            "space",
+            "synthetic_images",
+            "held_out_images",
+            "median_synthetic",
+            "median_real",
+            "threshold",
+            "closer",
+            "share",
+            "low",
+            "high",
+        ]
+    ]
     formats = {
-        "space": lambda space: f"{FEATURE_NAMES[space]} features" if space in FEATURE_NAMES else "pixels (grey levels)",
-        "share": _of_row(lambda row: _share_with_interval(row["share"], row["low"], row["high"], row["synthetic_images"])),
+        "space": lambda space: (
+            f"{FEATURE_NAMES[space]} features" if space in FEATURE_NAMES else "pixels (grey levels)"
+        ),
+        "share": _of_row(
+            lambda row: _share_with_interval(row["share"], row["low"], row["high"], row["synthetic_images"])
+        ),
         **dict.fromkeys(("median_synthetic", "median_real", "threshold"), lambda value: f"{value:.3g}"),
     }
     headers = {
@@ -430,38 +578,68 @@ def gan_results_table(history: pd.DataFrame, scores: pd.DataFrame, paper: Paper)
     kept = int(scores["selected"].sum())
     penalty = late["gradient_penalty"]
     rows = [
-        ("generator_loss", "Generator loss: median (5th to 95th percentile)", f"{plain(middle)} ({plain(low)} to {plain(high)})"),
+        (
+            "generator_loss",
+            "Generator loss: median (5th to 95th percentile)",
+            f"{plain(middle)} ({plain(low)} to {plain(high)})",
+        ),
         ("discriminator_loss", "Critic loss: median", plain(late["critic_loss"].median())),
-        ("separation", "Logged steps with D(real) above D(fake)", f"{100 * (late['score_real'] > late['score_fake']).mean():.0f} %"),
-        ("gradient_penalty", "Gradient penalty: median (95th percentile)", f"{plain(penalty.median())} ({plain(penalty.quantile(0.95))})"),
+        (
+            "separation",
+            "Logged steps with D(real) above D(fake)",
+            f"{100 * (late['score_real'] > late['score_fake']).mean():.0f} %",
+        ),
+        (
+            "gradient_penalty",
+            "Gradient penalty: median (95th percentile)",
+            f"{plain(penalty.median())} ({plain(penalty.quantile(0.95))})",
+        ),
         ("epochs", "Epochs", plain(float(history["epoch"].max()))),
         ("steps", "Generator steps", plain(int(history["step"].max()))),
         ("synthetic_images", "Synthetic images", plain(len(scores))),
         ("kept_images", "Kept by the filter", plain(kept)),
         ("kept_percent", "Kept, %", f"{100 * kept / len(scores):.0f}"),
     ]
-    frame = pd.DataFrame([{"quantity": label, "paper": theirs.get(key, NONE), "this_run": ours} for key, label, ours in rows])
+    frame = pd.DataFrame(
+        [{"quantity": label, "paper": theirs.get(key, NONE), "this_run": ours} for key, label, ours in rows]
+    )
     return Table(frame if theirs else frame.drop(columns="paper"), {}, {"this_run": "this run"})
 
 
 def _bounds(low: float, high: float) -> str:
     """A published range in words."""
-    return f"under {plain(float(high))}" if _missing(low) else plain(float(high)) if low == high else f"{plain(float(low))} to {plain(float(high))}"
+    return (
+        f"under {plain(float(high))}"
+        if _missing(low)
+        else plain(float(high))
+        if low == high
+        else f"{plain(float(low))} to {plain(float(high))}"
+    )
 
 
-def performance_table(metrics: pd.DataFrame, paper: Paper, columns: Sequence[str], n: int, arms: pd.DataFrame | None = None) -> Table:
+def performance_table(
+    metrics: pd.DataFrame, paper: Paper, columns: Sequence[str], n: int, arms: pd.DataFrame | None = None
+) -> Table:
     """Metric by arm: the paper's value, ours (mean and standard deviation over replicates, with its interval), the difference.
 
     ``n`` is the number of images behind each share: the test set, or its images of the target class. ``arms`` is evaluation/arms.csv, whose
     intervals are shown where there are any.
     """
     published = paper_metrics(paper).set_index("arm")
-    ends = pd.DataFrame() if arms is None else arms.dropna(subset=["low", "high"]).set_index(["metric", "arm"])[["low", "high"]]
+    ends = (
+        pd.DataFrame()
+        if arms is None
+        else arms.dropna(subset=["low", "high"]).set_index(["metric", "arm"])[["low", "high"]]
+    )
     rows = []
     for column in columns:
         for arm in dict.fromkeys(metrics["arm"]):
             values = metrics.loc[metrics["arm"] == arm, column]
-            theirs = float(published.at[arm, column]) if arm in published.index and column in published else math.nan
+            theirs = (
+                float(published.at[arm, column])
+                if arm in published.index and column in published
+                else math.nan
+            )
             rows.append(
                 {
                     "metric": metric_name(column),
@@ -480,7 +658,12 @@ def performance_table(metrics: pd.DataFrame, paper: Paper, columns: Sequence[str
         "low": _of_row(lambda row: _interval(row, n)),
         "difference": lambda value: points(value, n),
     }
-    headers = {"paper": "paper, %", "mean": "this run, % (mean ± sd)", "low": "interval, %", "difference": "run less paper, points"}
+    headers = {
+        "paper": "paper, %",
+        "mean": "this run, % (mean ± sd)",
+        "low": "interval, %",
+        "difference": "run less paper, points",
+    }
     frame = pd.DataFrame(rows)
     frame = frame.drop(columns=["paper", "difference"]) if published.empty else frame
     return Table(frame, formats, headers, hidden=("standard_deviation", "high"))
@@ -494,7 +677,13 @@ def recall_change_table(per_class: pd.DataFrame, reference: str, paper: Paper) -
     published = paper["per_class_change"].set_index("class")
     means = per_class.pivot_table(index="class", columns="arm", values="recall", aggfunc="mean")
     support = per_class.groupby("class")["support"].first()
-    frame = pd.DataFrame({"class": means.index, "n": support.reindex(means.index).to_numpy(dtype=int), "reference_recall": means[reference].to_numpy()})
+    frame = pd.DataFrame(
+        {
+            "class": means.index,
+            "n": support.reindex(means.index).to_numpy(dtype=int),
+            "reference_recall": means[reference].to_numpy(),
+        }
+    )
     formats = {"reference_recall": _of_row(lambda row: percent(row["reference_recall"], row["n"]))}
     headers = {"n": "test images", "reference_recall": f"recall of {reference}, %"}
     for arm in [arm for arm in dict.fromkeys(per_class["arm"]) if arm != reference]:
@@ -503,7 +692,9 @@ def recall_change_table(per_class: pd.DataFrame, reference: str, paper: Paper) -
             formats[f"{arm}_paper"] = lambda change: signed(change, 2)  # as printed
             headers[f"{arm}_paper"] = f"paper, {arm}"
         frame[f"{arm}_this_run"] = (means[arm] - means[reference]).to_numpy()
-        formats[f"{arm}_this_run"] = _of_row(lambda row, column=f"{arm}_this_run": points(row[column], row["n"]))
+        formats[f"{arm}_this_run"] = _of_row(
+            lambda row, column=f"{arm}_this_run": points(row[column], row["n"])
+        )
         headers[f"{arm}_this_run"] = f"this run, {arm}"
     return Table(frame, formats, headers)
 
@@ -527,10 +718,22 @@ def dynamics_table(summaries: pd.DataFrame, n: int, paper: Paper) -> Table:
                 "replicates": len(part),
             }
         )
-    formats = {"paper": lambda value: f"{100 * value:.2f}", "mean": _of_row(lambda row: _mean_and_spread(row, n))}
-    headers = {"paper": "paper: validation accuracy, %", "mean": "this run, % (mean ± sd)", "synthetic_images": "of them synthetic"}
+    formats = {
+        "paper": lambda value: f"{100 * value:.2f}",
+        "mean": _of_row(lambda row: _mean_and_spread(row, n)),
+    }
+    headers = {
+        "paper": "paper: validation accuracy, %",
+        "mean": "this run, % (mean ± sd)",
+        "synthetic_images": "of them synthetic",
+    }
     frame = pd.DataFrame(rows)
-    return Table(frame.drop(columns="paper") if published.empty else frame, formats, headers, hidden=("standard_deviation",))
+    return Table(
+        frame.drop(columns="paper") if published.empty else frame,
+        formats,
+        headers,
+        hidden=("standard_deviation",),
+    )
 
 
 def _range(values: pd.Series) -> str:
@@ -543,7 +746,10 @@ def seen_unseen_table(seen: pd.DataFrame, target: str) -> Table:
     order = seen.assign(arm=pd.Categorical(seen["arm"], list(dict.fromkeys(seen["arm"]))))
     grouped = order.groupby(["arm", "lesions"], observed=True)
     frame = grouped.agg(
-        images=("images", "first"), accuracy=("accuracy", "mean"), target_images=("target_images", "first"), target_recall=("target_recall", "mean")
+        images=("images", "first"),
+        accuracy=("accuracy", "mean"),
+        target_images=("target_images", "first"),
+        target_recall=("target_recall", "mean"),
     ).reset_index()
     formats = {
         "accuracy": _of_row(lambda row: percent(row["accuracy"], row["images"])),
@@ -552,17 +758,30 @@ def seen_unseen_table(seen: pd.DataFrame, target: str) -> Table:
     return Table(
         frame,
         formats,
-        {"lesions": "lesion in training", "accuracy": "accuracy, %", "target_images": f"images of {target}", "target_recall": f"recall of {target}, %"},
+        {
+            "lesions": "lesion in training",
+            "accuracy": "accuracy, %",
+            "target_images": f"images of {target}",
+            "target_recall": f"recall of {target}, %",
+        },
     )
 
 
-def comparisons_table(comparisons: pd.DataFrame, metrics: Sequence[str], n: int, target: str = "", target_n: int | None = None) -> Table:
+def comparisons_table(
+    comparisons: pd.DataFrame, metrics: Sequence[str], n: int, target: str = "", target_n: int | None = None
+) -> Table:
     """Differences to the reference arm with their intervals, in points.
 
     ``n`` is the number of test images, ``target_n`` (default: as many) that of the target's, whose metrics wear its digits.
     """
     frame = comparisons[comparisons["metric"].isin(metrics)].reset_index(drop=True)
-    frame = frame[[column for column in ("arm", "reference", "metric", "difference", "low", "high", "replicates", "method") if column in frame]]
+    frame = frame[
+        [
+            column
+            for column in ("arm", "reference", "metric", "difference", "low", "high", "replicates", "method")
+            if column in frame
+        ]
+    ]
 
     def behind(row: pd.Series) -> int:
         return n if target_n is None or not row["metric"].startswith("target_") else target_n
@@ -572,13 +791,22 @@ def comparisons_table(comparisons: pd.DataFrame, metrics: Sequence[str], n: int,
         "difference": _of_row(lambda row: points(row["difference"], behind(row))),
         "low": _of_row(lambda row: _interval(row, behind(row), form=points)),
     }
-    return Table(frame, formats, {"difference": "difference, points", "low": "interval"}, hidden=("reference", "high", "method"))
+    return Table(
+        frame,
+        formats,
+        {"difference": "difference, points", "low": "interval"},
+        hidden=("reference", "high", "method"),
+    )
 
 
 def claims_table(claims: pd.DataFrame) -> Table:
     """evaluation/claims.csv; the bare numbers behind its sentences are saved and not shown, nor are the paper's columns where they are empty."""
     numbers = tuple(name for name in ("metric", "difference", "low", "high") if name in claims)
-    empty = tuple(name for name in ("paper", "paper_test_set") if name in claims and claims[name].fillna("").eq("").all())
+    empty = tuple(
+        name
+        for name in ("paper", "paper_test_set")
+        if name in claims and claims[name].fillna("").eq("").all()
+    )
     return Table(claims.reset_index(drop=True), hidden=numbers + empty)
 
 
@@ -590,9 +818,13 @@ def audit_table(audit: pd.DataFrame) -> Table:
 # --- evaluation ---------------------------------------------------------------------------------
 
 
-def _interval(row: pd.Series, n: int, low: str = "low", high: str = "high", form: Callable[[float, int], str] = percent) -> str:
+def _interval(
+    row: pd.Series, n: int, low: str = "low", high: str = "high", form: Callable[[float, int], str] = percent
+) -> str:
     """'61.0 to 78.3', or a dash."""
-    return NONE if _missing(row[low]) or _missing(row[high]) else f"{form(row[low], n)} to {form(row[high], n)}"
+    return (
+        NONE if _missing(row[low]) or _missing(row[high]) else f"{form(row[low], n)} to {form(row[high], n)}"
+    )
 
 
 def arms_table(arms: pd.DataFrame, metrics: Sequence[str], n: int, target: str = "") -> Table:
@@ -601,27 +833,53 @@ def arms_table(arms: pd.DataFrame, metrics: Sequence[str], n: int, target: str =
     ``n`` is the number of images behind the shares.
     """
     frame = arms[arms["metric"].isin(metrics)]
-    frame = frame.assign(order=frame["metric"].map(list(metrics).index)).sort_values("order", kind="stable").reset_index(drop=True)
+    frame = (
+        frame.assign(order=frame["metric"].map(list(metrics).index))
+        .sort_values("order", kind="stable")
+        .reset_index(drop=True)
+    )
     frame = frame[["metric", "arm", "mean", "standard_deviation", "low", "high", "replicates", "method"]]
     formats = {
         "metric": lambda metric: metric_name(metric, target),
         "mean": _of_row(lambda row: _mean_and_spread(row, n)),
         "low": _of_row(lambda row: _interval(row, n)),
     }
-    return Table(frame, formats, {"mean": "mean ± sd, %", "low": "interval, %"}, hidden=("standard_deviation", "high", "method"))
+    return Table(
+        frame,
+        formats,
+        {"mean": "mean ± sd, %", "low": "interval, %"},
+        hidden=("standard_deviation", "high", "method"),
+    )
 
 
-def contrasts_table(contrasts: pd.DataFrame, n: int, smallest_effect: float, metric: str = "target_recall") -> Table:
+def contrasts_table(
+    contrasts: pd.DataFrame, n: int, smallest_effect: float, metric: str = "target_recall"
+) -> Table:
     """The contrasts named beforehand on one metric: difference, interval, bootstrap interval, p values and verdict.
 
     ``n`` is the number of images behind the metric. The verdict is that of ``helpers.evaluation.paper.judged``.
     """
     from helpers.evaluation.paper import judged
 
-    columns = ["role", "difference", "low", "high", "bootstrap_low", "bootstrap_high", "degrees_of_freedom", "p", "p_holm", "replicates"]
+    columns = [
+        "role",
+        "difference",
+        "low",
+        "high",
+        "bootstrap_low",
+        "bootstrap_high",
+        "degrees_of_freedom",
+        "p",
+        "p_holm",
+        "replicates",
+    ]
     rows = contrasts[contrasts["metric"] == metric].reset_index(drop=True)
-    frame = pd.concat([(rows["arm"] + f" {MINUS} " + rows["reference"]).rename("contrast"), rows[columns]], axis=1)
-    frame["verdict"] = [judged(row.low, row.high, row.replicates, smallest_effect) for row in rows.itertuples()]
+    frame = pd.concat(
+        [(rows["arm"] + f" {MINUS} " + rows["reference"]).rename("contrast"), rows[columns]], axis=1
+    )
+    frame["verdict"] = [
+        judged(row.low, row.high, row.replicates, smallest_effect) for row in rows.itertuples()
+    ]
     formats = {
         "difference": lambda value: points(value, n),
         "low": _of_row(lambda row: _interval(row, n, form=points)),
@@ -648,9 +906,21 @@ def controls_table(controls: pd.DataFrame, n: int, target: str) -> Table:
 
     ``n`` is the number of test images of the target.
     """
-    columns = ["metric", "difference", "low", "high", "bootstrap_low", "bootstrap_high", "p", "replicates", "outcome"]
+    columns = [
+        "metric",
+        "difference",
+        "low",
+        "high",
+        "bootstrap_low",
+        "bootstrap_high",
+        "p",
+        "replicates",
+        "outcome",
+    ]
     rows = controls[controls["metric"].isin(CONTROL_METRICS)].reset_index(drop=True)
-    frame = pd.concat([(rows["arm"] + f" {MINUS} " + rows["reference"]).rename("contrast"), rows[columns]], axis=1)
+    frame = pd.concat(
+        [(rows["arm"] + f" {MINUS} " + rows["reference"]).rename("contrast"), rows[columns]], axis=1
+    )
     formats = {
         "metric": lambda metric: metric_name(metric, target),
         "difference": lambda value: points(value, n),
@@ -658,7 +928,12 @@ def controls_table(controls: pd.DataFrame, n: int, target: str) -> Table:
         "bootstrap_low": _of_row(lambda row: _interval(row, n, "bootstrap_low", "bootstrap_high", points)),
         "p": _p,
     }
-    headers = {"difference": "difference, points", "low": "interval", "bootstrap_low": "by bootstrap", "outcome": "by its interval"}
+    headers = {
+        "difference": "difference, points",
+        "low": "interval",
+        "bootstrap_low": "by bootstrap",
+        "outcome": "by its interval",
+    }
     return Table(frame, formats, headers, hidden=("high", "bootstrap_high"))
 
 
@@ -674,25 +949,55 @@ def class_table(arms_per_class: pd.DataFrame) -> Table:
     The digits are those that the class's images support.
     """
     keys = ["class", "images", "arm"]
-    frame = arms_per_class.pivot_table(index=keys, columns="metric", values="mean", sort=False).rename_axis(None, axis=1).reset_index()
+    frame = (
+        arms_per_class.pivot_table(index=keys, columns="metric", values="mean", sort=False)
+        .rename_axis(None, axis=1)
+        .reset_index()
+    )
     ends = arms_per_class[arms_per_class["metric"] == "recall"][[*keys, "low", "high"]]
-    frame = frame.merge(ends, on=keys, how="left").sort_values(["class", "images"], kind="stable").reset_index(drop=True)
-    shown = [column for column in ("precision", "specificity", "f1", "roc_auc", "average_precision") if column in frame]
+    frame = (
+        frame.merge(ends, on=keys, how="left")
+        .sort_values(["class", "images"], kind="stable")
+        .reset_index(drop=True)
+    )
+    shown = [
+        column
+        for column in ("precision", "specificity", "f1", "roc_auc", "average_precision")
+        if column in frame
+    ]
     frame = frame[[*keys, "recall", "low", "high", *shown]]
-    formats = {column: _of_row(lambda row, column=column: percent(row[column], row["images"])) for column in ("recall", *shown)}
+    formats = {
+        column: _of_row(lambda row, column=column: percent(row[column], row["images"]))
+        for column in ("recall", *shown)
+    }
     headers = {"low": "interval of recall", **{column: metric_name(column) for column in shown}}
-    return Table(frame, formats | {"low": _of_row(lambda row: _interval(row, row["images"]))}, headers, hidden=("high",))
+    return Table(
+        frame,
+        formats | {"low": _of_row(lambda row: _interval(row, row["images"]))},
+        headers,
+        hidden=("high",),
+    )
 
 
 def recall_gap_table(leak: pd.DataFrame) -> Table:
     """evaluation/leak.csv: recall on test lesions that were and were not trained on, by class, and the gap with its interval."""
-    frame = leak.sort_values("class", key=lambda names: names.map({name: place for place, name in enumerate(dict.fromkeys(leak["class"]))}), kind="stable")
-    frame = frame[["class", "arm", *[column for column in leak if column not in ("class", "arm")]]].reset_index(drop=True)
+    frame = leak.sort_values(
+        "class",
+        key=lambda names: names.map({name: place for place, name in enumerate(dict.fromkeys(leak["class"]))}),
+        kind="stable",
+    )
+    frame = frame[
+        ["class", "arm", *[column for column in leak if column not in ("class", "arm")]]
+    ].reset_index(drop=True)
     formats = {
         "seen_recall": _of_row(lambda row: percent(row["seen_recall"], row["seen_images"])),
         "unseen_recall": _of_row(lambda row: percent(row["unseen_recall"], row["unseen_images"])),
-        "difference": _of_row(lambda row: points(row["difference"], min(row["seen_images"], row["unseen_images"]))),
-        "low": _of_row(lambda row: _interval(row, min(row["seen_images"], row["unseen_images"]), form=points)),
+        "difference": _of_row(
+            lambda row: points(row["difference"], min(row["seen_images"], row["unseen_images"]))
+        ),
+        "low": _of_row(
+            lambda row: _interval(row, min(row["seen_images"], row["unseen_images"]), form=points)
+        ),
     }
     headers = {
         "seen_images": "images, lesion seen",
@@ -708,7 +1013,12 @@ def recall_gap_table(leak: pd.DataFrame) -> Table:
 def mcnemar_table(mcnemar: pd.DataFrame) -> Table:
     """evaluation/mcnemar.csv: each pair of trained models by itself; the caption must say what the column scope says."""
     frame = mcnemar.rename(columns={"images_of": "images of"})
-    headers = {"images": "n", "only_arm_right": "only the arm right", "only_reference_right": "only the reference right", "p": "exact p"}
+    headers = {
+        "images": "n",
+        "only_arm_right": "only the arm right",
+        "only_reference_right": "only the reference right",
+        "p": "exact p",
+    }
     return Table(frame, {"p": _p}, headers, hidden=("scope",))  # the caption says it once
 
 
@@ -716,13 +1026,33 @@ def external_table(external: pd.DataFrame, target: str) -> Table:
     """evaluation/external.csv: means, deviations and intervals in percent on the external test set."""
 
     def images(row: pd.Series) -> int:
-        return row["target_images"] if row["metric"] in ("target_recall", "target_operating_recall") else row["images"]
+        return (
+            row["target_images"]
+            if row["metric"] in ("target_recall", "target_operating_recall")
+            else row["images"]
+        )
 
     formats = {
-        "metric": lambda metric: "Balanced multiclass accuracy (ISIC)" if metric == "balanced_accuracy" else metric_name(metric, target),
+        "metric": lambda metric: (
+            "Balanced multiclass accuracy (ISIC)"
+            if metric == "balanced_accuracy"
+            else metric_name(metric, target)
+        ),
         "mean": _of_row(lambda row: _mean_and_spread(row, images(row))),
         "low": _of_row(lambda row: _interval(row, images(row))),
     }
-    frame = external[["metric", "arm", "mean", "standard_deviation", "low", "high", "replicates", "images", "target_images"]]
+    frame = external[
+        [
+            "metric",
+            "arm",
+            "mean",
+            "standard_deviation",
+            "low",
+            "high",
+            "replicates",
+            "images",
+            "target_images",
+        ]
+    ]
     headers = {"mean": "mean ± sd, %", "low": "interval, %", "target_images": f"of them {target}"}
     return Table(frame, formats, headers, hidden=("standard_deviation", "high"))

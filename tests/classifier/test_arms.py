@@ -1,0 +1,158 @@
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from helpers.classifier.arms import balanced_weights, compose_training_set, replicate_seed, resize_images
+from helpers.errors import DataError, MissingStageError, ParameterError
+from helpers.params import Params, validate
+
+SIZE = 12
+
+
+@pytest.fixture
+def split():
+    dx = ["mel"] * 20 + ["nv"] * 60 + ["bkl"] * 20
+    parts = (["train"] * 7 + ["validation"] * 2 + ["test"]) * 10
+    return pd.DataFrame({"image_id": [f"i{i:03d}" for i in range(100)], "dx": dx, "split": parts})
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (100, SIZE, SIZE, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def synthetic(tmp_path):
+    folder = tmp_path / "seed-0"
+    folder.mkdir()
+    np.save(folder / "images.npy", np.repeat(np.arange(10, dtype=np.uint8), 8 * 8 * 3).reshape(10, 8, 8, 3))
+    rank = np.random.default_rng(1).permutation(10) + 1
+    pd.DataFrame({"index": range(10), "seed": range(10), "score": -rank, "rank": rank, "selected": 0}).to_csv(
+        folder / "scores.csv", index=False
+    )
+    return folder
+
+
+def compose(split, images, arm, folder=None, seed=0):
+    return compose_training_set(
+        split, images, validate({"arms": {"baseline": {}, "x": arm}}).arms["x"], "mel", folder, seed
+    )
+
+
+def test_the_baseline_is_the_training_images(split, images):
+    chosen = compose(split, images, {})
+    train = np.flatnonzero(split["split"] == "train")
+    assert chosen.classes == ("bkl", "mel", "nv") and chosen.synthetic_images == 0 and len(chosen) == 70
+    assert np.array_equal(chosen.sources, train)
+    assert [chosen.classes[label] for label in chosen.labels] == split["dx"].iloc[train].tolist()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "count"),
+    [
+        ({"select": "top", "count": 3}, 3),
+        ({"select": "bottom", "fraction": 0.4}, 4),
+        ({"select": "all"}, 10),
+        ({"select": "random", "count": 5}, 5),
+    ],
+)
+def test_synthetic_images_join_the_target_class(split, images, synthetic, recipe, count):
+    chosen = compose(split, images, {"synthetic": recipe}, synthetic)
+    assert (
+        chosen.synthetic_images == count
+        and len(chosen) == 70 + count
+        and chosen.extras.shape == (count, SIZE, SIZE, 3)
+    )
+    assert (chosen.labels[70:] == 1).all() and chosen.extras.dtype == np.uint8
+    scores = pd.read_csv(synthetic / "scores.csv").set_index("rank")["index"]
+    taken = set(chosen.extras[:, 0, 0, 0].tolist())  # image i is all of value i
+    assert len(taken) == count
+    if recipe["select"] == "top":
+        assert taken == set(scores[[1, 2, 3]])
+    if recipe["select"] == "bottom":
+        assert taken == set(scores[[7, 8, 9, 10]])
+    assert np.array_equal(chosen.extras, resize_images(chosen.pool[chosen.picks], SIZE))
+
+
+def test_random_choices_follow_the_seed(split, images, synthetic):
+    for recipe in (
+        {"synthetic": {"select": "random", "count": 5}},
+        {"withhold": {"class": "mel"}},
+        {"oversample": {"class": "nv", "count": 7}},
+    ):
+        digests = [compose(split, images, recipe, synthetic, seed).digest() for seed in (1, 1, 2)]
+        assert digests[0] == digests[1] != digests[2]
+
+
+def test_withhold_and_oversample(split, images):
+    thinned = compose(split, images, {"withhold": {"class": "mel", "fraction": 0.5}})
+    assert np.bincount(thinned.labels).tolist() == [14, 7, 42]
+    few = compose(split, images, {"oversample": {"class": "mel", "count": 10}})
+    assert np.bincount(few.labels).tolist() == [14, 24, 42] and len(set(few.sources[70:])) == 10
+    many = compose(split, images, {"oversample": {"class": "mel", "count": 30}})
+    assert len(many) == 100 and (many.labels[70:] == 1).all()
+    both = compose(
+        split,
+        images,
+        {"withhold": {"class": "mel", "fraction": 0.5}, "oversample": {"class": "mel", "count": 7}},
+    )
+    assert set(both.sources[-7:]) <= set(thinned.sources), "what was withheld must not come back"
+
+
+def test_balanced_weights_have_mean_one(split, images):
+    chosen = compose(split, images, {"loss": "balanced"})
+    assert chosen.class_weights == pytest.approx([70 / 42, 70 / 42, 70 / 126])
+    assert chosen.class_weights[chosen.labels].mean() == pytest.approx(1)
+    assert balanced_weights(np.array([0, 0, 2]), 3) == pytest.approx([0.75, 0, 1.5])
+
+
+def test_a_folder_of_anyone_s_images(split, images, tmp_path):
+    folder = tmp_path / "their images"
+    (folder / "more").mkdir(parents=True)
+    Image.new("RGB", (30, 20), (200, 10, 10)).save(folder / "b.png")
+    Image.new("L", (9, 9), 77).save(folder / "more" / "a.png")
+    (folder / "notes.txt").write_text("no image")
+    chosen = compose(split, images, {"synthetic": {"folder": str(folder), "class": "bkl"}})
+    assert chosen.synthetic_images == 2 and (chosen.labels[70:] == 0).all()
+    assert chosen.extras[0, 5, 5].tolist() == [200, 10, 10] and chosen.extras[1, 5, 5].tolist() == [77] * 3
+    assert compose(split, images, {"synthetic": {"folder": str(folder), "count": 1}}).labels[-1] == 1
+    with pytest.raises(ParameterError, match="critic's score"):
+        compose(split, images, {"synthetic": {"folder": str(folder), "select": "top", "count": 1}})
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8half")
+    with pytest.raises(DataError, match="broken.jpg"):
+        compose(split, images, {"synthetic": {"folder": str(folder)}})
+
+
+def test_faults_are_sentences(split, images, synthetic, tmp_path):
+    with pytest.raises(ParameterError, match="classes are bkl, mel, nv"):
+        compose(split, images, {"withhold": {"class": "melanoma"}})
+    with pytest.raises(MissingStageError, match="synthesis"):
+        compose(split, images, {"synthetic": {"select": "all"}}, tmp_path / "nowhere")
+    with pytest.raises(ParameterError, match="only 10"):
+        compose(split, images, {"synthetic": {"select": "top", "count": 11}}, synthetic)
+    with pytest.raises(ParameterError, match="does not exist"):
+        compose(split, images, {"synthetic": {"folder": str(tmp_path / "nowhere")}})
+    with pytest.raises(DataError, match="rows"):
+        compose(split, images[:50], {})
+
+
+def test_replicates_are_paired_and_again_is_new():
+    params = validate(
+        {
+            "arms": {"baseline": {}, "again": {}, "third": {}, "weighted": {"loss": "balanced"}},
+            "replicates": 3,
+        }
+    )
+    assert isinstance(params, Params)
+    base = params.classifier.seed
+    assert [replicate_seed(params, "baseline", r) for r in range(3)] == [base, base + 1, base + 2]
+    assert replicate_seed(params, "weighted", 1) == base + 1
+    assert len({replicate_seed(params, arm, 1) for arm in ("baseline", "again", "third")}) == 3
+
+
+def test_resizing_keeps_flat_colours_and_means():
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    small = resize_images(images, 8)
+    assert small.shape == (2, 8, 8, 3) and abs(small.mean() - images.mean()) < 2
+    assert resize_images(images, 32) is images

@@ -1,0 +1,221 @@
+"""Damaged files, times from the future, cards for jobs: what the engine does about them, without running it (tests/test_engine.py does)."""
+
+import json
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from helpers.engine import seals
+from helpers.engine.cards import one_card, visible_cards
+from helpers.engine.runfile import RunFile, current_codes, damaged_preparation, load_runfile
+from helpers.engine.stages import STAGES, jobs, outputs, upstream
+from helpers.errors import UserError
+from helpers.files import atomic_path, file_digest, remove_leftovers, write_json, write_text
+from helpers.params import load_params
+from helpers.paths import RunPaths
+
+PARAMS = load_params("smoke", [])
+BY_NAME = {job.name: job for job in jobs(PARAMS)}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A finished run whose files hold their own names."""
+    monkeypatch.setattr("helpers.paths.ARTIFACTS", tmp_path / "artifacts")
+    monkeypatch.setattr("helpers.paths.REPORTS", tmp_path / "reports")
+    made = RunPaths("sealed")
+    for job in BY_NAME.values():
+        for path in outputs(job, made, PARAMS):
+            write_text(path, f"{path.name} of {job.name}")
+        # parameters with keys and values that JSON writes in its own way
+        seals.write_record(
+            made, job, PARAMS, {"job": job.name, "parameters": {10: (1, 2), 2: 0.1}, "key": "k"}
+        )
+    return made
+
+
+def flip(path) -> None:
+    """Turn one bit, and leave the file's size and times as they were."""
+    stat, content = path.stat(), bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def cut(path) -> None:
+    """Lose the file's second half."""
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def found(run) -> dict:
+    return seals.damaged(run, PARAMS, BY_NAME.values())
+
+
+@pytest.mark.parametrize("harm", [flip, cut])
+def test_every_declared_file_and_every_record_is_sealed(run, harm):
+    assert found(run) == {}
+    for job in BY_NAME.values():
+        for path in [*outputs(job, run, PARAMS), seals.record_path(run, job)]:
+            content = path.read_bytes()
+            harm(path)
+            assert found(run) == {job.name: [path]}
+            path.write_bytes(content)
+    assert found(run) == {}
+
+
+def test_a_missing_file_is_the_engine_s_to_see(run):
+    run.split.unlink()
+    assert found(run) == {}
+
+
+def test_a_record_without_its_checksum_is_damaged(run):
+    place = seals.record_path(run, BY_NAME["eda"])
+    bare = {key: value for key, value in json.loads(place.read_text()).items() if key != "checksum"}
+    for text in ("", "{", "[]", "{}", "3", '{"job": 3}', json.dumps(bare)):
+        place.write_text(text)
+        assert found(run) == {"eda": [place]} and seals.read_record(place) is None
+
+
+def test_a_job_refuses_what_it_would_read(run):
+    reads = {job.name: {other.name for other in upstream(job, PARAMS)} for job in BY_NAME.values()}
+    assert reads["eda"] == set() and reads["gan-seed-0"] == reads["classifier-baseline-replicate-0"] == {
+        "eda"
+    }
+    assert reads["synthesis-seed-0"] == {"eda", "gan-seed-0", "classifier-baseline-replicate-0"}
+    assert reads["classifier-filtered-replicate-0"] == {"eda", "synthesis-seed-0"}
+    assert reads["evaluation"] == set(BY_NAME) - {"evaluation", "report"} and reads["report"] == set(
+        BY_NAME
+    ) - {"report"}
+    flip(run.synthetic(0) / "images.npy")
+    for name, others in reads.items():
+        if "synthesis-seed-0" in others:
+            with pytest.raises(
+                UserError, match="synthetic/seed-0/images.npy is damaged or was changed by hand"
+            ):
+                seals.require_whole_inputs(run, PARAMS, [BY_NAME[name]])
+        else:
+            seals.require_whole_inputs(run, PARAMS, [BY_NAME[name]])
+
+
+def test_what_comes_out_as_it_was_gets_its_time_back(run):
+    images, scores = run.synthetic(0) / "images.npy", run.synthetic(0) / "scores.csv"
+    old = min(
+        path.stat().st_mtime_ns
+        for path in outputs(BY_NAME["synthesis-seed-0"], run, PARAMS)
+        if path != images
+    )
+    before = images.read_text(), scores.read_text()
+    cut(images)
+    broken = found(run)
+    seals.take_back_times(run, PARAMS, broken)
+    assert images.stat().st_mtime_ns == old
+    repair = seals.Repair(run, PARAMS, broken)
+    assert [set(files) for files in repair.targets()] == [
+        {os.path.relpath(path, run.folder) for path in outputs(BY_NAME["synthesis-seed-0"], run, PARAMS)}
+    ]
+    write_text(images, before[0])
+    write_text(scores, before[1] + " made otherwise")
+    seals.write_record(run, BY_NAME["synthesis-seed-0"], PARAMS, {"job": "synthesis-seed-0"})
+    repair.settle()
+    assert images.stat().st_mtime_ns == old < scores.stat().st_mtime_ns
+    assert found(run) == {}
+
+
+def test_shared_arrays_are_read_whole_before_work(run):
+    for name in (
+        "data/images-32-area",
+        "data/features-x-1",
+        "classifier/bank/train-1",
+        "synthetic/seed-0/features-x-2",
+    ):
+        path = run.folder / f"{name}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, np.arange(1000))
+        write_json(path.with_suffix(".json"), {"sha256": file_digest(path, 64)})
+    assert seals.remove_damaged_caches(run) == []
+    flip(run.data / "images-32-area.npy")
+    (run.folder / "classifier/bank/train-1.json").write_text("{")
+    gone = seals.remove_damaged_caches(run)
+    assert {path.name for path in gone} == {"images-32-area.npy", "train-1.npy"} and not any(
+        path.exists() for path in gone
+    )
+    assert (run.data / "features-x-1.npy").exists()
+
+
+def test_times_from_the_future_are_set_to_now(run):
+    past, future = time.time_ns() - 10**12, time.time_ns() + 10**14
+    os.utime(run.split, ns=(past, past))
+    for path in (run.manifest, run.report):
+        os.utime(path, ns=(future, future))
+    seals.settle_times([run.split, run.manifest, run.report, run.folder / "absent"])
+    assert run.split.stat().st_mtime_ns == past
+    assert run.manifest.stat().st_mtime_ns == run.report.stat().st_mtime_ns <= time.time_ns()
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_weights_are_readable_by_whom_every_other_file_is(tmp_path, umask):
+    from safetensors.numpy import save_file
+
+    before = os.umask(umask)
+    try:
+        with atomic_path(tmp_path / "w.safetensors") as temporary:
+            save_file({"a": np.zeros(3)}, temporary)
+        write_text(tmp_path / "a.txt", "a")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o666 & ~umask}
+
+
+def test_what_killed_writers_left_is_told_by_its_name(tmp_path):
+    left = [".images.4711.tmp.npy", ".run.12.tmp.json", ".HAM10000_metadata.3.tmp"]
+    kept = [".lock", ".images-32-area.lock", ".train-1.partial", "a.1.tmp.csv", "images.npy"]
+    (tmp_path / "deep").mkdir()
+    for name in left + kept:
+        (tmp_path / "deep" / name).touch()
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == sorted(kept)
+
+
+@pytest.mark.parametrize("name", ["params.json", "run.json"])
+@pytest.mark.parametrize("harm", [flip, cut])
+def test_a_damaged_preparation_is_noticed(run, name, harm):
+    runfile = RunFile(run, PARAMS, dict.fromkeys(STAGES, "code"), {}, "phantom", ["python", "run_all.py"])
+    assert not damaged_preparation(run)  # there is none yet
+    runfile.save()
+    assert not damaged_preparation(run) and load_runfile(run)[0] == PARAMS
+    harm(run.folder / name)
+    assert damaged_preparation(run)
+    with pytest.raises(UserError, match="damaged"):
+        load_runfile(run)
+    runfile.save()
+    assert not damaged_preparation(run)
+
+
+@pytest.mark.parametrize("text", ['{"gan": ', '{"gan": {"code": 1}}', "[1]"])
+def test_a_damaged_acceptance_is_named(run, text):
+    (run.folder / "accepted.json").write_text(text)
+    with pytest.raises(UserError, match="accepted.json is damaged: remove it"):
+        current_codes(run, PARAMS, [])
+
+
+def test_each_job_gets_a_card_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr("helpers.paths.ARTIFACTS", tmp_path)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0, GPU-7f,-1")
+    cards = visible_cards()
+    assert cards == ["0", "GPU-7f"]
+    held = []
+    with one_card(cards) as first, one_card(cards) as second:
+        assert {first, second} == {"0", "GPU-7f"} and os.environ["CUDA_VISIBLE_DEVICES"] == second
+        waiting = threading.Thread(target=lambda: held.append(one_card(cards).__enter__()), daemon=True)
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive()  # both are held
+    waiting.join(10)
+    assert held and held[0] in cards
+    with one_card(["0"]) as only:
+        assert only is None
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert visible_cards() == []

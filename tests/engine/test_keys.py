@@ -1,0 +1,101 @@
+"""What is in a job's key: everything that its numbers depend on, files and twins included."""
+
+import os
+
+import pytest
+
+from helpers.engine.runfile import RunFile, _fingerprint, _listing, data_fingerprint
+from helpers.engine.stages import STAGES, Job
+from helpers.fingerprints import _file_fingerprint
+from helpers.params import load_params, validate_sections
+from helpers.paths import RunPaths
+
+
+def key(stage: str, *overrides: str, accepted=None, **wildcards) -> str:
+    codes = dict.fromkeys(STAGES, "same")
+    _fingerprint.cache_clear()
+    _listing.cache_clear()
+    return RunFile(
+        RunPaths("keys"), load_params("smoke", overrides), codes, accepted or {}, "phantom", []
+    ).key(Job(stage, wildcards))
+
+
+def test_a_twin_that_becomes_the_second_gets_another_key():
+    alone = key("classifier", "arms.again={}", arm="baseline", replicate=0)
+    second = key("classifier", "arms.again={}", arm="again", replicate=0)
+    assert alone == key("classifier", arm="baseline", replicate=0) != second
+    # again is no twin any more, and trains with the seed of its replicate
+    assert (
+        key("classifier", "arms.again={}", "arms.baseline={loss: balanced}", arm="again", replicate=0)
+        == alone
+    )
+
+
+def test_files_that_parameters_name_are_read(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"1")
+    theirs = f"arms.theirs={{synthetic: {{folder: {tmp_path}}}}}"
+    weights = tmp_path / "w.safetensors"
+    first = key("classifier", theirs, arm="theirs", replicate=0)
+    assert first == key("classifier", theirs, arm="theirs", replicate=0)
+    (tmp_path / "a.png").write_bytes(b"2")
+    assert first != key("classifier", theirs, arm="theirs", replicate=0)
+    weights.write_bytes(b"1")
+    named = f"classifier.weights={weights}"
+    before = key("classifier", named, arm="baseline", replicate=0)
+    weights.write_bytes(b"2")
+    assert before != key("classifier", named, arm="baseline", replicate=0)
+    start = f"gan.initial_weights={tmp_path}"
+    before = key("gan", start, seed=0)
+    weights.write_bytes(b"3")
+    assert before != key("gan", start, seed=0)
+
+
+def test_a_corrected_external_test_set_is_predicted_anew(tmp_path):
+    table = tmp_path / "ISIC2018_Task3_Test_GroundTruth.csv"
+    table.write_text("image_id,dx\na,mel\n")
+    external = f"data.external_root={tmp_path}"
+    before = key("classifier", external, arm="baseline", replicate=0), key("gan", external, seed=0)
+    assert before[0] != key("classifier", arm="baseline", replicate=0)
+    table.write_text("image_id,dx\na,nv\n")
+    after = key("classifier", external, arm="baseline", replicate=0), key("gan", external, seed=0)
+    assert after[0] != before[0] and after[1] == before[1]
+
+
+def test_the_page_is_made_again_when_code_was_accepted():
+    accepted = {"gan": {"code": "new", "made_by": "old"}}
+    assert key("report", accepted=accepted) != key("report")
+    assert key("evaluation", accepted=accepted) == key("evaluation")
+
+
+def test_the_data_fingerprint_sees_what_the_loader_sees(tmp_path):
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    (home / "HAM10000_metadata.csv").write_text("image_id,dx\n")
+    (elsewhere / "a.jpg").write_bytes(b"1")
+    os.symlink(elsewhere, home / "images")
+    params = load_params("smoke", ["data.source=ham10000", f"data.root={home}"])
+    first = data_fingerprint(params)
+    _listing.cache_clear()
+    (home / ".DS_Store").write_bytes(b"a viewer's own")
+    assert data_fingerprint(params) == first
+    _listing.cache_clear()
+    (elsewhere / "a.jpg").write_bytes(b"12")
+    assert data_fingerprint(params) != first
+
+
+@pytest.mark.parametrize("arms", [{"control": {}, "more": {"loss": "balanced"}}, {"baseline": {}}])
+def test_a_notebook_without_the_evaluation_takes_any_arms(arms):
+    assert list(validate_sections({"arms": arms}).arms) == list(arms)
+
+
+def test_code_has_one_fingerprint_in_every_python(tmp_path):
+    """Literal values: whoever runs this in another version compares it with the one that they were written in."""
+    code = 'def f(x: int, *, w=3):\n    "Words."\n    match x:\n        case [1, *_]:\n            return f"{x!r:<{w}}" + f"a" f"{x=}"\n    return [b"\\0", 1e300, ..., 2j]\n'
+    path = tmp_path / "code.py"
+    path.write_text(code)
+    assert _file_fingerprint(path, 0, len(code)) == "c42cf5e07a220d5e"
+    path.write_text("# A comment.\n" + code.replace('    "Words."\n', '    "Other words."\n\n'))
+    assert _file_fingerprint(path, 1, len(code)) == "c42cf5e07a220d5e"
+    path.write_text(code.replace("1e300", "1e301"))
+    assert _file_fingerprint(path, 2, len(code)) != "c42cf5e07a220d5e"

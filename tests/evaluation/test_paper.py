@@ -1,0 +1,244 @@
+"""The paper read back: its numbers, the integers behind them, the audit and the verdicts."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.evaluation import paper
+from helpers.evaluation.paper import audit, claims, discordance, integers, published, verdict
+
+CLASSES = ["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"]
+
+
+def test_published_tables_are_shares_with_their_place():
+    tables = published()
+    assert all("location" in table.columns and table["location"].notna().all() for table in tables.values())
+    metrics = tables["metrics"].set_index(["arm", "metric"])["value"]
+    assert metrics["filtered", "accuracy"] == 0.9055
+    assert metrics["baseline", "target_recall"] == 0.6647
+    assert len(metrics) == 3 * 9 and metrics.between(0, 1).all()
+    assert tables["per_class_change"].set_index("class").loc["df", "filtered"] == -0.1177
+    assert tables["dataset"]["images"].sum() == tables["split"]["images"].sum() == 10015
+    assert tables["dynamics"]["value"].tolist() == [0.8945]
+    assert tables["parameters"].set_index("network")["parameters"].to_dict() == {
+        "generator": 16990462,
+        "discriminator": 15981569,
+    }
+
+
+def test_a_callers_change_does_not_reach_the_next_caller():
+    overall = published()["overall"]
+    overall.loc[0, "filtered"] = 0
+    assert published()["overall"].loc[0, "filtered"] == 0.9055
+
+
+def test_the_search_finds_the_whole_images():
+    found = integers()
+    assert found.support == {"akiec": 49, "bcc": 77, "bkl": 165, "df": 17, "mel": 167, "nv": 1006, "vasc": 22}
+    assert found.correct == {"baseline": 1314, "filtered": 1361, "all": 1342}
+    assert found.hits == {"baseline": 111, "filtered": 120, "all": 120}
+    assert found.false_alarms == {"baseline": 32, "filtered": 32, "all": 48}
+    changes = {arm: [found.change[arm, name] for name in CLASSES] for arm in ("filtered", "all")}
+    assert changes == {"filtered": [3, 1, 15, -2, 9, 21, 0], "all": [1, 3, 1, -1, 9, 16, -1]}
+
+
+def test_a_number_that_no_whole_image_gives_is_said():
+    assert paper._numerators(0.8945, 1502) == []
+    assert paper._numerators(-0.1177, 17) == [-2]
+    with pytest.raises(ValueError, match="0 whole numbers of images fit the published accuracy"):
+        paper._only([], "accuracy")
+
+
+def test_mcnemar_ranges_of_the_published_counts():
+    melanoma, over_all, over_baseline = (
+        discordance(120, 111, 167),
+        discordance(1361, 1342, 1503),
+        discordance(1361, 1314, 1503),
+    )
+    assert [case.threshold for case in (melanoma, over_all, over_baseline)] == [17, 83, 551]
+    # all errors apart: 56 + 47, 161 + 142, 189 + 142
+    assert [case.most for case in (melanoma, over_all, over_baseline)] == [103, 303, 331]
+    assert melanoma.p_least == pytest.approx(2 / 2**9)
+    assert melanoma.p_most > 0.05 and over_all.p_most > 0.05 and over_baseline.p_most < 0.05
+    assert discordance(5, 5, 10).p_most == 1 and discordance(111, 120, 167).threshold == 17
+
+
+@pytest.mark.parametrize(("arm", "reference", "images"), [(4, 2, 6), (1, 5, 6), (3, 3, 5), (6, 0, 6)])
+def test_discordance_bounds_equal_those_of_all_pairings(arm, reference, images):
+    totals = set()
+    for right in itertools.combinations(range(images), arm):
+        totals.add(len(set(right) ^ set(range(reference))))
+    found = discordance(arm, reference, images)
+    assert (found.least, found.most) == (min(totals), max(totals))
+
+
+def test_unpaired_orientation():
+    assert paper.two_proportions(1361, 1314, 1503) == pytest.approx((2.74, 0.006), abs=0.005)
+    assert paper.two_proportions(1361, 1342, 1503) == pytest.approx((1.15, 0.25), abs=0.005)
+    assert paper.two_proportions(120, 111, 167) == pytest.approx((1.07, 0.29), abs=0.005)
+
+
+def test_the_audit_lists_what_agrees_and_what_does_not():
+    findings = audit()
+    assert list(findings.columns) == ["finding", "table", "says", "computed", "agrees", "arithmetic"]
+    assert set(findings["agrees"]) == {"yes", "no"} and findings["finding"].is_unique
+    assert findings["arithmetic"].str.len().min() > 0
+    wrong = " | ".join(findings[findings["agrees"] == "no"]["finding"])
+    for part in (
+        "GAN epochs",
+        "melanoma specificity",
+        "recall by class",
+        "Classes that filtered improves",
+        "Dermatofibromas",
+        "Class codes",
+        "differ only in quality",
+        "chance of training",
+        "judge",
+        "ISIC",
+        "scale of scores",
+        "bounded in one way",
+        "skin texture",
+    ):
+        assert part in wrong, part
+    right = " | ".join(findings[findings["agrees"] == "yes"]["finding"])
+    for part in (
+        "sum to the change in accuracy",
+        "mean of macro recall and macro specificity",
+        "Stated gain in accuracy",
+        "ratio of whole images",
+        "Rounded figures",
+        "found per 100 by baseline",
+    ):
+        assert part in right, part
+    computed = findings.set_index("finding")["computed"]
+    assert computed["Dermatofibromas in training"] == "81"
+    assert computed["Classes that filtered improves"] == "5 better, 1 equal, 1 worse"
+
+
+def test_the_audit_notices_a_changed_number(monkeypatch):
+    changed = {**paper._paper()}
+    changed["stated"] = [
+        {**row, "value": 4.12} if row["quantity"] == "accuracy_gain" else row for row in changed["stated"]
+    ]
+    monkeypatch.setattr(paper, "_paper", lambda: changed)
+    findings = audit().set_index("finding")["agrees"]
+    assert findings["Stated gain in accuracy, filtered over baseline"] == "no"
+    assert findings["Stated gain in macro precision, filtered over baseline"] == "yes"
+    changed["restated"] = [
+        {**row, "value": row["value"] + 0.1} if row["metric"] == "target_f1" else row
+        for row in changed["restated"]
+    ]
+    rounded = audit().set_index("finding").loc["Rounded figures in the text are those of the tables"]
+    assert rounded["agrees"] == "no" and rounded["arithmetic"] == "target_f1 of filtered: 75.3 against 75.24"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.01, 0.05, "supported"),
+        (-0.03, 0.019, "contradicted"),
+        (0.001, 0.015, "real but negligible"),
+        (-0.01, 0.03, "undecided"),
+        (0.0, 0.03, "undecided"),
+        (-0.01, 0.02, "undecided"),
+        (np.nan, np.nan, "undecided"),
+    ],
+)
+def test_verdicts(low, high, expected):
+    assert verdict(low, high, 0.02) == expected
+
+
+def made_up_run(
+    low,
+    high,
+    replicates=5,
+    contrasts=("filtered - baseline", "filtered - all", "all - baseline", "filtered - random"),
+):
+    """Contrasts in which every difference has the same interval."""
+    metrics = [*paper.EVERY_METRIC, *(f"recall_{name}" for name in CLASSES)]
+    rows = [
+        (contrast, metric, (low + high) / 2, low, high, replicates)
+        for contrast in contrasts
+        for metric in metrics
+    ]
+    return {
+        "contrasts": pd.DataFrame(
+            rows, columns=["contrast", "metric", "difference", "low", "high", "replicates"]
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "gain", "kept", "every", "classes"),
+    [
+        (0.01, 0.05, "supported", "supported", "supported", "supported"),
+        (-0.06, -0.03, "contradicted", "contradicted", "contradicted", "contradicted"),
+        (0.001, 0.015, "real but negligible", "supported", "supported", "supported"),
+        (-0.001, 0.015, "contradicted", "supported", "undecided", "undecided"),
+        (-0.015, -0.001, "contradicted", "real but negligible", "contradicted", "contradicted"),
+        (-0.03, 0.03, "undecided", "undecided", "undecided", "undecided"),
+    ],
+)
+def test_each_verdict_on_made_up_runs(low, high, gain, kept, every, classes):
+    found = claims(made_up_run(low, high), smallest_effect=0.02)
+    kinds = [claim.kind for claim in paper.CLAIMS]
+    verdicts = {kind: set(found["verdict"][[k == kind for k in kinds]]) for kind in kinds}
+    assert verdicts == {
+        "gain": {gain},
+        "kept": {kept},
+        "every": {every},
+        "classes": {classes},
+        "none": {"not tested"},
+    }
+
+
+def test_claims_without_replicates_or_arms_are_not_tested():
+    single = claims(made_up_run(np.nan, np.nan, replicates=1))
+    tested = single[single["contrast"] != ""]
+    assert set(tested["verdict"]) == {"not tested (needs 3 replicates)"}
+    lacking = claims(made_up_run(0.01, 0.05, contrasts=("filtered - baseline",))).set_index("claim")
+    random = lacking[lacking["contrast"] == "filtered - random"]
+    assert random["verdict"].tolist() == ["not tested"] and "no arm" in random["this_run"].iloc[0]
+
+
+def test_a_claim_of_many_metrics_falls_with_one_and_of_classes_with_two():
+    run = made_up_run(0.01, 0.05)["contrasts"]
+    run.loc[run["metric"].isin(["target_precision", "recall_df"]), ["low", "high"]] = -0.05, -0.01
+    found = claims({"contrasts": run}).set_index("claim")
+    verdicts = found["verdict"]
+    assert found["this_run"]["Few filtered images beat many unfiltered ones in every metric"] == (
+        "interval above 0 for 8 of 9 metrics, below 0 for 1: melanoma precision (-5.0 to -1.0)"
+    )
+    assert verdicts["Few filtered images beat many unfiltered ones in every metric"] == "contradicted"
+    assert verdicts["All classes but one gain recall"] == "supported"
+    run.loc[run["metric"] == "recall_vasc", ["low", "high"]] = -0.05, -0.01
+    assert (
+        claims({"contrasts": run}).set_index("claim")["verdict"]["All classes but one gain recall"]
+        == "contradicted"
+    )
+    run.loc[run["metric"] == "recall_vasc", ["low", "high"]] = -0.05, 0.01
+    assert (
+        claims({"contrasts": run}).set_index("claim")["verdict"]["All classes but one gain recall"]
+        == "undecided"
+    )
+
+
+def test_what_one_gan_shows_is_said_to_be_of_one_gan():
+    one, many = (claims(made_up_run(0.01, 0.05), one_gan=value) for value in (True, False))
+    tested = one["verdict"] != "not tested"
+    assert (
+        one["this_run"][tested].str.endswith(", for this one GAN").all()
+        and not one["this_run"][~tested].str.contains("GAN").any()
+    )
+    assert not many["this_run"].str.contains("GAN").any()
+
+
+def test_claims_carry_the_papers_side():
+    found = claims(made_up_run(0.01, 0.05), arms={"filtered": "chosen", "baseline": "plain"})
+    first = found.iloc[0]
+    assert first["paper"] == "+5.39 points (66.47 to 71.86 %)"
+    assert "at most 17 of 167" in first["paper_test_set"] and first["contrast"] == "chosen - plain"
+    assert first["this_run"] == "+3.0 points (95 % interval +1.0 to +5.0)"
+    assert found["paper_test_set"].str.len().min() > 0

@@ -1,0 +1,141 @@
+"""The fast training step is the textbook's: the same gradients from the same state and the same random numbers.
+
+In float32 the comparison needs an activation without a kink: where a pre-activation lies within rounding of LeakyReLU's, one
+of the two loops falls on its other side, and a penalty on slopes sees that in the third digit. In float64 nothing comes so near.
+"""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from helpers import params
+from helpers.gan import networks
+from helpers.gan.training import Trainer
+from support.project import ROOT
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+from gan_textbook import Textbook, endless_batches
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+CONFIG = params.Gan(
+    resolution=32, channel_scale=0.125, batch_size=8, precision="float32", threads=1, drift_penalty=0.0
+)
+VARIANTS = {
+    "paper": {},
+    "all layers bounded": {"spectral_norm": "all"},
+    "no spectral norm, last RGB": {"spectral_norm": "none", "rgb": "last"},
+    "other order": {"style_order": "noise_adain_activation"},
+}
+
+
+def pair(dtype=torch.float32, **changes):
+    """Ours and the textbook's in the same state, and one batch of everything that a step takes."""
+    config = CONFIG.model_copy(update=changes)
+    ours = Trainer(IMAGES, config, "cpu", 5)
+    for network in (ours.generator, ours.critic, ours.average):
+        network.to(dtype)
+    with torch.no_grad():
+        for parameter in ours.generator.parameters():
+            parameter.add_(
+                0.02 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
+            )  # noise strengths and biases start at zero
+    textbook = Textbook(config, dtype=dtype).copy_from(ours)
+    inputs = [ours.data.next_batch(), *ours.draw_inputs(), ours.draw_uniform(1)]
+    return ours, textbook, [tensor.to(dtype) for tensor in inputs]
+
+
+def gradient(network):
+    return torch.cat([weight.grad.flatten() for weight in network.parameters() if weight.grad is not None])
+
+
+def relative_difference(first, second):
+    return float((first - second).norm() / second.norm())
+
+
+def both_steps(ours, textbook, inputs):
+    """Gradients of ours and of the textbook: of the critic's step, then of the generator's against the moved critic."""
+    real, latents, noise, draws = inputs
+    ours.critic_step(*inputs)
+    textbook.critic_step(real, latents, noise, draws[:, 0])
+    critic = gradient(ours.critic), gradient(textbook.critic)
+    ours.critic.load_state_dict(
+        textbook.critic.state_dict()
+    )  # Adam's first step turns rounding at gradients near zero into whole steps
+    ours.generator_step(latents.flip(0), noise, draws[:, :0])
+    textbook.generator_step(latents.flip(0), noise)
+    return critic, (gradient(ours.generator), gradient(textbook.generator))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-4), (torch.float64, 1e-9)])
+def test_one_steps_gradients_agree(name, dtype, tolerance, monkeypatch):
+    if dtype is torch.float32:
+        monkeypatch.setattr(networks, "activate", torch.nn.functional.silu)
+    for mine, theirs in both_steps(*pair(dtype, **VARIANTS[name])):
+        assert len(mine) == len(theirs) and theirs.norm() > 0
+        assert relative_difference(mine, theirs) < tolerance
+
+
+def test_a_wrong_penalty_would_be_seen(monkeypatch):
+    monkeypatch.setattr(networks, "activate", torch.nn.functional.silu)
+    ours, textbook, inputs = pair()
+    textbook.config = textbook.config.model_copy(update={"gradient_penalty": 10.1})
+    (mine, theirs), _ = both_steps(ours, textbook, inputs)
+    assert relative_difference(mine, theirs) > 1e-4
+
+
+def test_bfloat16_gradients_point_the_same_way_on_a_trained_critic():
+    trained = Trainer(
+        IMAGES,
+        CONFIG.model_copy(
+            update={"n_critic": 1, "equalised": True, "lr_generator": 1e-3, "lr_discriminator": 2e-3}
+        ),
+        "cpu",
+        0,
+    )
+    for _ in range(50):
+        trained.step()
+    gradients = []
+    for precision in ("float32", "bfloat16"):
+        ours = Trainer(IMAGES, CONFIG.model_copy(update={"precision": precision}), "cpu", 0)
+        for name in ("generator", "critic"):
+            getattr(ours, name).load_state_dict(getattr(trained, name).state_dict())
+        ours.generator_step(*ours.draw_inputs(), ours.draw_uniform(0))
+        ours.generator.load_state_dict(
+            trained.generator.state_dict()
+        )  # the critic's step shall see the same images
+        ours.critic_step(ours.data.next_batch(), *ours.draw_inputs(), ours.draw_uniform(1))
+        gradients.append((gradient(ours.critic), gradient(ours.generator)))
+    for exact, fast in zip(*gradients, strict=True):
+        assert float(torch.nn.functional.cosine_similarity(exact, fast, dim=0)) > 0.999
+
+
+def test_the_same_random_numbers_give_the_same_course():
+    ours, textbook, _ = pair(torch.float64)
+    losses = []
+    for _ in range(3):
+        real, inputs, draws = (
+            ours.data.next_batch().double(),
+            [tensor.double() for tensor in ours.draw_inputs()],
+            ours.draw_uniform(1).double(),
+        )
+        terms = ours.critic_step(real, *inputs, draws)
+        losses.append((float(terms.loss), float(textbook.critic_step(real, *inputs, draws[:, 0]))))
+        losses.append(
+            (float(ours.generator_step(*inputs, draws[:, :0])), float(textbook.generator_step(*inputs)))
+        )
+    mine, theirs = np.array(losses).T
+    np.testing.assert_allclose(mine, theirs, rtol=1e-6)
+    torch.testing.assert_close(ours.average.constant, textbook.average.constant, rtol=1e-6, atol=1e-9)
+
+
+def test_the_textbook_loop_runs_by_itself():
+    textbook, batches = (
+        Textbook(CONFIG.model_copy(update={"n_critic": 2})),
+        endless_batches(IMAGES, 8, workers=0),
+    )
+    before = textbook.average.constant.clone()
+    assert np.isfinite([textbook.step(batches) for _ in range(2)]).all()
+    assert not torch.equal(before, textbook.average.constant)

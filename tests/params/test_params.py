@@ -1,0 +1,216 @@
+"""Parameters: the paper's values as defaults, files that extend one another, and a sentence for every mistake."""
+
+import pytest
+import yaml
+
+from helpers.errors import ParameterError
+from helpers.params import Params, departures, describe, flatten, load_params, merge, validate
+from support.project import ROOT
+
+FILES = sorted(path.stem for path in (ROOT / "params").glob("*.yaml"))
+
+
+def test_the_files_are_there_and_valid():
+    assert FILES == ["fullsize-rigorous", "laptop", "laptop-rigorous", "paper", "quick", "rigorous", "smoke"]
+    for name in FILES:
+        assert load_params(name).description
+
+
+def test_the_paper_file_says_every_default_and_departs_from_none():
+    paper = load_params("paper")
+    assert departures(paper) == []
+    assert paper == Params(description=paper.description)
+    values = {
+        key
+        for key in flatten(yaml.safe_load((ROOT / "params/paper.yaml").read_text()))
+        if not key.startswith("arms.")
+    }
+    silent = {
+        "phantom",
+        "precision",
+        "threads",
+        "checkpoint_minutes",
+        "log_every",
+        "sample_every",
+        "initial_weights",
+        "steps",
+        "root",
+        "seed",
+        "batch_size",
+        "compute",
+        "evaluation",
+        "report",
+        "arms",
+        "device",
+        "external_root",
+        # of the other recipe, of what is looked at, and of speed
+        "r1_weight",
+        "r1_every",
+        "path_length_weight",
+        "path_length_every",
+        "augment_target",
+        "augment_kimg",
+        "min_diversity",
+        "tensorboard",
+        "export_png",
+        "features",
+        "feature_weights",
+        "fidelity_images",
+        "fidelity_draws",
+        "bank",
+    }
+    unsaid = {
+        key for key in flatten(paper.as_dict()) if key not in values and not silent & set(key.split("."))
+    }
+    assert unsaid <= {"description"}, f"paper.yaml does not say {sorted(unsaid)}"
+
+
+def test_golden_values_of_the_paper():
+    paper = load_params("paper")
+    assert (
+        paper.gan.epochs,
+        paper.gan.batch_size,
+        paper.gan.n_critic,
+        paper.gan.gradient_penalty,
+        paper.gan.ema_decay,
+    ) == (600, 16, 3, 10, 0.9995)
+    assert (paper.gan.lr_generator, paper.gan.lr_discriminator, paper.gan.resolution, paper.gan.resize) == (
+        5e-5,
+        8e-5,
+        128,
+        "nearest",
+    )
+    assert (paper.synthesis.count, paper.synthesis.keep_fraction) == (1000, 0.3)
+    assert (paper.classifier.learning_rate, paper.classifier.batch_size, paper.classifier.max_epochs) == (
+        1e-3,
+        64,
+        100,
+    )
+    assert (
+        paper.classifier.scheduler_patience,
+        paper.classifier.early_stopping_patience,
+        paper.classifier.rotation,
+    ) == (5, 15, 20)
+    assert paper.arms["filtered"].synthetic.count == 300 and list(paper.arms) == [
+        "baseline",
+        "filtered",
+        "all",
+    ]
+
+
+def test_every_parameter_says_what_it_means():
+    for key in flatten(Params().as_dict()):
+        assert describe(key), key
+
+
+def test_replicates_take_the_gans_in_turn():
+    rigorous = load_params("rigorous", ["gan.seeds=[0, 1, 2]"])
+    assert [rigorous.gan_seed(r) for r in range(rigorous.replicates)] == [0, 1, 2, 0, 1]
+    assert rigorous.data.split.by == "lesion" and rigorous.replicates == 5
+
+
+def test_overrides_reach_deep_and_add_arms():
+    params = load_params(
+        "quick",
+        ["gan.steps=50", "gan.lr_generator=5e-5", "arms.weighted={loss: balanced}", "data.split.by=lesion"],
+    )
+    assert params.gan.steps == 50 and params.gan.lr_generator == 5e-5 and params.data.split.by == "lesion"
+    assert list(params.arms) == ["baseline", "filtered", "all", "weighted"]
+
+
+def test_values_survive_the_way_to_a_notebook_and_back():
+    for name in FILES:
+        params = load_params(name)
+        assert validate(params.as_dict()) == params
+
+
+def test_departures_name_both_values():
+    rows = {row["parameter"]: row for row in departures(load_params("paper", ["gan.epochs=3"]))}
+    assert rows == {
+        "gan.epochs": {
+            "parameter": "gan.epochs",
+            "meaning": describe("gan.epochs"),
+            "paper": 600,
+            "this_run": 3,
+        }
+    }
+
+
+def test_merge_lays_sections_over_one_another():
+    assert merge({"a": {"b": 1, "c": 2}, "arms": {"x": 1}}, {"a": {"c": 3}, "arms": {"y": 1}}) == {
+        "a": {"b": 1, "c": 3},
+        "arms": {"y": 1},
+    }
+
+
+MISTAKES = [
+    ("gan.epohcs=3", "'gan.epohcs' is not a parameter (did you mean 'epochs'?)"),
+    ("epochs=3", "did you mean 'gan.epochs'?"),
+    ("gann.epochs=3", "'gann' is not a parameter (did you mean 'gan'?)"),
+    ("data.split.bye=image", "did you mean 'by'?"),
+    ("arms.filtered.synthetic.selct=top", "did you mean 'select'?"),
+    ("arms.x.synthetik={}", "did you mean 'synthetic'?"),
+    ("gan.epochs=0", "gan.epochs must be at least 1, not 0."),
+    ("gan.epochs=many", "gan.epochs must be a whole number, not 'many'."),
+    ("gan.epochs=1.5", "gan.epochs must be a whole number, not 1.5."),
+    ("gan.resolution=50", "gan.resolution must be one of 32, 64 or 128, not 50."),
+    ("gan.lr_generator=-1", "gan.lr_generator must be more than 0, not -1."),
+    ("gan.lr_generator=.nan", "gan.lr_generator must be a finite number"),
+    ("gan.seeds=[]", "gan.seeds must hold at least 1 value, not 0."),
+    ("gan.seeds=[1, 1]", "one stands twice"),
+    ("gan=3", "gan must be a section with keys of its own, not 3."),
+    ("data.split.fractions=[0.5, 0.3, 0.1]", "must sum to 1, not to 0.9"),
+    ("data.source=isic", "data.source must be one of 'phantom', 'ham10000' or 'folder', not 'isic'."),
+    ("arms.x={synthetic: {select: top, count: 3000}}", "synthesis.count generates only 120"),
+    ("arms.x={synthetic: {select: top}}", "needs 'count' or 'fraction'"),
+    ("arms.x={synthetic: {select: top, count: 3, fraction: 0.1}}", "not both"),
+    ("arms.x={synthetic: {select: all, count: 3}}", "takes every image"),
+    ("arms.x={synthetic: {}}", "say which images"),
+    ("arms.Baseline={}", "differ only in upper and lower case"),
+    ("arms.a b={}", "section.key=value"),
+    ("evaluation.reference=none", "there is no such arm"),
+    ("replicates=0", "replicates must be at least 1, not 0."),
+    ("report.real_images=hide", "report.real_images must be one of"),
+    ("gan.epochs", "--set takes section.key=value"),
+    ("=3", "--set takes section.key=value"),
+    ("gan.adam_betas=[0.5]", "gan.adam_betas.1 is missing"),
+    ("gan.epochs=[", "is not valid YAML"),
+]
+
+
+@pytest.mark.parametrize("override, sentence", MISTAKES, ids=[override for override, _ in MISTAKES])
+def test_mistakes_in_overrides(override, sentence):
+    with pytest.raises(ParameterError) as told:
+        load_params("quick", [override])
+    assert sentence in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("- 1\n- 2\n", "holds a list, not a mapping"),
+        ("gan:\n\tepochs: 3\n", "indented by spaces, and a tab"),
+        ("gan: {epochs: 3}\ngan: {epochs: 4}\n", "'gan' stands twice"),
+        ("gan:\n  epochs: 3\n  epochs: 4\n", "line 3: 'epochs' stands twice"),
+        ("extends: it.yaml\n", "extends itself in a circle"),
+        ("extends: quikc.yaml\n", "There is no parameter file"),
+        ("extends: [a, b]\n", "'extends' must name one parameter file"),
+        ("1: 2\n", "is not a text"),
+        ("gan: {epochs: 3\n", "is not valid YAML"),
+        ("arms: {}\n", "arms must hold at least 1 value, not 0."),
+        ("gan: !!python/object:os.system {}\n", "is not valid YAML"),
+    ],
+)
+def test_mistakes_in_files(tmp_path, text, sentence):
+    path = tmp_path / "it.yaml"
+    path.write_text(text)
+    with pytest.raises(ParameterError) as told:
+        load_params(path)
+    assert sentence in str(told.value)
+
+
+def test_a_file_with_a_byte_order_mark_and_crlf_is_read(tmp_path):
+    path = tmp_path / "windows.yaml"
+    path.write_bytes(b"\xef\xbb\xbfgan:\r\n  epochs: 3\r\n")
+    assert load_params(path).gan.epochs == 3

@@ -1,0 +1,594 @@
+"""What the page shows of the evaluation: figures that can be read, tables with honest digits, sentences no stronger than their intervals."""
+
+import math
+import re
+import xml.etree.ElementTree as ElementTree
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+
+from helpers.evaluation.inference import COMPARED
+from helpers.params import Arm, validate
+from helpers.paths import RunPaths
+from helpers.report import figures, html, publish, sentences, summary, tables
+from helpers.report.style import METRIC_NAMES, OVERALL_SCORED, TARGET_SCORED, arm_colours
+from support.report_run import build_run, fake_params
+
+ARMS = ["baseline", "filtered", "all"]
+MANY = [*ARMS, "random", "oversampled", "oversampled_more", "weighted", "again", "withheld"]
+MINUS = tables.MINUS
+
+
+def contrasts(low=-0.03, high=0.05, replicates=3):
+    pairs = [
+        ("filtered", "baseline", "primary"),
+        ("all", "baseline", "primary"),
+        ("filtered", "all", "exploratory"),
+    ]
+    numbers = {
+        "difference": (low + high) / 2 if math.isfinite(low) else 0.01,
+        "low": low,
+        "high": high,
+        "bootstrap_low": low,
+        "bootstrap_high": high,
+    }
+    numbers |= {"degrees_of_freedom": 4.2, "p": 0.2, "replicates": replicates}
+    rows = [
+        {
+            "contrast": f"{arm} - {other}",
+            "arm": arm,
+            "reference": other,
+            "metric": metric,
+            "role": role if metric == "target_recall" else "exploratory",
+        }
+        | numbers
+        for arm, other, role in pairs
+        for metric in ("accuracy", "target_recall")
+    ]
+    table = pd.DataFrame(rows)
+    return table.assign(
+        p_holm=np.where(table["role"] == "primary", 0.4 if math.isfinite(low) else math.nan, math.nan)
+    )
+
+
+def metrics(arms=ARMS, replicates=3):
+    return pd.DataFrame(
+        [
+            {"arm": arm, "replicate": r, "target_recall": 0.5 + 0.05 * a + 0.02 * r}
+            for a, arm in enumerate(arms)
+            for r in range(replicates)
+        ]
+    )
+
+
+def curves():
+    x = np.arange(101) / 100
+    rows = [
+        pd.DataFrame({"arm": arm, "replicate": r, "curve": curve, "x": x, "y": y})
+        for arm in ARMS
+        for r in (0, 1)
+        for curve, y in (("roc", np.sqrt(x)), ("precision_recall", 1 - x / 2))
+    ]
+    return pd.concat(rows)
+
+
+def bins():
+    rows = [
+        {
+            "arm": arm,
+            "replicate": r,
+            "probability_of": of,
+            "bin_from": k / 10,
+            "bin_to": k / 10 + 0.1,
+            "images": 5 + k,
+            "probability": k / 10 + 0.05,
+            "frequency": k / 10,
+        }
+        for arm in ARMS
+        for r in (0, 1)
+        for of in ("predicted class", "target")
+        for k in range(10)
+    ]
+    return pd.DataFrame(rows)
+
+
+def decisions(arms=ARMS):
+    t = np.arange(1, 51) / 100
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "arm": arm,
+                    "threshold": t,
+                    "mean": 0.1 - t / 10,
+                    "low": 0.05 - t / 10,
+                    "high": 0.15 - t / 10,
+                    "act_on_all": 0.11 - t,
+                }
+            )
+            for arm in arms
+        ]
+    )
+
+
+def leak(low=-0.1, high=0.3):
+    rows = [
+        {
+            "arm": arm,
+            "class": name,
+            "seen_images": 40,
+            "unseen_images": 90,
+            "seen_recall": 0.8,
+            "unseen_recall": 0.7,
+            "difference": 0.1,
+            "low": low,
+            "high": high,
+            "replicates": 3,
+            "method": "t",
+        }
+        for arm in ARMS
+        for name in ("mel", "nv", "mean of classes")
+    ]
+    return pd.DataFrame(rows)
+
+
+def external(low=0.5, high=0.7):
+    names = ("balanced_accuracy", "target_recall", "target_operating_recall", "target_roc_auc")
+    return pd.DataFrame(
+        [
+            {
+                "arm": arm,
+                "metric": m,
+                "images": 1512,
+                "target_images": 171,
+                "mean": 0.6,
+                "standard_deviation": 0.02,
+                "low": low,
+                "high": high,
+                "replicates": 3,
+            }
+            for arm in ARMS
+            for m in names
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    nothing = math.nan
+    return {
+        "contrasts": figures.named_contrasts(contrasts(), metrics(), 0.02),
+        "contrasts-single": figures.named_contrasts(
+            contrasts(nothing, nothing, 1), metrics(replicates=1), 0.02
+        ),
+        "contrasts-none": figures.named_contrasts(contrasts().iloc[:0], metrics(), 0.02),
+        "discrimination": figures.discrimination(curves(), "mel", "baseline"),
+        "discrimination-none": figures.discrimination(curves().iloc[:0], "mel", "baseline"),
+        "reliability": figures.reliability(bins(), "mel", "baseline"),
+        "decision": figures.decision_curve(decisions(), "mel", "baseline"),
+        "discrimination-many": figures.discrimination(
+            pd.concat([curves().assign(arm=arm) for arm in MANY]), "mel", "baseline"
+        ),
+        "reliability-many": figures.reliability(
+            pd.concat([bins().assign(arm=arm) for arm in MANY]), "mel", "baseline"
+        ),
+        "decision-five": figures.decision_curve(decisions(MANY[:5]), "mel", "baseline"),
+        "decision-many": figures.decision_curve(decisions(MANY), "mel", "baseline"),
+        "decision-none": figures.decision_curve(decisions().iloc[:0], "mel", "baseline"),
+        "gap": figures.recall_gap(leak(), "baseline"),
+        "gap-none": figures.recall_gap(leak().iloc[:0], "baseline"),
+        "external": figures.external_results(external(), "mel"),
+        "external-single": figures.external_results(external(nothing, nothing), "mel"),
+    }
+
+
+class TestFigures:
+    def test_have_no_text_under_9_px_at_page_width(self, drawn):
+        for name, figure in drawn.items():
+            svg = publish.svg_text(figure, name)
+            width = float(re.search(r'viewBox="0 0 ([\d.]+)', svg)[1])
+            sizes = [
+                float(size) * 900 / width for size in re.findall(r"font(?:-size)?:[^;\"]*?([\d.]+)px", svg)
+            ]
+            assert sizes and min(sizes) >= 9, name
+            assert figure.get_size_inches()[0] == 9 and ElementTree.fromstring(svg) is not None
+
+    def test_legends_of_a_whole_study_stay_on_the_page(self, drawn):
+        for name in ("decision-many", "discrimination-many", "reliability-many"):
+            figure = drawn[name]
+            figure.draw_without_rendering()
+            box = figure.legends[0].get_window_extent()
+            assert box.x0 >= 0 and box.x1 <= figure.bbox.x1, name
+
+    def test_what_is_missing_is_said(self, drawn):
+        assert "none of the arms" in drawn["contrasts-none"].axes[0].texts[0].get_text()
+        assert "no mel" in drawn["discrimination-none"].axes[0].texts[0].get_text()
+        assert "no class mel" in drawn["decision-none"].axes[0].texts[0].get_text()
+        assert "do not name lesions" in drawn["gap-none"].axes[0].texts[0].get_text()
+
+    def test_primary_contrasts_are_filled_and_exploratory_ones_hollow(self, drawn):
+        squares = [line for line in drawn["contrasts"].axes[0].lines if line.get_marker() == "s"]
+        colours = arm_colours(ARMS)
+        assert [line.get_markerfacecolor() for line in squares] == [
+            colours["filtered"],
+            colours["all"],
+            "white",
+        ]
+        labels = [label.get_text() for label in drawn["contrasts"].axes[0].get_yticklabels()]
+        assert labels == [
+            f"filtered {MINUS} baseline\n(primary)",
+            f"all {MINUS} baseline\n(primary)",
+            f"filtered {MINUS} all\n(exploratory)",
+        ]
+
+    def test_single_runs_are_dots_alone(self, drawn):
+        lines = drawn["contrasts-single"].axes[0].lines
+        assert not [line for line in lines if line.get_marker() == "s"]
+        dots = [line for line in lines if line.get_marker() == "o"]
+        assert [line.get_xdata().tolist() for line in dots] == [
+            pytest.approx([5]),
+            pytest.approx([10]),
+            pytest.approx([-5]),
+        ]
+
+    def test_forest_marks_the_primary_contrasts(self):
+        rows = pd.DataFrame(
+            [
+                {
+                    "arm": arm,
+                    "reference": "baseline",
+                    "metric": m,
+                    "difference": 0.01,
+                    "low": -0.1,
+                    "high": 0.1,
+                    "role": "primary" if m == "target_recall" else "exploratory",
+                }
+                for arm in ARMS[1:]
+                for m in ("accuracy", "target_recall")
+            ]
+        )
+        figure = figures.forest(rows, smallest_effect=0.02, target="mel")
+        fills = [
+            [line.get_markerfacecolor() for line in axes.lines if line.get_marker() == "s"]
+            for axes in figure.axes
+        ]
+        assert set(fills[0]) == {"white"} and "white" not in fills[1]
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["primary", "exploratory"]
+
+    def test_reliability_adds_replicates_by_their_images(self, drawn):
+        axes = drawn["reliability"].axes[1]
+        points = np.asarray(axes.collections[0].get_offsets())
+        assert points[:, 1] == pytest.approx(10 * np.arange(10)) and points[:, 0] == pytest.approx(
+            10 * np.arange(10) + 5
+        )
+
+    def test_bands_are_drawn_where_they_can_be_told_apart(self, drawn):
+        assert (
+            len(drawn["decision"].axes[0].collections) == 3 and not drawn["decision-five"].axes[0].collections
+        )
+        panels = [axes for axes in drawn["decision-many"].axes if axes.get_title("left")]
+        assert [len(axes.collections) for axes in panels] == [1] + 8 * [2]
+
+    def test_many_arms_have_a_panel_each_with_the_reference_in_grey(self, drawn):
+        for name, sides in (("discrimination-many", 2), ("reliability-many", 2), ("decision-many", 1)):
+            panels = [axes for axes in drawn[name].axes if axes.get_title("left")]
+            assert [axes.get_title("left") for axes in panels] == MANY * sides, name
+            behind = [sum(line.get_color() == figures.BEHIND for line in axes.lines) for axes in panels]
+            assert behind == ([0] + 8 * [1]) * sides, name
+            assert drawn[name].legends[0].get_texts()[0].get_text() == "baseline"
+
+
+def cells(table):
+    page = BeautifulSoup(table.to_html(), "html.parser")
+    return [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in page.find_all("tr")]
+
+
+class TestTables:
+    def test_arms(self):
+        frame = pd.DataFrame(
+            [("baseline", m, 0.71234, 0.03, 0.65, 0.78, 3, "t") for m in ("accuracy", *TARGET_SCORED)]
+        )
+        frame.columns = ["arm", "metric", "mean", "standard_deviation", "low", "high", "replicates", "method"]
+        rows = cells(tables.arms_table(frame, TARGET_SCORED, 167, "mel"))
+        assert rows[0] == ["Metric", "Arm", "Mean ± sd, %", "Interval, %", "Replicates"]
+        assert rows[1] == ["ROC AUC of mel", "baseline", "71.2 ± 3.0", "65.0 to 78.0", "3"] and len(rows) == 6
+        single = frame.assign(standard_deviation=math.nan, low=math.nan, high=math.nan, replicates=1)
+        assert cells(tables.arms_table(single, ["accuracy"], 20))[1] == [
+            "Accuracy",
+            "baseline",
+            "71",
+            tables.NONE,
+            "1",
+        ]
+
+    def test_every_metric_has_a_plain_name(self):
+        assert {*TARGET_SCORED, *OVERALL_SCORED} <= set(COMPARED)
+        named = {name: METRIC_NAMES.get(name, name.replace("_", " ").capitalize()) for name in COMPARED}
+        assert not [
+            text for text in named.values() if text.startswith("Target") or "Roc" in text or "auc" in text
+        ]
+
+    def test_contrasts(self):
+        rows = cells(tables.contrasts_table(contrasts(0.01, 0.05), 167, 0.02))
+        assert rows[0] == [
+            "Contrast",
+            "Role",
+            "Difference, points",
+            "Interval",
+            "By bootstrap",
+            "Degrees of freedom",
+            "P",
+            "P after Holm",
+            "Replicates",
+            "Verdict",
+        ]
+        assert rows[1] == [
+            f"filtered {MINUS} baseline",
+            "primary",
+            "+3.0",
+            "+1.0 to +5.0",
+            "+1.0 to +5.0",
+            "4.2",
+            "0.20",
+            "0.40",
+            "3",
+            "supported",
+        ]
+        assert rows[3][1] == "exploratory" and rows[3][7] == tables.NONE
+
+    @pytest.mark.parametrize(
+        ("low", "high", "replicates", "verdict"),
+        [
+            (0.01, 0.05, 3, "supported"),
+            (-0.05, 0.01, 3, "contradicted"),
+            (0.001, 0.015, 3, "real but negligible"),
+            (-0.01, 0.05, 3, "undecided"),
+            (math.nan, math.nan, 1, "not tested (needs 3 replicates)"),
+            (math.nan, math.nan, 3, "undecided"),
+        ],
+    )
+    def test_verdicts_follow_the_rule(self, low, high, replicates, verdict):
+        assert {
+            row[-1] for row in cells(tables.contrasts_table(contrasts(low, high, replicates), 167, 0.02))[1:]
+        } == {verdict}
+
+    def test_classes(self):
+        rows = [("all", "mel", 20, m, 0.5, 0.3, 0.7) for m in ("precision", "recall", "f1", "roc_auc")]
+        frame = pd.DataFrame(rows, columns=["arm", "class", "images", "metric", "mean", "low", "high"])
+        assert cells(tables.class_table(frame)) == [
+            ["Class", "Images", "Arm", "Recall", "Interval of recall", "Precision", "F1", "ROC AUC"],
+            ["mel", "20", "all", "50", "30 to 70", "50", "50", "50"],
+        ]
+
+    def test_the_gap_wears_the_digits_of_its_smaller_group(self):
+        rows = cells(tables.recall_gap_table(leak()))
+        assert rows[1] == ["mel", "baseline", "40", "90", "80", "70.0", "+10", f"{MINUS}10 to +30"]
+        assert [row[0] for row in rows[1:]] == ["mel"] * 3 + ["nv"] * 3 + ["mean of classes"] * 3
+
+    def test_mcnemar(self):
+        row = ("all", "baseline", 0, "mel", 20, 4, 1, 0.375, "these two trained models, clustering ignored")
+        names = [
+            "arm",
+            "reference",
+            "replicate",
+            "images_of",
+            "images",
+            "only_arm_right",
+            "only_reference_right",
+            "p",
+            "scope",
+        ]
+        rows = cells(tables.mcnemar_table(pd.DataFrame([row], columns=names)))
+        assert rows[1] == ["all", "baseline", "0", "mel", "20", "4", "1", "0.38"]
+
+    def test_external(self):
+        rows = cells(tables.external_table(external(), "mel"))
+        assert rows[1] == [
+            "Balanced multiclass accuracy (ISIC)",
+            "baseline",
+            "60.0 ± 2.0",
+            "50.0 to 70.0",
+            "3",
+            "1,512",
+            "171",
+        ]
+
+
+def params(seeds=(0,), replicates=3):
+    return validate({"gan": {"seeds": list(seeds)}, "replicates": replicates})
+
+
+class TestSentences:
+    def test_one_gan_speaks_for_itself_alone(self):
+        assert (
+            sentences.single_gan_arms(params()) == {"filtered", "all"}
+            and sentences.single_gan_arms(params((0, 1))) == set()
+        )
+        assert "for this one GAN" in sentences.estimand_sentence(
+            params()
+        ) and "one GAN" not in sentences.estimand_sentence(params((0, 1)))
+        row = {
+            "arm": "filtered",
+            "reference": "baseline",
+            "metric": "accuracy",
+            "difference": 0.01,
+            "low": -0.1,
+            "high": 0.1,
+            "replicates": 3,
+        }
+        for low, high in ((-0.1, 0.1), (0.01, 0.1), (math.nan, math.nan)):
+            said = sentences.difference_sentence(row | {"low": low, "high": high}, 180, one_gan={"filtered"})
+            assert ", for this one GAN;" in said
+        assert "GAN" not in sentences.difference_sentence(
+            row, 180
+        ) and "GAN" not in sentences.difference_sentence(row | {"arm": "again"}, 180, one_gan={"filtered"})
+        values = metrics().rename(columns={"target_recall": "accuracy"})
+        assert ", for this one GAN (n" in sentences.best_arm_sentence(values, "accuracy", 180, {"all"})
+        assert "for this one GAN" in sentences.primary_sentence(contrasts(), 0.02, "mel", {"filtered"})
+
+    def test_the_estimand_is_two_procedures(self):
+        said = sentences.estimand_sentence(params())
+        assert (
+            "two *procedures*" in said
+            and "over trainings (replicates) and over lesions of this population" in said
+        )
+        assert "Fewer than three replicates say nothing about procedures" in sentences.estimand_sentence(
+            params(replicates=2)
+        )
+
+    def test_replicates_that_share_gans_are_said_to(self):
+        assert "5 replicates share 3 GANs" in sentences.estimand_sentence(params((0, 1, 2), replicates=5))
+        assert "share" not in sentences.estimand_sentence(
+            params((0, 1, 2))
+        )  # one for each of three replicates
+        without = validate({"gan": {"seeds": [0, 1]}, "arms": {"baseline": {}, "again": {}}, "replicates": 5})
+        assert "share" not in sentences.estimand_sentence(without)
+
+    def test_what_was_named_beforehand_is_counted_and_judged(self):
+        said = sentences.primary_sentence(contrasts(0.01, 0.05), 0.02, "mel")
+        assert said.startswith(
+            "2 contrasts in recall of mel were named beforehand; everything else is exploratory."
+        )
+        assert f"*filtered* {MINUS} *baseline* supported" in said and "0 of 2 have p below 0.05" in said
+        single = sentences.primary_sentence(contrasts(math.nan, math.nan, 1), 0.02, "mel")
+        assert "not tested (needs 3 replicates)" in single and "Holm" not in single
+        assert "everything here is exploratory" in sentences.primary_sentence(
+            contrasts().iloc[:0], 0.02, "mel"
+        )
+
+    def test_captions_speak_of_intervals_where_there_are_some(self):
+        assert "95 % interval" in sentences.named_contrasts_caption(contrasts(), "mel", 167)
+        assert "too few for an interval" in sentences.named_contrasts_caption(
+            contrasts(math.nan, math.nan), "mel", 167
+        )
+
+    @pytest.mark.parametrize(
+        ("low", "high", "said"),
+        [
+            (0.01, 0.2, "its score owes something to memory"),
+            (-0.1, 0.2, "chance may explain that"),
+            (-0.2, -0.1, "memory does not help it"),
+            (math.nan, math.nan, "too few replicates"),
+        ],
+    )
+    def test_the_leak_is_no_stronger_than_its_interval(self, low, high, said):
+        assert said in sentences.gap_sentence(leak(low, high), "baseline")
+
+    def test_no_leak_is_said(self):
+        assert "cannot be measured" in sentences.gap_sentence(leak().iloc[:0], "baseline")
+
+    def test_the_external_section_is_there_only_with_a_test_set(self):
+        said = sentences.external_section(external())
+        assert (
+            said.startswith("### An external test set")
+            and "*all* 60.0 % (95 % interval 50.0 to 70.0)" in said
+            and "88.5 %" in said
+        )
+        assert "interval" not in sentences.external_section(external(math.nan, math.nan))
+        assert sentences.external_section(external().iloc[:0]) == ""
+
+    def test_of_many_arms_only_those_told_apart_have_a_sentence(self):
+        row = {
+            "reference": "baseline",
+            "metric": "accuracy",
+            "difference": 0.01,
+            "low": -0.02,
+            "high": 0.04,
+            "replicates": 3,
+        }
+        rows = [{"arm": f"arm{n}"} | row for n in range(6)]
+        rows[2] |= {"low": 0.005}
+        said = sentences.comparison_sentences(pd.DataFrame(rows), "accuracy", 500)
+        assert said.count("\n- ") == 0 and said.startswith("- *arm2*: +1.0 points") and "is higher" in said
+        assert said.endswith(
+            "No difference to *baseline* in accuracy is shown by *arm0*, *arm1*, *arm3*, *arm4* and *arm5*."
+        )
+        single = pd.DataFrame(rows).assign(low=math.nan, high=math.nan)
+        assert sentences.comparison_sentences(single, "accuracy", 500).count("too few replicates") == 6
+
+
+class TestAbstract:
+    def test_a_higher_recall_without_a_better_ranking_is_told(self):
+        def row(difference, half):
+            return {
+                "difference": difference,
+                "low": difference - half,
+                "high": difference + half,
+                "replicates": 3,
+            }
+
+        found = {
+            ("weighted", "target_recall"): row(0.2, 0.1),
+            ("weighted", "target_roc_auc"): row(-0.04, 0.06),
+        }
+        found |= {("all", "target_recall"): row(0.1, 0.05), ("all", "target_roc_auc"): row(0.03, 0.01)}
+        found |= {("random", "target_recall"): row(0.1, 0.2), ("random", "target_roc_auc"): row(0.0, 0.1)}
+        arms = ["baseline", "weighted", "all", "random"]
+        results = SimpleNamespace(
+            params=fake_params(),
+            arms=arms,
+            target="melanoma",
+            comparison=lambda arm, metric: found.get((arm, metric)),
+        )
+        (said,) = summary.shifted_thresholds(results)
+        assert (
+            "weighted: \N{MINUS SIGN}4.0 points, \N{MINUS SIGN}10.0 to +2.0" in said
+            and "all:" not in said
+            and "random" not in said
+        )
+        del found["weighted", "target_recall"]
+        assert summary.shifted_thresholds(results) == []
+
+    def test_recall_at_one_rate_of_false_alarms_is_told_where_it_has_an_interval(self):
+        row = {"difference": -0.004, "low": -0.039, "high": 0.031, "replicates": 3}
+        found = {
+            (arm, "target_operating_recall"): row | {"difference": -0.004 * n}
+            for n, arm in enumerate(("filtered", "all"), 1)
+        }
+        results = SimpleNamespace(
+            params=fake_params(gan={"seeds": [0, 1]}),
+            target="melanoma",
+            places=lambda metric: 1,
+            comparison=lambda arm, metric: found.get((arm, metric)),
+        )
+        (said,) = summary.equal_alarms(results)
+        assert (
+            "where 5\u00a0% of the other validation images raise a false alarm, melanoma recall changes by \N{MINUS SIGN}0.4 points with filtered"
+            in said
+        )
+        assert (
+            "(\N{MINUS SIGN}3.9 to +3.1) and \N{MINUS SIGN}0.8 points with all" in said
+            and "one GAN" not in said
+        )
+        results.params = fake_params(gan={"seeds": [0]})
+        assert "for this one GAN melanoma recall" in summary.equal_alarms(results)[0]
+        found["all", "target_operating_recall"]["low"] = math.nan
+        assert "with all" not in summary.equal_alarms(results)[0]
+        found.clear()
+        assert summary.equal_alarms(results) == []
+
+    def test_many_intervals_are_counted_where_a_verdict_stands_beside_each(self, tmp_path, monkeypatch):
+        arms = {"baseline": {}, **{f"again{n}": {} for n in range(9)}}
+        for some, said in (
+            (arms, "Were there no effect at all, about 1 of 27 such intervals would exclude zero."),
+            ({name: {} for name in list(arms)[:3]}, ""),
+        ):
+            made = fake_params().model_copy(update={"arms": {name: Arm() for name in some}})
+            build_run(tmp_path, monkeypatch, params=made)
+            note = html._headline_note(summary.read_results(RunPaths("fake"), made))
+            assert said in note and ("no effect at all" in note) == bool(said)
+
+    @pytest.mark.parametrize(("seeds", "said"), [((0,), True), ((0, 1), False)])
+    def test_every_sentence_about_synthesis_says_when_one_gan_speaks(
+        self, tmp_path, monkeypatch, seeds, said
+    ):
+        made = fake_params(gan={"seeds": list(seeds)})
+        build_run(tmp_path, monkeypatch, params=made)
+        text = summary.abstract(summary.read_results(RunPaths("fake"), made))
+        about = [sentence for sentence in text if re.search(r"synthetic|[Ii]ts accuracy|other arm", sentence)]
+        assert len(about) == 2
+        for sentence in about:
+            assert ("this one GAN" in sentence) == said, sentence

@@ -1,0 +1,314 @@
+"""What the page says of a GAN's images: tables, figures and sentences from made-up numbers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+from helpers.gan.fidelity import MEASURES
+from helpers.report import figures, sentences, tables
+
+NOTHING = {"kernel_distance": (0.01, -0.02, 0.04)}
+HELPS = {"kernel_distance": (-0.3, -0.5, -0.1), "precision": (0.2, 0.1, 0.3)}
+HURTS = {"kernel_distance": (0.3, 0.1, 0.5), "recall": (-0.2, -0.3, -0.1)}
+
+
+def fidelity(differences=NOTHING, features="efficientnet_lite0"):
+    rows = []
+    for name in ("kept", "dropped", "random", "real"):
+        for measure in MEASURES:
+            value = 0.04 if name == "real" else 1.234
+            difference = (
+                differences.get(measure, (0.0, -1.0, 1.0)) if name in ("kept", "dropped") else (np.nan,) * 3
+            )
+            rows.append(
+                (
+                    name,
+                    measure,
+                    value,
+                    value - 0.1,
+                    value + 0.1,
+                    *difference,
+                    36,
+                    100,
+                    "of lesions not trained on",
+                    features,
+                )
+            )
+    columns = [
+        "set",
+        "measure",
+        "value",
+        "low",
+        "high",
+        "difference",
+        "difference_low",
+        "difference_high",
+        "images",
+        "draws",
+        "held_out",
+        "features",
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def sweep(differences=NOTHING):
+    steps = []
+    for fraction in np.arange(1, 11) / 10:
+        step = (
+            fidelity(differences if fraction <= 0.3 else NOTHING)
+            .query("set == 'kept'")
+            .assign(fraction=fraction)
+        )
+        steps.append(
+            step.assign(**dict.fromkeys(["difference", "difference_low", "difference_high"], np.nan))
+            if fraction == 1
+            else step
+        )
+    return pd.concat([*steps, fidelity().query("set == 'real'").assign(fraction=np.nan)], ignore_index=True)
+
+
+def memorisation(share=0.0, low=0.0, high=0.02):
+    row = {
+        "synthetic_images": 1000,
+        "held_out_images": 117,
+        "median_synthetic": 24.1,
+        "median_real": 17.1,
+        "threshold": 13.2,
+        "closer": np.floor(1000 * share),
+    }
+    return pd.DataFrame(
+        [
+            {"space": space, **row, "share": share, "low": low, "high": high, "expected": 0.05}
+            for space in ("efficientnet_lite0", "pixels")
+        ]
+    )
+
+
+def correlation(distance=(-0.3, -0.4, -0.2), probability=(0.02, -0.05, 0.09)):
+    meanings = ("distance to the real images", "baseline classifier's probability")
+    rows = [
+        (name, meaning, *values, 1000)
+        for name, meaning, values in zip(
+            ("distance", "probability"), meanings, (distance, probability), strict=True
+        )
+    ]
+    return pd.DataFrame(rows, columns=["compared_with", "meaning", "correlation", "low", "high", "images"])
+
+
+def stability():
+    rows = [(1, 2, 0.9956, 0.99, 0.998, 0.92, 0.3, 120), (1, 3, 0.9999, 0.999, 1.0, 1.0, 0.3, 120)]
+    return pd.DataFrame(
+        rows,
+        columns=[
+            "first_company",
+            "second_company",
+            "rank_correlation",
+            "low",
+            "high",
+            "kept_by_both",
+            "keep_fraction",
+            "images",
+        ],
+    )
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+
+def test_fidelity_has_a_row_per_measure_and_a_column_per_set():
+    table = tables.fidelity_table(fidelity())
+    assert list(table.shown.columns) == [
+        "Measure",
+        "Better",
+        "Kept by the filter",
+        "Left out",
+        "Drawn at random",
+        "Real, held out",
+    ]
+    assert table.shown.iloc[0].tolist() == [
+        "kernel distance",
+        "lower",
+        *["1.23 (1.13 to 1.33)"] * 3,
+        "0.040 (\N{MINUS SIGN}0.060 to 0.140)",
+    ]
+    assert len(table.shown) == 6 and {"kept", "kept_low", "kept_high"} <= set(table.frame)
+    assert "FID" not in table.to_text()
+    assert tables.fidelity_table(fidelity(features="inception")).shown["Measure"].tolist()[:2] == [
+        "KID",
+        "FID",
+    ]
+    assert "Left out" not in tables.fidelity_table(fidelity().query("set != 'dropped'")).shown.columns
+
+
+def test_filter_effect_says_improves_only_where_the_interval_excludes_zero():
+    helps, hurts, nothing = (
+        tables.filter_effect_table(fidelity(case)).frame.set_index("measure")["filtering"]
+        for case in (HELPS, HURTS, NOTHING)
+    )
+    assert (
+        helps["kernel_distance"] == helps["precision"] == "improves"
+        and helps["recall"] == "no difference shown"
+    )
+    assert hurts["kernel_distance"] == hurts["recall"] == "worsens"
+    assert set(nothing) == {"no difference shown"}
+    assert tables.filter_outcome("recall", float("nan"), float("nan")) == "not tested"
+    assert tables.filter_outcome("coverage", 0.0, 0.4) == "no difference shown"
+    assert (
+        tables.filter_effect_table(fidelity(HELPS)).shown["Kept minus random"][0]
+        == "\N{MINUS SIGN}0.300 (\N{MINUS SIGN}0.500 to \N{MINUS SIGN}0.100)"
+    )
+
+
+def test_small_tables():
+    assert tables.stability_table(stability()).shown.iloc[0].tolist() == [
+        "1 and 2",
+        "0.996 (0.990 to 0.998)",
+        "92",
+        "120",
+    ]
+    assert (
+        tables.correlation_table(correlation()).shown.iloc[0].tolist()[1]
+        == "\N{MINUS SIGN}0.300 (\N{MINUS SIGN}0.400 to \N{MINUS SIGN}0.200)"
+    )
+    rows = tables.memorisation_table(memorisation(0.004, 0.001, 0.017)).shown
+    assert (
+        rows.iloc[:, 0].tolist() == ["EfficientNet-Lite0 features", "pixels (grey levels)"]
+        and rows.iloc[0, -1] == "0.4 (0.1 to 1.7)"
+    )
+    unknown = tables.memorisation_table(
+        memorisation(np.nan, np.nan, np.nan).assign(closer=np.nan, threshold=np.nan, median_real=np.nan)
+    ).shown
+    assert unknown.iloc[0, -1] == unknown.iloc[0, -2] == tables.NONE
+    assert (
+        tables._with_interval(0.0, 0.0, 0.0) == "0.00 (0.00 to 0.00)"
+        and tables._with_interval(1206.3, 1133.4, 1278.0) == "1206 (1133 to 1278)"
+    )
+
+
+# --- sentences ----------------------------------------------------------------------------------
+
+
+def test_the_filters_sentence_where_it_helps():
+    told = sentences.filter_effect_sentence(fidelity(HELPS), sweep(HELPS), 0.3)
+    assert (
+        "improves kernel distance (\N{MINUS SIGN}0.5 to \N{MINUS SIGN}0.1) and precision (0.1 to 0.3)" in told
+        and "worsens" not in told
+    )
+    assert told.endswith(
+        "of the 9 shares from 10 % to 90 %, judged by the kernel distance, 3 improve it by more than chance."
+    )
+    assert "(36 on either side), keeping the critic's best 30 % improves" in told
+
+
+def test_the_filters_sentence_where_it_hurts_or_does_nothing():
+    hurts = sentences.filter_effect_sentence(fidelity(HURTS), sweep(HURTS), 0.3)
+    assert (
+        "worsens kernel distance (0.1 to 0.5) and recall" in hurts
+        and "improves" not in hurts
+        and "judged by the kernel distance, 3 worsen it" in hurts
+    )
+    nothing = sentences.filter_effect_sentence(fidelity(), sweep(), 0.3)
+    assert "improve" not in nothing and "worsen" not in nothing
+    assert (
+        nothing.endswith("no share from 10 % to 90 % changes the kernel distance by more than chance.")
+        and "shows no difference in" in nothing
+    )
+    assert nothing.count(". ") == 0  # one sentence
+    few = fidelity().query("set != 'kept'")
+    assert "Too few images were kept" in sentences.filter_effect_sentence(few, sweep(), 0.3)
+    assert "needs more images" in sentences.filter_effect_sentence(
+        fidelity(), sweep().query("set == 'real'"), 0.3
+    )
+
+
+def test_the_fidelity_sentence_names_floor_and_features():
+    told = sentences.fidelity_sentence(fidelity())
+    assert (
+        "36 images on either side, drawn 100 times" in told
+        and "and is no FID" in told
+        and "images of lesions not trained on" in told
+    )
+    assert "The synthetic images lie above it, at 1.23" in told
+    near = fidelity()
+    near.loc[near["set"] != "real", ["value", "low", "high"]] = [0.05, -0.05, 0.15]
+    assert "lie not clearly above it" in sentences.fidelity_sentence(near)
+    assert "no FID" not in sentences.fidelity_sentence(fidelity(features="inception"))
+    assert "floor" not in sentences.fidelity_sentence(fidelity().query("set != 'real'"))
+
+
+@pytest.mark.parametrize(
+    ("distance", "said"),
+    [
+        ((-0.3, -0.4, -0.2), "lie nearer to the real ones"),
+        ((0.3, 0.2, 0.4), "lie farther from the real ones"),
+        ((0.0, -0.1, 0.1), "no agreement is shown either way"),
+        ((np.nan,) * 3, "cannot be computed"),
+    ],
+)
+def test_the_correlation_sentence(distance, said):
+    assert said in sentences.correlation_sentence(correlation(distance).head(1))
+
+
+def test_the_classifier_may_agree_or_contradict():
+    assert "classifier agrees" in sentences.correlation_sentence(correlation(probability=(0.3, 0.2, 0.4)))
+    assert "classifier contradicts" in sentences.correlation_sentence(
+        correlation(probability=(-0.3, -0.4, -0.2))
+    )
+
+
+def test_the_memorisation_sentence_accuses_only_above_chance():
+    assert sentences.memorisation_sentence(memorisation()).count("no sign of copying") == 2
+    assert "some repeat what was trained on" in sentences.memorisation_sentence(memorisation(0.2, 0.1, 0.3))
+    assert "no sign of copying" in sentences.memorisation_sentence(memorisation(0.075, 0.023, 0.47))
+    assert "cannot be judged" in sentences.memorisation_sentence(memorisation(np.nan, np.nan, np.nan))
+
+
+def test_the_stability_sentence_rounds_down():
+    told = sentences.stability_sentence(stability())
+    assert "by at least 0.995" in told and "share 92 to 100 % of the 36 images" in told
+
+
+# --- figures ------------------------------------------------------------------------------------
+
+
+def smallest_text(figure):
+    """In pixels of the page, which draws 100 to an inch."""
+    return min(text.get_fontsize() * 100 / 72 for text in figure.findobj(Text) if text.get_text())
+
+
+def test_the_sweep_shows_every_measure_beside_its_floor():
+    figure = figures.filter_sweep(sweep(HELPS), 0.3)
+    assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == [
+        "Kernel distance (lower is better)",
+        "Precision (higher is better)",
+    ]
+    drawn = figure.axes[0].lines
+    np.testing.assert_allclose(drawn[0].get_xdata(), np.arange(10, 101, 10))
+    assert smallest_text(figure) >= 9
+    assert drawn[1].get_ydata()[0] == pytest.approx(0.04) and drawn[2].get_xdata()[0] == pytest.approx(30)
+
+
+def test_closest_pairs_stand_below_each_other_turned_and_veiled():
+    rng = np.random.default_rng(0)
+    images, real = (rng.integers(0, 256, (8, 16, 16, 3), dtype=np.uint8) for _ in range(2))
+    pairs = pd.DataFrame(
+        {
+            "space": ["efficientnet_lite0"] * 2 + ["pixels"] * 2,
+            "pair": [1, 2] * 2,
+            "synthetic_index": [3, 1, 0, 2],
+            "training_index": [5, 5, 6, 7],
+        }
+    )
+    pairs = pairs.assign(mirrored=[0, 0, 1, 2], distance=[0.5, 1.25, 3, 4])
+    figure = figures.closest_pairs(images, real, pairs)
+    assert smallest_text(figure) >= 9
+    pictures = [np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.images]
+    expected = [images[3], images[1], real[5], real[5], images[0], images[2], real[6][:, ::-1], real[7][::-1]]
+    assert all(np.array_equal(drawn, wanted) for drawn, wanted in zip(pictures, expected, strict=True))
+    veiled = [
+        np.asarray(axes.images[0].get_array())
+        for axes in figures.closest_pairs(images, real, pairs, "omit").axes
+        if axes.images
+    ]
+    assert np.array_equal(veiled[0], images[3]) and (veiled[2] == 225).all() and (veiled[7] == 225).all()

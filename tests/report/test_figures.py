@@ -1,0 +1,497 @@
+"""Figures and their publication: what is drawn, how it is saved, and what must never be seen."""
+
+import base64
+import io
+import re
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from helpers import paths
+from helpers.errors import ParameterError
+from helpers.evaluation.paper import published
+from helpers.params import Params
+from helpers.report import figures, publish, style, tables
+
+ARMS = ["baseline", "filtered", "all"]
+ALT = '<script> "quoted" & more'
+MANY = [*ARMS, "random", "weighted", "again", "withheld"]
+CLASSES = ["bkl", "mel", "nv"]
+
+
+@pytest.fixture
+def reports(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "REPORTS", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    shown = []
+    monkeypatch.setattr(publish, "_display", lambda data, metadata: shown.append((data, metadata)))
+    return shown
+
+
+def metrics(arms=ARMS, replicates=3):
+    rng = np.random.default_rng(0)
+    columns = [*style.OVERALL, *style.TARGET]
+    return pd.DataFrame(
+        [
+            {"arm": arm, "replicate": r, **{c: rng.uniform(0.6, 0.9) for c in columns}}
+            for arm in arms
+            for r in range(replicates)
+        ]
+    )
+
+
+def histories(arms=ARMS, replicates=2):
+    epochs = np.arange(1, 6)
+    columns = ["train_loss", "validation_loss", "train_accuracy", "validation_accuracy"]
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "arm": arm,
+                    "replicate": r,
+                    "epoch": epochs,
+                    "best_epoch": 4,
+                    **{c: epochs / 10 for c in columns},
+                }
+            )
+            for arm in arms
+            for r in range(replicates)
+        ]
+    )
+
+
+def comparisons(arms=ARMS[1:], low=-0.03, high=0.05):
+    names = ["accuracy", "macro_recall", "target_recall", "target_precision"]
+    return pd.DataFrame(
+        [
+            {"arm": arm, "reference": "baseline", "metric": m, "difference": 0.01, "low": low, "high": high}
+            for arm in arms
+            for m in names
+        ]
+    )
+
+
+def scores(count=40, kept=12):
+    values = np.linspace(3, -2, count)
+    return pd.DataFrame(
+        {
+            "index": range(count),
+            "score": values,
+            "rank": range(1, count + 1),
+            "selected": [1] * kept + [0] * (count - kept),
+        }
+    )
+
+
+def gan_history(steps=60):
+    step = np.arange(1, steps + 1)
+    names = ["generator_loss", "critic_loss", "score_real", "score_fake", "gradient_penalty"]
+    return pd.DataFrame({"step": step, **{name: np.sin(step + place) for place, name in enumerate(names)}})
+
+
+def pictures(count=5, side=16):
+    return np.random.default_rng(1).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+def confusion(arms=ARMS):
+    return {
+        arm: pd.DataFrame(
+            [
+                {"replicate": r, "label": a, "prediction": b, "count": 10 if a == b else 1}
+                for r in (0, 1)
+                for a in CLASSES
+                for b in CLASSES
+            ]
+        )
+        for arm in arms
+    }
+
+
+def by_lesion(arms=ARMS):
+    return pd.DataFrame(
+        [
+            {"arm": arm, "replicate": 0, "lesions": g, "accuracy": 0.8, "target_recall": 0.5}
+            for arm in arms
+            for g in ("seen", "unseen")
+        ]
+    )
+
+
+def split():
+    return pd.DataFrame(
+        {"dx": ["nv"] * 14 + ["mel"] * 6, "split": (["train"] * 3 + ["validation", "test"]) * 4}
+    )
+
+
+def every_figure():
+    paper = tables.paper_metrics(published())
+    image = pictures()
+    return {
+        "sample_images": figures.sample_images(
+            {"nv": list(image), "dermatofibroma": list(image[:2])}, {"nv": "melanocytic naevus"}
+        ),
+        "class_distribution": figures.class_distribution(split(), "mel"),
+        "gan_training": figures.gan_training(gan_history()),
+        "synthetic_samples": figures.synthetic_samples(image, pictures(40), scores()),
+        "overall_metrics": figures.overall_metrics(metrics(), paper),
+        "melanoma_metrics": figures.melanoma_metrics(metrics(["baseline"], 1), paper),
+        "confusion_matrices": figures.confusion_matrices(confusion()),
+        "classifier_curves": figures.classifier_curves(histories()),
+        "classifier_curves_many": figures.classifier_curves(histories(MANY)),
+        "score_histogram": figures.score_histogram(scores()),
+        "seen_unseen": figures.seen_unseen(by_lesion(), "mel"),
+        "forest": figures.forest(comparisons(), smallest_effect=0.02, target="mel"),
+        "empty": figures.empty("Nothing."),
+    }
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return every_figure()
+
+
+@pytest.fixture(scope="module")
+def svgs(drawn):
+    return {name: publish.svg_text(figure, name, alt=ALT) for name, figure in drawn.items()}
+
+
+def sizes_on_the_page(svg):
+    """Font sizes of an SVG in px, where the drawing's width is 900 px."""
+    width = float(re.search(r'viewBox="0 0 ([\d.]+)', svg)[1])
+    return [float(size) * 900 / width for size in re.findall(r"font(?:-size)?:[^;\"]*?([\d.]+)px", svg)]
+
+
+class TestEveryFigure:
+    def test_has_no_text_under_9_px_on_the_page(self, svgs):
+        for name, svg in svgs.items():
+            sizes = sizes_on_the_page(svg)
+            assert sizes and min(sizes) >= 9, name
+
+    def test_is_as_wide_as_the_page(self, drawn):
+        assert {figure.get_size_inches()[0] for figure in drawn.values()} == {9.0}
+
+    def test_is_well_formed_with_ids_of_its_own(self, svgs):
+        seen = set()
+        for name, svg in svgs.items():
+            root = ElementTree.fromstring(svg)
+            ids = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
+            assert len(set(ids)) == len(ids) and not seen & set(ids), name
+            seen |= set(ids)
+            assert root.attrib["role"] == "img" and root.attrib["aria-label"] == ALT
+
+    def test_has_no_needless_decimals(self, svgs):
+        assert not [name for name, svg in svgs.items() if re.search(r' (?:d|x|y)="[^"]*\.\d{3}', svg)]
+
+    def test_keeps_its_references(self, svgs):
+        for name, svg in svgs.items():
+            ids = set(re.findall(r'\bid="([^"]+)"', svg))
+            used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+            assert used <= ids, name
+
+    def test_is_the_same_bytes_each_time(self):
+        for draw in (
+            lambda: figures.gan_training(gan_history()),
+            lambda: figures.image_rows({"Real": pictures()}),
+        ):
+            assert publish.svg_text(draw(), "same") == publish.svg_text(draw(), "same")
+            assert publish.png_bytes(draw()) == publish.png_bytes(draw())
+
+
+class TestDrawings:
+    def test_bars_start_at_zero(self, drawn):
+        for name in ("class_distribution", "overall_metrics"):
+            axes = drawn[name].axes[0]
+            horizontal = name == "class_distribution"
+            assert (axes.get_xlim() if horizontal else axes.get_ylim())[0] == 0
+            assert len(axes.patches) > 0
+
+    def test_paper_bars_have_the_papers_heights(self, drawn):
+        heights = {round(float(bar.get_height()), 2) for bar in drawn["overall_metrics"].axes[0].patches}
+        assert heights == {round(100 * value, 2) for value in published()["overall"][ARMS].to_numpy().ravel()}
+
+    def test_dots_are_the_replicates(self, drawn):
+        dots = [line for line in drawn["overall_metrics"].axes[1].lines if line.get_marker() == "o"]
+        values = sorted(value for line in dots for value in line.get_ydata())
+        assert values == pytest.approx(sorted(100 * metrics()[list(style.OVERALL)].to_numpy().ravel()))
+
+    def test_paper_diamonds_stand_only_at_its_own_arms(self):
+        figure = figures.overall_metrics(metrics(["baseline", "random"]), tables.paper_metrics(published()))
+        assert sum(line.get_marker() == "D" for line in figure.axes[1].lines) == len(style.OVERALL)
+
+    def test_without_the_paper_there_is_one_panel(self):
+        assert len(figures.overall_metrics(metrics()).axes) == 1
+
+    def test_intervals_stand_beside_the_means_where_there_are_any(self):
+        made = metrics()
+        ends = pd.DataFrame(
+            [
+                {"arm": arm, "metric": metric, "low": 0.2, "high": 0.9}
+                for arm in ARMS
+                for metric in style.OVERALL
+            ]
+        )
+        upright = [
+            line
+            for line in figures.overall_metrics(made, None, ends).axes[0].lines
+            if len(set(line.get_xdata())) == 1 and len(line.get_xdata()) == 2
+        ]
+        drawn = [line for line in upright if list(line.get_ydata()) == [20, 90]]
+        assert len(drawn) == len(ARMS) * len(style.OVERALL)
+        bare = figures.overall_metrics(made, None, ends.assign(low=np.nan)).legends[0]
+        assert "its interval" not in [text.get_text() for text in bare.get_texts()]
+
+    def test_many_arms_have_the_whole_width(self):
+        bars, dots = figures.overall_metrics(metrics(MANY), tables.paper_metrics(published())).axes
+        assert bars.get_subplotspec().rowspan.start < dots.get_subplotspec().rowspan.start
+        assert bars.get_subplotspec().colspan == dots.get_subplotspec().colspan
+
+    def test_many_arms_have_a_panel_each_for_their_curves(self, drawn):
+        panels = [axes for axes in drawn["classifier_curves_many"].axes if axes.get_title("left")]
+        assert [axes.get_title("left") for axes in panels] == [*MANY, *MANY]
+        for axes in panels:  # of each of two replicates training, validation, and the best epoch
+            assert len({line.get_color() for line in axes.lines}) == 1 and len(axes.lines) == 6
+        assert len({axes.get_ylim() for axes in panels}) == 2
+
+    def test_confusion_adds_replicates_and_shades_by_row(self, drawn):
+        axes = drawn["confusion_matrices"].axes[0]
+        assert sorted({text.get_text() for text in axes.texts}) == ["2", "20"]
+        shares = np.asarray(axes.collections[0].get_array()).reshape(3, 3)
+        assert shares.sum(axis=1) == pytest.approx([1, 1, 1])
+        assert shares[0, 0] == pytest.approx(20 / 24)
+
+    def test_histogram_does_not_mix_kept_and_left_out_in_a_bin(self):
+        table = scores()
+        cut = table.loc[table["selected"] == 1, "score"].min()
+        bins = figures._bins_with_edge(table["score"].to_numpy(), cut)
+        assert cut in bins
+        assert np.histogram(table["score"], bins)[0].sum() == len(table)
+        kept = np.histogram(table.loc[table["selected"] == 1, "score"], bins)[0]
+        left = np.histogram(table.loc[table["selected"] == 0, "score"], bins)[0]
+        assert not np.any((kept > 0) & (left > 0))
+
+    def test_histogram_of_equal_scores_is_drawn(self):
+        figures.score_histogram(scores().assign(score=1.0))
+
+    def test_forest_without_intervals_draws_points_alone(self):
+        figure = figures.forest(comparisons(low=np.nan, high=np.nan))
+        assert all(
+            len(line.get_xdata()) == 1
+            for axes in figure.axes
+            for line in axes.lines
+            if line.get_marker() == "s"
+        )
+        assert not [
+            line
+            for axes in figure.axes
+            for line in axes.lines
+            if line.get_linewidth() == 2 and line.get_marker() == "None"
+        ]
+
+    def test_forest_of_equal_arms_has_a_scale(self):
+        figure = figures.forest(comparisons(low=np.nan, high=np.nan).assign(difference=0.0))
+        assert figure.axes[0].get_xlim() == (-5, 5)
+
+    def test_forest_of_one_arm_says_so(self):
+        figure = figures.forest(comparisons([]).reindex(columns=comparisons().columns))
+        assert "no second arm" in figure.axes[0].texts[0].get_text()
+
+    def test_forest_panels_are_centred_each_on_a_scale_of_its_own(self):
+        rows = comparisons()
+        rows.loc[rows["metric"] == "target_precision", ["low", "high"]] = -0.6, 0.4
+        scales = [axes.get_xlim() for axes in figures.forest(rows, smallest_effect=0.02, target="mel").axes]
+        assert (
+            all(low == -high for low, high in scales)
+            and scales[0] == scales[1]
+            and scales[3][1] > 60 > scales[0][1]
+        )
+
+    def test_best_and_worst_synthetic_images_are_taken_by_rank(self):
+        images = np.stack([np.full((8, 8, 3), value, np.uint8) for value in range(40)])
+        figure = figures.synthetic_samples(
+            pictures(4), images, scores().sample(frac=1, random_state=0), columns=4
+        )
+        rows = np.array(
+            [[axes.images[0].get_array()[0, 0, 0] if axes.images else -1 for axes in figure.axes]]
+        ).reshape(4, 5)
+        assert rows[2, 1:].tolist() == [0, 1, 2, 3]
+        assert rows[3, 1:].tolist() == [36, 37, 38, 39]
+
+    def test_few_images_leave_room_empty(self):
+        figures.synthetic_samples(pictures(1), pictures(3), scores(3, 1))
+
+    def test_film_strip_follows_a_tile_through_training(self, tmp_path):
+        for step in (1, 20, 300):
+            grid = np.zeros((16, 24, 3), np.uint8)
+            grid[:, :, 0] = np.repeat(np.repeat(np.arange(6).reshape(2, 3), 8, 0), 8, 1) + 10 * (step > 1)
+            Image.fromarray(grid).save(tmp_path / f"step-{step:07d}.png")
+        figure = figures.film_strip(tmp_path, rows=2, columns=3)
+        shown = [
+            [axes.images[0].get_array()[0, 0, 0] for axes in figure.axes[row * 3 : row * 3 + 3]]
+            for row in (0, 1)
+        ]
+        assert shown == [[0, 10, 10], [1, 11, 11]]
+        assert [figure.axes[place].get_title(loc="center") for place in range(3)] == [
+            "step 1",
+            "step 20",
+            "step 300",
+        ]
+
+    @pytest.mark.parametrize(("count", "columns"), [(1, 1), (3, 3), (9, 9), (41, 10)])
+    def test_film_strip_is_centred_with_at_most_ten_columns(self, tmp_path, count, columns):
+        steps = [1, *range(50, 50 * count, 50)]
+        for step in steps:
+            Image.fromarray(np.zeros((8, 48, 3), np.uint8)).save(tmp_path / f"step-{step:07d}.png")
+        figure = figures.film_strip(tmp_path)
+        shown = [
+            int(axes.get_title(loc="center").split()[1].replace(",", "")) for axes in figure.axes[:columns]
+        ]
+        assert (len(figure.axes), shown[0], shown[-1]) == (3 * columns, steps[0], steps[-1])
+        figure.draw_without_rendering()
+        left, right = figure.axes[0].get_position().x0, figure.axes[columns - 1].get_position().x1
+        assert left == pytest.approx(1 - right, abs=0.01) and 9 * (right - left) / columns < 1.6
+        assert columns < 9 or left < 0.01
+
+    def test_no_samples_are_said_to_be_none(self, tmp_path):
+        assert "No samples" in figures.film_strip(tmp_path).axes[0].texts[0].get_text()
+
+    def test_spikes_do_not_flatten_a_curve(self):
+        values = np.r_[1e6, np.ones(1000)]
+        low, high = figures._without_spikes(values)
+        assert high < 100 and low < 1 < high
+        assert np.isfinite(figures._without_spikes(np.full(3, np.nan))).all()
+
+    def test_callers_settings_are_left_alone(self):
+        import matplotlib
+
+        before = dict(matplotlib.rcParams)
+        figures.gan_training(gan_history())
+        assert dict(matplotlib.rcParams) == before
+
+
+class TestColours:
+    def test_an_arm_has_its_colour_in_every_company(self):
+        alone, together = style.arm_colours(["filtered"]), style.arm_colours(["mine", "filtered", "baseline"])
+        assert alone["filtered"] == together["filtered"] == style.KNOWN_ARMS["filtered"]
+
+    def test_arms_differ(self):
+        arms = [*style.KNOWN_ARMS, "mine"]
+        assert len(set(style.arm_colours(arms).values())) == len(arms)
+
+    def test_many_strangers_are_served(self):
+        assert len(style.arm_colours(f"arm-{i}" for i in range(40))) == 40
+
+    def test_the_papers_arms_stay_apart_without_red_or_green(self):
+        # Machado, Oliveira and Fernandes (2009), full protanopia and deuteranopia
+        views = {
+            "protanopia": [
+                [0.152286, 1.052583, -0.204868],
+                [0.114503, 0.786281, 0.099216],
+                [-0.003882, -0.048116, 1.051998],
+            ],
+            "deuteranopia": [
+                [0.367322, 0.860646, -0.227968],
+                [0.280085, 0.672501, 0.047413],
+                [-0.011820, 0.042940, 0.968881],
+            ],
+        }
+        for matrix in views.values():
+            seen = [np.clip(np.array(matrix) @ to_rgb(style.KNOWN_ARMS[arm]), 0, 1) for arm in ARMS]
+            assert min(np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]) > 0.25
+
+
+class TestPrivatePictures:
+    def test_drawn_lesions_are_always_shown(self):
+        params = Params.model_validate({"data": {"source": "phantom"}, "report": {"real_images": "omit"}})
+        assert figures.picture_policy(params) == "show"
+        assert figures.picture_policy(Params.model_validate({"report": {"real_images": "blur"}})) == "blur"
+
+    def test_omit_leaves_no_pixel(self):
+        first, second = pictures(3), 255 - pictures(3)
+        assert all(
+            np.array_equal(a, b)
+            for a, b in zip(
+                figures.veil(list(first), "omit"), figures.veil(list(second), "omit"), strict=True
+            )
+        )
+
+    def test_blur_keeps_no_detail(self):
+        image = np.zeros((96, 128, 3), np.uint8)
+        image[::2, ::2] = 255  # one pixel of detail
+        blurred = figures.veil([image], "blur")[0]
+        assert blurred.shape == image.shape
+        assert blurred.std() < 2
+
+    def test_show_changes_nothing(self):
+        assert np.array_equal(figures.veil(list(pictures()), "show"), pictures())
+
+    def test_photographs_are_training_images_by_frequency(self):
+        class Dataset:
+            def read(self, image_id):
+                buffer = io.BytesIO()
+                Image.new("RGB", (40, 30), (int(image_id), 0, 0)).save(buffer, "PNG")
+                return buffer.getvalue()
+
+        table = pd.DataFrame(
+            {
+                "image_id": list("123456"),
+                "dx": ["mel", "nv", "nv", "nv", "mel", "nv"],
+                "split": ["train", "test", "train", "train", "test", "train"],
+            }
+        )
+        shown = figures.photographs(Dataset(), table, per_class=2, width=20)
+        assert list(shown) == ["nv", "mel"]
+        assert [picture[0, 0, 0] for picture in shown["nv"]] == [3, 4]
+        assert shown["mel"][0].shape == (15, 20, 3) and len(shown["mel"]) == 1
+
+
+class TestPublish:
+    def test_saves_both_files_and_labels_the_output(self, reports, displayed):
+        publish.show_figure(
+            figures.gan_training(gan_history()), "try", "curves", caption="See.", alt="Curves.", number=3
+        )
+        assert (reports / "try" / "figures" / "curves.svg").read_text().startswith("<svg ")
+        with Image.open(reports / "try" / "figures" / "curves.png") as png:
+            assert png.size == (1800, 1000)
+        (data, metadata), (_, caption) = displayed
+        assert metadata["report"] == {
+            "kind": "figure",
+            "name": "curves",
+            "caption": "See.",
+            "alt": "Curves.",
+            "number": 3,
+        }
+        assert set(data) == {"text/plain", "image/svg+xml"}
+        assert caption["report"] == {"kind": "caption"}
+
+    def test_images_are_displayed_as_pixels(self, reports, displayed):
+        publish.show_figure(
+            figures.image_rows({"Real": pictures()}), "try", "rows", caption="See.", alt="Rows."
+        )
+        data, metadata = displayed[0]
+        assert set(data) == {"text/plain", "image/png"}
+        with Image.open(io.BytesIO(base64.b64decode(data["image/png"]))) as png:
+            assert png.width == 2 * metadata["image/png"]["width"]
+        assert metadata["report"]["number"] is None
+
+    def test_saves_a_table(self, reports, displayed):
+        publish.show_table(
+            tables.Table(pd.DataFrame({"a": ["x"], "b": [0.5]})), "try", "numbers", caption="Numbers."
+        )
+        assert (reports / "try" / "tables" / "numbers.csv").read_text() == "a,b\nx,0.5\n"
+        assert displayed[0][1]["report"]["kind"] == "table"
+
+    def test_refuses_a_name_that_is_a_path(self, reports):
+        with pytest.raises(ParameterError, match="cannot name a figure"):
+            publish.show_figure(figures.empty("x"), "try", "../escape", caption="", alt="")
+
+    def test_a_script_only_saves(self, reports):
+        publish.show_figure(figures.empty("x"), "try", "alone", caption="", alt="")
+        assert (reports / "try" / "figures" / "alone.png").exists()

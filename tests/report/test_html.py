@@ -1,0 +1,477 @@
+"""The page as a text: what stands in it, in which order, escaped and numbered."""
+
+import base64
+import json
+import re
+
+import nbformat
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+
+from helpers.errors import MissingStageError
+from helpers.params import load_params, validate
+from helpers.paths import RunPaths
+from helpers.report import cells, html, page_tables, provenance, summary
+from support.page_checks import check_text
+from support.report_run import EVIL, build_run, cell_code, cell_text, fake_params, figure, table
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """A rendered run with a script in every text that comes from data."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("a place with a space")
+        build_run(folder, patch, lesion_class=EVIL)
+        page = html.render_report("fake")
+        assert page == folder / "reports" / "fake" / "report.html"
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def page(base):
+    return (base / "reports" / "fake" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def soup(page):
+    return BeautifulSoup(page, "html.parser")
+
+
+def test_what_can_be_read_off_the_file(page):
+    check_text(page, limit=5_000_000)
+    assert "default-src 'none'" in page
+
+
+def test_only_the_pages_own_script_is_in_it(page, soup):
+    scripts = soup.find_all("script")
+    assert len(scripts) == 1
+    policy = soup.find("meta", attrs={"http-equiv": "Content-Security-Policy"})["content"]
+    assert html._script_hash(scripts[0].string) in policy
+    # the class of that name is shown, as a text
+    assert EVIL in soup.find("main").get_text()
+    assert EVIL not in page and "&lt;script&gt;document.title" in page
+
+
+def test_every_picture_has_words(soup):
+    images = soup.find("main").find_all("img")
+    assert len(images) == 10
+    assert all(image["alt"] == "Bars of different heights" for image in images)
+
+
+def test_figures_wear_the_papers_numbers_and_ours_follow(soup):
+    numbers = [int(tag["id"].split("-")[1]) for tag in soup.find_all("figure", id=re.compile("^figure-"))]
+    assert numbers == [1, 2, 3, 9, 4, 8, 5, 6, 7, 10]
+    tables = [int(tag["id"].split("-")[1]) for tag in soup.find_all("figure", id=re.compile("^table-"))]
+    assert tables == list(range(1, len(tables) + 1))
+    assert soup.find(id="figure-3").figcaption.get_text() == "Figure 3 The bars of gan_training differ."
+
+
+def test_prose_is_todays_and_outputs_are_the_runs(soup):
+    text = soup.find("main").get_text()
+    assert "Old prose" not in text
+    for stem in (
+        "01_eda",
+        "02_gan_training",
+        "03_generation_filtering",
+        "04_classifier_training",
+        "05_evaluation",
+    ):
+        assert text.count(f"New prose of {stem}.") == 1
+    assert "a warning of no interest" not in text and "A caption that the page sets itself" not in text
+    assert "A sentence written from numbers." in text
+    assert 'run = "fake"' in text  # the injected parameters, folded
+
+
+def test_code_is_folded(soup):
+    blocks = soup.find_all("pre", class_="code")
+    assert blocks and all(
+        block.find_parent("details") and not block.find_parent("details").has_attr("open") for block in blocks
+    )
+    first = soup.find("details", class_="source")
+    assert first.pre.get_text().count("run =") == 2 and "import numpy" in first.pre.get_text()
+
+
+def test_order_of_the_page(soup):
+    assert [tag["id"] for tag in soup.find_all("h2")] == [
+        "answer",
+        "data",
+        "gan",
+        "synthesis",
+        "classifier",
+        "evaluation",
+        "provenance",
+    ]
+    assert [link["href"] for link in soup.select(".contents > details > ol > li > a")] == [
+        f"#{tag['id']}" for tag in soup.find_all("h2")
+    ]
+    assert soup.find(class_="banner").get_text().startswith("Drawn lesions: a demonstration.")
+
+
+def test_every_training_is_listed(soup):
+    rows = soup.find("figure", attrs={"data-name": "trainings"}).find("tbody").find_all("tr")
+    assert [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in rows][4] == [
+        "filtered",
+        "1",
+        "1001",
+        "7,010",
+        "300",
+        "13",
+        "7",
+        "81.2",
+        "1\u00a0min\u00a002\u00a0s",
+    ]
+    assert len(rows) == 9
+
+
+def test_headline_table_holds_paper_run_and_difference(soup, base):
+    table = soup.find("figure", attrs={"data-name": "headline"})
+    metrics = pd.read_csv(base / "artifacts" / "fake" / "evaluation" / "metrics.csv")
+    head = [cell.get_text() for cell in table.find("thead").find_all("th")]
+    rows = [
+        dict(zip(head, (cell.get_text() for cell in row.find_all(["th", "td"])), strict=True))
+        for row in table.find("tbody").find_all("tr")
+    ]
+    assert len(rows) == 6 * 3 and rows[0]["Metric"] == "Melanoma recall, n\u00a0=\u00a013"
+    filtered = next(
+        row for row in rows if row["Metric"] == "Accuracy, n\u00a0=\u00a033" and row["Arm"] == "filtered"
+    )
+    means = metrics.groupby("arm")["accuracy"].mean()
+    assert (
+        filtered["Paper, %"] == "90.55" and filtered["This run, %"] == f"{100 * means['filtered']:.0f}"
+    )  # 33 images support no decimal
+    assert (
+        filtered["Its 95 % interval"]
+        == f"{100 * means['filtered'] - 3:.0f} to {100 * means['filtered'] + 3:.0f}"
+    )
+    assert filtered["Change in the paper"] == "+3.1" and filtered["Change in this run"] == summary.points(
+        means["filtered"] - means["baseline"], 0
+    )
+    assert filtered["A gain is"] == "supported"
+    assert {row["A gain is"] for row in rows if row["Metric"].startswith("Melanoma recall")} == {
+        "",
+        "undecided",
+    }
+    assert "*" not in table.figcaption.get_text() and "below 2 points" in table.figcaption.get_text()
+
+
+def test_headline_of_many_arms_keeps_to_the_first_metrics(tmp_path, monkeypatch):
+    """And every arm says what it trains on."""
+    arms = {
+        **{name: {} for name in ("baseline", "again", "third")},
+        "weighted": {"loss": "balanced"},
+        "filtered": {"synthetic": {"select": "all"}},
+    }
+    build_run(tmp_path, monkeypatch, params=fake_params(arms=arms))
+    run = RunPaths("fake")
+    table = summary.headline(summary.read_results(run, provenance.read_params(run)))
+    assert len(table) == 3 * 5 and not table["Metric"].str.startswith("BMA").any()
+    meant = (
+        BeautifulSoup(html.render_report("fake").read_text(), "html.parser")
+        .find("figure", attrs={"data-name": "arms"})
+        .tbody.find_all("tr")
+    )
+    assert [row.td.get_text() for row in meant][1:4:2] == [
+        "the real training images and nothing else, with other seeds",
+        "the real training images, with rare classes weighing more in the loss",
+    ]
+
+
+def test_a_metric_that_hardly_moves_is_named_beside_its_verdicts(tmp_path, monkeypatch):
+    folder = build_run(tmp_path, monkeypatch)
+    path, results = (
+        folder / "evaluation/comparisons.csv",
+        lambda: summary.read_results(RunPaths("fake"), fake_params()),
+    )
+    assert "says little" not in html._headline_note(results())
+    table = pd.read_csv(path)
+    table.loc[table["metric"] == "macro_specificity", "difference"] /= 10
+    table.to_csv(path, index=False)
+    assert (
+        "In macro specificity no arm's mean moves by 2 points: there *contradicted* says little."
+        in html._headline_note(results())
+    )
+
+
+def test_two_replicates_give_no_verdict(tmp_path, monkeypatch):
+    build_run(tmp_path, monkeypatch, params=fake_params(replicates=2))
+    run = RunPaths("fake")
+    table = summary.headline(summary.read_results(run, provenance.read_params(run)))
+    assert set(table["A gain is"]) == {"", "not tested"} and not any("interval" in column for column in table)
+
+
+def test_provenance_file(base):
+    found = json.loads((base / "artifacts" / "fake" / "provenance.json").read_text())
+    assert found["seeds"] == {
+        "split": 42,
+        "drawing": 1,
+        "gan": [0],
+        "synthesis": 0,
+        "classifier": [1000, 1001, 1002],
+        "bootstrap": 0,
+    }
+    twins = provenance.seeds(validate({"arms": {"baseline": {}, "again": {}}, "replicates": 2}))
+    assert twins["classifier"] == [1000, 1001] and twins["classifier, arm again"] == [1_001_000, 1_001_001]
+    assert found["data"]["checksum"] == "sha256:0123abcd" and found["versions"] == {
+        "python": "3.13.1",
+        "torch": "2.15.0",
+    }
+    assert found["device"] == ["CPU (a processor)"] and found["threads"] == {"gan": 2, "classifier": 2}
+    assert (
+        found["kept_over_code_changes"] == ["evaluation"]
+        and len(found["code"]["digests"]["evaluation"]) == 16
+    )
+    assert (
+        found["command"]
+        == "python run_all.py --params params/paper.yaml --run fake --set 'data.source=\"phantom\"' --set replicates=3"
+    )
+
+
+def test_kept_results_are_named(soup):
+    assert "declared harmless: evaluation." in soup.find(class_="warn").get_text()
+
+
+def test_index_lists_runs(base):
+    with pytest.MonkeyPatch.context() as patch:
+        build_run(base, patch, run="second", params=fake_params(replicates=1, report={"title": EVIL}))
+        html.render_report("second")
+    index = (base / "reports" / "index.html").read_text()
+    soup = BeautifulSoup(index, "html.parser")
+    assert [link["href"] for link in soup.select(".runs a")] == ["fake/report.html", "second/report.html"]
+    assert len(soup.find("tbody").find_all("tr")) == 6 and EVIL not in index
+    assert EVIL not in (base / "reports" / "second" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "stage"),
+    [
+        ("params.json", "eda"),
+        ("evaluation/metrics.csv", "evaluation"),
+        ("notebooks/01_eda.ipynb", "eda"),
+        ("notebooks/02_gan_training-seed-0.ipynb", "gan"),
+        ("notebooks/04_classifier_training-all-replicate-2.ipynb", "classifier"),
+    ],
+)
+def test_missing_file_names_its_stage(tmp_path, monkeypatch, name, stage):
+    folder = build_run(tmp_path, monkeypatch)
+    (folder / name).unlink()
+    with pytest.raises(MissingStageError, match=f"does not exist yet: run the stage '{stage}' first"):
+        html.render_report("fake")
+    assert not (tmp_path / "reports" / "fake" / "report.html").exists()
+
+
+def test_several_gans_are_folded(tmp_path, monkeypatch):
+    build_run(tmp_path, monkeypatch, params=fake_params(gan={"seeds": [4, 7]}, replicates=1))
+    soup = BeautifulSoup(html.render_report("fake").read_text(), "html.parser")
+    assert [block.summary.get_text() for block in soup.find_all("details", class_="others")] == [
+        "GAN seed 7"
+    ] * 2
+    assert "Shown here: GAN seed 4, one of 2 runs" in soup.get_text()
+    assert len(soup.find_all(id="figure-3")) == 1
+    assert "AdaIN and WGAN-GP as in the paper, 128 \u00d7 128 pixels, 2 seeds" in soup.get_text()
+
+
+def test_the_pictures_of_many_gans_do_not_swell_the_page(tmp_path, monkeypatch):
+    build_run(tmp_path, monkeypatch, params=fake_params(gan={"seeds": list(range(7))}, replicates=1))
+    for executed in (tmp_path / "artifacts/fake/notebooks").glob("03*.ipynb"):
+        made = nbformat.read(executed, 4)
+        made.cells[5].outputs += [table("same"), table("own", executed.stem)]
+        nbformat.write(made, executed)
+    soup = BeautifulSoup(html.render_report("fake").read_text(), "html.parser")
+    blocks = [
+        block for block in soup.find_all("details", class_="others") if "GAN" in block.summary.get_text()
+    ]
+    assert [len(block.find_all("img")) for block in blocks] == 4 * [2] + 4 * [1] + 2 * [0]
+    assert [len(block.find_all("table")) for block in blocks] == 4 * [0] + 6 * [1]
+    assert soup.get_text().count("the figures of 2 further runs are left to the folder figures") == 2
+
+
+# --- parts --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "replicates", "word", "verdict"),
+    [
+        (0.01, 0.05, 3, "higher", "supported"),
+        (0.001, 0.015, 3, "higher", "real but negligible"),
+        (-0.05, -0.01, 3, "lower", "contradicted"),
+        (-0.01, 0.015, 3, "unclear", "contradicted"),
+        (-0.01, 0.05, 3, "unclear", "undecided"),
+        (0.0, 0.05, 3, "unclear", "undecided"),
+        (None, None, 1, "unclear", "not tested"),
+        (None, None, 2, "unclear", "not tested"),
+        (None, None, 3, "unclear", "undecided"),
+    ],
+)
+def test_a_sentence_is_as_strong_as_its_interval(low, high, replicates, word, verdict):
+    row = {
+        "difference": -0.03 if word == "lower" else 0.03,
+        "low": low,
+        "high": high,
+        "replicates": replicates,
+    }
+    assert summary.direction(row) == word and summary.verdict(row, 0.02) == verdict
+    sentence = summary.change_sentence("Adding images", "recall", row, fake_params())
+    assert ("improves" in sentence) == (word == "higher") and ("lowers" in sentence) == (word == "lower")
+    assert ("chance" in sentence) == (word == "unclear") and ("less than the 2 points" in sentence) == (
+        verdict == "real but negligible"
+    )
+    if replicates < 3:
+        assert "cannot tell from chance" in sentence and "interval" not in sentence
+
+
+def test_verdicts_are_those_of_the_claims():
+    """The headline table, the claims and docs/statistics.md use one rule."""
+    from helpers.evaluation import paper
+    from helpers.paths import ROOT
+
+    told = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
+    for low, high in ((0.01, 0.05), (-0.05, 0.01), (0.001, 0.01), (-0.01, 0.05)):
+        word = summary.verdict({"difference": 0.0, "low": low, "high": high, "replicates": 5}, 0.02)
+        assert word == paper.verdict(low, high, 0.02) and f"| {word} |" in told
+
+
+@pytest.mark.parametrize("arms", [1, 2, 3, 6])
+@pytest.mark.parametrize("replicates", [1, 3])
+def test_abstract_has_three_sentences(tmp_path, monkeypatch, arms, replicates):
+    names = ["baseline", "filtered", "all", "random", "again", "weighted"][:arms]
+    made = {"again": {}, "baseline": {}, "weighted": {"loss": "balanced"}}
+    chosen = {name: made.get(name, {"synthetic": {"select": "all"}}) for name in names}
+    build_run(tmp_path, monkeypatch, params=fake_params(arms=chosen, replicates=replicates))
+    run = RunPaths("fake")
+    results = summary.read_results(run, provenance.read_params(run))
+    sentences = summary.abstract(results)
+    assert len(sentences) == 3 and all(
+        sentence.endswith(".") and ".." not in sentence for sentence in sentences
+    )
+    assert "drawn lesions, which say nothing about patients" in sentences[0]
+    # with intervals of 8 points to either side no made-up arm's recall is told from the baseline's but the sixth's
+    assert "improves" not in sentences[1] and "lowers" not in sentences[1]
+    assert ("exclude zero" in sentences[2]) == (arms == 6 and replicates == 3)
+    assert "52\u00a0%" in summary.leak(results)  # test images whose lesion is in training: 17 of 33
+
+
+def test_numbers_in_words():
+    assert [summary.points(value) for value in (0.0123, -0.0123, 0.0001, -0.0001, None)] == [
+        "+1.2",
+        "\u22121.2",
+        "0.0",
+        "0.0",
+        "",
+    ]
+    assert [summary.duration(value) for value in (41, 552, 11100, None)] == [
+        "41 s",
+        "9 min 12 s",
+        "3 h 05 min",
+        "",
+    ]
+    assert summary.listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_sanitised_html_keeps_tables_and_shows_the_rest_as_text():
+    shown = cells.html_output(
+        f'<style>b{{}}</style><table border="1" onclick="x()"><tr><th>a</th></tr><tr><td style="x">{EVIL}<img src=x onerror=alert(1)></td></tr></table>',
+        {},
+    )
+    assert (
+        "<script" not in shown
+        and "onerror=" not in re.sub(r"&lt;.*?&gt;", "", shown)
+        and "onclick" not in shown
+        and "<style" not in shown
+    )
+    assert "&lt;script&gt;" in shown and '<th scope="col">a</th>' in shown
+
+
+def test_prose_pictures_from_elsewhere_become_words():
+    shown = cells.markdown_html("![a plot](https://example.org/x.png) and [a link](javascript:alert(1))")
+    assert "<img" not in shown and "a plot" in shown and "javascript" not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("$\\lambda_{GP} = 10$", "<var>\u03bb<sub>GP</sub> = 10</var>"),
+        ("$5 and $6", "$5 and $6"),
+        ("`$x$`", "`$x$`"),
+        ("$a < b^2$", "<var>a &lt; b<sup>2</sup></var>"),
+    ],
+)
+def test_formulae_are_plain_html(text, made):
+    assert cells.formulae(text) == made
+
+
+def test_cells_are_matched_by_id():
+    source = nbformat.v4.new_notebook(
+        cells=[
+            cell_text("new", "New"),
+            cell_code("a", "old code"),
+            cell_text("b", "Today"),
+            cell_code("unrun", "1"),
+        ]
+    )
+    executed = nbformat.v4.new_notebook(
+        cells=[
+            cell_code("a", "ran"),
+            cell_code("injected", "x = 1"),
+            cell_text("b", "Then"),
+            cell_text("gone", "Gone"),
+        ]
+    )
+    assert [cell.source for cell in cells.combine(source, executed)] == ["New", "ran", "x = 1", "Today"]
+
+
+def test_drawings_cannot_share_ids_and_large_pictures_shrink():
+    source = cells.image_source(figure("x").data)
+    assert source.startswith(
+        "data:image/svg+xml;base64,"
+    ) and b'xmlns="http://www.w3.org/2000/svg"' in base64.b64decode(source.split(",")[1])
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.effect_noise((700, 700), 60).convert("RGB").save(buffer, "PNG")
+    kind, small = cells.shrink(buffer.getvalue())
+    assert kind == "image/webp" and len(small) < 0.8 * len(buffer.getvalue())
+
+
+def test_broad_figures_pan_and_empty_outputs_are_left_out():
+    broad = figure("x")
+    broad.metadata["image/png"] = {"width": 900, "height": 300}
+    assert 'class="figure broad"' in cells.output_html(broad) and 'class="figure"' in cells.output_html(
+        figure("x")
+    )
+    assert not cells.is_shown(
+        nbformat.v4.new_output("display_data", data={"text/plain": "", "text/markdown": " "})
+    )
+
+
+def test_very_wide_tables_are_marked():
+    def kinds(columns):
+        html_table = page_tables.frame_html(
+            pd.DataFrame([[1] * columns], columns=[f"c{n}" for n in range(columns)])
+        )
+        return page_tables.wrap_table(html_table).split('"', 2)[1]
+
+    assert [kinds(columns) for columns in (4, 5, 11)] == ["table", "table wide", "table wide widest"]
+
+
+def test_command_that_reproduces():
+    assert (
+        provenance.reproduction_command("quick", load_params("quick"))
+        == "python run_all.py --params params/quick.yaml"
+    )
+    values = load_params("quick").as_dict()
+    changed = validate(values | {"replicates": 7, "gan": values["gan"] | {"steps": 11}})
+    assert (
+        provenance.reproduction_command("quick", changed)
+        == "python run_all.py --params params/quick.yaml --set gan.steps=11 --set replicates=7"
+    )
+    # an override adds arms and takes none away
+    assert provenance.reproduction_command("mine", validate(values | {"arms": {"baseline": {}}})) is None
+
+
+def test_place_of_the_data_stays_private(tmp_path, monkeypatch):
+    build_run(tmp_path, monkeypatch, params=fake_params(data={"root": "/home/someone/skin"}))
+    page = html.render_report("fake").read_text()
+    assert "/home/someone" not in page and "/home/someone" not in RunPaths("fake").provenance.read_text()

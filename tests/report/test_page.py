@@ -1,0 +1,226 @@
+"""The page in a browser: no request, no error, and everything that a reader can press."""
+
+import csv
+import io
+import time
+
+import pytest
+
+from helpers.report import compare, html
+from support.page_checks import ARGUMENTS, AXE, CHROMIUM, axe_violations, on_paper, open_page
+from support.report_run import EVIL, build_run, fake_params
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """A run of two replicates with a script for a class, another of three, their comparison, and the list of runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("page")
+        build_run(folder, patch, lesion_class=EVIL, params=fake_params(gan={"seeds": [0, 1]}, replicates=2))
+        build_run(folder, patch, run="second")
+        for run in ("fake", "second"):
+            html.render_report(run)
+        compare.render_comparison("fake", "second")
+        return folder / "reports"
+
+
+@pytest.fixture(scope="module")
+def address(base):
+    return (base / "fake" / "report.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def wait_until(page, expression, seconds=20):
+    """Wait for an expression to become true; asked from outside, for the page's own policy forbids it to evaluate text."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, f"never came true: {expression}"
+        page.wait_for_timeout(50)
+
+
+def colours(page, selector):
+    """Relative contrast of an element's text with the nearest background behind it, as WCAG defines it."""
+    return page.evaluate(
+        """(selector) => {
+        const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+        const light = (c) => [0.2126, 0.7152, 0.0722].reduce((sum, k, i) => { const v = c[i] / 255; return sum + k * (v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); }, 0);
+        const element = document.querySelector(selector);
+        let behind = element, back;
+        while (behind) { back = parse(getComputedStyle(behind).backgroundColor); if (back.length < 4 || back[3] > 0) break; behind = behind.parentElement; }
+        const [a, b] = [light(parse(getComputedStyle(element).color)), light(back)].sort((x, y) => y - x);
+        return (a + .05) / (b + .05); }""",
+        selector,
+    )
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not in .cache/ (.ci/run fetches it)")
+@pytest.mark.parametrize("name", ["fake/report.html", "compare-fake-second/report.html", "index.html"])
+def test_axe_finds_no_violation(browser, base, name):
+    assert axe_violations(browser, (base / name).as_uri()) == []
+
+
+@pytest.mark.parametrize("name", ["compare-fake-second/report.html", "index.html"])
+def test_the_other_pages_ask_for_nothing(browser, base, name):
+    page = open_page(browser, (base / name).as_uri(), width=390)
+    assert [url for url in page.asked if not url.startswith("data:")] == [
+        (base / name).as_uri()
+    ] and page.complaints == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.context.close()
+
+
+def test_words_in_a_drawing_stay_legible_on_a_telephone(browser, address):
+    """Figures drawn for the whole width pan in their box instead of shrinking: 8 pt stay above 9 px."""
+    page = open_page(browser, address, width=390)
+    page.evaluate("document.querySelector('#figure-3 img').width = 864")  # the stand-in's drawings are small
+    page.evaluate("document.querySelector('#figure-3').classList.add('broad')")
+    assert (
+        page.evaluate("document.querySelector('#figure-3 img').getBoundingClientRect().width")
+        >= 9 / (8 * 4 / 3) * 864
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.context.close()
+
+
+def test_it_prints(browser, address):
+    """Nothing sticks out of the sheet, and the page's own tools stay off the paper."""
+    found = on_paper(browser, address)
+    assert found["outside"] == [] and found["tools"] == 0 and 2 <= found["sheets"] <= 30
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_is_asked_for_and_nothing_overflows(browser, address, width, theme):
+    page = open_page(browser, address, width=width, color_scheme=theme)
+    page.click('[data-action="code"]')
+    page.wait_for_timeout(100)
+    assert [url for url in page.asked if not url.startswith("data:")] == [address]
+    assert page.complaints == [] and page.title().endswith("fake")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for selector in (
+        "body",
+        "h1",
+        ".facts dt",
+        "figcaption",
+        "thead th",
+        ".contents a",
+        ".banner",
+        ".note",
+        "details.source summary",
+        ".code .k",
+        ".code .kn",
+        ".copy",
+        ".run",
+    ):
+        if page.query_selector(selector):
+            assert colours(page, selector) >= 4.5, selector
+    page.context.close()
+
+
+def test_theme_button(browser, address):
+    page = open_page(browser, address, color_scheme="light")
+    before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.click('[data-action="theme"]')
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.context.close()
+
+
+def test_tables_are_sorted_and_copied(browser, address):
+    page = open_page(browser, address, permissions=["clipboard-read", "clipboard-write"])
+    table = 'figure[data-name="headline"]'
+    column = f"{table} tbody tr td:nth-child(4)"
+    heading = page.locator(f"{table} thead th:nth-child(4) button")
+    heading.click()
+    values = [float(text) for text in page.locator(column).all_text_contents()]
+    assert len(values) == 18 and values == sorted(values)
+    heading.press("Enter")
+    values = [float(text) for text in page.locator(column).all_text_contents()]
+    assert values == sorted(values, reverse=True)
+    assert page.get_attribute(f"{table} thead th:nth-child(4)", "aria-sort") == "descending"
+    page.click(f"{table} .copy")
+    wait_until(page, f"document.querySelector('{table} .copy').textContent === 'Copied'")
+    rows = list(csv.reader(io.StringIO(page.evaluate("navigator.clipboard.readText()"))))
+    assert (
+        len(rows) == 19 and rows[0][:3] == ["Metric", "Arm", "Paper, %"] and rows[1][3] == f"{values[0]:.0f}"
+    )
+    assert all(len(row) == len(rows[0]) for row in rows)
+    page.context.close()
+
+
+def test_a_differences_sign_is_sorted_and_copied_as_a_number(browser, address):
+    page = open_page(browser, address, permissions=["clipboard-read", "clipboard-write"])
+    table = 'figure[data-name="headline"]'
+    column = (
+        page.evaluate(
+            f"Array.from(document.querySelectorAll('{table} thead th'), (cell) => cell.textContent).indexOf('Change in this run')"
+        )
+        + 1
+    )
+    page.click(f"{table} thead th:nth-child({column}) button")
+    texts = page.locator(f"{table} tbody tr td:nth-child({column})").all_text_contents()
+    values = [float(text.replace("\u2212", "-")) for text in texts if text]
+    assert (
+        values == sorted(values) and len(values) == 12 and texts[12:] == [""] * 6
+    )  # the reference's cells are empty, and stay last
+    page.context.close()
+
+
+def test_figures_enlarge_from_the_keyboard(browser, address):
+    page = open_page(browser, address)
+    page.focus("#figure-3 .enlarge")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.querySelector('dialog.viewer').open")
+    assert page.inner_text("dialog.viewer figcaption").startswith("Figure 3")
+    assert page.get_attribute("dialog.viewer img", "alt") == "Bars of different heights"
+    page.keyboard.press("Escape")
+    assert not page.evaluate("document.querySelector('dialog.viewer').open")
+    assert page.evaluate("document.activeElement.closest('figure').id") == "figure-3"
+    page.context.close()
+
+
+def test_code_opens_all_at_once(browser, address):
+    page = open_page(browser, address)
+    folded = "Array.from(document.querySelectorAll('details.source'), (fold) => fold.open)"
+    assert not any(page.evaluate(folded))
+    page.click('[data-action="code"]')
+    assert all(page.evaluate(folded)) and page.get_attribute('[data-action="code"]', "aria-pressed") == "true"
+    page.context.close()
+
+
+def test_contents_follow_the_reading(browser, address):
+    page = open_page(browser, address, reduced_motion="reduce")
+    current = "document.querySelector('.contents [aria-current]')?.hash"
+    assert page.evaluate(current) == "#answer"
+    page.evaluate("document.querySelector('#classifier').scrollIntoView()")
+    wait_until(page, f"{current} === '#classifier'")
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    wait_until(page, f"{current} === '#provenance'")
+    page.context.close()
+
+
+def test_contents_are_closed_on_a_telephone(browser, address):
+    page = open_page(browser, address, width=390)
+    assert not page.evaluate("document.querySelector('.contents details').open")
+    page.context.close()
+
+
+def test_first_tab_skips_to_the_text(browser, address):
+    page = open_page(browser, address)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.context.close()

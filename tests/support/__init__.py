@@ -1,0 +1,1 @@
+"""What several tests share: small data, stand-ins, and a copy of the project."""

@@ -1,0 +1,127 @@
+"""The whole report at tiny sizes, by the front door, in a folder with a space and a brace in its name."""
+
+import re
+import time
+
+import pandas as pd
+import pytest
+
+from support.page_checks import (
+    ARGUMENTS,
+    AXE,
+    CHROMIUM,
+    axe_violations,
+    check_text,
+    on_paper,
+    open_page,
+    seconds_to_open,
+)
+
+SMOKE = ("--params", "params/smoke.yaml")
+TABLES = ("metrics.csv", "per_class.csv", "comparisons.csv", "claims.csv")
+
+
+@pytest.fixture(scope="module")
+def smoke(project_copy):
+    """A copied project after one whole run, with what it printed."""
+    project = project_copy()
+    project.first = project.run(*SMOKE).stdout
+    return project
+
+
+def test_one_command_makes_the_report(smoke):
+    page = (smoke.folder / "reports/smoke/report.html").read_text(encoding="utf-8")
+    assert "Drawn lesions" in page and page.rstrip().endswith("</html>")
+    for number in range(1, 9):
+        assert f"Figure {number}" in page
+    assert len(page) < 5_000_000
+    assert str(smoke.folder) not in page  # the page is shared, this machine's folders are not
+    assert all(
+        re.search(rf"^{arm} +\d+\.\d% +\d+\.\d% +\d+\.\d%$", smoke.first, re.MULTILINE)
+        for arm in ("baseline", "filtered", "all")
+    )
+    assert "Report: reports/smoke/report.html" in smoke.first
+    names = {path.name for path in (smoke.folder / "reports/smoke/figures").iterdir()}
+    assert len(names) >= 16 and all(
+        (smoke.folder / "reports/smoke/figures" / name).stat().st_size > 500 for name in names
+    )
+
+
+def test_its_page_is_sound(smoke):
+    check_text((smoke.folder / "reports/smoke/report.html").read_text(encoding="utf-8"), limit=5_000_000)
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
+def test_its_page_in_a_browser(smoke):
+    """It asks for nothing, opens within a second, prints without loss, and axe-core finds no violation."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    address = (smoke.folder / "reports/smoke/report.html").as_uri()
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        page = open_page(browser, address, width=390)
+        assert [url for url in page.asked if not url.startswith("data:")] == [
+            address
+        ] and page.complaints == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert seconds_to_open(browser, address) < 1
+        found = on_paper(browser, address)
+        assert found["outside"] == [] and found["tools"] == 0
+        if AXE.exists():  # .ci/run fetches it
+            assert axe_violations(browser, address) == []
+        browser.close()
+
+
+def test_its_files_are_as_designed(smoke):
+    run = smoke.folder / "artifacts/smoke"
+    split = pd.read_csv(run / "data/split.csv")
+    assert len(split) == 160 and set(split["split"]) == {"train", "validation", "test"}
+    scores = pd.read_csv(run / "synthetic/seed-0/scores.csv")
+    assert list(scores["rank"].sort_values()) == list(range(1, 21)) and scores["selected"].sum() == 6
+    predictions = pd.read_csv(run / "classifier/filtered/replicate-0/predictions.csv")
+    held_out = split[split["split"] != "train"]
+    assert set(predictions["image_id"]) == set(held_out["image_id"]) and len(predictions) == len(held_out)
+    probabilities = predictions[[f"p_{name}" for name in sorted(split["dx"].unique())]]
+    assert ((probabilities.sum(axis=1) - 1).abs() < 1e-5).all()
+    metrics = pd.read_csv(run / "evaluation/metrics.csv")
+    assert list(metrics["arm"]) == ["baseline", "filtered", "all"]
+    hits = predictions[predictions["split"] == "test"]
+    accuracy = (probabilities.loc[hits.index].idxmax(axis=1).str[2:] == hits["label"]).mean()
+    assert metrics.set_index("arm")["accuracy"]["filtered"] == pytest.approx(accuracy)
+
+
+def test_a_second_run_executes_nothing(smoke):
+    before = smoke.executed("smoke")
+    began = time.monotonic()
+    told = smoke.run(*SMOKE).stdout
+    assert time.monotonic() - began < 15
+    assert "every job is fresh" in told and smoke.executed("smoke") == before
+
+
+def test_the_same_seeds_give_the_same_bytes(smoke):
+    smoke.run(*SMOKE, "--run", "again", "--until", "evaluation")
+    names = [
+        "data/split.csv",
+        "gan/seed-0/history.csv",
+        "synthetic/seed-0/images.npy",
+        "synthetic/seed-0/scores.csv",
+        "classifier/all/replicate-0/predictions.csv",
+    ]
+    for name in [*names, *(f"evaluation/{table}" for table in TABLES)]:
+        assert (smoke.folder / "artifacts/again" / name).read_bytes() == (
+            smoke.folder / "artifacts/smoke" / name
+        ).read_bytes(), name
+
+
+def test_a_classifier_parameter_costs_no_gan(smoke):
+    before, first = (
+        smoke.executed("smoke"),
+        (smoke.folder / "artifacts/smoke/evaluation/metrics.csv").read_bytes(),
+    )
+    smoke.run(*SMOKE, "--set", "classifier.dropout=0.2", "--set", "classifier.learning_rate=0.01")
+    after = smoke.executed("smoke")
+    assert {name.split("_")[0] for name in after if after[name] != before.get(name)} == {
+        "03",
+        "04",
+        "05",
+    }  # the baseline's opinion stands in 03
+    assert (smoke.folder / "artifacts/smoke/evaluation/metrics.csv").read_bytes() != first
