@@ -1,9 +1,9 @@
 """The one place where an interval becomes a verdict.
 
-Two questions are asked of the interval of a difference, and each has its own words: which direction does it show, and
-what does it say of the claim that the difference is a gain? The rule for a gain compares the interval with 0 and with the
-smallest effect of interest, as in two one-sided tests for equivalence (Schuirmann, J Pharmacokinet Biopharm 15:657, 1987).
-docs/statistics.md explains both to readers of the report.
+Two questions are asked of the interval of a difference, and each has its own words: which direction does it
+show, and what does it say of the claim that the difference is a gain? The rule for a gain compares the interval
+with 0 and with the smallest effect of interest; the second comparison is one side of an equivalence test
+(Schuirmann, J Pharmacokinet Biopharm 15:657, 1987). docs/statistics.md explains both to readers of the report.
 """
 
 import math
@@ -61,13 +61,14 @@ def verdict(
 
     Args:
         low, high: the ends of the interval, NaN where there is none.
-        replicates: trainings of each arm behind it; fewer than MINIMUM_REPLICATES leave the difference untested. None for an
-            interval that is not about trainings.
+        replicates: trainings of each arm behind it; fewer than MINIMUM_REPLICATES leave the difference
+            untested. None for an interval that is not about trainings.
         smallest_effect: the smallest difference that would matter, in the unit of the interval.
 
-    Direction: higher if the interval lies wholly above 0, lower if wholly below, not tested without an interval, and no
-    difference shown otherwise. Gain: ``gain_of`` with "above 0" as what supports and "below the smallest effect" as what
-    contradicts it.
+    Direction: higher if the interval lies wholly above 0, lower if wholly below 0, not tested without an
+    interval, and no difference shown otherwise. Gain: supported if the interval lies wholly above 0,
+    contradicted if wholly below the smallest effect, real but negligible if both, undecided if neither or if
+    there is no interval.
     """
     if replicates is not None and replicates < MINIMUM_REPLICATES:
         return Verdict(Direction.NOT_TESTED, Gain.TOO_FEW)
@@ -75,7 +76,7 @@ def verdict(
 
 
 def verdict_of(row: Mapping[str, Any], smallest_effect: float = SMALLEST_EFFECT) -> Verdict:
-    """``verdict`` of a row with ``low``, ``high`` and ``replicates``, such as one of evaluation/comparisons.csv.
+    """``verdict`` of a row with ``low``, ``high`` and ``replicates``, such as one of comparisons.csv.
 
     An absent end (no key, or None) is no interval, and an absent number of replicates counts as 0.
     """
@@ -84,7 +85,7 @@ def verdict_of(row: Mapping[str, Any], smallest_effect: float = SMALLEST_EFFECT)
 
 
 def gain_of(supports: bool, contradicts: bool) -> Gain:
-    """The word for a claim of a gain from what speaks for it and what speaks against it; both make it real but negligible."""
+    """The word for a claim of a gain, from whether something supports it and whether something contradicts it."""
     if supports:
         return Gain.NEGLIGIBLE if contradicts else Gain.SUPPORTED
     return Gain.CONTRADICTED if contradicts else Gain.UNDECIDED
