@@ -1,9 +1,9 @@
 """The one place where an interval becomes a verdict.
 
 Two questions are asked of the interval of a difference, and each has its own words: which direction does it
-show, and what does it say of the claim that the difference is a gain? The rule for a gain compares the interval
-with 0 and with the smallest effect of interest; the second comparison is one side of an equivalence test
-(Schuirmann, J Pharmacokinet Biopharm 15:657, 1987). docs/statistics.md explains both to readers of the report.
+show, and what does it say of the claim that the difference is a gain? The rule for a gain compares the
+interval with 0 and with the smallest effect of interest; the second comparison is one side of an equivalence
+test (Schuirmann, J Pharmacokinet Biopharm 15:657, 1987). docs/statistics.md explains both to readers.
 """
 
 import math
@@ -85,7 +85,7 @@ def verdict_of(row: Mapping[str, Any], smallest_effect: float = SMALLEST_EFFECT)
 
 
 def gain_of(supports: bool, contradicts: bool) -> Gain:
-    """The word for a claim of a gain, from whether something supports it and whether something contradicts it."""
+    """The word for a claim of a gain, from whether the data support it and whether they contradict it."""
     if supports:
         return Gain.NEGLIGIBLE if contradicts else Gain.SUPPORTED
     return Gain.CONTRADICTED if contradicts else Gain.UNDECIDED
