@@ -1,8 +1,13 @@
-"""Fingerprints of code: what a stage's numbers are made by, blind to comments, docstrings, layout and the version of Python."""
+"""Fingerprints of code: the modules that a number or a view comes from, found by following imports.
+
+A fingerprint does not see comments, docstrings, layout, the words of errors, or the version of Python.
+"""
 
 import ast
 import json
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,82 +15,211 @@ from typing import Any
 from helpers.files import digest
 from helpers.paths import NOTEBOOKS, ROOT
 
-HELPERS = ROOT / "src" / "helpers"
-SOURCES = {".py", ".yaml", ".j2", ".css", ".js", ".mplstyle"}
+SOURCE = ROOT / "src"
+PROJECT = "helpers"
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+HELPERS = SOURCE / PROJECT
+DATA_FILES = {".yaml", ".j2", ".css", ".js", ".mplstyle"}
+SOURCES = {".py", *DATA_FILES}
+# Modules, and packages with all that lies in them, that cannot change a number or a picture, and why.
+WITHOUT_EFFECT = {
+    "helpers.engine": "it decides when a job runs and computes nothing",
+    "helpers.errors": "the errors that a user sees, and how a terminal shows them",
+    "helpers.fingerprints": "it decides what is stale; what it finds is in the key itself",
+    "helpers.params": "the values of the parameters are in the key themselves",
+    "helpers.paths": "where files lie",
+    "helpers.progress": "how far a loop is, for the reader only",
+    "helpers.registry": "it looks variants up by name; the variants that are chosen are in the key",
+}
 
 
-def _without_docstrings(tree: ast.AST) -> ast.AST:
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:] or [ast.Pass()]
-    return tree
+def code_fingerprint(*modules: str) -> str:
+    """A digest of these modules, such as ``helpers.gan.training``, and of all project modules that they import."""
+    return digest(code_parts(*modules))
 
 
-def _syntax(node: Any) -> Any:
-    """A syntax tree as nested lists, the same from Python 3.11 on: one version adds fields that are empty, and 3.12.1 empty ends of f-strings."""
-    if isinstance(node, ast.JoinedStr):
-        node.values = [
-            part for part in node.values if not (isinstance(part, ast.Constant) and part.value == "")
-        ]
-    if isinstance(node, ast.AST):
-        return [
-            type(node).__name__,
-            *(
-                [name, _syntax(value)]
-                for name, value in ast.iter_fields(node)
-                if value is not None and value != []
-            ),
-        ]
-    return [_syntax(part) for part in node] if isinstance(node, list) else repr(node)
+def code_parts(*modules: str) -> dict[str, str]:
+    """The same, file by file: its place below src/helpers and its digest, data files included."""
+    return {_shown(path): _source(path).digest for path in _closure(modules)}
+
+
+def imported_modules(*modules: str) -> list[str]:
+    """These modules and all that they import, by name; those in WITHOUT_EFFECT are left out."""
+    return [name for path in _closure(modules) if (name := _module_name(path))]
+
+
+def notebook_parts(name: str) -> dict[str, str]:
+    """Digests of a notebook's own cells, prose and code, and of all code that they import.
+
+    The parameters cell is left out: its values are in the key themselves.
+    """
+    notebook = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
+    cells: list[Any] = []
+    imported: list[str] = []
+    for cell in notebook["cells"]:
+        if "parameters" in cell["metadata"].get("tags", []):
+            continue
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            with suppress(SyntaxError):  # a magic command
+                read = _Reader(text)
+                imported += read.imports
+                text = read.text
+        cells.append((cell.get("id"), text))
+    return {f"notebooks/{name}.ipynb": digest(cells)} | code_parts(*imported)
+
+
+# --- which files --------------------------------------------------------------------------------
+
+
+def _closure(modules: Iterable[str]) -> list[Path]:
+    """Files of these modules, of all project modules that they import, and data files that they name."""
+    waiting, found = list(modules), dict[Path, None]()
+    while waiting:
+        name = waiting.pop()
+        path = _source_file(name)
+        if path is None or path in found or _without_effect(name):
+            continue
+        found[path] = None
+        source = _source(path)
+        # importing a.b.c runs a.b as well
+        waiting += [*source.imports, name.rpartition(".")[0]]
+        found |= dict.fromkeys(source.data)
+    return sorted(found)
+
+
+def _without_effect(module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in WITHOUT_EFFECT)
 
 
 @cache
-def _file_fingerprint(path: Path, modified: int, size: int) -> str:
+def _source_file(module: str) -> Path | None:
+    """The file of a project module, or of a package's ``__init__``; None where there is none."""
+    place = SOURCE / module.replace(".", "/")
+    return next((p for p in (place.with_suffix(".py"), place / "__init__.py") if p.is_file()), None)
+
+
+def _module_name(path: Path) -> str:
+    """``helpers.gan.training`` of its file; empty for a data file."""
     if path.suffix != ".py":
-        return digest(path.read_bytes().hex())
-    return digest(_syntax(_without_docstrings(ast.parse(path.read_text(encoding="utf-8")))))
+        return ""
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _shown(path: Path) -> str:
+    return path.relative_to(SOURCE / PROJECT).as_posix()
+
+
+def _named_files(folder: Path, words: Iterable[str]) -> list[Path]:
+    """The data files beside a module that its texts name, by their own name or their folder's."""
+    names = {each.name for each in folder.iterdir() if each.is_dir() or each.suffix in DATA_FILES}
+    found: list[Path] = []
+    for place in (folder / word for word in words if word in names):
+        found += sorted(place.rglob("*")) if place.is_dir() else [place]
+    return [path for path in found if path.suffix in DATA_FILES]
+
+
+# --- what is in them ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What is read of one file: a digest of its content, what it imports, the data files that it names."""
+
+    digest: str
+    imports: tuple[str, ...] = ()
+    data: tuple[Path, ...] = ()
+
+
+def _source(path: Path) -> _Source:
+    found = path.stat()
+    return _read_source(path, found.st_mtime_ns, found.st_size)
+
+
+@cache
+def _read_source(path: Path, modified: int, size: int) -> _Source:
+    """Python by its syntax tree, anything else by its bytes."""
+    if path.suffix != ".py":
+        return _Source(digest(path.read_bytes().hex()))
+    read = _Reader(path.read_text(encoding="utf-8"))
+    return _Source(digest(read.text), tuple(read.imports), tuple(_named_files(path.parent, read.words)))
+
+
+class _Reader:
+    """One pass over the syntax tree of a source text.
+
+    ``text`` is the tree as text, without docstrings and without what errors say. It is the same from Python 3.11
+    on: later versions add empty fields, and 3.12.1 adds empty ends to f-strings; both are left out.
+    ``imports`` are the project modules that it imports, inside functions too; ``words`` its string constants.
+    """
+
+    def __init__(self, source: str):
+        self.imports: list[str] = []
+        self.words: set[str] = set()
+        self.text = self._shown(ast.parse(source))
+
+    def _shown(self, node: Any) -> str:
+        if isinstance(node, list):
+            return f"[{','.join(map(self._shown, node))}]"
+        if not isinstance(node, ast.AST):
+            return repr(node)
+        kind = type(node)
+        if kind is ast.Constant:
+            self._note_word(node.value)
+        elif kind in (ast.Import, ast.ImportFrom):
+            self._note_import(node)
+        fields = []
+        for name in node._fields:
+            value = _meant(kind, name, getattr(node, name, None))
+            if value is not None and value != []:
+                fields.append(f"{name}={self._shown(value)}")
+        return f"{kind.__name__}({','.join(fields)})"
+
+    def _note_word(self, value: Any) -> None:
+        if isinstance(value, str) and len(value) < 60:
+            self.words.add(value)
+
+    def _note_import(self, node: Any) -> None:
+        if isinstance(node, ast.Import):
+            self.imports += [each.name for each in node.names if each.name.split(".")[0] == PROJECT]
+        elif (node.module or "").split(".")[0] == PROJECT:
+            for each in node.names:
+                inner = f"{node.module}.{each.name}"  # a module of that package, or a name in it
+                self.imports.append(inner if _source_file(inner) else str(node.module))
+
+
+def _meant(kind: type, field: str, value: Any) -> Any:
+    """A field of a syntax tree without what has no effect.
+
+    That is a docstring, the words of an error, and an empty end of an f-string.
+    """
+    if kind is ast.JoinedStr:
+        return [part for part in value if getattr(part, "value", None) != ""]
+    if kind is ast.Raise and field == "exc" and isinstance(value, ast.Call):
+        return value.func
+    if field == "body" and kind in DOCUMENTED and value and _is_text(value[0]):
+        return value[1:]
+    return value
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def source_digest(names: tuple[str, ...]) -> str:
-    """Fingerprint of files and folders below src/helpers, such as ``("data", "gan", "files.py")``.
-
-    Python is compared by its syntax tree, so a comment or a reformatting changes nothing; other files by their bytes.
-    """
+    """Digest of files and folders below src/helpers; superseded by ``code_fingerprint``."""
     files: list[Path] = []
     for name in names:
         place = HELPERS / name
-        found = (
-            [p for p in place.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
-            if place.is_dir()
-            else [place]
-        )
-        files += [p for p in found if p.suffix in SOURCES]
-    parts = []
-    for path in sorted(set(files)):
-        stat = path.stat()
-        parts.append(
-            (path.relative_to(HELPERS).as_posix(), _file_fingerprint(path, stat.st_mtime_ns, stat.st_size))
-        )
-    return digest(parts)
+        files += [p for p in place.rglob("*") if p.is_file()] if place.is_dir() else [place]
+    return digest([(_shown(p), _source(p).digest) for p in sorted(set(files)) if p.suffix in SOURCES])
 
 
 def notebook_digest(name: str, prose: bool) -> str:
-    """Fingerprint of a notebook's code cells, and of its prose too where ``prose`` is true."""
-    notebook = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
-    kinds = {"code", "markdown"} if prose else {"code"}
-    cells = []
-    for cell in notebook["cells"]:
-        if cell["cell_type"] not in kinds or "parameters" in cell["metadata"].get("tags", []):
-            continue
-        source = "".join(cell["source"])
-        if cell["cell_type"] == "code":
-            with suppress(SyntaxError):  # a magic command
-                source = _syntax(ast.parse(source))
-        cells.append((cell.get("id"), source))
-    return digest(cells)
+    """Digest of a notebook's cells; superseded by ``notebook_parts``."""
+    return notebook_parts(name)[f"notebooks/{name}.ipynb"]

@@ -56,7 +56,7 @@ STAGES = {
             ("data", "gan", "synthesis", "classifier", "arms", "replicates", "evaluation", "report"),
             prose=True,
         ),
-        Stage("report", None, ("report", "evaluation", "params.py"), ()),
+        Stage("report", None, ("report", "evaluation", "params"), ()),
     )
 }
 SYNTHESIS_FILES = (
