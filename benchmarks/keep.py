@@ -19,7 +19,7 @@ import pandas as pd
 from helpers.errors import UserError
 from helpers.files import write_table
 from helpers.paths import REPORTS, RunPaths, require
-from helpers.report.provenance import read_json, read_params, read_records
+from helpers.report.page.records import read_json, read_params, read_records
 
 EXAMPLES = REPORTS / "examples"
 SYNTHESIS_TABLES = ("fidelity", "filter-sweep", "filter-correlation", "score-stability", "memorisation")

@@ -97,7 +97,7 @@ def _told(words: list[str]) -> tuple[RunPaths, Job]:
 
 def _work(run: RunPaths, job: Job, params: Params, state: Path) -> None:
     if job.stage == "report":
-        from helpers.report.html import render_report
+        from helpers.report.page.render import render_report
 
         _tell(state, job, "running", 1, 1)
         render_report(run.run)

@@ -115,9 +115,7 @@ def change_sentence(
     return f"{subject} {verb} {metric} by {size} points against {reference} ({ends}){small}{ending}."
 
 
-def _untested_sentence(
-    subject: str, metric: str, row: Row, reference: str, change: str, ending: str
-) -> str:
+def _untested_sentence(subject: str, metric: str, row: Row, reference: str, change: str, ending: str) -> str:
     """A difference between trainings that are too few for an interval."""
     apart = "do not differ in" if change.strip("0.") == "" else f"differ by {change} points of"
     trainings, few = "trainings with them and those", f"{row.get('replicates') or 0:.0f} runs per arm"
@@ -135,9 +133,7 @@ def _other_arms(arms: Sequence[str], results: Results) -> str:
     The controls that have sentences of their own are left out, and at most four arms are named.
     """
     apart = {
-        control.arm
-        for control in controls(results.params)
-        if control.role in (AGAIN, WITHHELD, RESTORED)
+        control.arm for control in controls(results.params) if control.role in (AGAIN, WITHHELD, RESTORED)
     }
     rows = {
         arm: row
@@ -174,7 +170,9 @@ def _told_sentence(
 ) -> str:
     """Some arms' intervals exclude zero; they are named."""
     rest = arms - len(named)
-    ending = f"; the other {counted(rest, 'arm')} cannot be told from it" if rest and len(told) <= NAMED else ""
+    ending = (
+        f"; the other {counted(rest, 'arm')} cannot be told from it" if rest and len(told) <= NAMED else ""
+    )
     verb = "differs" if len(named) == 1 else "differ"
     return (
         f"Of the other arms, {_sizes(named, results)} {verb} from {reference} in {metric}, with intervals that "
@@ -207,4 +205,6 @@ def _sizes(arms: Sequence[str], results: Results) -> str:
     """'filtered by +1.2 points and all by -0.3 points': changes of the target's recall."""
     places = results.places("target_recall")
     changes: dict[str, Any] = {arm: results.comparison(arm, "target_recall") for arm in arms}
-    return listed([f"{arm} by {points(row['difference'], places)} points" for arm, row in changes.items() if row])
+    return listed(
+        [f"{arm} by {points(row['difference'], places)} points" for arm, row in changes.items() if row]
+    )

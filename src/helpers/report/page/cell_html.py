@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from bs4 import BeautifulSoup
 
 STREAM_LINES = 12  # printed lines that stand open
-TAGS = set(
-    "a abbr b blockquote br caption code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre s small "
-    "span strong sub sup table tbody td tfoot th thead tr u ul var".split()
+TEXT_TAGS = (
+    "a abbr b blockquote br code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre s small span"
 )
+MORE_TAGS = "strong sub sup u ul var caption table tbody td tfoot th thead tr"
+TAGS = {*TEXT_TAGS.split(), *MORE_TAGS.split()}
 ATTRIBUTES = {
     "a": ["href", "title"],
     "abbr": ["title"],

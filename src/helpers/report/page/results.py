@@ -114,9 +114,7 @@ class Results:
 
     def comparison(self, arm: str, metric: str) -> Row | None:
         """The row of comparisons.csv for an arm against the reference."""
-        return _first(
-            self.comparisons, arm=arm, metric=metric, reference=self.params.evaluation.reference
-        )
+        return _first(self.comparisons, arm=arm, metric=metric, reference=self.params.evaluation.reference)
 
     def verdict(self, arm: str, metric: str) -> Verdict | None:
         """What the interval of an arm's change says; None where nothing is compared."""

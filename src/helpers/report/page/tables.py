@@ -55,9 +55,7 @@ def _row(table: ShownTable, row: int) -> Markup:
         tag = Markup('<th scope="row"{}>{}</th>') if place == 0 else Markup("<td{}>{}</td>")
         attributes = _class(column) + _sorted_by(column, row)
         cells.append(tag.format(attributes, content.format(column.texts[row])))
-    return Markup("<tr{}>{}</tr>").format(
-        Markup(' class="new"') if begins else "", Markup("").join(cells)
-    )
+    return Markup("<tr{}>{}</tr>").format(Markup(' class="new"') if begins else "", Markup("").join(cells))
 
 
 def _class(column: Column) -> Markup:
