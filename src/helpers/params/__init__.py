@@ -10,7 +10,14 @@ from helpers.params.compute import Compute
 from helpers.params.data import Data, Phantom, Split
 from helpers.params.evaluation import Evaluation
 from helpers.params.gan import Gan
-from helpers.params.meaning import UNLIKE_RESULTS, choices, departures, describe, flatten
+from helpers.params.meaning import (
+    choices,
+    comparable_values,
+    departures,
+    describe,
+    flatten,
+    result_values,
+)
 from helpers.params.mistakes import shorten, validate, validate_sections
 from helpers.params.reading import load_params, merge, parse_yaml, read_mapping
 from helpers.params.report import Report
@@ -34,9 +41,9 @@ __all__ = [
     "Split",
     "Synthesis",
     "SyntheticImages",
-    "UNLIKE_RESULTS",
     "Withhold",
     "choices",
+    "comparable_values",
     "departures",
     "describe",
     "flatten",
@@ -44,6 +51,7 @@ __all__ = [
     "merge",
     "parse_yaml",
     "read_mapping",
+    "result_values",
     "shorten",
     "validate",
     "validate_sections",

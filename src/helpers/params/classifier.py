@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from helpers.params.section import PathText, Section, Seed
+from helpers.params.section import PathText, Section, Seed, mark
 
 BACKBONE_STAGES = {"resnet50": 5, "efficientnet_lite0": 9}  # of each backbone, that can be frozen
 
@@ -70,7 +70,13 @@ class Classifier(Section):
         "auto", description="arithmetic of convolutions; weights stay float32"
     )
     threads: int = Field(2, ge=1, le=256, description="CPU threads; part of the result")
-    checkpoint_minutes: float = Field(5.0, gt=0, le=600, description="minutes between resumable checkpoints")
+    checkpoint_minutes: float = Field(
+        5.0,
+        gt=0,
+        le=600,
+        description="minutes between resumable checkpoints",
+        json_schema_extra=mark(changes_results=False, departs=False),
+    )
 
     @model_validator(mode="after")
     def _stages_are_there(self) -> "Classifier":

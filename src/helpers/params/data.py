@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from helpers.params.section import Fraction, PathText, Section, Seed
+from helpers.params.section import Fraction, PathText, Section, Seed, mark
 
 
 class Split(Section):
@@ -43,13 +43,16 @@ class Data(Section):
     root: PathText | None = Field(
         None,
         description="folder of HAM10000 in any known layout (none: fetched from its DOI), or of your own images (a folder per class, or a CSV)",
+        json_schema_extra=mark(changes_results=False, departs=False),
     )
     columns: dict[Literal["image", "class", "lesion", "age", "sex", "site"], str] = Field(
         default_factory=dict,
         description="source folder: the CSV's columns where their names say too little, such as {class: finding, lesion: case}",
     )
     external_root: PathText | None = Field(
-        None, description="folder of a second test set (ISIC 2018 Task 3), never trained on; none: not used"
+        None,
+        description="folder of a second test set (ISIC 2018 Task 3), never trained on; none: not used",
+        json_schema_extra=mark(changes_results=False, departs=False),
     )
     target_class: str = Field("mel", description="class that the GAN learns and that the report watches")
     split: Split = Split()

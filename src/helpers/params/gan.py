@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from helpers.params.section import PathText, Section, Seed
+from helpers.params.section import PathText, Section, Seed, mark
 
 
 class Gan(Section):
@@ -68,7 +68,11 @@ class Gan(Section):
         description="recipe paper: image is the sum of every block's upsampled RGB, or the last block's RGB",
     )
     seeds: tuple[Seed, ...] = Field(
-        (0,), min_length=1, max_length=100, description="one GAN is trained per seed"
+        (0,),
+        min_length=1,
+        max_length=100,
+        description="one GAN is trained per seed",
+        json_schema_extra=mark(changes_results=False),
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="arithmetic of the convolutions; weights stay float32"
@@ -79,18 +83,26 @@ class Gan(Section):
         le=256,
         description="CPU threads; part of the result, for one and two threads round differently",
     )
-    checkpoint_minutes: float = Field(5.0, gt=0, le=600, description="minutes between resumable checkpoints")
+    checkpoint_minutes: float = Field(
+        5.0,
+        gt=0,
+        le=600,
+        description="minutes between resumable checkpoints",
+        json_schema_extra=mark(changes_results=False, departs=False),
+    )
     log_every: int = Field(
         10,
         ge=1,
         le=10_000,
         description="generator steps between rows of history.csv (a finished training keeps those it has)",
+        json_schema_extra=mark(changes_results=False),
     )
     sample_every: int = Field(
         500,
         ge=1,
         le=1_000_000,
         description="generator steps between sample grids (a finished training keeps those it has)",
+        json_schema_extra=mark(changes_results=False),
     )
     r1_weight: float = Field(
         1.0,
@@ -131,9 +143,12 @@ class Gan(Section):
         ge=0,
         lt=1,
         description="training stops where the samples differ from one another by less than this share of what real images do (0: never)",
+        json_schema_extra=mark(changes_results=False),
     )
     tensorboard: bool = Field(
-        False, description="write TensorBoard scalars and sample grids beside history.csv"
+        False,
+        description="write TensorBoard scalars and sample grids beside history.csv",
+        json_schema_extra=mark(changes_results=False),
     )
     initial_weights: PathText | None = Field(
         None,

@@ -4,20 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from helpers.params.run import Params
 from helpers.params.section import Section
-
-UNLIKE_RESULTS = frozenset(
-    {
-        "description",
-        "report.title",
-        "data.root",
-        "data.external_root",
-        "gan.checkpoint_minutes",
-        "classifier.checkpoint_minutes",
-    }
-)
 
 
 def section_at(location: tuple) -> type[Section] | None:
@@ -45,39 +35,64 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def result_values(section: Section) -> dict[str, Any]:
+    """The values of a section, as JSON takes them, without those that change no result.
+
+    A parameter says so itself, by ``mark(changes_results=False)`` where it is declared.
+    """
+    values = section.model_dump(mode="json", by_alias=True)
+    kept = {}
+    for name, info in type(section).model_fields.items():
+        if _marked(info, "changes_results"):
+            key, value = info.alias or name, getattr(section, name)
+            kept[key] = result_values(value) if isinstance(value, Section) else values[key]
+    return kept
+
+
+def comparable_values(params: Params) -> dict[str, Any]:
+    """All values by their full keys, such as 'gan.steps', without those in which equal runs may differ."""
+    return {key: value for key, value in flatten(params.as_dict()).items() if _departs(key)}
+
+
 def departures(params: Params) -> list[dict[str, Any]]:
     """Every parameter that differs from the paper: key, what it means, the paper's value, this run's value."""
-    ours, paper = flatten(params.as_dict()), flatten(Params().as_dict())
-    keys = [
-        key
-        for key in (*paper, *(k for k in ours if k not in paper))
-        if key not in UNLIKE_RESULTS and ours.get(key) != paper.get(key)
-    ]
+    ours, paper = comparable_values(params), comparable_values(Params())
     return [
         {"parameter": key, "meaning": describe(key), "paper": paper.get(key), "this_run": ours.get(key)}
-        for key in keys
+        for key in dict.fromkeys([*paper, *ours])
+        if ours.get(key) != paper.get(key)
     ]
 
 
 def describe(key: str) -> str:
     """What a parameter such as 'gan.steps' means."""
-    parts = key.split(".")
-    section = section_at(tuple(parts[:-1]))
-    if section is None or parts[0] == "arms":
-        return "an arm of the comparison" if parts[0] == "arms" else ""
-    info = section.model_fields.get(parts[-1]) or next(
-        (f for f in section.model_fields.values() if f.alias == parts[-1]), None
-    )
+    if key.startswith("arms."):
+        return "an arm of the comparison"
+    info = _field(key)
     return (info.description or "") if info else ""
 
 
 def choices(key: str) -> tuple[str, ...]:
     """The words that a parameter such as 'gan.flips' may be; empty where it is no choice of words."""
+    info = _field(key)
+    words = get_args(info.annotation) if info and get_origin(info.annotation) is Literal else ()
+    return tuple(words) if all(isinstance(word, str) for word in words) else ()
+
+
+def _field(key: str) -> FieldInfo | None:
+    """Where a parameter such as 'gan.steps' is declared; None for an unknown one."""
     *parts, name = key.split(".")
     section = section_at(tuple(parts))
-    info = section.model_fields.get(name) if section else None
-    return (
-        tuple(get_args(info.annotation))
-        if info and get_origin(info.annotation) is Literal and isinstance(get_args(info.annotation)[0], str)
-        else ()
-    )
+    fields = section.model_fields if section else {}
+    return fields.get(name) or next((info for info in fields.values() if info.alias == name), None)
+
+
+def _departs(key: str) -> bool:
+    info = None if key.startswith("arms.") else _field(key)
+    return info is None or _marked(info, "departs")
+
+
+def _marked(info: FieldInfo, property_: str) -> bool:
+    """A property that ``mark`` gave to a parameter; true where it gave none."""
+    extra = info.json_schema_extra
+    return bool(extra.get(property_, True)) if isinstance(extra, dict) else True

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from helpers.params.section import Section
+from helpers.params.section import Section, mark
 
 
 class Report(Section):
@@ -15,6 +15,7 @@ class Report(Section):
         min_length=1,
         max_length=200,
         description="title of the page",
+        json_schema_extra=mark(changes_results=False, departs=False),
     )
     real_images: Literal["show", "blur", "omit"] = Field(
         "show", description="whether photographs of the data set may be in the page"

@@ -11,14 +11,19 @@ from helpers.params.data import Data
 from helpers.params.evaluation import Evaluation
 from helpers.params.gan import Gan
 from helpers.params.report import Report
-from helpers.params.section import NAME, Section
+from helpers.params.section import NAME, Section, mark
 from helpers.params.synthesis import Synthesis
 
 
 class Params(Section):
     """Everything that determines a run."""
 
-    description: str = Field("", max_length=300, description="one line, shown by --list")
+    description: str = Field(
+        "",
+        max_length=300,
+        description="one line, shown by --list",
+        json_schema_extra=mark(changes_results=False, departs=False),
+    )
     data: Data = Data()
     gan: Gan = Gan()
     synthesis: Synthesis = Synthesis()

@@ -5,6 +5,7 @@ import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic.config import JsonDict
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -23,6 +24,15 @@ def _path(text: str) -> str:
 
 
 PathText = Annotated[str, Field(min_length=1), AfterValidator(_path)]
+
+
+def mark(*, changes_results: bool = True, departs: bool = True) -> JsonDict:
+    """What a parameter says of itself beside its meaning; for ``json_schema_extra`` of its Field.
+
+    ``changes_results=False``: no number of a result depends on it, and no job runs again for it.
+    ``departs=False``: another value is no departure from the paper, and runs that differ only in it are alike.
+    """
+    return {"changes_results": changes_results, "departs": departs}
 
 
 class Section(BaseModel):
