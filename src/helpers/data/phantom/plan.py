@@ -1,6 +1,6 @@
 """The metadata of a drawn data set: lesions of each class, photographs of each lesion, patients."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
