@@ -1,9 +1,9 @@
 """What a notebook shows: figures, tables and sentences are displayed, saved, and labelled for the page.
 
-An output carries a label in its metadata under "report": its kind ("figure", "table", "text" or "caption"), and of
-figures and tables name, caption and number; of figures the alternative text, and of tables the table itself as data
-(``ShownTable.as_dict``), from which the page sets it. The caption that a notebook displays below a figure or table
-is an output of kind "caption", which the page leaves out because it sets its own.
+An output carries a label in its metadata under "report": its kind ("figure", "table", "text" or "caption"),
+and of figures and tables name, caption and number; of figures the alternative text, and of tables the
+table itself as data (``ShownTable.as_dict``), from which the page sets it. The caption that a notebook
+displays below a figure or table is an output of kind "caption", which the page leaves out because it sets its own.
 """
 
 import base64
@@ -49,7 +49,7 @@ def svg_text(figure: Figure, name: str, alt: str = "") -> str:
 
 
 class _Once:
-    """Numbers an id that comes again, as that of a picture drawn twice does; references stay with the first."""
+    """Numbers an id that comes again, as in a picture drawn twice; references stay with the first."""
 
     def __init__(self):
         self.seen: dict[str, int] = {}
@@ -76,7 +76,7 @@ def holds_images(figure: Figure) -> bool:
 def show_figure(
     figure: Figure, run: RunPaths | str, name: str, caption: str, alt: str, number: int | None = None
 ) -> None:
-    """Display a figure and save it as reports/<run>/figures/<name>.svg and .png (twice the page's resolution).
+    """Display a figure and save it in reports/<run>/figures as SVG and PNG (twice the page's resolution).
 
     ``caption`` says what to see, ``alt`` what is drawn, ``number`` is the paper's number of the same figure
     (1 to 8) or None for one that the paper does not have.

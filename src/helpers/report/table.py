@@ -25,7 +25,7 @@ Images = int | Callable[[pd.Series], int]  # behind a share: of all rows, or of 
 
 @dataclass(frozen=True)
 class Column:
-    """A column as a reader sees it: a text per row; numbers stand to the right, and have values to sort by."""
+    """A column as a reader sees it: a text per row. Numbers stand to the right and have values to sort by."""
 
     heading: str
     texts: tuple[str, ...]
@@ -71,7 +71,8 @@ class ShownTable:
 class Table:
     """Values, and how each column is shown. The first column names the row.
 
-    ``formats`` maps a column to a function from value to text; ``headers`` maps it to its heading; a column that
+    ``formats`` maps a column to a function from value to text; ``headers`` maps it to its heading; a column
+    that
     ``headers`` does not name keeps its own name with spaces. Headings are shown with a capital letter.
     """
 

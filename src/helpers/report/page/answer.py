@@ -8,14 +8,9 @@ from helpers.evaluation.verdicts import Direction, Gain, verdict_of
 from helpers.params import Params
 from helpers.report.page.facts import backbone_name, part_sizes
 from helpers.report.page.results import Results, Row
-from helpers.report.sentences import single_gan_arms
+from helpers.report.results.scope import single_gan_arms
 from helpers.report.words import MINUS, counted, listed, percent, points, points_interval
 
-KINDS = {  # of images, by data source
-    "phantom": "drawn lesions, which say nothing about patients",
-    "ham10000": "HAM10000",
-    "folder": "images of one's own",
-}
 SELECTED = {
     "top": "the critic's best",
     "bottom": "the critic's worst",
@@ -26,7 +21,7 @@ NAMED = 4  # arms that one sentence names at most
 
 
 def abstract(results: Results) -> list[str]:
-    """What was done, the first arm's change, the other arms' changes: a sentence each, empty ones left out."""
+    """What was done, the first arm's change, the other arms' changes: at most a sentence each."""
     others = results.others
     if not others:
         alone = "There is no second arm, so nothing is compared."
@@ -45,8 +40,7 @@ def _what_was_done(results: Results) -> str:
     times = {1: "once", 2: "twice"}.get(params.replicates, f"{params.replicates} times")
     arms = f"each of {len(params.arms)} arms" if len(params.arms) > 1 else "one arm"
     test = f" and judged on {sizes['test']:,} test images" if "test" in sizes else ""
-    kind = KINDS[params.data.source]
-    return f"On {kind}, {backbone_name(results)} was trained {times} in {arms}{test}."
+    return f"On {results.source.phrase}, {backbone_name(results)} was trained {times} in {arms}{test}."
 
 
 def _lone_arm(results: Results) -> str:
@@ -92,8 +86,8 @@ def change_sentence(
 ) -> str:
     """One sentence on a difference, as strong as its interval and no stronger; empty without a row.
 
-    ``subject`` begins the sentence, ``metric`` is the metric's name within one, ``row`` is a row of comparisons.csv,
-    and ``ending`` stands before the full stop.
+    ``subject`` begins the sentence, ``metric`` is the metric's name within one, ``row`` is a row of
+    comparisons.csv, and ``ending`` stands before the full stop.
     """
     if row is None:
         return ""
@@ -121,7 +115,8 @@ def _untested_sentence(subject: str, metric: str, row: Row, reference: str, chan
     trainings, few = "trainings with them and those", f"{row.get('replicates') or 0:.0f} runs per arm"
     if int(row.get("replicates") or 0) < 2:
         trainings, few = "the one training with them and the one", "one run per arm"
-    return f"{subject}: {trainings} of {reference} {apart} {metric}, which {few} cannot tell from chance{ending}."
+    start = f"{subject}: {trainings} of {reference} {apart} {metric}"
+    return f"{start}, which {few} cannot tell from chance{ending}."
 
 
 # --- the other arms -----------------------------------------------------------------------------
@@ -175,8 +170,8 @@ def _told_sentence(
     )
     verb = "differs" if len(named) == 1 else "differ"
     return (
-        f"Of the other arms, {_sizes(named, results)} {verb} from {reference} in {metric}, with intervals that "
-        f"exclude zero{scope}{ending}."
+        f"Of the other arms, {_sizes(named, results)} {verb} from {reference} in {metric}, with intervals "
+        f"that exclude zero{scope}{ending}."
     )
 
 
@@ -185,19 +180,19 @@ def _untold_sentence(rows: dict[str, Row], reference: str, metric: str, results:
     differences = [row["difference"] for row in rows.values()]
     if len(rows) == 1:
         return (
-            f"The other arm differs from {reference} in {metric}, {_sizes(list(rows), results)}, and that cannot "
-            f"be told from chance{scope}."
+            f"The other arm differs from {reference} in {metric}, {_sizes(list(rows), results)}, and "
+            f"that cannot be told from chance{scope}."
         )
     if len(rows) > NAMED:
         places = results.places("target_recall")
         low, high = points(min(differences), places), points(max(differences), places)
         return (
-            f"None of the other {len(rows)} arms, {low} to {high} points apart from {reference} in {metric}, can be "
-            f"told from chance{scope}."
+            f"None of the other {len(rows)} arms, {low} to {high} points apart from {reference} in {metric}, "
+            f"can be told from chance{scope}."
         )
     return (
-        f"The other arms differ from {reference} in {metric}, {_sizes(list(rows), results)}, and none of that can be "
-        f"told from chance{scope}."
+        f"The other arms differ from {reference} in {metric}, {_sizes(list(rows), results)}, and none "
+        f"of that can be told from chance{scope}."
     )
 
 

@@ -27,7 +27,7 @@ def script_hash(script: str) -> str:
 
 
 def render_template(name: str, page: dict[str, Any]) -> str:
-    """A page without notebooks: template/<name> with the style and the script of every page; values are escaped."""
+    """A page without notebooks: template/<name> with every page's style and script; values are escaped."""
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(

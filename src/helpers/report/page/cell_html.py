@@ -1,4 +1,4 @@
-"""One cell of a notebook as HTML. All that comes from data is escaped, and foreign HTML is cut down to safe tags."""
+"""One cell of a notebook as HTML: what comes from data is escaped, foreign HTML is cut down to safe tags."""
 
 import re
 from collections.abc import Iterable
@@ -45,7 +45,7 @@ def sanitise(html: str) -> str:
 
 
 def safe_html(html: str) -> "BeautifulSoup":
-    """Foreign HTML as a tree that the page may show: sanitised, no picture from elsewhere, wide tables scroll."""
+    """Foreign HTML that the page may show: sanitised, without pictures from elsewhere, tables scroll."""
     from bs4 import BeautifulSoup
 
     soup = BeautifulSoup(sanitise(html), "html.parser")

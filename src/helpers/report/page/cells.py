@@ -26,10 +26,10 @@ def read_notebook(path: Path) -> NotebookNode:
 
 
 def combine(source: NotebookNode | None, executed: NotebookNode) -> list[NotebookNode]:
-    """Cells in the order of the source notebook: prose from there, code and outputs from the executed notebook.
+    """Cells in the order of the source notebook: prose from there, code and outputs from the executed one.
 
-    Cells are matched by id. Executed code that the source does not have, such as the injected parameters, stays
-    behind the cell that it followed; prose that the source no longer has is left out.
+    Cells are matched by id. Executed code that the source does not have, such as the injected parameters,
+    stays behind the cell that it followed; prose that the source no longer has is left out.
     """
     if source is None:
         return [NotebookNode(cell) for cell in executed.cells]

@@ -26,8 +26,8 @@ from helpers.report.page.reproduction import reproduction_command
 def render_comparison(first: str, second: str) -> Path:
     """Write reports/compare-<first>-<second>/ and reports/index.html; return the page's path.
 
-    The folder gets report.html, comparison.csv, comparison.json and differences.svg. Raises as ``open_pair``, and
-    UserError where the folder is that of a run.
+    The folder gets report.html, comparison.csv, comparison.json and differences.svg. Raises as ``open_pair``,
+    and UserError where the folder is that of a run.
     """
     pair = open_pair(first, second)
     folder = places.REPORTS / f"compare-{first}-{second}"
@@ -49,7 +49,7 @@ def _page(pair: Pair) -> dict[str, Any]:
     commit = git_commit()
     return {
         "title": f"Two runs side by side: {' and '.join(pair.names)}",
-        "drawn": [name for name, side in pair.sides if side.drawn],
+        "drawn": [name for name, side in pair.sides if side.source.drawn],
         "names": pair.names,
         "sentences": sentences(pair),
         "alone": without_counterpart(pair),
@@ -64,9 +64,10 @@ def _tables(pair: Pair) -> dict[str, Markup]:
     return {
         "headline": numbering.table(
             pair_tables.headline(pair),
-            "Both runs on their own test images. Their trainings and test images are not the same ones, so the "
-            f"difference is unpaired; in percentage points, with its {confidence} interval where both runs have "
-            "three replicates. Where the test sets share lesions the interval is somewhat too wide.",
+            "Both runs on their own test images. Their trainings and test images are not the same ones, so "
+            f"the difference is unpaired; in percentage points, with its {confidence} interval where both "
+            "runs have three replicates. Where the test sets share lesions the interval is somewhat "
+            "too wide.",
             "headline",
             "Metric",
         ),
@@ -78,8 +79,8 @@ def _tables(pair: Pair) -> dict[str, Markup]:
         ),
         "leak": numbering.table(
             pair_tables.leak(pair),
-            "Test images whose lesion was photographed in the training set too, and what they are worth to the "
-            "reference arm.",
+            "Test images whose lesion was photographed in the training set too, and what they are worth to "
+            "the reference arm.",
             "leak",
         ),
         "facts": numbering.table(pair_tables.facts(pair), "What was run.", "facts"),
@@ -91,11 +92,9 @@ def _tables(pair: Pair) -> dict[str, Markup]:
 
 def _figure(pair: Pair, folder: Path) -> Markup:
     """The differences as a figure of the page, and as differences.svg in ``folder``."""
-    import nbformat
-
-    from helpers.report import figures
     from helpers.report.publish import svg_text
-    from helpers.report.sentences import has_intervals
+    from helpers.report.results.differences import forest
+    from helpers.report.results.scope import has_intervals
     from helpers.report.style import arm_colours
 
     first, second = pair.names
@@ -104,13 +103,14 @@ def _figure(pair: Pair, folder: Path) -> Markup:
     if not has_intervals(rows):
         known = "without an interval, for one of the runs has fewer than three replicates"
     label = {
-        "alt": f"A square per arm and metric for the difference between {first} and {second}, around a line at zero.",
-        "caption": f"{first} less {second}, in percentage points, {known}; each panel has its own scale. See whether "
-        "a line keeps off zero: only there are the runs told apart.",
+        "alt": f"A square per arm and metric for the difference between {first} and {second}, around a line "
+        "at zero.",
+        "caption": f"{first} less {second}, in percentage points, {known}; each panel has its own scale. See "
+        "whether a line keeps off zero: only there are the runs told apart.",
     }
     target, colours = pair.first.params.data.target_class, arm_colours(pair.first.arms)
-    drawing = figures.forest(rows, METRICS, target=target, colours=colours)
+    drawing = forest(rows, METRICS, target=target, colours=colours)
     svg = svg_text(drawing, "differences", label["alt"])
     write_text(folder / "differences.svg", svg)
-    output = nbformat.v4.new_output("display_data", data={"image/svg+xml": svg})
-    return figure_html(image_source(output.data) or "", label, size_of(output), number=1)
+    data = {"image/svg+xml": svg}
+    return figure_html(image_source(data) or "", label, size_of({"data": data}), number=1)

@@ -1,4 +1,4 @@
-"""Sentences on what the study could see: its controls, shifted thresholds, and test lesions seen in training."""
+"""Sentences on what the study could see: controls, shifted thresholds, test lesions seen in training."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,8 @@ from helpers.data.splits import split_quality
 from helpers.evaluation import controls as own
 from helpers.evaluation.verdicts import Direction
 from helpers.report.page.results import Results, Row
-from helpers.report.sentences import positive_control_sentence, single_gan_arms
+from helpers.report.results.controls import positive_control_sentence
+from helpers.report.results.scope import single_gan_arms
 from helpers.report.words import listed, percent, points, points_interval
 
 
@@ -49,8 +50,8 @@ def _restored(control: own.Control, row: Row, results: Results) -> str:
     tail = {own.NOT_SHOWN: ", which chance may explain", own.NOT_TESTED: ", which is not tested"}
     return (
         f"{images} in place of the withheld ones (arm {control.arm}) change {results.target} recall by "
-        f"{_change(row, results)} points ({_ends(row, results)}){tail.get(own.outcome(row), '')}; the GAN itself "
-        "learned from all of them."
+        f"{_change(row, results)} points ({_ends(row, results)}){tail.get(own.outcome(row), '')}; the GAN "
+        "itself learned from all of them."
     )
 
 
@@ -84,8 +85,8 @@ def shifted_thresholds(results: Results) -> list[str]:
     if not said:
         return []
     return [
-        f"More {results.target} images found are not yet a better classifier: its area under the ROC curve, which "
-        f"knows no threshold, is not shown to rise ({'; '.join(said)})."
+        f"More {results.target} images found are not yet a better classifier: its area under the ROC curve, "
+        f"which knows no threshold, is not shown to rise ({'; '.join(said)})."
     ]
 
 
@@ -105,8 +106,8 @@ def equal_alarms(results: Results) -> list[str]:
     scope = "for this one GAN " if single_gan_arms(results.params).intersection(told) else ""
     alarms = f"{100 * (1 - results.params.evaluation.operating_specificity):g}\u00a0%"
     return [
-        f"With each training's threshold set where {alarms} of the other validation images raise a false alarm, "
-        f"{scope}{results.target} recall changes by {listed(said)}."
+        f"With each training's threshold set where {alarms} of the other validation images raise a false "
+        f"alarm, {scope}{results.target} recall changes by {listed(said)}."
     ]
 
 

@@ -3,17 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from helpers.classifier.backbones import BACKBONES
 from helpers.report.page.provenance import devices
 from helpers.report.page.results import Results
 from helpers.report.words import counted, duration, listed
 
-BACKBONES = {"resnet50": "ResNet50", "efficientnet_lite0": "EfficientNet-Lite0"}
 RECIPES = {"paper": "AdaIN and WGAN-GP as in the paper", "stylegan2": "StyleGAN2"}
-SOURCES = {
-    "phantom": "drawn by the project",
-    "ham10000": "HAM10000, real dermatoscopic photographs",
-    "folder": "one's own, not the paper's",
-}
 WEIGHTS = {"imagenet": "ImageNet weights", "none": "random weights"}
 PARTS = {"train": "training", "validation": "validation", "test": "test"}
 
@@ -22,13 +17,13 @@ def facts(results: Results) -> list[tuple[str, str]]:
     """What was run: images, split, trainings, networks, device, time; pairs without a value are left out."""
     params = results.params
     arms = f"{counted(len(params.arms), 'arm')} ({listed(results.arms)})"
-    gan = f"{RECIPES[params.gan.recipe]}, {_square(params.gan.resolution)}, {counted(len(params.gan.seeds), 'seed')}"
+    gan = params.gan
     rows = [
         ("Images", _images(results)),
         ("Split", _split(results)),
         ("Trainings", f"{arms}, {counted(params.replicates, 'replicate')} each"),
         ("Classifier", _classifier(results)),
-        ("GAN", gan),
+        ("GAN", f"{RECIPES[gan.recipe]}, {_square(gan.resolution)}, {counted(len(gan.seeds), 'seed')}"),
         ("Device", listed(devices(results.run, params)) or "not recorded"),
         ("When", _when(results)),
     ]
@@ -37,8 +32,7 @@ def facts(results: Results) -> list[tuple[str, str]]:
 
 def backbone_name(results: Results) -> str:
     """The classifier's backbone as readers know it."""
-    name = results.params.classifier.backbone
-    return BACKBONES.get(name, name)
+    return BACKBONES.get(results.params.classifier.backbone).title
 
 
 def part_sizes(results: Results) -> dict[str, int]:
@@ -55,7 +49,7 @@ def last_day(results: Results) -> datetime | None:
 
 
 def _images(results: Results) -> str:
-    total, source = results.manifest.get("images"), SOURCES[results.params.data.source]
+    total, source = results.manifest.get("images"), results.source.title
     return f"{total:,}, {source}" if isinstance(total, int) else source
 
 

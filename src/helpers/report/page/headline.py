@@ -6,7 +6,7 @@ import pandas as pd
 
 from helpers.report.page.results import Results
 from helpers.report.parameters_cell import arm_meaning
-from helpers.report.sentences import one_gan_note, single_gan_arms
+from helpers.report.results.scope import one_gan_note, single_gan_arms
 from helpers.report.words import duration, listed, metric_words, percent, points, points_interval
 
 HEADLINE = {
@@ -72,7 +72,7 @@ def _headline_row(arm: str, metric: str, results: Results) -> dict[str, str]:
 def headline_caption(results: Results) -> str:
     """What the headline table shows, and how its verdicts are to be read."""
     evaluation, replicates = results.params.evaluation, results.params.replicates
-    who = "This run" if results.params.data.source == "folder" else "The paper and this run"
+    who = "The paper and this run" if results.source.beside_paper else "This run"
     more = "" if len(results.arms) <= FEW_ARMS else " Section 5 has the other metrics."
     changes = (
         "Macro recall is what ISIC calls balanced accuracy. Changes are against "
@@ -84,9 +84,10 @@ def headline_caption(results: Results) -> str:
         return f"{start} This run trained {times}: under three replicates no gain is tested. {changes}{more}"
     effect = f"{100 * evaluation.smallest_effect:g}"
     return (
-        f"{start} This run: means over {replicates} replicates. {changes} That an arm gains is *supported* where the "
-        f"interval of its change lies above zero; *contradicted* where it lies below {effect} points, which rules out "
-        "a gain that matters and need not be a loss; *real but negligible* where it does both; else *undecided*."
+        f"{start} This run: means over {replicates} replicates. {changes} That an arm gains is *supported* "
+        f"where the interval of its change lies above zero; *contradicted* where it lies below {effect} "
+        "points, which rules out a gain that matters and need not be a loss; *real but negligible* where it "
+        "does both; else *undecided*."
         f"{_still_note(results)}{more}{_chance_note(results)}"
         f"{one_gan_note(results.arms, single_gan_arms(results.params))}"
     )

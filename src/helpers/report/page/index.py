@@ -7,12 +7,13 @@ from typing import Any
 import pandas as pd
 
 from helpers import paths as places
+from helpers.data.sources import SOURCES
 from helpers.files import locked, write_text
 from helpers.report.page.assets import render_template
 from helpers.report.page.facts import backbone_name, last_day
 from helpers.report.page.results import Results
 from helpers.report.page.tables import table_html, text_table
-from helpers.report.words import percent, points, points_interval
+from helpers.report.words import capitalised, percent, points, points_interval
 
 CAPTION = (
     "One row per run and arm: means over replicates in percent, and the change of recall against the run's "
@@ -63,12 +64,19 @@ def write_index(reports: Path | None = None) -> Path:
         runs = [entry for entry in _rendered(reports, "summary.json") if "arms" in entry]
         compared = [entry for entry in _rendered(reports, "comparison.json") if "runs" in entry]
         table = table_html(text_table(_index_rows(runs), "Run"), "runs", CAPTION) if runs else ""
+        for run in runs:
+            run["images"] = _images(run.get("source", ""))
         page = {"runs": runs, "compared": compared, "table": table}
         return write_text(reports / "index.html", render_template("runs.html.j2", page))
 
 
+def _images(source: str) -> str:
+    """What a run's images are, in a few words; the source's name where it is no longer known."""
+    return capitalised(SOURCES.get(source).short_phrase) if source in SOURCES.names() else source
+
+
 def _rendered(reports: Path, name: str) -> list[dict[str, Any]]:
-    """What the rendered pages below ``reports`` say of themselves in the file ``name``, each with its folder."""
+    """What rendered pages below ``reports`` say of themselves in the file ``name``, each with its folder."""
     found = []
     for path in sorted(reports.glob(f"*/{name}")):
         try:

@@ -1,4 +1,4 @@
-"""The notebooks of a run as one: prose of the source notebooks, outputs of the executed ones, numbered in order."""
+"""The notebooks of a run as one: prose of the source notebooks, numbered outputs of the executed ones."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +9,7 @@ from markupsafe import Markup
 from nbformat import NotebookNode
 
 from helpers import paths as places
+from helpers.data.sources import SOURCES
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.page.cell_html import output_html
@@ -26,7 +27,6 @@ from helpers.report.page.cells import (
     take_title,
 )
 from helpers.report.page.numbering import Numbering
-from helpers.report.page.records import folder_word
 from helpers.report.page.shown import SECTIONS, Section
 
 PICTURED = 4  # further runs of a notebook whose figures are in the page: those of a GAN weigh a megabyte
@@ -43,7 +43,7 @@ class Merger:
     trainings: pd.DataFrame  # the table of all trainings, which the classifier's section shows
 
     def notebook(self) -> NotebookNode:
-        """One notebook of all sections. Raises MissingStageError, a sentence, where an executed one is absent."""
+        """One notebook of all sections. Raises MissingStageError where an executed notebook is absent."""
         executed = [self._executed(section) for section in SECTIONS]
         for notebooks in executed:
             labels = filter(None, map(label_of, outputs_of(notebooks[0][1])))
@@ -122,7 +122,7 @@ class Merger:
         """Text without the names of this machine's folders."""
         data = self.params.data
         for folder, shown in (
-            (data.root, folder_word(self.params)),
+            (data.root, SOURCES.get(data.source).placeholder),
             (data.external_root, "FOLDER_OF_THE_EXTERNAL_TEST_SET"),
         ):
             text = text.replace(str(folder), shown) if folder else text

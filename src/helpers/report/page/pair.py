@@ -49,7 +49,7 @@ class Pair:
 
     @property
     def gains(self) -> dict[str, list[str]]:
-        """What each run says of the claim that an arm gains in the target's recall, for arms that both compare."""
+        """What each run says of the claim that an arm gains in the target's recall, by arm of both runs."""
         found = {}
         for arm in self.arms:
             verdicts = [side.verdict(arm, "target_recall") for _, side in self.sides]
@@ -76,8 +76,8 @@ class Pair:
 def open_pair(first: str, second: str) -> Pair:
     """Read two runs.
 
-    Raises UserError, a sentence with the way out, for one run given twice, an unknown or an unfinished run, and for
-    runs without a common arm.
+    Raises UserError, a sentence with the way out, for one run given twice, an unknown or an unfinished run,
+    and for runs without a common arm.
     """
     if first == second:
         raise UserError(f"--compare: '{first}' was given twice; name two different runs ({_known()}).")
@@ -128,8 +128,8 @@ def _difference(pair: Pair, metric: str) -> str:
     row, name = rows[0], answered(pair.first)[metric]
     means = percent(row["first_mean"], digits), percent(row["second_mean"], digits)
     start = (
-        f"In the arm {arm}, {name} is {means[0]}\u00a0% in {first} and {means[1]}\u00a0% in {second}, a difference of "
-        f"{points(row['difference'], digits)} points"
+        f"In the arm {arm}, {name} is {means[0]}\u00a0% in {first} and {means[1]}\u00a0% in {second}, a "
+        f"difference of {points(row['difference'], digits)} points"
     )
     outcome = apart(row)
     if outcome == Direction.NOT_TESTED:

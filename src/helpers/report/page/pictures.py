@@ -3,10 +3,10 @@
 import base64
 import io
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
-from nbformat import NotebookNode
 
 from helpers.report.page.captions import figcaption, plain_words
 
@@ -17,7 +17,7 @@ Size = tuple[int, int] | None
 
 
 def image_source(data: dict[str, Any]) -> str | None:
-    """An output's picture as a data address: the drawing if there is one, else the pixels; None without either."""
+    """An output's picture as a data address: the drawing if there is one, else the pixels, else None."""
     if svg := data.get("image/svg+xml"):
         if "xmlns=" not in svg.split(">", 1)[0]:
             svg = svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
@@ -48,8 +48,8 @@ def shrink(png: bytes) -> tuple[str, bytes]:
     return ("image/webp", buffer.getvalue()) if buffer.tell() < 0.8 * len(png) else ("image/png", png)
 
 
-def size_of(output: NotebookNode) -> Size:
-    """Width and height of an output's picture on the page in pixels, where known: they keep the text from jumping."""
+def size_of(output: Mapping[str, Any]) -> Size:
+    """Width and height of an output's picture on the page in pixels, where known, so that no text jumps."""
     noted = output.get("metadata", {}).get("image/png") or {}
     if isinstance(noted, dict) and noted.get("width") and noted.get("height"):
         return int(noted["width"]), int(noted["height"])

@@ -6,6 +6,7 @@ from typing import Any
 
 from helpers import paths as places
 from helpers.classifier.arms import replicate_seed
+from helpers.data.sources import SOURCES as DATA_SOURCES
 from helpers.files import digest, file_digest, write_json
 from helpers.fingerprints import HELPERS, SOURCES
 from helpers.params import Params
@@ -15,7 +16,7 @@ from helpers.report.page.reproduction import reproduction_command
 
 
 def collect(run: RunPaths, params: Params) -> dict[str, Any]:
-    """The whole provenance of a run as plain values, without times, so that it can be compared byte for byte."""
+    """The provenance of a run as plain values, without times: equal runs have equal provenance."""
     records = read_records(run)
     manifest = read_json(run.manifest, {})
     return {
@@ -45,7 +46,8 @@ def write_provenance(run: RunPaths, params: Params) -> dict[str, Any]:
 def public_parameters(params: Params) -> dict[str, Any]:
     """The parameters without the place of the data on this machine."""
     values = params.as_dict()
-    data, images = values["data"], "images" if params.data.source == "folder" else "HAM10000"
+    data = values["data"]
+    images = "HAM10000" if DATA_SOURCES.get(params.data.source).beside_paper else "images"
     if data.get("root"):
         data["root"] = f"(a folder of {images})"
     if data.get("external_root"):
@@ -56,8 +58,7 @@ def public_parameters(params: Params) -> dict[str, Any]:
 def seeds(params: Params) -> dict[str, Any]:
     """Every seed of the run, by what it decides."""
     found: dict[str, Any] = {"split": params.data.split.seed}
-    if params.data.source == "phantom":
-        found["drawing"] = params.data.phantom.seed
+    found |= DATA_SOURCES.get(params.data.source).seeds(params.data)
     found |= {"gan": list(params.gan.seeds), "synthesis": params.synthesis.seed}
     for arm in params.arms:  # arms share their seeds, except one that repeats another arm's recipe
         name = f"classifier, arm {arm}" if params.earlier_twins(arm) else "classifier"
@@ -97,7 +98,7 @@ def kept_results(run: RunPaths) -> list[str]:
 
 
 def git_commit() -> str | None:
-    """The commit that is checked out, with '+ changes' where files differ from it; None without git or commit."""
+    """The commit that is checked out, with '+ changes' where files differ from it; None without one."""
     if not (ROOT / ".git").exists():
         return None
     commit = _git("rev-parse", "HEAD")

@@ -16,7 +16,7 @@ def read_params(run: RunPaths) -> Params:
 
 
 def read_json(path: Path, default: Any = None) -> Any:
-    """The value in a JSON file; ``default`` where there is no such file. Raises MissingStageError if damaged."""
+    """The value in a JSON file, ``default`` without the file. Raises MissingStageError if it is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -29,8 +29,3 @@ def read_records(run: RunPaths) -> list[dict[str, Any]]:
     """What the engine noted of each job: seconds, versions, device, code; sorted by job."""
     records = [read_json(path, {}) for path in sorted(run.logs.glob("*.record.json"))]
     return [record | {"job": record.get("job", "?")} for record in records if isinstance(record, dict)]
-
-
-def folder_word(params: Params) -> str:
-    """What the page writes in place of the data's folder on this machine."""
-    return "FOLDER_OF_IMAGES" if params.data.source == "folder" else "FOLDER_OF_HAM10000"

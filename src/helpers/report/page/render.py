@@ -1,7 +1,8 @@
 """The page: executed notebooks and a run's tables as one HTML file that opens anywhere and asks for nothing.
 
-``render_report`` merges the executed notebooks into one, takes their prose from the source notebooks, and exports the
-whole by template/index.html.j2 over nbconvert's HTML exporter. All that comes from data or parameters is escaped.
+``render_report`` merges the executed notebooks into one, takes their prose from the source notebooks, and
+exports the whole by template/index.html.j2 over nbconvert's HTML exporter. What comes from data or parameters
+is escaped.
 """
 
 import itertools
@@ -69,7 +70,7 @@ def opening(results: Results, numbering: Numbering) -> dict[str, Any]:
     return {
         "title": results.title,
         "run": results.run.run,
-        "drawn": results.drawn,
+        "drawn": results.source.drawn,
         "facts": facts(results),
         "abstract": abstract(results),
         "controls": [*controls(results), *equal_alarms(results), *shifted_thresholds(results)],
@@ -116,7 +117,7 @@ def provenance_table(provenance: dict[str, Any]) -> pd.DataFrame:
 
 
 def _joined(value: Any) -> str:
-    """A value of the provenance as it stands there, parts of a list with commas; seeds get no thousands commas."""
+    """A value of the provenance as it stands there, the parts of a list with commas between them."""
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return "" if value is None else str(value)

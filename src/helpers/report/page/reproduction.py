@@ -4,14 +4,14 @@ import json
 import shlex
 from pathlib import Path
 
+from helpers.data.sources import SOURCES
 from helpers.errors import ParameterError
 from helpers.params import Params, comparable_values, load_params
 from helpers.paths import PARAMS
-from helpers.report.page.records import folder_word
 
 
 def reproduction_command(run: str, params: Params) -> str | None:
-    """The exact command that makes the run again; None where no parameter file and list of ``--set`` can say it."""
+    """The command that makes the run again; None where no parameter file with overrides can say it."""
     known = sorted(PARAMS.glob("*.yaml"), key=lambda path: (path.stem != run, path.stem))
     options = [(path, changes) for path in known if (changes := _overrides(path, params)) is not None]
     if not options:
@@ -22,7 +22,7 @@ def reproduction_command(run: str, params: Params) -> str | None:
     for change in changes:
         words += ["--set", change]
     line = " ".join(shlex.quote(word) for word in words)
-    return line + (f" --data-root {folder_word(params)}" if params.data.root else "")
+    return line + (f" --data-root {SOURCES.get(params.data.source).placeholder}" if params.data.root else "")
 
 
 def _overrides(path: Path, params: Params) -> list[str] | None:

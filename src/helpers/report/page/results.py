@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.data.images import class_names
+from helpers.data.sources import SOURCES, Source
 from helpers.evaluation.controls import Control
 from helpers.evaluation.paper import published
 from helpers.evaluation.verdicts import Verdict, verdict_of
@@ -36,21 +36,22 @@ class Results:
     # --- what the run is about
 
     @property
-    def drawn(self) -> bool:
-        """Whether the images are drawn lesions."""
-        return self.params.data.source == "phantom"
+    def source(self) -> Source:
+        """Where the images come from."""
+        return SOURCES.get(self.params.data.source)
 
     @property
     def target(self) -> str:
         """The plain name of the class that the report watches."""
         code = self.params.data.target_class
-        return class_names(self.params.data.source).get(code, code)
+        return self.source.class_names.get(code, code)
 
     @property
     def title(self) -> str:
-        """report.title; its default speaks of melanoma, and beside one's own images of their target class."""
-        title, own = self.params.report.title, self.params.data.source == "folder"
-        return title.replace("melanoma", self.target) if own and title == Params().report.title else title
+        """report.title; its default speaks of melanoma, and of the target class where the data are others."""
+        title = self.params.report.title
+        usual = title == Params().report.title
+        return title.replace("melanoma", self.target) if usual and not self.source.beside_paper else title
 
     @property
     def arms(self) -> list[str]:
@@ -69,7 +70,7 @@ class Results:
 
         None where the paper has none, and where this run is about another data set.
         """
-        if self.params.data.source == "folder":
+        if not self.source.beside_paper:
             return None
         values = published()["metrics"].set_index(["arm", "metric"])["value"]
         # balanced multiclass accuracy is macro recall; the paper prints it under that name alone
@@ -84,7 +85,7 @@ class Results:
     # --- test images
 
     def images(self, metric: str) -> int:
-        """Test images behind a metric: those of the target for its recall, else all; 0 if the split is unknown."""
+        """Test images behind a metric: those of the target for its recall, else all; 0 without a split."""
         if not {"split", "dx"} <= set(self.split.columns):
             return 0
         chosen = self.split["split"] == "test"

@@ -1,4 +1,4 @@
-"""Tables of the page as HTML. There is one way to it: the notebooks' tables and the page's own are ``ShownTable``."""
+"""Tables of the page as HTML: those of the notebooks and the page's own, all from ``ShownTable``."""
 
 import re
 
@@ -45,7 +45,7 @@ def _heading(column: Column) -> Markup:
 
 
 def _row(table: ShownTable, row: int) -> Markup:
-    """One row; a text of the grouping column that stands in the row above too is seen only in a sorted table."""
+    """One row; a repeated text of the grouping column is seen only once the table is sorted."""
     group = table.grouping
     begins = group is not None and row > 0 and group.texts[row] != group.texts[row - 1]
     cells = []
@@ -71,7 +71,7 @@ def _sorted_by(column: Column, row: int) -> Markup:
 def text_table(frame: pd.DataFrame, groups: str | None = None) -> ShownTable:
     """A frame of texts as a table, numbers to the right.
 
-    In the column ``groups`` a text that stands in the row above as well is shown only once the table is sorted.
+    ``groups`` is the column whose equal texts, one below the other, belong together.
     """
     texts = {str(column): tuple(map(str, frame[column])) for column in frame}
     return ShownTable(
