@@ -21,7 +21,6 @@ KEEPER = """
 import os, sys, time
 os.environ["REPORT_JOBS_LOCK"] = sys.argv[1] + "/.jobs.lock"
 import helpers
-from support.project import ROOT
 print("joined", flush=True)
 time.sleep(60)
 """
