@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from helpers.classifier.backbones import BACKBONES
-from helpers.data.images import class_names
+from helpers.data.sources import SOURCES as DATA_SOURCES
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.provenance import devices, read_json, read_records
@@ -59,7 +59,7 @@ class Results:
     def target(self) -> str:
         """The plain name of the class that the report watches."""
         code = self.params.data.target_class
-        return class_names(self.params.data.source).get(code, code)
+        return DATA_SOURCES.get(self.params.data.source).class_names.get(code, code)
 
     @property
     def title(self) -> str:
