@@ -13,7 +13,8 @@ from helpers.data.sources import SOURCES as DATA_SOURCES
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.provenance import devices, read_json, read_records
-from helpers.report.sentences import positive_control_sentence, single_gan_arms
+from helpers.report.results.controls import positive_control_sentence
+from helpers.report.results.scope import single_gan_arms
 from helpers.report.words import MINUS, counted, decimals, duration, listed, percent, points, points_interval
 
 RECIPES = {"paper": "AdaIN and WGAN-GP as in the paper", "stylegan2": "StyleGAN2"}
