@@ -3,7 +3,8 @@
 An output carries a label in its metadata under "report": its kind ("figure", "table", "text" or "caption"),
 and of figures and tables name, caption and number; of figures the alternative text, and of tables the
 table itself as data (``ShownTable.as_dict``), from which the page sets it. The caption that a notebook
-displays below a figure or table is an output of kind "caption", which the page leaves out because it sets its own.
+displays below a figure or table is an output of kind "caption", which the page leaves out because it sets
+its own.
 """
 
 import base64

@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
+from helpers.params import arm_meaning
 from helpers.report.page.results import Results
-from helpers.report.parameters_cell import arm_meaning
 from helpers.report.results.scope import one_gan_note, single_gan_arms
 from helpers.report.words import duration, listed, metric_words, percent, points, points_interval
 
@@ -116,7 +116,7 @@ def arms_table(results: Results) -> pd.DataFrame:
     """What each arm is trained on."""
     rows = []
     for name, arm in results.params.arms.items():
-        seeds = ", with other seeds" if results.params.earlier_twins(name) else ""
+        seeds = ", with other seeds" if results.params.identical_arms_before(name) else ""
         rows.append({"Arm": name, "Trained on": arm_meaning(arm) + seeds})
     return pd.DataFrame(rows)
 

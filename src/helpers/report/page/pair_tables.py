@@ -6,11 +6,10 @@ from typing import Any
 import pandas as pd
 
 from helpers.data.splits import split_quality
-from helpers.params import flatten
+from helpers.params import flatten, public_parameters
 from helpers.report.page import facts as run_facts
 from helpers.report.page.headline import FEW_ARMS, FIRST_METRICS
 from helpers.report.page.pair import METRICS, Pair, apart
-from helpers.report.page.provenance import public_parameters
 from helpers.report.page.results import Results, Row, read_table
 from helpers.report.words import percent, points, points_interval
 

@@ -9,7 +9,7 @@ from helpers.classifier.arms import replicate_seed
 from helpers.data.sources import SOURCES as DATA_SOURCES
 from helpers.files import digest, file_digest, write_json
 from helpers.fingerprints import HELPERS, SOURCES
-from helpers.params import Params
+from helpers.params import Params, public_parameters
 from helpers.paths import ROOT, RunPaths
 from helpers.report.page.records import read_json, read_records
 from helpers.report.page.reproduction import reproduction_command
@@ -43,25 +43,13 @@ def write_provenance(run: RunPaths, params: Params) -> dict[str, Any]:
     return provenance
 
 
-def public_parameters(params: Params) -> dict[str, Any]:
-    """The parameters without the place of the data on this machine."""
-    values = params.as_dict()
-    data = values["data"]
-    images = "HAM10000" if DATA_SOURCES.get(params.data.source).beside_paper else "images"
-    if data.get("root"):
-        data["root"] = f"(a folder of {images})"
-    if data.get("external_root"):
-        data["external_root"] = "(a folder of the external test set)"
-    return values
-
-
 def seeds(params: Params) -> dict[str, Any]:
     """Every seed of the run, by what it decides."""
     found: dict[str, Any] = {"split": params.data.split.seed}
     found |= DATA_SOURCES.get(params.data.source).seeds(params.data)
     found |= {"gan": list(params.gan.seeds), "synthesis": params.synthesis.seed}
     for arm in params.arms:  # arms share their seeds, except one that repeats another arm's recipe
-        name = f"classifier, arm {arm}" if params.earlier_twins(arm) else "classifier"
+        name = f"classifier, arm {arm}" if params.identical_arms_before(arm) else "classifier"
         found[name] = [replicate_seed(params, arm, replicate) for replicate in range(params.replicates)]
     return found | {"bootstrap": params.evaluation.seed}
 

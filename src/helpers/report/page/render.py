@@ -14,7 +14,7 @@ import pandas as pd
 from nbformat import NotebookNode
 
 from helpers.files import write_json, write_text
-from helpers.params import Params
+from helpers.params import Params, public_parameters
 from helpers.paths import RunPaths, require
 from helpers.report.page.answer import abstract
 from helpers.report.page.assets import TEMPLATE, assets
@@ -25,7 +25,7 @@ from helpers.report.page.headline import arms_table, headline, headline_caption,
 from helpers.report.page.index import public_summary, write_index
 from helpers.report.page.merge import Merger
 from helpers.report.page.numbering import Numbering
-from helpers.report.page.provenance import public_parameters, write_provenance
+from helpers.report.page.provenance import write_provenance
 from helpers.report.page.records import read_params
 from helpers.report.page.results import Results, read_results
 from helpers.report.words import plain
