@@ -16,9 +16,10 @@ RANKS = {
 
 
 def wanted_count(available: int, count: int | None = None, fraction: float | None = None) -> int:
-    """``count``, or ``fraction`` of ``available`` rounded half up, at least 1; all of them where neither is given.
+    """How many images are wanted: ``count``, or ``fraction`` (0..1) of ``available``.
 
-    Raises ParameterError where it cannot be served.
+    Where neither is given, all are wanted. The fraction is rounded half up, to at least 1. Raises
+    ParameterError for both at once, for numbers out of range, and for more images than are available.
     """
     if count is not None and fraction is not None:
         raise ParameterError(
@@ -37,7 +38,8 @@ def wanted_count(available: int, count: int | None = None, fraction: float | Non
         raise ParameterError(f"At least 1 image must be selected, not {count}.")
     if count > available:
         raise ParameterError(
-            f"{count:,} synthetic images are asked for and only {available:,} were generated: lower the arm's count or raise synthesis.count."
+            f"{count:,} synthetic images are asked for and only {available:,} were generated: lower the "
+            "arm's count or raise synthesis.count."
         )
     return int(count)
 
@@ -52,9 +54,10 @@ def select_images(
 ) -> np.ndarray:
     """Indices (int64, column ``index`` of ``scores``) of the selected synthetic images.
 
-    ``top`` and ``bottom`` go by the column of ``rank`` in RANKS (1 is best), best and worst first; ``random`` draws without replacement from
-    ``seed``, whatever the order of the rows; ``all`` takes every image. Raises ParameterError for an unknown way, a rank that the
-    scores do not hold, or more images than there are.
+    ``top`` and ``bottom`` go by the column of ``rank`` in RANKS (1 is best), best and worst first;
+    ``random`` draws without replacement from ``seed``, whatever the order of the rows; ``all`` takes every
+    image. Raises ParameterError for an unknown way, a rank that the scores do not hold, or more images than
+    there are.
     """
     if select not in ("top", "bottom", "random", "all"):
         raise ParameterError(
@@ -86,6 +89,7 @@ def _rank_column(scores: pd.DataFrame, rank: str) -> str:
             else "run the stage 'synthesis' again"
         )
         raise ParameterError(
-            f"An arm ranks synthetic images by '{rank}', and scores.csv has no column {RANKS[rank]}: {way_out}, or rank by 'critic'."
+            f"An arm ranks synthetic images by '{rank}', and scores.csv has no column {RANKS[rank]}: "
+            f"{way_out}, or rank by 'critic'."
         )
     return RANKS[rank]

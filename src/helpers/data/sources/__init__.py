@@ -30,8 +30,9 @@ def _no_seeds(data: "Data") -> dict[str, int]:
 class Source:
     """One kind of data set: how it is opened, and what the rest of the project must know of it.
 
-    Its functions take the section ``data`` of the parameters. To add a source, write one module here that holds a
-    SOURCE; parameters are read before any of it is opened, so the module imports what is heavy inside its functions.
+    Its functions take the section ``data`` of the parameters. To add a source, write one module here that
+    holds a SOURCE; parameters are read before any of it is opened, so the module imports what is heavy
+    inside its functions.
     """
 
     open: Callable[["RunPaths", "Data"], "Dataset"]  # may draw or download; raises DataError
