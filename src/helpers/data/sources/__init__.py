@@ -42,7 +42,7 @@ class Source:
     phrase: str  # within a sentence
     short_phrase: str  # below the table on the terminal
     sentence: str  # about the data; '{counted}' in it becomes 'N images of M lesions in K classes'
-    placeholder: str  # stands for the data's folder in commands that the page shows
+    folder_of: str  # what lies in its folder, 'images', where the folder itself is not to be shown
     lesions_way_out: str  # what to do, a clause, where a split by lesion is impossible
 
     # what may be said and shown

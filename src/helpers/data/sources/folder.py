@@ -44,7 +44,7 @@ SOURCE = Source(
         "on "
         "these images."
     ),
-    placeholder="FOLDER_OF_IMAGES",
+    folder_of="images",
     lesions_way_out="name it, or the patient, in a column lesion_id of a table",
     own_parameters=("columns",),
     refuse=_refuse,

@@ -53,7 +53,7 @@ SOURCE = Source(
         "whole chain works and what its figures look like. They are no photographs, and nothing here has a "
         "clinical meaning; the real data set takes one parameter, `data.source: ham10000`."
     ),
-    placeholder="FOLDER_OF_HAM10000",
+    folder_of="HAM10000",
     lesions_way_out="draw them again",  # drawn metadata always name the lesion
     class_names=CLASS_NAMES,
     beside_paper=True,  # the drawings have the paper's classes in the paper's mix
