@@ -28,11 +28,12 @@ from helpers.engine.seals import (
 )
 from helpers.engine.snakemake import Planned, command, execute, last_words, plan, targets
 from helpers.engine.stages import STAGES, jobs, judge, outputs
-from helpers.engine.view import View, duration
+from helpers.engine.view import View
 from helpers.errors import UserError, printable
 from helpers.files import atomic_path, remove_leftovers
 from helpers.params import Params, load_params, read_mapping, validate
 from helpers.paths import PARAMS, ROOT, RunPaths, as_typed
+from helpers.report.words import duration
 
 LITTLE_ROOM = 5e6  # bytes below which a disk counts as full
 DESCRIPTION = """\

@@ -7,8 +7,8 @@ from typing import Any
 
 from helpers.files import digest
 from helpers.fingerprints import notebook_digest, source_digest
-from helpers.gan import TRAINING_CODE, WITHOUT_EFFECT
-from helpers.params import Params
+from helpers.gan import TRAINING_CODE
+from helpers.params import Params, result_values
 from helpers.paths import RunPaths
 
 SHARED_CODE = ("files.py", "device.py", "checkpoints.py")
@@ -56,7 +56,7 @@ STAGES = {
             ("data", "gan", "synthesis", "classifier", "arms", "replicates", "evaluation", "report"),
             prose=True,
         ),
-        Stage("report", None, ("report", "evaluation", "params.py"), ()),
+        Stage("report", None, ("report", "evaluation", "params"), ()),
     )
 }
 SYNTHESIS_FILES = (
@@ -92,11 +92,6 @@ EVALUATION_TABLES = tuple(
         *("reliability", "curves", "decision_curve", "external", "mcnemar", "claims", "audit"),
     )
 )
-UNRELATED_TO_RESULTS = {
-    "gan": WITHOUT_EFFECT,
-    "classifier": {"checkpoint_minutes"},
-    "data": {"root", "external_root"},
-}
 
 
 @dataclass(frozen=True)
@@ -221,8 +216,7 @@ def code_digest(stage: str) -> str:
 def relevant_parameters(job: Job, params: Params) -> dict[str, Any]:
     """The parameters that a job's results depend on, upstream ones included."""
     values = params.as_dict()
-    for section, fields in UNRELATED_TO_RESULTS.items():
-        values[section] = {key: value for key, value in values[section].items() if key not in fields}
+    values |= {name: result_values(getattr(params, name)) for name in ("data", "gan", "classifier")}
     if params.data.source != "phantom":
         values["data"].pop("phantom")
     if params.data.source != "folder":
