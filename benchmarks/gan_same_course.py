@@ -43,14 +43,12 @@ def course(images: np.ndarray, precision: str | None, steps: int) -> np.ndarray:
     textbook = Textbook(CONFIG).copy_from(trainer)
     losses = []
     for _ in range(steps):
-        real, inputs, mix = trainer.data.next_batch(), trainer.draw_inputs(), trainer.draw_uniform(1)
-        later = trainer.draw_inputs()
+        real, drawn, later = trainer.data.next_batch(), trainer.draws.critic(), trainer.draws.generator()
         if precision is None:
-            losses.append((textbook.critic_step(real, *inputs, mix[:, 0]), textbook.generator_step(*later)))
+            critic_loss = textbook.critic_step(real, drawn.latents, drawn.noise, drawn.mix)
+            losses.append((critic_loss, textbook.generator_step(later.latents, later.noise)))
         else:
-            losses.append(
-                (trainer.critic_step(real, *inputs, mix).loss, trainer.generator_step(*later, mix[:, :0]))
-            )
+            losses.append((trainer.critic_step(real, *drawn).loss, trainer.generator_step(*later)))
     return np.array([[float(loss) for loss in pair] for pair in losses])
 
 

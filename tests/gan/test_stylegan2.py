@@ -12,16 +12,16 @@ from helpers import params
 from helpers.checkpoints import list_checkpoints
 from helpers.errors import TrainingError
 from helpers.gan.networks import WIDTHS, Critic, StyleGenerator, initial_deviation
-from helpers.gan.stylegan2 import (
+from helpers.gan.optimisers import learning_rates
+from helpers.gan.stylegan2_networks import (
     ModulatedConv,
     ResidualBlock,
     StyleGAN2Discriminator,
     StyleGAN2Generator,
-    empty_networks,
 )
 from helpers.gan.synthesis import generate, reference_features, score_images
-from helpers.gan.training import Trainer, learning_rates, train_gan
-from helpers.gan.weights import load_discriminator, load_generator
+from helpers.gan.training import Trainer, train_gan
+from helpers.gan.weights import empty_networks, load_discriminator, load_generator
 
 
 def count(module: nn.Module) -> int:

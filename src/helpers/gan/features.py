@@ -27,7 +27,7 @@ from helpers.files import (
     row_blocks,
     write_json,
 )
-from helpers.fingerprints import source_digest
+from helpers.fingerprints import code_fingerprint
 from helpers.gan.rows import write_rows
 from helpers.paths import from_project
 from helpers.pretrained import LITE0_ORIGIN, fill_weights, lite0, lite0_imagenet, read_weights
@@ -39,7 +39,6 @@ NAMES = {  # torch-fidelity's name, its layer
     "efficientnet_lite0": ("efficientnet-lite0", "pooled"),
     "inception": ("inception-v3-compat", "2048"),
 }
-CODE = ("gan/features.py", "pretrained.py")
 
 
 def image_features(
@@ -51,7 +50,7 @@ def image_features(
     key stands for the images' content, the network's weights and this code. Memory does not grow with the
     number of images. Raises UserError where the network's weights are not available.
     """
-    key = digest(array_digest(images), _weights_key(synthesis), source_digest(CODE))
+    key = digest(array_digest(images), _weights_key(synthesis), code_fingerprint("helpers.gan.features"))
     path = Path(folder) / f"features-{synthesis.features}-{key}.npy"
     if open_whole_array(path) is None:
         extractor = build_extractor(synthesis.features, synthesis.feature_weights, device)

@@ -23,8 +23,7 @@ from helpers.checkpoints import list_checkpoints, load_latest, remove_checkpoint
 from helpers.device import resolve_precision
 from helpers.errors import DataError, TrainingError
 from helpers.files import array_digest, digest, file_digest, write_json
-from helpers.fingerprints import source_digest
-from helpers.gan import TRAINING_CODE
+from helpers.fingerprints import code_fingerprint
 from helpers.gan.batches import ImageStream, to_bytes
 from helpers.gan.draws import CriticDraws, GeneratorDraws, StepDraws
 from helpers.gan.graphs import GraphedStep
@@ -314,9 +313,8 @@ def training_fingerprint(images: np.ndarray, config: params.Gan, device: str, se
     """Equal for trainings that may go on from each other's checkpoints."""
     values = params.result_values(config)
     start = [file_digest(path) for path in initial_files(config)]
-    return digest(
-        values, seed, device.split(":")[0], array_digest(images), start, source_digest(TRAINING_CODE)
-    )
+    code = code_fingerprint("helpers.gan.training", RECIPES.module(config.recipe))
+    return digest(values, seed, device.split(":")[0], array_digest(images), start, code)
 
 
 def _checked(images: np.ndarray, config: params.Gan) -> np.ndarray:

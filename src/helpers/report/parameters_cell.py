@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.files import write_text
+from helpers.gan.selectors import SELECTORS
 from helpers.params import Arm, Params, SyntheticImages, choices, describe, load_params
 from helpers.paths import NOTEBOOKS
 
@@ -130,13 +131,7 @@ def _synthetic_meaning(wanted: SyntheticImages) -> str:
     )
     if wanted.folder is not None:
         return f"{many}{which}images of the folder {wanted.folder}"
-    by = {
-        "critic": "by the critic's score",
-        "classifier": "by the baseline's probability",
-        "distance": "by nearness to real ones",
-        "diverse": "by variety",
-    }
-    judge = f", {by[wanted.rank]}" if which in ("best ", "worst ") else ""
+    judge = f", {SELECTORS.get(wanted.rank).words}" if which in ("best ", "worst ") else ""
     return f"the {many}{which}synthetic images{judge}" if judge else f"{many}{which}synthetic images"
 
 

@@ -95,12 +95,12 @@ def filter_sentence(scores: pd.DataFrame, keep_fraction: float) -> str:
 
 
 def stability_sentence(stability: pd.DataFrame) -> str:
-    """How much the company in which images are scored matters to the filter."""
+    """How much the reference batch in which images are scored matters to the filter."""
     worst = math.floor(1000 * stability["rank_correlation"].min()) / 1000
     kept = max(1, round(stability["keep_fraction"].iloc[0] * stability["images"].iloc[0]))
     shared = f"{percent_of_images(stability['kept_by_both'].min(), kept)} to {percent_of_images(stability['kept_by_both'].max(), kept)} %"
     return (
-        "An image's score depends on the real images that stand beside it in the critic's batch. With three different companies of them the ranks "
+        "An image's score depends on the real images that stand beside it in the critic's batch. With three different reference batches the ranks "
         f"correlate by at least {worst:.3f}, and any two share {shared} of the {kept:,} images that they keep."
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from helpers.data.images import class_names
+from helpers.gan.recipes import RECIPES
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.provenance import devices, read_json, read_records
@@ -16,7 +17,6 @@ from helpers.report.sentences import positive_control_sentence, single_gan_arms
 from helpers.report.words import MINUS, counted, decimals, duration, listed, percent, points, points_interval
 
 BACKBONES = {"resnet50": "ResNet50", "efficientnet_lite0": "EfficientNet-Lite0"}
-RECIPES = {"paper": "AdaIN and WGAN-GP as in the paper", "stylegan2": "StyleGAN2"}
 SOURCES = {  # in the head of the page, and in a sentence
     "phantom": ("drawn by the project", "drawn lesions, which say nothing about patients"),
     "ham10000": ("HAM10000, real dermatoscopic photographs", "HAM10000"),
@@ -237,7 +237,7 @@ def facts(results: Results) -> list[tuple[str, str]]:
         ),
         (
             "GAN",
-            f"{RECIPES[params.gan.recipe]}, {params.gan.resolution} \u00d7 {params.gan.resolution} pixels, {counted(len(params.gan.seeds), 'seed')}",
+            f"{RECIPES.get(params.gan.recipe).label}, {params.gan.resolution} \u00d7 {params.gan.resolution} pixels, {counted(len(params.gan.seeds), 'seed')}",
         ),
         ("Device", listed(devices(results.run, results.params)) or "not recorded"),
         ("When", _when(results)),

@@ -196,7 +196,7 @@ def _setting(row: Mapping[str, Any], side: str) -> str:
 
 def architecture_table(gan: Gan, paper: Paper) -> Table:
     """Trainable parameters of both networks by part: of this run, and of the paper's size, counted on the networks."""
-    from helpers.gan.stylegan2 import empty_networks
+    from helpers.gan.weights import empty_networks
 
     published = paper["parameters"].set_index("network")["parameters"]
     rows = []
@@ -326,11 +326,11 @@ def _measure_column(fidelity: pd.DataFrame) -> pd.DataFrame:
 
 
 def stability_table(stability: pd.DataFrame) -> Table:
-    """synthetic/seed-<g>/score-stability.csv: how far the critic's scores agree when other real images keep the scored ones company."""
+    """synthetic/seed-<g>/score-stability.csv: how far the critic's scores with other reference batches agree."""
     frame = stability.assign(
-        companies=[f"{row.first_company} and {row.second_company}" for row in stability.itertuples()]
+        batches=[f"{row.first_batch} and {row.second_batch}" for row in stability.itertuples()]
     )
-    frame = frame[["companies", "rank_correlation", "low", "high", "kept_by_both", "keep_fraction", "images"]]
+    frame = frame[["batches", "rank_correlation", "low", "high", "kept_by_both", "keep_fraction", "images"]]
     formats = {
         "rank_correlation": of_row(
             lambda row: with_interval(row["rank_correlation"], row["low"], row["high"])
@@ -344,7 +344,7 @@ def stability_table(stability: pd.DataFrame) -> Table:
     return Table(
         frame,
         formats,
-        {"companies": "companies of real images", "kept_by_both": "kept by both, %"},
+        {"batches": "reference batches", "kept_by_both": "kept by both, %"},
         ("low", "high", "keep_fraction"),
     )
 
