@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from helpers import params
-from helpers.data.images import resize_image
+from helpers.data.decoding import resize_image
 from helpers.data.phantom import draw_photograph
 from helpers.gan.training import Trainer
 

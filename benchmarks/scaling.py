@@ -127,7 +127,8 @@ def split_alone(run: RunPaths, images: int) -> pd.DataFrame:
 
 def prepare(images: int, folder: Path) -> SimpleNamespace:
     """The stage eda's work (read, decode and hash every photograph, split, write the tables), then the array that trainings read."""
-    from helpers.data.images import load_images, prepare_data
+    from helpers.data.arrays import load_images
+    from helpers.data.prepare import prepare_data
 
     data, run = photographs(folder, images), RunPaths("scaling")
     with timed() as found:

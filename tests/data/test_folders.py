@@ -9,8 +9,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from helpers import paths
+from helpers.data.arrays import load_images
 from helpers.data.folders import open_folder
-from helpers.data.images import load_images, load_manifest, prepare_data
+from helpers.data.manifest import load_manifest
+from helpers.data.prepare import prepare_data
 from helpers.data.splits import split_quality
 from helpers.errors import DataError, ParameterError
 from helpers.params import Data, load_params, validate
@@ -145,40 +147,35 @@ class TestTable:
             assert len(dataset.metadata) == len(dataset.images) == 54
 
 
-def damage(root, what):
-    """Folders or a table with one mistake."""
-    if what == "no images":
-        root.mkdir()
-    elif what == "another kind":
-        folders(root, {"a": 1})
-        (root / "a" / "000.jpg").rename(root / "a" / "000.tif")
-    elif what == "one class":
-        folders(root, {"naevus": 4})
-    elif what == "a split":
-        folders(root, {"train": 4, "test": 4})
-    elif what == "written twice":
-        folders(root, {"naevus": 4, "Naevus": 4})
-    elif what == "no value":
-        folders(root, {"NA": 4, "naevus": 4})
-    elif what == "some of another kind":
-        (folders(root) / "angioma" / "scan.tiff").write_bytes(b"II")
-    elif what == "two tables":
-        table(root).head(9).to_csv(root / "other.csv", index=False)
-    elif what == "missing files":
-        frame = table(root)
-        frame["File Name"] = frame["File Name"].replace({"lentigo-3.png": "lentigo-300.png"})
-        frame.to_csv(root / "labels.csv", index=False)
-    elif what == "named twice":
-        frame = table(root)
-        pd.concat([frame, frame.head(1)]).to_csv(root / "labels.csv", index=False)
-    elif what == "two classes":
-        table(root, label="x")
-    elif what == "no patient":
-        frame = table(root)
-        frame.loc[4, "Patient-ID"] = ""
-        frame.to_csv(root / "labels.csv", index=False)
-    elif what == "an age":
-        table(root, age_approx="forty")
+def rename_to_tif(root):
+    folders(root, {"a": 1})
+    (root / "a" / "000.jpg").rename(root / "a" / "000.tif")
+
+
+def rewrite_table(root, change):
+    """A folder with a table, saved again after ``change`` of its frame."""
+    change(table(root)).to_csv(root / "labels.csv", index=False)
+
+
+MISTAKES = {  # each makes a folder with one mistake
+    "no images": lambda root: root.mkdir(),
+    "another kind": rename_to_tif,
+    "one class": lambda root: folders(root, {"naevus": 4}),
+    "a split": lambda root: folders(root, {"train": 4, "test": 4}),
+    "written twice": lambda root: folders(root, {"naevus": 4, "Naevus": 4}),
+    "no value": lambda root: folders(root, {"NA": 4, "naevus": 4}),
+    "some of another kind": lambda root: (folders(root) / "angioma" / "scan.tiff").write_bytes(b"II"),
+    "two tables": lambda root: table(root).head(9).to_csv(root / "other.csv", index=False),
+    "missing files": lambda root: rewrite_table(
+        root, lambda frame: frame.replace({"File Name": {"lentigo-3.png": "lentigo-300.png"}})
+    ),
+    "named twice": lambda root: rewrite_table(root, lambda frame: pd.concat([frame, frame.head(1)])),
+    "two classes": lambda root: table(root, label="x"),
+    "no patient": lambda root: rewrite_table(
+        root, lambda frame: frame.assign(**{"Patient-ID": frame["Patient-ID"].where(frame.index != 4, "")})
+    ),
+    "an age": lambda root: table(root, age_approx="forty"),
+}
 
 
 @pytest.mark.parametrize(
@@ -206,7 +203,7 @@ def damage(root, what):
     ],
 )
 def test_a_mistake_is_a_sentence(tmp_path, what, sentence):
-    damage(tmp_path / "mine", what)
+    MISTAKES[what](tmp_path / "mine")
     with pytest.raises(DataError) as told:
         open_folder(tmp_path / "mine")
     assert sentence in str(told.value)

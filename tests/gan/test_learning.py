@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.data.images import resize_image
+from helpers.data.decoding import resize_image
 from helpers.data.phantom import draw_photograph
 from helpers.gan.features import image_features
 from helpers.gan.fidelity import measure_features

@@ -1,0 +1,49 @@
+"""HAM10000, from the user's folder or from its official home."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from helpers import paths
+from helpers.data.dataset import Dataset
+from helpers.data.ham10000 import CLASS_NAMES, IMAGES, open_dataset
+from helpers.data.sources import Source
+
+if TYPE_CHECKING:
+    from helpers.params import Data
+
+
+def _open(run: paths.RunPaths, data: "Data") -> Dataset:
+    """Open the user's folder, or else the project's download, which is made where there is none."""
+    from helpers.data import download
+
+    if data.root is not None:
+        root = paths.from_project(data.root)
+    else:
+        root = download.official_folder() or download.fetch(paths.DOWNLOADS / "ham10000")
+    dataset = open_dataset(root)
+    if len(dataset.metadata) != IMAGES:
+        warnings.warn(
+            f"{dataset.root} holds {len(dataset.metadata):,} of HAM10000's {IMAGES:,} images.", stacklevel=3
+        )
+    return dataset
+
+
+def _folder(data: "Data") -> Path | None:
+    from helpers.data.download import placed_by_hand
+
+    return paths.from_project(data.root) if data.root is not None else placed_by_hand()
+
+
+SOURCE = Source(
+    open=_open,
+    folder=_folder,
+    class_names=CLASS_NAMES,
+    beside_paper=True,
+    lesions_way_out="add the challenge's LesionGroupings csv, use the official metadata",
+    title="HAM10000, real dermatoscopic photographs",
+    phrase="HAM10000",
+    short_phrase="HAM10000",
+    sentence="This run uses the photographs of HAM10000: {counted}.",
+    placeholder="FOLDER_OF_HAM10000",
+)
