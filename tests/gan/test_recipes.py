@@ -36,9 +36,9 @@ def build_loss(config, device):
 
 
 RECIPE = Recipe(
-    label="StyleGAN2 with the hinge loss",
+    title="StyleGAN2 with the hinge loss",
     meaning="StyleGAN2's networks, hinge loss",
-    parameters=frozenset(),
+    own_parameters=frozenset(),
     build_networks=lambda config: RECIPES.get("stylegan2").build_networks(config),
     build_loss=build_loss,
 )
@@ -48,7 +48,7 @@ RECIPE = Recipe(
 def test_each_recipe_claims_the_parameters_that_say_so():
     assert RECIPES.names() == ("paper", "stylegan2")
     for name in RECIPES.names():
-        claimed = RECIPES.get(name).parameters
+        claimed = RECIPES.get(name).own_parameters
         described = {
             key
             for key, field in params.Gan.model_fields.items()

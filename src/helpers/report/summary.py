@@ -237,7 +237,7 @@ def facts(results: Results) -> list[tuple[str, str]]:
         ),
         (
             "GAN",
-            f"{RECIPES.get(params.gan.recipe).label}, {params.gan.resolution} \u00d7 {params.gan.resolution} pixels, {counted(len(params.gan.seeds), 'seed')}",
+            f"{RECIPES.get(params.gan.recipe).title}, {params.gan.resolution} \u00d7 {params.gan.resolution} pixels, {counted(len(params.gan.seeds), 'seed')}",
         ),
         ("Device", listed(devices(results.run, results.params)) or "not recorded"),
         ("When", _when(results)),

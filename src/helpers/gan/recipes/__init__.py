@@ -23,12 +23,11 @@ if TYPE_CHECKING:
 class Recipe:
     """A pair of networks and what they descend."""
 
-    label: str  # its name for readers
+    title: str  # its name for readers
     meaning: str  # what it consists of, for the table of parameters
-    parameters: frozenset[str]  # of the section gan: those that no other recipe reads
-    build_networks: Callable[
-        [params.Gan], tuple[StyleGenerator, Critic]
-    ]  # weights from torch's global source
+    own_parameters: frozenset[str]  # of the section gan: those that no other recipe reads
+    # with weights drawn from torch's global source
+    build_networks: Callable[[params.Gan], tuple[StyleGenerator, Critic]]
     build_loss: Callable[[params.Gan, str], Loss]  # the second argument is the device
 
 

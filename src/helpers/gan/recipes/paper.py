@@ -28,9 +28,9 @@ def build_loss(config: params.Gan, device: str) -> WassersteinLoss:
 
 
 RECIPE = Recipe(
-    label="AdaIN and WGAN-GP as in the paper",
+    title="AdaIN and WGAN-GP as in the paper",
     meaning="AdaIN and WGAN-GP",
-    parameters=frozenset({"gradient_penalty", "drift_penalty", "spectral_norm", "style_order", "rgb"}),
+    own_parameters=frozenset({"gradient_penalty", "drift_penalty", "spectral_norm", "style_order", "rgb"}),
     build_networks=build_networks,
     build_loss=build_loss,
 )

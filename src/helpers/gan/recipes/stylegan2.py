@@ -28,9 +28,9 @@ def build_loss(config: params.Gan, device: str) -> NonSaturatingLoss:
 
 
 RECIPE = Recipe(
-    label="StyleGAN2",
+    title="StyleGAN2",
     meaning="weight demodulation, skip generator, residual critic, non-saturating loss with lazy R1",
-    parameters=frozenset({"r1_weight", "r1_every", "path_length_weight", "path_length_every"}),
+    own_parameters=frozenset({"r1_weight", "r1_every", "path_length_weight", "path_length_every"}),
     build_networks=build_networks,
     build_loss=build_loss,
 )
