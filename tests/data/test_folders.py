@@ -360,7 +360,7 @@ def test_the_page_sets_no_result_of_the_paper_beside_other_images(tmp_path, monk
 
 def test_tables_leave_the_papers_columns_away():
     from helpers.evaluation.paper import RESULTS, published, published_beside
-    from helpers.report import sentences, tables
+    from helpers.report import eda, paper_values, results
 
     own, drawn = published_beside("folder"), published_beside("phantom")
     assert set(own) == set(published()) and all(own[name].empty == (name in RESULTS) for name in own)
@@ -373,14 +373,16 @@ def test_tables_leave_the_papers_columns_away():
             "image_id": list("uvwxyz"),
         }
     )
-    assert list(tables.dataset_table(split, {}, own).frame) == ["class", "images", "lesions", "share"]
-    assert list(tables.split_table(split, own).frame["class"]) == ["a", "b", "all"]
+    assert list(eda.dataset_table(split, {}, own).frame) == ["class", "images", "lesions", "share"]
+    assert list(eda.split_table(split, own).frame["class"]) == ["a", "b", "all"]
     metrics = pd.DataFrame({"arm": ["baseline", "filtered"], "accuracy": [0.5, 0.6]})
-    assert not {"paper", "difference"} & set(tables.performance_table(metrics, own, ["accuracy"], 40).frame)
+    assert not {"paper", "difference"} & set(
+        results.metrics.performance_table(metrics, own, ["accuracy"], 40).frame
+    )
     recall = pd.DataFrame(
         {"arm": ["baseline", "filtered"], "class": ["a", "a"], "recall": [0.5, 0.6], "support": [10, 10]}
     )
-    assert "filtered_paper" not in tables.recall_change_table(recall, "baseline", own).frame
+    assert "filtered_paper" not in results.classes.recall_change_table(recall, "baseline", own).frame
     summaries = pd.DataFrame(
         [
             {
@@ -393,21 +395,23 @@ def test_tables_leave_the_papers_columns_away():
             }
         ]
     )
-    assert "paper" not in tables.dynamics_table(summaries, 40, own).frame
-    theirs = tables.paper_metrics(own)
-    assert theirs.empty and "paper" not in sentences.metrics_caption(
+    assert "paper" not in results.dynamics.dynamics_table(summaries, 40, own).frame
+    theirs = paper_values.paper_metrics(own)
+    assert theirs.empty and "paper" not in results.metrics.metrics_caption(
         "Metrics.", theirs
-    ) + sentences.metrics_alt("overall", theirs)
+    ) + results.metrics.metrics_alt("overall", theirs)
 
 
 def test_claims_are_judged_on_other_images_without_the_papers_numbers():
     from helpers.evaluation.paper import claims
-    from helpers.report import tables
+    from helpers.report import results
 
     contrasts = pd.DataFrame(columns=["contrast", "metric", "difference", "low", "high", "replicates"])
     found = claims({"contrasts": contrasts}, target="lentigo", source="folder")
     assert found["claim"].str.contains("lentigo").any() and (found[["paper", "paper_test_set"]] == "").all(
         axis=None
     )
-    assert not {"Paper", "Paper test set"} & set(tables.claims_table(found).shown)
-    assert {"Paper", "Paper test set"} <= set(tables.claims_table(claims({"contrasts": contrasts})).shown)
+    assert not {"Paper", "Paper test set"} & set(results.claims.claims_table(found).shown)
+    assert {"Paper", "Paper test set"} <= set(
+        results.claims.claims_table(claims({"contrasts": contrasts})).shown
+    )

@@ -14,7 +14,8 @@ from helpers.gan.recipes import RECIPES
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.provenance import devices, read_json, read_records
-from helpers.report.sentences import positive_control_sentence, single_gan_arms
+from helpers.report.results.controls import positive_control_sentence
+from helpers.report.results.scope import single_gan_arms
 from helpers.report.words import MINUS, counted, decimals, duration, listed, percent, points, points_interval
 
 SOURCES = {  # in the head of the page, and in a sentence
