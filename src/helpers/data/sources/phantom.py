@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def _open(run: "RunPaths", data: "Data") -> Dataset:
     """Draw the lesions into the run's folder, unless they are there, and open them."""
-    from helpers.data.phantom import draw_dataset
+    from helpers.data.phantom.writing import draw_dataset
 
     with _LateBar("drawing lesions", data.phantom.images) as bar:
         folder = draw_dataset(
