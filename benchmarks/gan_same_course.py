@@ -1,9 +1,9 @@
-"""The course of 200 steps by the textbook loop and by ours, from one state and the same random numbers: a figure of both losses.
+"""The course of 200 steps by the textbook loop and by ours, from one state and the same random numbers.
 
 Run: python benchmarks/gan_same_course.py [--steps 200] [--output gan-same-course.png]
 
-Ours runs twice, in float32 and in bfloat16. The curves lie on one another at first; later rounding drives them apart, as it
-would two runs of the same loop on two machines.
+The figure shows both losses. Ours runs twice, in float32 and in bfloat16. The curves lie on one another at
+first; later rounding drives them apart, as it would two runs of the same loop on two machines.
 """
 
 import argparse
@@ -38,7 +38,7 @@ LOOPS = {"textbook, float32": None, "ours, float32": "float32", "ours, bfloat16"
 
 
 def course(images: np.ndarray, precision: str | None, steps: int) -> np.ndarray:
-    """Losses (steps, 2) of critic and generator; every loop starts from the same state and draws the same numbers."""
+    """Losses (steps, 2) of critic and generator; every loop has the same state and numbers at the start."""
     trainer = Trainer(images, CONFIG.model_copy(update={"precision": precision or "float32"}), "cpu", 0)
     textbook = Textbook(CONFIG).copy_from(trainer)
     losses = []

@@ -1,4 +1,4 @@
-"""Features and measures against closed forms and torch-fidelity; memorisation, ranks and the filter's study on planted answers."""
+"""Features and measures against closed forms and torch-fidelity; memorisation and filter on known answers."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The losses of both recipes against closed forms, their lazy penalties, and the augmentation of what the critic sees."""
+"""The losses of both recipes against closed forms, their lazy penalties, and the augmentation."""
 
 import math
 
@@ -268,7 +268,7 @@ def augmentation(kind: str, probability: float | None = None) -> Augmentation:
 
 
 def named(**amounts: float) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """One image's operations and amounts: those given are applied, for the operation of the same first word."""
+    """One image's operations and amounts: the given ones, by the operation of the same first word."""
     chosen = {key.split("_")[0] for key in amounts}
     applied = {name: torch.tensor([name in chosen]) for name in OPERATIONS}
     values = {name: torch.tensor([amounts.get(name.replace(" ", "_"), 0.0)]) for name in AMOUNTS}

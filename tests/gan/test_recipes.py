@@ -1,4 +1,4 @@
-"""The registry of recipes: what each says of itself, that reading it loads no torch, and that a new one is one file."""
+"""The registry of recipes: reading it loads no torch, and a new recipe is one file."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The second recipe: counts, demodulation by hand, two derivatives in every precision, the interface that both recipes share, and its training."""
+"""The second recipe: counts, demodulation, two derivatives, the shared interface, its training."""
 
 import math
 
@@ -30,7 +30,8 @@ def count(module: nn.Module) -> int:
 
 def test_parameter_counts_at_full_size():
     generator, critic = StyleGAN2Generator(), StyleGAN2Discriminator()
-    layer = lambda i, o: i * o * 9 + o + 1 + 512 * i + i  # noqa: E731  convolution, bias, noise strength, style
+    # convolution, bias, noise strength, style
+    layer = lambda i, o: i * o * 9 + o + 1 + 512 * i + i  # noqa: E731
     rgb = lambda i: 3 * i + 3 + 512 * i + i  # noqa: E731
     widths = list(WIDTHS.values())
     blocks = [layer(512, 512) + rgb(512)] + [

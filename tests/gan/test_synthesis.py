@@ -1,4 +1,4 @@
-"""Generation by seed, scores that do not depend on neighbours, PNG files, and memory that does not grow with the images."""
+"""Generation by seed, scores that do not depend on neighbours, PNG files, and bounded memory."""
 
 import re
 import runpy

@@ -1,7 +1,8 @@
-"""The fast training step is the textbook's: the same gradients from the same state and the same random numbers.
+"""The fast training step is the textbook's: the same gradients from the same state and random numbers.
 
-In float32 the comparison needs an activation without a kink: where a pre-activation lies within rounding of LeakyReLU's, one
-of the two loops falls on its other side, and a penalty on slopes sees that in the third digit. In float64 nothing comes so near.
+In float32 the comparison needs an activation without a kink: where a pre-activation lies within rounding of
+LeakyReLU's, the two loops can fall on different sides of it, and a penalty on slopes shows that in the third
+digit. In float64 nothing comes so near.
 """
 
 import sys
@@ -67,7 +68,7 @@ def relative_difference(first, second):
 
 
 def both_steps(ours, textbook, inputs):
-    """Gradients of ours and of the textbook: of the critic's step, then of the generator's against the moved critic."""
+    """Gradients of ours and of the textbook: of the critic's step, then of the generator's."""
     real, drawn, generator_drawn = inputs
     ours.critic_step(real, *drawn)
     textbook.critic_step(real, drawn.latents, drawn.noise, drawn.mix)
