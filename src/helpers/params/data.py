@@ -1,10 +1,17 @@
 """Parameters of the images and their split."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from helpers.params.section import Fraction, PathText, Section, Seed, mark
+from helpers.params.section import Fraction, PathText, Section, Seed, Variants, mark
+from helpers.registry import Registry
+
+
+def _sources() -> Registry[Any]:
+    from helpers.data.sources import SOURCES
+
+    return SOURCES
 
 
 class Split(Section):
@@ -36,18 +43,19 @@ class Phantom(Section):
 class Data(Section):
     """Where the images come from and how they are split."""
 
-    source: Literal["phantom", "ham10000", "folder"] = Field(
-        "ham10000",
-        description="'phantom': drawn lesions; 'ham10000': the real data set; 'folder': your own images in root",
+    source: Annotated[str, Variants(_sources, "short_phrase")] = Field(
+        "ham10000", description="where the images come from"
     )
     root: PathText | None = Field(
         None,
-        description="folder of HAM10000 in any known layout (none: fetched from its DOI), or of your own images (a folder per class, or a CSV)",
+        description="folder of HAM10000 in any known layout (none: fetched from its DOI), or of your own "
+        "images (a folder per class, or a CSV)",
         json_schema_extra=mark(changes_results=False, departs=False),
     )
     columns: dict[Literal["image", "class", "lesion", "age", "sex", "site"], str] = Field(
         default_factory=dict,
-        description="source folder: the CSV's columns where their names say too little, such as {class: finding, lesion: case}",
+        description="source folder: the CSV's columns where their names say too little, such as "
+        "{class: finding, lesion: case}",
     )
     external_root: PathText | None = Field(
         None,
@@ -59,11 +67,6 @@ class Data(Section):
     phantom: Phantom = Phantom()
 
     @model_validator(mode="after")
-    def _own_images_have_a_place(self) -> "Data":
-        if self.source == "folder" and self.root is None:
-            raise ValueError("source 'folder' needs root, the folder with your images (or --data-root)")
-        if self.source == "folder" and self.external_root is not None:
-            raise ValueError(
-                "external_root is a test set with HAM10000's classes and does not go with source 'folder': leave it out"
-            )
+    def _source_accepts(self) -> "Data":
+        _sources().get(self.source).refuse(self)
         return self

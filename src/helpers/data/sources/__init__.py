@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.data.dataset import Dataset
 from helpers.registry import Registry
 
 if TYPE_CHECKING:
+    from helpers.data.dataset import Dataset
     from helpers.params import Data
     from helpers.paths import RunPaths
 
@@ -34,7 +34,7 @@ class Source:
     """
 
     # --- for the stages
-    open: Callable[["RunPaths", "Data"], Dataset]  # may draw or download; raises DataError
+    open: "Callable[[RunPaths, Data], Dataset]"  # may draw or download; raises DataError
     refuse: Callable[["Data"], None] = (
         _nothing_to_refuse  # ValueError, a sentence, for values that do not fit
     )
@@ -67,6 +67,6 @@ class Source:
 SOURCES = Registry[Source]("helpers.data.sources", "SOURCE", "data source")
 
 
-def open_source(run: "RunPaths", data: "Data") -> Dataset:
+def open_source(run: "RunPaths", data: "Data") -> "Dataset":
     """The opened data set that ``data.source`` names. Raises DataError where it is missing or broken."""
     return SOURCES.get(data.source).open(run, data)

@@ -4,15 +4,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers import paths
-from helpers.data.dataset import Dataset
-from helpers.data.folders import open_folder
 from helpers.data.sources import Source
 
 if TYPE_CHECKING:
+    from helpers.data.dataset import Dataset
     from helpers.params import Data
 
 
-def _open(run: paths.RunPaths, data: "Data") -> Dataset:
+def _open(run: paths.RunPaths, data: "Data") -> "Dataset":
+    from helpers.data.folders import open_folder
+
     return open_folder(_folder(data), data.columns)
 
 

@@ -5,17 +5,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers import paths
-from helpers.data.dataset import Dataset
-from helpers.data.ham10000 import CLASS_NAMES, IMAGES, open_dataset
+from helpers.data.classes import CLASS_NAMES, IMAGES
 from helpers.data.sources import Source
 
 if TYPE_CHECKING:
+    from helpers.data.dataset import Dataset
     from helpers.params import Data
 
 
-def _open(run: paths.RunPaths, data: "Data") -> Dataset:
+def _open(run: paths.RunPaths, data: "Data") -> "Dataset":
     """Open the user's folder, or else the project's download, which is made where there is none."""
     from helpers.data import download
+    from helpers.data.ham10000 import open_dataset
 
     if data.root is not None:
         root = paths.from_project(data.root)

@@ -2,18 +2,19 @@
 
 from typing import TYPE_CHECKING
 
-from helpers.data.dataset import Dataset
-from helpers.data.ham10000 import CLASS_NAMES, open_dataset
+from helpers.data.classes import CLASS_NAMES
 from helpers.data.sources import Source
 from helpers.progress import Progress
 
 if TYPE_CHECKING:
+    from helpers.data.dataset import Dataset
     from helpers.params import Data
     from helpers.paths import RunPaths
 
 
-def _open(run: "RunPaths", data: "Data") -> Dataset:
+def _open(run: "RunPaths", data: "Data") -> "Dataset":
     """Draw the lesions into the run's folder, unless they are there, and open them."""
+    from helpers.data.ham10000 import open_dataset
     from helpers.data.phantom.writing import draw_dataset
 
     with _LateBar("drawing lesions", data.phantom.images) as bar:
