@@ -29,7 +29,7 @@ from PIL import Image
 from scipy.optimize import nnls
 
 from helpers import params, paths
-from helpers.data.classes import IMAGES as IMAGES_OF_HAM10000
+from helpers.data.ham10000 import IMAGES as IMAGES_OF_HAM10000
 from helpers.data.phantom.facts import FACTS
 from helpers.files import write_table
 from helpers.paths import ROOT, RunPaths

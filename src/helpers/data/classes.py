@@ -1,4 +1,4 @@
-"""The classes of HAM10000, which sources and reports name without opening a data set."""
+"""The seven diagnoses of HAM10000, by their official short names."""
 
 CLASS_NAMES = {
     "akiec": "actinic keratosis",
@@ -10,4 +10,3 @@ CLASS_NAMES = {
     "vasc": "vascular lesion",
 }
 CLASSES = tuple(CLASS_NAMES)
-IMAGES = 10_015  # in the whole data set

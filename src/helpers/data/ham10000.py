@@ -17,6 +17,7 @@ from helpers.data.tables import check_metadata, column_names, read_table
 from helpers.data.wording import plural, shown
 from helpers.errors import DataError
 
+IMAGES = 10_015  # in the whole data set
 CONFIRMATIONS = {  # the challenge's words for dx_type
     "histopathology": "histo",
     "serial imaging showing no change": "follow_up",

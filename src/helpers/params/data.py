@@ -67,6 +67,6 @@ class Data(Section):
     phantom: Phantom = Phantom()
 
     @model_validator(mode="after")
-    def _source_accepts(self) -> "Data":
+    def _suits_the_source(self) -> "Data":
         _sources().get(self.source).refuse(self)
         return self
