@@ -4,7 +4,17 @@ import pytest
 import yaml
 
 from helpers.errors import ParameterError
-from helpers.params import Params, departures, describe, flatten, load_params, merge, validate
+from helpers.params import (
+    Params,
+    comparable_values,
+    departures,
+    describe,
+    flatten,
+    load_params,
+    merge,
+    result_values,
+    validate,
+)
 from support.project import ROOT
 
 FILES = sorted(path.stem for path in (ROOT / "params").glob("*.yaml"))
@@ -133,6 +143,37 @@ def test_departures_name_both_values():
             "paper": 600,
             "this_run": 3,
         }
+    }
+
+
+UNLIKE_RESULTS = {
+    "gan": {"seeds", "checkpoint_minutes", "log_every", "sample_every", "min_diversity", "tensorboard"},
+    "classifier": {"checkpoint_minutes"},
+    "data": {"root", "external_root"},
+    "report": {"title"},
+    "synthesis": set(),
+    "evaluation": set(),
+    "compute": set(),
+}
+
+
+@pytest.mark.parametrize("section", UNLIKE_RESULTS)
+def test_result_values_leave_out_what_changes_no_result(section):
+    params = load_params("quick")
+    whole, kept = params.as_dict()[section], result_values(getattr(params, section))
+    assert set(whole) - set(kept) == UNLIKE_RESULTS[section]
+    assert kept == {key: value for key, value in whole.items() if key in kept}
+
+
+def test_comparable_values_leave_out_places_pace_and_words():
+    params = load_params("quick")
+    assert set(flatten(params.as_dict())) - set(comparable_values(params)) == {
+        "description",
+        "report.title",
+        "data.root",
+        "data.external_root",
+        "gan.checkpoint_minutes",
+        "classifier.checkpoint_minutes",
     }
 
 

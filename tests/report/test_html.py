@@ -13,8 +13,17 @@ from helpers.errors import MissingStageError
 from helpers.params import load_params, validate
 from helpers.paths import RunPaths
 from helpers.report import cells, html, page_tables, provenance, summary
+from helpers.report.page.shown import shown_jobs
 from support.page_checks import check_text
 from support.report_run import EVIL, build_run, cell_code, cell_text, fake_params, figure, table
+
+STEMS = (
+    "01_eda",
+    "02_gan_training",
+    "03_generation_filtering",
+    "04_classifier_training",
+    "05_evaluation",
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +79,7 @@ def test_figures_wear_the_papers_numbers_and_ours_follow(soup):
 def test_prose_is_todays_and_outputs_are_the_runs(soup):
     text = soup.find("main").get_text()
     assert "Old prose" not in text
-    for stem in (
-        "01_eda",
-        "02_gan_training",
-        "03_generation_filtering",
-        "04_classifier_training",
-        "05_evaluation",
-    ):
+    for stem in STEMS:
         assert text.count(f"New prose of {stem}.") == 1
     assert "a warning of no interest" not in text and "A caption that the page sets itself" not in text
     assert "A sentence written from numbers." in text
@@ -249,7 +252,8 @@ def test_index_lists_runs(base):
         ("evaluation/metrics.csv", "evaluation"),
         ("notebooks/01_eda.ipynb", "eda"),
         ("notebooks/02_gan_training-seed-0.ipynb", "gan"),
-        ("notebooks/04_classifier_training-all-replicate-2.ipynb", "classifier"),
+        ("notebooks/04_classifier_training-baseline-replicate-0.ipynb", "classifier"),
+        ("classifier/all/replicate-2/summary.json", "classifier"),
     ],
 )
 def test_missing_file_names_its_stage(tmp_path, monkeypatch, name, stage):
@@ -258,6 +262,25 @@ def test_missing_file_names_its_stage(tmp_path, monkeypatch, name, stage):
     with pytest.raises(MissingStageError, match=f"does not exist yet: run the stage '{stage}' first"):
         html.render_report("fake")
     assert not (tmp_path / "reports" / "fake" / "report.html").exists()
+
+
+def test_the_page_needs_no_notebook_but_those_it_shows(tmp_path, monkeypatch):
+    """Every GAN's, of which figures or tables are shown, and one training's of the classifier."""
+    params = fake_params(gan={"seeds": [4, 7]})
+    folder = build_run(tmp_path, monkeypatch, params=params)
+    needed = {name for _, name in shown_jobs(params)}
+    assert needed == {
+        "01_eda.ipynb",
+        *(f"{stem}-seed-{seed}.ipynb" for stem in STEMS[1:3] for seed in (4, 7)),
+        "04_classifier_training-baseline-replicate-0.ipynb",
+        "05_evaluation.ipynb",
+    }
+    assert [stem for stem in dict(shown_jobs(params))] == list(STEMS)
+    for path in (folder / "notebooks").iterdir():
+        if path.name not in needed:
+            path.unlink()
+    page = html.render_report("fake").read_text(encoding="utf-8")
+    assert "Shown here: arm baseline, replicate 0, one of 9 runs of this notebook." in page
 
 
 def test_several_gans_are_folded(tmp_path, monkeypatch):

@@ -14,7 +14,3 @@ TRAINING_CODE = tuple(
         "training",
     )
 )
-# parameters that change no weight of one seed
-WITHOUT_EFFECT = frozenset(
-    {"seeds", "checkpoint_minutes", "log_every", "sample_every", "min_diversity", "tensorboard"}
-)

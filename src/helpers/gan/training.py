@@ -23,7 +23,7 @@ from helpers.device import resolve_precision
 from helpers.errors import DataError, TrainingError
 from helpers.files import array_digest, digest, file_digest, write_json
 from helpers.fingerprints import source_digest
-from helpers.gan import TRAINING_CODE, WITHOUT_EFFECT
+from helpers.gan import TRAINING_CODE
 from helpers.gan.batches import ImageStream, to_bytes
 from helpers.gan.graphs import GraphedStep
 from helpers.gan.health import CHECK_EVERY, Vitals, mean_distance, real_distance, require_health
@@ -314,9 +314,7 @@ def total_steps(config: params.Gan, images: int) -> int:
 
 def training_fingerprint(images: np.ndarray, config: params.Gan, device: str, seed: int) -> str:
     """Equal for trainings that may go on from each other's checkpoints."""
-    values = {
-        key: value for key, value in config.model_dump(mode="json").items() if key not in WITHOUT_EFFECT
-    }
+    values = params.result_values(config)
     start = [file_digest(path) for path in initial_files(config)]
     return digest(
         values, seed, device.split(":")[0], array_digest(images), start, source_digest(TRAINING_CODE)

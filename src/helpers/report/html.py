@@ -7,6 +7,7 @@ cells.py and page_tables.py; they escape all that comes from data or parameters.
 
 import base64
 import hashlib
+import itertools
 import json
 import re
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ from helpers.report.cells import (
     read_notebook,
     take_title,
 )
+from helpers.report.page.shown import SECTIONS, Section
 from helpers.report.page_tables import as_text, frame_html, wrap_table
 from helpers.report.parameters_cell import arm_meaning
 from helpers.report.provenance import folder_word, public_parameters, read_params, write_provenance
@@ -46,24 +48,6 @@ from helpers.report.tables import plain
 TEMPLATE = Path(__file__).with_name("template")
 PICTURED = 4  # further runs of a notebook whose figures are in the page: those of a GAN weigh a megabyte
 
-
-@dataclass(frozen=True)
-class Section:
-    """A notebook's place on the page."""
-
-    stem: str  # of the notebook
-    anchor: str
-    title: str  # where the notebook's first cell has none
-    stage: str  # for the message when it has not run
-
-
-SECTIONS = (
-    Section("01_eda", "data", "The data", "eda"),
-    Section("02_gan_training", "gan", "Training the GAN", "gan"),
-    Section("03_generation_filtering", "synthesis", "Generating and filtering", "synthesis"),
-    Section("04_classifier_training", "classifier", "Training the classifier", "classifier"),
-    Section("05_evaluation", "evaluation", "Evaluation", "evaluation"),
-)
 
 # --- the page -----------------------------------------------------------------------------------
 
@@ -76,6 +60,8 @@ def render_report(run: str | RunPaths) -> Path:
     paths = run if isinstance(run, RunPaths) else RunPaths(run)
     params = read_params(paths)
     results = summary.read_results(paths, params)
+    for arm, replicate in itertools.product(params.arms, range(params.replicates)):
+        require(paths.classifier(arm, replicate) / "summary.json", "classifier")
     page = Page(paths, params)
     opening = page.opening(results)
     notebook = page.merge(results)
@@ -217,10 +203,7 @@ class Page:
 
     def _executed(self, section: Section) -> list[tuple[str, NotebookNode]]:
         """The executed notebooks of a section with what each stands for, the one to show first."""
-        names = [
-            (what, self.paths.notebooks / f"{section.stem}{suffix}.ipynb")
-            for what, suffix in executions(section, self.params)
-        ]
+        names = [(what, self.paths.notebooks / name) for what, name in section.shown(self.params)]
         return [(what, read_notebook(require(path, section.stage))) for what, path in names]
 
     def _section(
@@ -233,9 +216,9 @@ class Page:
         cells = combine(read_notebook(path) if path.exists() else None, shown)
         own, lifted = lift(cells)
         made = self._block(section.anchor, take_title(own) or section.title, own)
-        if len(executed) > 1:
+        if (runs := section.executions(self.params)) > 1:
             note = Markup('<p class="note">Shown here: {}, one of {} runs of this notebook.</p>').format(
-                what, len(executed)
+                what, runs
             )
             made.insert(2 if len(made) > 1 and made[1].cell_type == "markdown" else 1, raw_cell(note))
         if section.stage == "classifier":
@@ -339,19 +322,6 @@ class Page:
             "parameters": _yaml(public_parameters(self.params)),
             "kept": provenance["kept_over_code_changes"],
         }
-
-
-def executions(section: Section, params: Params) -> list[tuple[str, str]]:
-    """What each execution of a section's notebook stands for, and the end of its file name."""
-    if section.stage in ("gan", "synthesis"):
-        return [(f"GAN seed {seed}", f"-seed-{seed}") for seed in params.gan.seeds]
-    if section.stage == "classifier":
-        return [
-            (f"arm {arm}, replicate {replicate}", f"-{arm}-replicate-{replicate}")
-            for arm in params.arms
-            for replicate in range(params.replicates)
-        ]
-    return [("", "")]
 
 
 def _headline_note(results: summary.Results) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from helpers.errors import MissingStageError, ParameterError
 from helpers.files import file_digest, write_json
 from helpers.fingerprints import HELPERS, SOURCES
-from helpers.params import UNLIKE_RESULTS, Params, flatten, load_params, validate
+from helpers.params import Params, comparable_values, load_params, validate
 from helpers.paths import PARAMS, ROOT, RunPaths, require
 
 
@@ -173,25 +173,21 @@ def folder_word(params: Params) -> str:
 
 def _command_from(path: Path, params: Params) -> tuple[Path, list[str]] | None:
     """``path`` and the overrides that turn it into ``params``, or None where overrides cannot."""
-    wanted = _results_only(params)
+    wanted = comparable_values(params)
     try:
-        base = _results_only(load_params(path))
+        base = comparable_values(load_params(path))
         changes = [
             f"{key}={json.dumps(value, ensure_ascii=False)}"
             for key, value in wanted.items()
             if base.get(key, ...) != value
         ]
         # one's own images are no parameters without their folder, which --data-root will name
-        made = _results_only(
+        made = comparable_values(
             load_params(path, [*changes, *(["data.root=FOLDER"] if params.data.root else [])])
         )
     except ParameterError:
         return None
     return (path, changes) if made == wanted else None
-
-
-def _results_only(params: Params) -> dict[str, Any]:
-    return {key: value for key, value in flatten(params.as_dict()).items() if key not in UNLIKE_RESULTS}
 
 
 def _united(records: list[dict[str, Any]], key: str) -> dict[str, str]:

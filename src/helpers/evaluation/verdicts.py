@@ -1,0 +1,97 @@
+"""The one place where an interval becomes a verdict.
+
+Two questions are asked of the interval of a difference, and each has its own words: which direction does it
+show, and what does it say of the claim that the difference is a gain? The rule for a gain compares the
+interval with 0 and with the smallest effect of interest; the second comparison is one side of an equivalence
+test (Schuirmann, J Pharmacokinet Biopharm 15:657, 1987). docs/statistics.md explains both to readers.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+MINIMUM_REPLICATES = 3  # with fewer, no interval of a difference between procedures is computed
+SMALLEST_EFFECT = 0.02  # share; the default of evaluation.smallest_effect
+
+
+class Direction(StrEnum):
+    """Which direction of a difference its interval shows."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    NOT_SHOWN = "no difference shown"
+    NOT_TESTED = "not tested"
+
+
+class Gain(StrEnum):
+    """What an interval says of the claim that the difference is a gain."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    NEGLIGIBLE = "real but negligible"
+    UNDECIDED = "undecided"
+    TOO_FEW = f"not tested (needs {MINIMUM_REPLICATES} replicates)"
+    NOT_TESTED = "not tested"
+
+    @property
+    def short(self) -> "Gain":
+        """The same without the reason in brackets, for narrow tables and sentences."""
+        return Gain.NOT_TESTED if self is Gain.TOO_FEW else self
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Both answers that an interval gives."""
+
+    direction: Direction
+    gain: Gain
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the interval shows a difference, in either direction."""
+        return self.direction in (Direction.HIGHER, Direction.LOWER)
+
+
+def verdict(
+    low: float, high: float, replicates: int | None = None, smallest_effect: float = SMALLEST_EFFECT
+) -> Verdict:
+    """What the interval from ``low`` to ``high`` of a difference shows.
+
+    Args:
+        low, high: the ends of the interval, NaN where there is none.
+        replicates: trainings of each arm behind it; fewer than MINIMUM_REPLICATES leave the difference
+            untested. None for an interval that is not about trainings.
+        smallest_effect: the smallest difference that would matter, in the unit of the interval.
+
+    Direction: higher if the interval lies wholly above 0, lower if wholly below 0, not tested without an
+    interval, and no difference shown otherwise. Gain: supported if the interval lies wholly above 0,
+    contradicted if wholly below the smallest effect, real but negligible if both, undecided if neither or if
+    there is no interval.
+    """
+    if replicates is not None and replicates < MINIMUM_REPLICATES:
+        return Verdict(Direction.NOT_TESTED, Gain.TOO_FEW)
+    return Verdict(_direction(low, high), gain_of(low > 0, high < smallest_effect))
+
+
+def verdict_of(row: Mapping[str, Any], smallest_effect: float = SMALLEST_EFFECT) -> Verdict:
+    """``verdict`` of a row with ``low``, ``high`` and ``replicates``, such as one of comparisons.csv.
+
+    An absent end (no key, or None) is no interval, and an absent number of replicates counts as 0.
+    """
+    low, high = (math.nan if row.get(end) is None else row[end] for end in ("low", "high"))
+    return verdict(low, high, int(row.get("replicates") or 0), smallest_effect)
+
+
+def gain_of(supports: bool, contradicts: bool) -> Gain:
+    """The word for a claim of a gain, from whether the data support it and whether they contradict it."""
+    if supports:
+        return Gain.NEGLIGIBLE if contradicts else Gain.SUPPORTED
+    return Gain.CONTRADICTED if contradicts else Gain.UNDECIDED
+
+
+def _direction(low: float, high: float) -> Direction:
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return Direction.NOT_TESTED
+    return Direction.HIGHER if low > 0 else Direction.LOWER if high < 0 else Direction.NOT_SHOWN

@@ -1,0 +1,58 @@
+"""The parameters of a run: one model, read from YAML, every default the paper's value.
+
+A file may name another by ``extends:`` and then says only what differs. ``--set section.key=value``
+overrides one value. Unknown keys are refused with the nearest known name.
+"""
+
+from helpers.params.arms import PAPER_ARMS, Arm, Oversample, SyntheticImages, Withhold
+from helpers.params.classifier import Classifier
+from helpers.params.compute import Compute
+from helpers.params.data import Data, Phantom, Split
+from helpers.params.evaluation import Evaluation
+from helpers.params.gan import Gan
+from helpers.params.meaning import (
+    choices,
+    comparable_values,
+    departures,
+    describe,
+    flatten,
+    result_values,
+)
+from helpers.params.mistakes import shorten, validate, validate_sections
+from helpers.params.reading import load_params, merge, parse_yaml, read_mapping
+from helpers.params.report import Report
+from helpers.params.run import Params
+from helpers.params.section import Section
+from helpers.params.synthesis import Synthesis
+
+__all__ = [
+    "Arm",
+    "Classifier",
+    "Compute",
+    "Data",
+    "Evaluation",
+    "Gan",
+    "Oversample",
+    "PAPER_ARMS",
+    "Params",
+    "Phantom",
+    "Report",
+    "Section",
+    "Split",
+    "Synthesis",
+    "SyntheticImages",
+    "Withhold",
+    "choices",
+    "comparable_values",
+    "departures",
+    "describe",
+    "flatten",
+    "load_params",
+    "merge",
+    "parse_yaml",
+    "read_mapping",
+    "result_values",
+    "shorten",
+    "validate",
+    "validate_sections",
+]

@@ -1,0 +1,81 @@
+"""Parameters of the comparison's arms: what each trains on."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from helpers.params.section import Fraction, PathText, Section
+
+
+class SyntheticImages(Section):
+    """Synthetic images that an arm adds to the training set."""
+
+    select: Literal["top", "bottom", "random", "all"] | None = Field(
+        None, description="which of the generated images, by the critic's score"
+    )
+    rank: Literal["critic", "classifier", "distance", "diverse"] = Field(
+        "critic",
+        description="what 'top' and 'bottom' go by: the critic's score, the baseline classifier's probability of the target class, "
+        "nearness to the real images in feature space, or variety among the images above a floor of nearness",
+    )
+    count: int | None = Field(None, ge=1, description="how many (or 'fraction')")
+    fraction: float | None = Field(None, gt=0, le=1, description="share of the generated images (or 'count')")
+    folder: PathText | None = Field(None, description="a folder of anyone's images, in place of the GAN's")
+    class_: str | None = Field(
+        None, alias="class", description="class of the folder's images; data.target_class by default"
+    )
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> "SyntheticImages":
+        if self.count is not None and self.fraction is not None:
+            raise ValueError("give 'count' or 'fraction', not both")
+        if self.folder is None and self.select is None:
+            raise ValueError("say which images: 'select: top | bottom | random | all', or 'folder: path'")
+        if self.folder is None and self.class_ is not None:
+            raise ValueError("'class' goes with 'folder'; the GAN's images have data.target_class")
+        if self.select in ("top", "bottom", "random") and self.count is None and self.fraction is None:
+            raise ValueError(f"'select: {self.select}' needs 'count' or 'fraction'")
+        if self.select == "all" and (self.count is not None or self.fraction is not None):
+            raise ValueError(
+                "'select: all' takes every image; drop 'count' and 'fraction', or use 'select: random'"
+            )
+        return self
+
+
+class Oversample(Section):
+    """Real training images of one class repeated."""
+
+    class_: str = Field("mel", alias="class", description="class to repeat")
+    count: int = Field(
+        300, ge=1, description="images added, drawn with replacement only where the class is smaller"
+    )
+
+
+class Withhold(Section):
+    """Real training images of one class taken away."""
+
+    class_: str = Field("mel", alias="class", description="class to thin out")
+    fraction: Fraction = Field(0.5, description="share taken away")
+
+
+class Arm(Section):
+    """One training recipe of the comparison: what differs from the baseline."""
+
+    synthetic: SyntheticImages | None = None
+    oversample: Oversample | None = None
+    withhold: Withhold | None = None
+    loss: Literal["cross_entropy", "balanced"] = Field(
+        "cross_entropy", description="'balanced' weighs classes by their inverse frequency"
+    )
+
+    @property
+    def uses_gan(self) -> bool:
+        """Whether the arm needs images of this run's GAN."""
+        return self.synthetic is not None and self.synthetic.folder is None
+
+
+PAPER_ARMS = {
+    "baseline": Arm(),
+    "filtered": Arm(synthetic=SyntheticImages(select="top", count=300)),
+    "all": Arm(synthetic=SyntheticImages(select="all")),
+}

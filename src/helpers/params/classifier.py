@@ -1,0 +1,92 @@
+"""Parameters of the diagnostic classifier and its training."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from helpers.params.section import PathText, Section, Seed, mark
+
+BACKBONE_STAGES = {"resnet50": 5, "efficientnet_lite0": 9}  # of each backbone, that can be frozen
+
+
+class Classifier(Section):
+    """The diagnostic classifier and its training."""
+
+    backbone: Literal["resnet50", "efficientnet_lite0"] = Field(
+        "resnet50", description="network under the head"
+    )
+    weights: PathText = Field("imagenet", description="'imagenet', 'none', or a file of weights")
+    image_size: int = Field(224, ge=32, le=1024, description="side of the square input, pixels")
+    frozen_stages: int = Field(
+        4,
+        ge=0,
+        le=9,
+        description="stages kept as they are: ResNet50's are stem, layer1-4 (the paper's layers 1-5); Lite0's are stem, blocks 0-6, last convolution",
+    )
+    hidden: int = Field(512, ge=8, le=8192, description="width of the head's hidden layer")
+    dropout: float = Field(
+        0.5, ge=0, lt=1, description="rate of both dropouts of the head (the paper is silent)"
+    )
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's learning rate")
+    batch_size: int = Field(64, ge=2, le=4096, description="images per step")
+    max_epochs: int = Field(100, ge=1, le=10_000, description="most epochs")
+    monitor: Literal["accuracy", "loss"] = Field(
+        "accuracy",
+        description="validation figure for schedule, stopping and best weights (the paper is silent)",
+    )
+    scheduler_patience: int = Field(
+        5, ge=0, le=1000, description="epochs without progress before the rate falls"
+    )
+    scheduler_factor: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="factor on the learning rate then (PyTorch's default; the paper is silent)",
+    )
+    early_stopping_patience: int = Field(
+        15, ge=1, le=1000, description="epochs without progress before training stops"
+    )
+    flips: Literal["none", "horizontal", "both"] = Field("both", description="random mirroring")
+    rotation: float = Field(20.0, ge=0, le=180, description="largest random rotation, degrees")
+    jitter: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="brightness, contrast and saturation jitter (the paper is silent on its size)",
+    )
+    hue: float = Field(0.02, ge=0, le=0.5, description="hue jitter, as a share of the colour circle")
+    bank: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="augmented trunk outputs kept per training image and shared by all trainings (0: the trunk runs each time)",
+    )
+    equal_steps: bool = Field(
+        False,
+        description="every arm takes as many optimiser steps in an epoch as the real training images alone would",
+    )
+    seed: Seed = Field(1000, description="seed of replicate 0; replicate r uses seed + r")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="arithmetic of convolutions; weights stay float32"
+    )
+    threads: int = Field(2, ge=1, le=256, description="CPU threads; part of the result")
+    checkpoint_minutes: float = Field(
+        5.0,
+        gt=0,
+        le=600,
+        description="minutes between resumable checkpoints",
+        json_schema_extra=mark(changes_results=False, departs=False),
+    )
+
+    @model_validator(mode="after")
+    def _stages_are_there(self) -> "Classifier":
+        stages = BACKBONE_STAGES[self.backbone]
+        if self.frozen_stages > stages:
+            raise ValueError(
+                f"frozen_stages is {self.frozen_stages}, and {self.backbone} has {stages} stages; give 0 to {stages}"
+            )
+        if self.bank and not self.frozen_stages:
+            raise ValueError(
+                "bank keeps the outputs of frozen stages, and frozen_stages is 0; freeze some, or set bank to 0"
+            )
+        return self

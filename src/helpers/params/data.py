@@ -1,0 +1,69 @@
+"""Parameters of the images and their split."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from helpers.params.section import Fraction, PathText, Section, Seed, mark
+
+
+class Split(Section):
+    """How images are shared out among training, validation and test."""
+
+    by: Literal["image", "lesion"] = Field(
+        "image", description="unit that is shared out; 'lesion' keeps all photographs of a lesion together"
+    )
+    fractions: tuple[Fraction, Fraction, Fraction] = Field(
+        (0.70, 0.15, 0.15), description="training, validation, test; they sum to 1"
+    )
+    seed: Seed = Field(42, description="seed of the split; the paper's is unknown")
+
+    @field_validator("fractions")
+    @classmethod
+    def _sum_to_one(cls, fractions: tuple[float, float, float]) -> tuple[float, float, float]:
+        if abs(sum(fractions) - 1) > 1e-6:
+            raise ValueError(f"the three fractions must sum to 1, not to {sum(fractions):g}")
+        return fractions
+
+
+class Phantom(Section):
+    """The drawn lesions, used where data.source is 'phantom'."""
+
+    images: int = Field(1200, ge=150, le=200_000, description="number of drawn images")
+    seed: Seed = Field(1, description="seed of the drawing")
+
+
+class Data(Section):
+    """Where the images come from and how they are split."""
+
+    source: Literal["phantom", "ham10000", "folder"] = Field(
+        "ham10000",
+        description="'phantom': drawn lesions; 'ham10000': the real data set; 'folder': your own images in root",
+    )
+    root: PathText | None = Field(
+        None,
+        description="folder of HAM10000 in any known layout (none: fetched from its DOI), or of your own images (a folder per class, or a CSV)",
+        json_schema_extra=mark(changes_results=False, departs=False),
+    )
+    columns: dict[Literal["image", "class", "lesion", "age", "sex", "site"], str] = Field(
+        default_factory=dict,
+        description="source folder: the CSV's columns where their names say too little, such as {class: finding, lesion: case}",
+    )
+    external_root: PathText | None = Field(
+        None,
+        description="folder of a second test set (ISIC 2018 Task 3), never trained on; none: not used",
+        json_schema_extra=mark(changes_results=False, departs=False),
+    )
+    target_class: str = Field("mel", description="class that the GAN learns and that the report watches")
+    split: Split = Split()
+    phantom: Phantom = Phantom()
+
+    @model_validator(mode="after")
+    def _own_images_have_a_place(self) -> "Data":
+        if self.source == "folder" and self.root is None:
+            raise ValueError("source 'folder' needs root, the folder with your images (or --data-root)")
+        if self.source == "folder" and self.external_root is not None:
+            raise ValueError(
+                "external_root is a test set with HAM10000's classes and does not go with source 'folder': leave it out"
+            )
+        return self

@@ -1,0 +1,98 @@
+"""What parameters mean, in words and as flat values, and where a run departs from the paper."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from helpers.params.run import Params
+from helpers.params.section import Section
+
+
+def section_at(location: tuple) -> type[Section] | None:
+    """The model that stands at a location such as ('data', 'split')."""
+    model: Any = Params
+    for part in location:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            fields = {(f.alias or name): f for name, f in model.model_fields.items()}
+            model = fields[part].annotation if part in fields else None
+        elif get_origin(model) is dict:
+            model = get_args(model)[1]
+        if get_origin(model) is Union or type(model).__name__ == "UnionType":
+            model = next(
+                (a for a in get_args(model) if isinstance(a, type) and issubclass(a, BaseModel)), model
+            )
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values as ``{'gan.steps': 50, …}``; an arm is one value."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        deeper = isinstance(value, Mapping) and prefix != "arms."
+        flat.update(flatten(value, f"{prefix}{key}.") if deeper else {f"{prefix}{key}": value})
+    return flat
+
+
+def result_values(section: Section) -> dict[str, Any]:
+    """The values of a section, as JSON takes them, without those that change no result.
+
+    A parameter says so itself, by ``mark(changes_results=False)`` where it is declared.
+    """
+    values = section.model_dump(mode="json", by_alias=True)
+    kept = {}
+    for name, info in type(section).model_fields.items():
+        if _marked(info, "changes_results"):
+            key, value = info.alias or name, getattr(section, name)
+            kept[key] = result_values(value) if isinstance(value, Section) else values[key]
+    return kept
+
+
+def comparable_values(params: Params) -> dict[str, Any]:
+    """All values by their full keys, such as 'gan.steps', without those in which equal runs may differ."""
+    return {key: value for key, value in flatten(params.as_dict()).items() if _departs(key)}
+
+
+def departures(params: Params) -> list[dict[str, Any]]:
+    """Every parameter that differs from the paper: key, what it means, the paper's value, this run's value."""
+    ours, paper = comparable_values(params), comparable_values(Params())
+    return [
+        {"parameter": key, "meaning": describe(key), "paper": paper.get(key), "this_run": ours.get(key)}
+        for key in dict.fromkeys([*paper, *ours])
+        if ours.get(key) != paper.get(key)
+    ]
+
+
+def describe(key: str) -> str:
+    """What a parameter such as 'gan.steps' means."""
+    if key.startswith("arms."):
+        return "an arm of the comparison"
+    info = _field(key)
+    return (info.description or "") if info else ""
+
+
+def choices(key: str) -> tuple[str, ...]:
+    """The words that a parameter such as 'gan.flips' may be; empty where it is no choice of words."""
+    info = _field(key)
+    words = get_args(info.annotation) if info and get_origin(info.annotation) is Literal else ()
+    return tuple(words) if all(isinstance(word, str) for word in words) else ()
+
+
+def _field(key: str) -> FieldInfo | None:
+    """Where a parameter such as 'gan.steps' is declared; None for an unknown one."""
+    *parts, name = key.split(".")
+    section = section_at(tuple(parts))
+    fields = section.model_fields if section else {}
+    return fields.get(name) or next((info for info in fields.values() if info.alias == name), None)
+
+
+def _departs(key: str) -> bool:
+    info = None if key.startswith("arms.") else _field(key)
+    return info is None or _marked(info, "departs")
+
+
+def _marked(info: FieldInfo, property_: str) -> bool:
+    """A property that ``mark`` gave to a parameter; true where it gave none."""
+    extra = info.json_schema_extra
+    return bool(extra.get(property_, True)) if isinstance(extra, dict) else True

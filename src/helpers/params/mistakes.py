@@ -1,0 +1,144 @@
+"""Validation, and the sentences for mistakes: the key, what stands there, what may, and the nearest known name."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from helpers.errors import ParameterError
+from helpers.params.meaning import section_at
+from helpers.params.run import Params
+from helpers.params.section import Section
+
+
+def validate(mapping: Mapping[str, Any], origin: str = "the parameters") -> Params:
+    """Make Params of plain values; raise ParameterError with one sentence per fault."""
+    try:
+        return Params.model_validate(mapping)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        # a list with a wrong entry is called too short as well
+        deeper = {fault["loc"][:-1] for fault in found}
+        faults = [
+            _sentence(fault) for fault in found if fault["type"] != "too_short" or fault["loc"] not in deeper
+        ]
+        raise ParameterError(f"{origin}: " + " ".join(dict.fromkeys(faults))) from None
+
+
+def validate_sections(sections: Mapping[str, Any]) -> Params:
+    """Params of the sections that a notebook was given; the others keep their defaults.
+
+    A notebook that was given no arms gets the reference alone, so that the paper's 300 images are not asked of a run that generates fewer;
+    one that was given arms and no evaluation compares nothing, and any of them may be called the reference.
+    """
+    given = {"arms": {"baseline": {}}} | {key: value for key, value in sections.items() if value is not None}
+    if "evaluation" not in given and isinstance(given["arms"], Mapping) and given["arms"]:
+        given["evaluation"] = {"reference": next(iter(given["arms"]))}
+    return validate(given, "this notebook's parameters")
+
+
+def shorten(text: str, most: int = 80) -> str:
+    """``text`` for a sentence: its beginning, where it is long."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, in the words of a parameter file."""
+    kinds = {
+        dict: "a mapping",
+        list: "a list",
+        tuple: "a list",
+        str: "a text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+    }
+    return "nothing" if value is None else kinds.get(type(value), f"a {type(value).__name__}")
+
+
+def nearest(name: str, known: Iterable[str], ending: str = "") -> str:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" (did you mean '{near[0]}{ending}'?)" if near else ""
+
+
+def _sentence(fault: Mapping[str, Any]) -> str:
+    """One validation fault as a sentence with the key, what stands there and what may stand there."""
+    location = tuple(part for part in fault["loc"] if part != "[key]")
+    key = ".".join(str(part) for part in location)
+    kind, context, value = fault["type"], fault.get("ctx", {}), fault.get("input")
+    if kind == "extra_forbidden":
+        return _unknown_key(location)
+    if kind == "value_error":
+        words = str(context.get("error", fault["msg"])).rstrip(".")
+        return f"{key}{'' if words.startswith('must') else ':'} {words}." if key else f"{words}."
+    if kind == "string_pattern_mismatch":
+        return f"{key}: '{shorten(value)}' is not a name; use letters, digits, dashes and underscores, at most 40."
+    if kind == "missing":
+        return f"{key} is missing: give a value."
+    if kind in ("too_short", "too_long"):
+        limit = context["min_length"] if kind == "too_short" else context["max_length"]
+        words = (
+            f"at {'least' if kind == 'too_short' else 'most'} {limit} {'value' if limit == 1 else 'values'}"
+        )
+        return f"{key} must hold {words}, not {context['actual_length']}."
+    context = {key: f"{bound:g}" if isinstance(bound, float) else bound for key, bound in context.items()}
+    expected = {
+        "literal_error": f"one of {context.get('expected')}",
+        "greater_than_equal": f"at least {context.get('ge')}",
+        "greater_than": f"more than {context.get('gt')}",
+        "less_than_equal": f"at most {context.get('le')}",
+        "less_than": f"less than {context.get('lt')}",
+        "string_too_short": "a text of at least 1 character",
+        "string_too_long": f"a text of at most {context.get('max_length')} characters",
+        "finite_number": "a finite number",
+    }.get(kind)
+    if expected is None:
+        noun = {
+            "int": "a whole number",
+            "float": "a number",
+            "bool": "true or false",
+            "string": "a text",
+            "dict": "a mapping",
+            "tuple": "a list such as [0, 1]",
+            "model": "a section with keys of its own",
+        }
+        expected = next(
+            (words for start, words in noun.items() if kind.startswith(start)), fault["msg"].lower()
+        )
+    shown = (
+        str(value).lower()
+        if isinstance(value, bool)
+        else shorten(repr(value))
+        if isinstance(value, str | int | float)
+        else kind_of(value)
+    )
+    way_out = (
+        " (a text with a colon stands in quotes)"
+        if kind.startswith("string") and isinstance(value, Mapping)
+        else ""
+    )
+    return f"{key} must be {expected}, not {shown}{way_out}."
+
+
+def _unknown_key(location: tuple) -> str:
+    """A key that is none of the model's, with the one that may be meant."""
+    key, name = ".".join(map(str, location)), str(location[-1])
+    if ":" in name:
+        return f"'{key}' is not a parameter (YAML wants a space after each colon)."
+    if home := _home_of(name):
+        return f"'{key}' is not a parameter (did you mean '{home}'?)."
+    section = section_at(location[:-1])
+    known = [field.alias or name for name, field in section.model_fields.items()] if section else []
+    return f"'{key}' is not a parameter{nearest(name, known) or '; known here: ' + ', '.join(known)}."
+
+
+def _home_of(name: str) -> str:
+    """The full key of a parameter that exists, but in another section."""
+    full = [
+        f"{section}.{field}"
+        for section, info in Params.model_fields.items()
+        if isinstance(info.annotation, type) and issubclass(info.annotation, Section)
+        for field in info.annotation.model_fields
+    ]
+    return next((key for key in full if key.split(".")[1] == name), "")

@@ -1,0 +1,170 @@
+"""Parameter files: YAML, with ``extends`` and ``--set`` laid over it."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from helpers.errors import ParameterError
+from helpers.params.mistakes import kind_of, nearest, shorten, validate
+from helpers.params.run import Params
+from helpers.paths import PARAMS
+
+DEEPEST = 50  # levels of YAML; parameters need five
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that refuses a key given twice and reads 5e-5 as a number."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                raise ParameterError(
+                    f"line {key_node.start_mark.line + 1}: YAML's '<<' is not read here; name another file by 'extends', or repeat the keys."
+                )
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise ParameterError(
+                    f"line {key_node.start_mark.line + 1}: the key '{key}' is not a text; write it in quotes."
+                )
+            if key in seen:
+                raise ParameterError(
+                    f"line {key_node.start_mark.line + 1}: '{key}' stands twice in one section; keep one."
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d[\d_]*(?:\.[\d_]*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def parse_yaml(text: str, origin: str) -> Any:
+    """Parse YAML; raise ParameterError with line and column where it is malformed."""
+    try:
+        if _depth(text) > DEEPEST:  # Python would run out of stack
+            raise ParameterError(f"sections or lists stand in one another more than {DEEPEST} deep.")
+        return yaml.load(text, Loader=_Loader)
+    except ParameterError as error:
+        raise ParameterError(f"{origin}, {error}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        if "\t" in text:
+            where += " (YAML is indented by spaces, and a tab stands in it)"
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
+        raise ParameterError(f"{origin} is not valid YAML{where}: {problem}.") from None
+    except ValueError as error:  # a date that is none, a number of too many digits
+        raise ParameterError(
+            f"{origin} holds a value that cannot be read: {str(error).split(';')[0]}."
+        ) from None
+
+
+def _depth(text: str) -> int:
+    """How deep the text's sections and lists stand in one another, read off its tokens."""
+    depth = deepest = 0
+    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        if isinstance(
+            token,
+            yaml.BlockMappingStartToken
+            | yaml.BlockSequenceStartToken
+            | yaml.FlowMappingStartToken
+            | yaml.FlowSequenceStartToken,
+        ):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif isinstance(token, yaml.BlockEndToken | yaml.FlowMappingEndToken | yaml.FlowSequenceEndToken):
+            depth -= 1
+    return deepest
+
+
+def read_mapping(path: Path, chain: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The mapping in ``path``, merged over what it extends."""
+    path = Path(os.path.realpath(path))  # Path.resolve() raises for links in a circle
+    if path in chain:
+        circle = " -> ".join(p.name for p in (*chain[chain.index(path) :], path))
+        raise ParameterError(f"{path.name} extends itself in a circle ({circle}); break it at one 'extends'.")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        near = nearest(
+            path.stem, [p.stem for folder in (path.parent, PARAMS) for p in folder.glob("*.yaml")], ".yaml"
+        )
+        raise ParameterError(
+            f"There is no parameter file {path}{near}; 'python run_all.py --list' shows those there are."
+        ) from None
+    except OSError as error:
+        raise ParameterError(
+            f"The parameter file {path} cannot be read: {error.strerror or error}; 'python run_all.py --list' shows those there are."
+        ) from None
+    except UnicodeDecodeError:
+        raise ParameterError(f"The parameter file {path} is not UTF-8 text: save it as such.") from None
+    mapping = parse_yaml(text, path.name)
+    mapping = {} if mapping is None else mapping
+    if not isinstance(mapping, dict):
+        raise ParameterError(
+            f"{path.name} holds {kind_of(mapping)}, not a mapping of sections such as 'gan:' and 'data:'."
+        )
+    parent = mapping.pop("extends", None)
+    if parent is None:
+        return mapping
+    if not isinstance(parent, str) or not parent or "\0" in parent:
+        raise ParameterError(
+            f"{path.name}: 'extends' must name one parameter file, such as 'extends: paper.yaml'."
+        )
+    base = read_mapping(path.parent / parent, (*chain, path))
+    base.pop("description", None)
+    return merge(base, mapping)
+
+
+def merge(
+    base: Mapping[str, Any], changes: Mapping[str, Any], whole: tuple[str, ...] = ("arms",)
+) -> dict[str, Any]:
+    """``base`` with ``changes`` laid over it, section by section; sections in ``whole`` are replaced."""
+    merged = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value, whole) if both and key not in whole else value
+    return merged
+
+
+def load_params(path: Path | str, overrides: Iterable[str] = ()) -> Params:
+    """Read a parameter file and lay ``section.key=value`` overrides over it, as a file that extends it would.
+
+    ``gan={steps: 5}`` changes that one value of the section; ``arms={…}`` replaces all arms, and ``arms.x={…}`` adds the arm or replaces it.
+    ``path`` may also be the bare name of a file in params/ (``quick``). Raises ParameterError, a
+    sentence that names the file, the key, what was expected and the nearest known name.
+    """
+    path = Path(path)
+    if not os.path.exists(path) and path.parent == Path("."):
+        known = PARAMS / path.with_suffix(".yaml").name
+        path = known if os.path.exists(known) else path
+    mapping = read_mapping(path)
+    for override in overrides:
+        mapping = _lay(mapping, *_override(override))
+    return validate(mapping, path.name)
+
+
+def _override(text: str) -> tuple[list[str], Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z_][\w-]*(\.[\w-]+)*", key.strip()):
+        raise ParameterError(f"--set takes section.key=value, such as gan.steps=50, not '{shorten(text)}'.")
+    return key.strip().split("."), parse_yaml(value, f"--set {key.strip()}")
+
+
+def _lay(mapping: Mapping[str, Any], parts: list[str], value: Any, whole: bool = False) -> dict[str, Any]:
+    """``mapping`` with ``value`` at the key of ``parts``; a section is laid over the one there, what stands below arms replaces it."""
+    first, *rest = parts
+    whole = whole or first == "arms"
+    there = mapping.get(first)
+    there = there if isinstance(there, Mapping) else {}
+    if rest:
+        value = _lay(there, rest, value, whole)
+    elif isinstance(value, Mapping) and not whole:
+        value = merge(there, value)
+    return {**mapping, first: value}

@@ -1,0 +1,78 @@
+"""All parameters of a run: the sections, and what must hold between them."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from helpers.params.arms import PAPER_ARMS, Arm
+from helpers.params.classifier import Classifier
+from helpers.params.compute import Compute
+from helpers.params.data import Data
+from helpers.params.evaluation import Evaluation
+from helpers.params.gan import Gan
+from helpers.params.report import Report
+from helpers.params.section import NAME, Section, mark
+from helpers.params.synthesis import Synthesis
+
+
+class Params(Section):
+    """Everything that determines a run."""
+
+    description: str = Field(
+        "",
+        max_length=300,
+        description="one line, shown by --list",
+        json_schema_extra=mark(changes_results=False, departs=False),
+    )
+    data: Data = Data()
+    gan: Gan = Gan()
+    synthesis: Synthesis = Synthesis()
+    classifier: Classifier = Classifier()
+    arms: dict[Annotated[str, Field(pattern=NAME)], Arm] = Field(
+        default_factory=lambda: dict(PAPER_ARMS), min_length=1, description="the comparison's arms, by name"
+    )
+    replicates: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="trainings per arm; replicate r takes GAN r modulo the number of GAN seeds",
+    )
+    evaluation: Evaluation = Evaluation()
+    compute: Compute = Compute()
+    report: Report = Report()
+
+    @model_validator(mode="after")
+    def _arms_can_be_served(self) -> "Params":
+        if self.evaluation.reference not in self.arms:
+            raise ValueError(
+                f"evaluation.reference is '{self.evaluation.reference}', and there is no such arm; the arms are {', '.join(self.arms)}"
+            )
+        for name, arm in self.arms.items():
+            wanted = arm.synthetic.count if arm.uses_gan else None
+            if wanted is not None and wanted > self.synthesis.count:
+                raise ValueError(
+                    f"arms.{name} asks for {wanted} synthetic images, and synthesis.count generates only {self.synthesis.count}: lower the one or raise the other"
+                )
+        if len({name.lower() for name in self.arms}) < len(self.arms):
+            raise ValueError(
+                "two arms differ only in upper and lower case, and would share a folder on some systems"
+            )
+        return self
+
+    def gan_seed(self, replicate: int) -> int:
+        """Seed of the GAN that supplies the images of ``replicate``."""
+        return self.gan.seeds[replicate % len(self.gan.seeds)]
+
+    @property
+    def judge(self) -> str | None:
+        """Arm whose first classifier tells how melanoma-like a synthetic image is: the reference, unless it needs such images itself."""
+        return None if self.arms[self.evaluation.reference].uses_gan else self.evaluation.reference
+
+    def earlier_twins(self, arm: str) -> int:
+        """Number of arms before ``arm`` that have the same recipe."""
+        names = list(self.arms)
+        return sum(self.arms[name] == self.arms[arm] for name in names[: names.index(arm)])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as YAML, JSON and papermill take them."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=False)

@@ -1,0 +1,51 @@
+"""Which executed notebooks the page shows. Imports nothing heavy: the engine asks it which views a run needs."""
+
+from dataclasses import dataclass
+
+from helpers.params import Params
+
+
+@dataclass(frozen=True)
+class Section:
+    """A notebook's place on the page."""
+
+    stem: str  # of the notebook
+    anchor: str
+    title: str  # where the notebook's first cell has none
+    stage: str  # for the message when it has not run
+
+    def shown(self, params: Params) -> list[tuple[str, str]]:
+        """What each execution that the page shows stands for, and its file name; the first is shown in full.
+
+        Of the other GANs the page shows the figures and tables that differ. Of the classifier's trainings it shows
+        one: the others are rows of a table that is made from the run's files.
+        """
+        if self.stage in ("gan", "synthesis"):
+            return [(f"GAN seed {seed}", f"{self.stem}-seed-{seed}.ipynb") for seed in params.gan.seeds]
+        if self.stage == "classifier":
+            arm = next(iter(params.arms))
+            return [(f"arm {arm}, replicate 0", f"{self.stem}-{arm}-replicate-0.ipynb")]
+        return [("", f"{self.stem}.ipynb")]
+
+    def executions(self, params: Params) -> int:
+        """How often a whole run executes the notebook, whether or not the page shows it."""
+        if self.stage == "classifier":
+            return len(params.arms) * params.replicates
+        return len(self.shown(params))
+
+
+SECTIONS = (
+    Section("01_eda", "data", "The data", "eda"),
+    Section("02_gan_training", "gan", "Training the GAN", "gan"),
+    Section("03_generation_filtering", "synthesis", "Generating and filtering", "synthesis"),
+    Section("04_classifier_training", "classifier", "Training the classifier", "classifier"),
+    Section("05_evaluation", "evaluation", "Evaluation", "evaluation"),
+)
+
+
+def shown_jobs(params: Params) -> list[tuple[str, str]]:
+    """Stem and executed file name of every notebook whose outputs the page shows, in the order of the page.
+
+    For example ("02_gan_training", "02_gan_training-seed-0.ipynb"); the files lie in ``RunPaths.notebooks``.
+    """
+    return [(section.stem, name) for section in SECTIONS for _, name in section.shown(params)]
