@@ -30,9 +30,9 @@ def stamps_before(stage):
     return of
 
 
-def command(stage):
-    words = " ".join(f"{name}={{wildcards.{name}}}" for name in stage.wildcards)
-    return f"exec {{PYTHON:q}} -m helpers.engine.job {{RUN.run}} {stage.name} {words}"
+def words(stage):
+    """What names a job on the command line: its stage and its wildcards."""
+    return " ".join([stage.name, *(f"{name}={{{name}}}" for name in stage.wildcards)])
 
 
 def memory(stage):
@@ -70,5 +70,7 @@ for STAGE in STAGES.values():
             mem_mb=memory(STAGE),
             runtime=minutes(STAGE),
             gpu=gpus_asked(STAGE, PARAMS, int(config.get("gpus", 0))),
-        shell:
-            command(STAGE)
+        params:
+            words=words(STAGE),
+        shell:  # evaluated when a job starts, and STAGE is the last one by then
+            "exec {PYTHON:q} -m helpers.engine.job {RUN.run} {params.words}"

@@ -5,44 +5,42 @@ import nbformat
 CODE = """
 import json, os, time
 from pathlib import Path
+from helpers.engine.plan import is_finished
 from helpers.engine.runfile import load_runfile
 from helpers.engine.stages import Job, outputs
 from helpers.paths import RunPaths
 
 job = Job({stage!r}, {wildcards})
 paths = RunPaths(run)
+params = load_runfile(paths).params
 if Path("../pause").exists():
     (Path("..") / f"paused-{{job.name}}").write_text(str(os.getpid()))
     while Path("../pause").exists():
         time.sleep(0.05)
 if Path("../fault").exists() and Path("../fault").read_text() == job.name:
     raise ValueError("a fault was asked for")
+finished = is_finished(paths, params, job.stage, **job.wildcards)
 with open("../executed.txt", "a") as log:
-    log.write(job.name + "\\n")
-for path in outputs(job, paths, load_runfile(paths)[0]):
-    if path.suffix != ".ipynb":
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(BODY.get(path.name, job.name))
+    log.write(job.name + (" shown\\n" if finished else "\\n"))
+for path in [] if finished else outputs(job, paths, params):
+    other = Path("../others") / path.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(other.read_text() if other.exists() else BODY.get(path.name, job.name))
 """
-METRICS = 'BODY = {"metrics.csv": "arm,accuracy,target_recall,macro_precision\\n" + "".join(f"{arm},0.5,0.25,0.125\\n" for arm in arms)}'
-NOTEBOOKS = {
-    "01_eda": ("eda", "{}", ["run", "data", "report"]),
-    "02_gan_training": ("gan", '{"seed": gan_seed}', ["run", "data", "gan", "compute", "gan_seed"]),
-    "03_generation_filtering": (
-        "synthesis",
-        '{"seed": gan_seed}',
-        ["run", "data", "gan", "synthesis", "classifier", "compute", "report", "gan_seed", "judge"],
-    ),
+METRICS = (
+    'BODY = {"metrics.csv": "arm,accuracy,target_recall,macro_precision\\n"'
+    ' + "".join(f"{arm},0.5,0.25,0.125\\n" for arm in ("baseline", "filtered", "all"))}'
+)
+NOTEBOOKS = {  # stage, its wildcards, and what the parameters cell holds
+    "01_eda": ("eda", "{}", []),
+    "02_gan_training": ("gan", '{"seed": gan_seed}', ["gan_seed"]),
+    "03_generation_filtering": ("synthesis", '{"seed": gan_seed}', ["gan_seed"]),
     "04_classifier_training": (
         "classifier",
         '{"arm": arm, "replicate": replicate}',
-        ["run", "data", "gan", "synthesis", "classifier", "arms", "compute", "arm", "replicate"],
+        ["arm", "replicate"],
     ),
-    "05_evaluation": (
-        "evaluation",
-        "{}",
-        ["run", "data", "gan", "synthesis", "classifier", "arms", "replicates", "evaluation", "report"],
-    ),
+    "05_evaluation": ("evaluation", "{}", []),
 }
 RENDER = '''"""A stand-in for the page."""
 
@@ -67,7 +65,7 @@ def install(project) -> None:
         cells = [
             nbformat.v4.new_markdown_cell(f"# {name}", id="title"),
             nbformat.v4.new_code_cell(
-                "\n".join(f"{p} = None" for p in parameters),
+                "\n".join(f"{p} = None" for p in ("run", "params_file", *parameters)),
                 id="parameters",
                 metadata={"tags": ["parameters"]},
             ),

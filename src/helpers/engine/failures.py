@@ -78,5 +78,7 @@ def _outer_causes(run: RunPaths, errors: str) -> list[str]:
         if folder.exists() and not os.access(folder, os.W_OK):
             told.append(f"{as_typed(folder)} cannot be written to any more.")
     if re.search(NO_MEMORY, errors):
-        told.append("Memory ran out: fewer jobs at once (--cores), a smaller batch or a smaller bank need less.")
+        told.append(
+            "Memory ran out: fewer jobs at once (--cores), a smaller batch or a smaller bank need less."
+        )
     return told

@@ -47,7 +47,8 @@ class Keys:
     def key(self, job: Job) -> str:
         """The key of a job's numbers."""
         parts = self.parts(job)
-        return digest(parts["parameters"], self.code(job), parts["data"], parts["before"], length=32)
+        made_of = (parts["parameters"], self.code(job), parts["data"], parts["before"])
+        return digest(job.stage, job.wildcards, *made_of, length=32)
 
     def parts(self, job: Job) -> dict[str, Any]:
         """What a key is made of, for its record and for saying what changed: parameters, code by file, data, keys before."""

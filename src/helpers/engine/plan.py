@@ -64,8 +64,12 @@ def make_plan(
         before = [planned[other.name] for other in upstream(job, params) if other.name in planned]
         if job.stage in force:
             item = Planned(job, "forced", True, forced=True)
-        elif any(each.forced for each in before) or (job.stage == "report" and any(each.stale for each in before)):
-            item = Planned(job, "an earlier stage is made anew", True, forced=any(each.forced for each in before))
+        elif any(each.forced for each in before) or (
+            job.stage == "report" and any(each.stale for each in before)
+        ):
+            item = Planned(
+                job, "an earlier stage is made anew", True, forced=any(each.forced for each in before)
+            )
         else:
             item = _judged(job, keys, broken.get(job.name, []))
         if not item.stale and is_shown(job, params):
@@ -120,12 +124,17 @@ def _view_judged(job: Job, keys: Keys, broken: list[tuple[Path, bool]]) -> Plann
         return Planned(job, "shown anew: its notebook was not executed yet")
     if view["key"] != keys.view(job):
         now = keys.view_parts(job)
-        return Planned(job, f"shown anew: {_changed_files(view, now) or _changed_values(view, now) or 'its numbers changed'}")
+        return Planned(
+            job,
+            f"shown anew: {_changed_files(view, now) or _changed_values(view, now) or 'its numbers changed'}",
+        )
     return Planned(job, f"shown anew: {_told(broken)}") if broken else Planned(job)
 
 
 def _told(broken: list[tuple[Path, bool]]) -> str:
-    names = ", ".join(path.name for path, _ in broken[:2]) + (f" and {len(broken) - 2} more" if len(broken) > 2 else "")
+    names = ", ".join(path.name for path, _ in broken[:2]) + (
+        f" and {len(broken) - 2} more" if len(broken) > 2 else ""
+    )
     if all(missing for _, missing in broken):
         return f"missing: {names}"
     return f"{names} {'is' if len(broken) == 1 else 'are'} damaged or changed by hand"
@@ -146,7 +155,9 @@ def _what_changed(record: dict[str, Any], now: dict[str, Any], job: Job) -> str:
 def _changed_values(then: dict[str, Any], now: dict[str, Any]) -> str:
     """What differs in the parameters, as ``gan.steps 400 -> 500``."""
     a, b = flatten(then["parameters"]), flatten(json.loads(json.dumps(now["parameters"], default=str)))
-    changed = [f"{key} {a.get(key)} -> {b.get(key)}" for key in dict.fromkeys((*b, *a)) if a.get(key) != b.get(key)]
+    changed = [
+        f"{key} {a.get(key)} -> {b.get(key)}" for key in dict.fromkeys((*b, *a)) if a.get(key) != b.get(key)
+    ]
     return _listed(changed, 3)
 
 
@@ -157,5 +168,3 @@ def _changed_files(then: dict[str, Any], now: dict[str, Any]) -> str:
 
 def _listed(things: list[str], most: int) -> str:
     return ", ".join(things[:most]) + (f" and {len(things) - most} more" if len(things) > most else "")
-
-

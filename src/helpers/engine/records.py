@@ -21,7 +21,12 @@ from helpers.paths import RunPaths
 WHOLE = 64  # hexadecimal digits of a SHA-256
 LARGE = 4e9  # bytes from which on the reader is told why nothing happens for a while
 READERS = min(8, os.cpu_count() or 1)
-CACHES = ("data/images-*.json", "data/features-*.json", "synthetic/*/features-*.json", "classifier/bank/*.json")
+CACHES = (
+    "data/images-*.json",
+    "data/features-*.json",
+    "synthetic/*/features-*.json",
+    "classifier/bank/*.json",
+)
 
 
 def record_path(run: RunPaths, job: Job) -> Path:
@@ -91,7 +96,9 @@ def write_view(run: RunPaths, job: Job, record: dict[str, Any]) -> None:
 
 
 def _seal(paths: Iterable[Path], run: RunPaths) -> dict[str, dict[str, Any]]:
-    return {_name(path, run): {"bytes": path.stat().st_size, "sha256": file_digest(path, WHOLE)} for path in paths}
+    return {
+        _name(path, run): {"bytes": path.stat().st_size, "sha256": file_digest(path, WHOLE)} for path in paths
+    }
 
 
 def _write(path: Path, record: dict[str, Any]) -> None:
@@ -136,7 +143,11 @@ def require_whole_inputs(run: RunPaths, params: Params, job: Job) -> None:
         told[other.name] = {"files": files}
     for name, paths in faults(run, told).items():
         path, missing = paths[0]
-        what = "is missing" if missing else f"is damaged or was changed by hand: it is not what the job {name} wrote"
+        what = (
+            "is missing"
+            if missing
+            else f"is damaged or was changed by hand: it is not what the job {name} wrote"
+        )
         raise UserError(f"{_name(path, run)} {what}. run_all.py makes it anew (without --only).")
 
 

@@ -29,7 +29,9 @@ class RunFile:
         parameters = json_text(self.params.as_dict())
         record = {"run": self.run.run, "command": self.command, "accepted": self.accepted}
         write_if_changed(self.run.params, parameters)
-        write_if_changed(self.run.folder / "run.json", json_text(record | {"checksum": _checksum(record, parameters)}))
+        write_if_changed(
+            self.run.folder / "run.json", json_text(record | {"checksum": _checksum(record, parameters)})
+        )
         accepted = self.run.folder / "accepted.json"
         if self.accepted or accepted.exists():
             write_json(accepted, self.accepted)
@@ -49,7 +51,9 @@ def load_runfile(run: RunPaths) -> RunFile:
             f"The run '{run.run}' has not been prepared ({as_typed(run.folder)} holds no {name}): {again}"
         ) from None
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
-        raise UserError(f"params.json or run.json of the run '{run.run}' is damaged ({error}): {again}") from None
+        raise UserError(
+            f"params.json or run.json of the run '{run.run}' is damaged ({error}): {again}"
+        ) from None
     if checksum != _checksum(record, parameters):
         raise UserError(
             f"params.json or run.json of the run '{run.run}' is damaged, or was changed by hand: {again}"
@@ -103,7 +107,9 @@ def _read_accepted(run: RunPaths) -> Accepted:
         return {}
     try:
         accepted = json.loads(file.read_text(encoding="utf-8"))
-        return {name: {"code": entry["code"], "made_by": entry["made_by"]} for name, entry in accepted.items()}
+        return {
+            name: {"code": entry["code"], "made_by": entry["made_by"]} for name, entry in accepted.items()
+        }
     except (ValueError, TypeError, KeyError, AttributeError):
         raise UserError(
             f"{as_typed(file)} is damaged: remove it, and repeat --accept-code for the stages that are to be kept."

@@ -96,7 +96,9 @@ def events(run: RunPaths) -> list[dict[str, Any]]:
         return []
 
 
-def execute(base: list[str], wanted: Iterable[Job], run: RunPaths, profile: Profile, tick: Callable[[], None]) -> int:
+def execute(
+    base: list[str], wanted: Iterable[Job], run: RunPaths, profile: Profile, tick: Callable[[], None]
+) -> int:
     """Run the engine to its end, calling ``tick`` five times a second; returns its exit code.
 
     On KeyboardInterrupt or SystemExit from a signal the engine and all jobs are ended first.

@@ -45,13 +45,23 @@ STAGES = {
     for stage in (
         Stage("eda", "01_eda", "helpers.stages.eda", (), ("data", "report"), 4, 240, cores=2),
         # the longest wait of all: the arms with synthetic images stand behind it
-        Stage("gan", "02_gan_training", "helpers.stages.gan", ("seed",), ("data", "gan", "compute"), 8, 1440, True, 3),
+        Stage(
+            "gan",
+            "02_gan_training",
+            "helpers.stages.gan",
+            ("seed",),
+            ("data", "gan", "compute"),
+            8,
+            1440,
+            True,
+            3,
+        ),
         Stage(
             "synthesis",
             "03_generation_filtering",
             "helpers.stages.synthesis",
             ("seed",),
-            ("data", "gan", "synthesis", "classifier", "compute", "report"),
+            ("data", "gan", "synthesis", "compute", "report"),
             *(8, 240, True, 2),
         ),
         Stage(
@@ -59,7 +69,7 @@ STAGES = {
             "04_classifier_training",
             "helpers.stages.classifier",
             ("arm", "replicate"),
-            ("data", "gan", "synthesis", "classifier", "arms", "compute"),
+            ("data", "classifier", "compute"),
             *(8, 720, True),
         ),
         Stage(

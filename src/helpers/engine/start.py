@@ -15,12 +15,11 @@ from helpers.engine.records import put_aside, read_record, remove_damaged_caches
 from helpers.engine.runfile import RunFile, accepted_code, damaged_preparation
 from helpers.engine.snakemake import command, execute, set_stamps
 from helpers.engine.stages import upstream
-from helpers.engine.view import View
+from helpers.engine.view import View, duration
 from helpers.errors import UserError, printable
 from helpers.files import atomic_path, remove_leftovers
 from helpers.params import Params
 from helpers.paths import RunPaths, as_typed
-from helpers.report.words import duration
 
 
 def make(run: RunPaths, params: Params, options: argparse.Namespace, words: list[str]) -> int:
@@ -40,7 +39,9 @@ def _prepared(
     run: RunPaths, params: Params, options: argparse.Namespace, words: list[str]
 ) -> tuple[RunFile, list[Planned]]:
     """What the jobs are told, and the plan. Writes nothing; raises UserError for what would stop a job later."""
-    runfile = RunFile(run, params, accepted_code(run, params, options.accept_code), ["python", "run_all.py", *words])
+    runfile = RunFile(
+        run, params, accepted_code(run, params, options.accept_code), ["python", "run_all.py", *words]
+    )
     planned = _plan(runfile, options)
     stages = stages_asked_for(options.until, options.only)
     verified = any(item.job.stage == "eda" and not item.numbers for item in planned)
@@ -73,7 +74,9 @@ def _show_plan(run: RunPaths, planned: list[Planned]) -> int:
         line = f"  {'stale' if item.stale else 'fresh'}  {item.job.title:<36} {item.reason}"
         print(printable(line.rstrip()))
     stale = sum(item.stale for item in planned)
-    print(f"{stale} of {len(planned)} jobs would run." if stale else "Nothing would run: everything is fresh.")
+    print(
+        f"{stale} of {len(planned)} jobs would run." if stale else "Nothing would run: everything is fresh."
+    )
     return 0
 
 
@@ -173,7 +176,9 @@ def _say_result(runfile: RunFile) -> None:
     width = max(map(len, params.arms)) + 2
     print(f"\n{'':<{width}}" + "".join(f"{label:>17}" for label in columns))
     for arm in params.arms:
-        means = [_mean([float(row[column]) for row in rows if row["arm"] == arm]) for column in columns.values()]
+        means = [
+            _mean([float(row[column]) for row in rows if row["arm"] == arm]) for column in columns.values()
+        ]
         print(f"{arm:<{width}}" + "".join(f"{100 * mean:>16.1f}%" for mean in means))
     told = {"phantom": "drawn lesions, a demonstration", "ham10000": "HAM10000", "folder": "your own images"}
     replicates = f"{params.replicates} {'replicate' if params.replicates == 1 else 'replicates'}"

@@ -7,9 +7,9 @@ import pandas as pd
 
 from helpers.classifier.inference import target_probabilities
 from helpers.device import pick_device
+from helpers.files import read_table
 from helpers.gan.assessment import assess_images
 from helpers.gan.synthesis import synthesize
-from helpers.files import read_table
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.stages.target import load_target_images

@@ -26,4 +26,6 @@ def load_target_images(run: RunPaths, params: Params) -> TargetImages:
     of_class = (split["dx"] == params.data.target_class).to_numpy()
     trained = (split["split"] == "train").to_numpy()
     held_out = of_class & ~trained
-    return TargetImages(pixels[of_class & trained], pixels[held_out], ~lesion_seen(split).to_numpy()[held_out])
+    return TargetImages(
+        pixels[of_class & trained], pixels[held_out], ~lesion_seen(split).to_numpy()[held_out]
+    )
