@@ -10,7 +10,7 @@ from pathlib import Path
 
 from helpers.evaluation.statistics import Simulation, coverage, family_errors, look_errors, score_coverage
 from helpers.files import write_text
-from helpers.report.style import metric_name
+from helpers.report.words import metric_name
 
 QUICK = (6, 9, 20, 4, 22, 115, 4)  # test images of each class in the quick run
 DESIGNS = {

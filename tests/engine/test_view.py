@@ -3,18 +3,8 @@
 import io
 import json
 
-from helpers.engine.view import View, duration
+from helpers.engine.view import View
 from helpers.paths import RunPaths
-
-
-def test_durations_are_said_as_a_person_says_them():
-    assert [duration(s) for s in (None, 0.4, 42, 185, 4320)] == [
-        "?",
-        "0 s",
-        "42 s",
-        "3 min 05 s",
-        "1 h 12 min",
-    ]
 
 
 def test_plain_lines_tell_stage_cell_inner_progress_and_the_end(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from helpers.evaluation.results import evaluate
 from helpers.evaluation.statistics import Simulation, coverage, simulate_margins
 from helpers.params import load_params, validate
 from helpers.paths import RunPaths
-from helpers.report import html, sentences, summary, tables
+from helpers.report import html, sentences, summary, tables, words
 
 CLASSES = ["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"]
 DESIGN = Simulation(support=(20, 30, 60, 10, 160, 300, 10))
@@ -324,7 +324,7 @@ def test_the_controls_table_shows_recall_and_ranking():
         "ROC AUC of mel",
         "+1.0",
         "\N{MINUS SIGN}2.0 to +4.0",
-        tables.NONE,
+        words.NONE,
     ]
 
 

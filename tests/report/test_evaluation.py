@@ -13,13 +13,14 @@ from bs4 import BeautifulSoup
 from helpers.evaluation.inference import COMPARED
 from helpers.params import Arm, validate
 from helpers.paths import RunPaths
-from helpers.report import figures, html, publish, sentences, summary, tables
-from helpers.report.style import METRIC_NAMES, OVERALL_SCORED, TARGET_SCORED, arm_colours
+from helpers.report import figures, html, publish, sentences, summary, tables, words
+from helpers.report.style import arm_colours
+from helpers.report.words import METRIC_NAMES, OVERALL_SCORED, TARGET_SCORED
 from support.report_run import build_run, fake_params
 
 ARMS = ["baseline", "filtered", "all"]
 MANY = [*ARMS, "random", "oversampled", "oversampled_more", "weighted", "again", "withheld"]
-MINUS = tables.MINUS
+MINUS = words.MINUS
 
 
 def contrasts(low=-0.03, high=0.05, replicates=3):
@@ -300,7 +301,7 @@ class TestTables:
             "Accuracy",
             "baseline",
             "71",
-            tables.NONE,
+            words.NONE,
             "1",
         ]
 
@@ -337,7 +338,7 @@ class TestTables:
             "3",
             "supported",
         ]
-        assert rows[3][1] == "exploratory" and rows[3][7] == tables.NONE
+        assert rows[3][1] == "exploratory" and rows[3][7] == words.NONE
 
     @pytest.mark.parametrize(
         ("low", "high", "replicates", "verdict"),

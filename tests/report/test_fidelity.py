@@ -6,7 +6,7 @@ import pytest
 from matplotlib.text import Text
 
 from helpers.gan.fidelity import MEASURES
-from helpers.report import figures, sentences, tables
+from helpers.report import figures, sentences, tables, words
 
 NOTHING = {"kernel_distance": (0.01, -0.02, 0.04)}
 HELPS = {"kernel_distance": (-0.3, -0.5, -0.1), "precision": (0.2, 0.1, 0.3)}
@@ -179,10 +179,10 @@ def test_small_tables():
     unknown = tables.memorisation_table(
         memorisation(np.nan, np.nan, np.nan).assign(closer=np.nan, threshold=np.nan, median_real=np.nan)
     ).shown
-    assert unknown.iloc[0, -1] == unknown.iloc[0, -2] == tables.NONE
+    assert unknown.iloc[0, -1] == unknown.iloc[0, -2] == words.NONE
     assert (
-        tables._with_interval(0.0, 0.0, 0.0) == "0.00 (0.00 to 0.00)"
-        and tables._with_interval(1206.3, 1133.4, 1278.0) == "1206 (1133 to 1278)"
+        words.with_interval(0.0, 0.0, 0.0) == "0.00 (0.00 to 0.00)"
+        and words.with_interval(1206.3, 1133.4, 1278.0) == "1206 (1133 to 1278)"
     )
 
 

@@ -15,7 +15,7 @@ from helpers import paths
 from helpers.errors import ParameterError
 from helpers.evaluation.paper import published
 from helpers.params import Params
-from helpers.report import figures, publish, style, tables
+from helpers.report import figures, publish, style, table, tables, words
 
 ARMS = ["baseline", "filtered", "all"]
 ALT = '<script> "quoted" & more'
@@ -38,7 +38,7 @@ def displayed(monkeypatch):
 
 def metrics(arms=ARMS, replicates=3):
     rng = np.random.default_rng(0)
-    columns = [*style.OVERALL, *style.TARGET]
+    columns = [*words.OVERALL, *words.TARGET]
     return pd.DataFrame(
         [
             {"arm": arm, "replicate": r, **{c: rng.uniform(0.6, 0.9) for c in columns}}
@@ -220,11 +220,11 @@ class TestDrawings:
     def test_dots_are_the_replicates(self, drawn):
         dots = [line for line in drawn["overall_metrics"].axes[1].lines if line.get_marker() == "o"]
         values = sorted(value for line in dots for value in line.get_ydata())
-        assert values == pytest.approx(sorted(100 * metrics()[list(style.OVERALL)].to_numpy().ravel()))
+        assert values == pytest.approx(sorted(100 * metrics()[list(words.OVERALL)].to_numpy().ravel()))
 
     def test_paper_diamonds_stand_only_at_its_own_arms(self):
         figure = figures.overall_metrics(metrics(["baseline", "random"]), tables.paper_metrics(published()))
-        assert sum(line.get_marker() == "D" for line in figure.axes[1].lines) == len(style.OVERALL)
+        assert sum(line.get_marker() == "D" for line in figure.axes[1].lines) == len(words.OVERALL)
 
     def test_without_the_paper_there_is_one_panel(self):
         assert len(figures.overall_metrics(metrics()).axes) == 1
@@ -235,7 +235,7 @@ class TestDrawings:
             [
                 {"arm": arm, "metric": metric, "low": 0.2, "high": 0.9}
                 for arm in ARMS
-                for metric in style.OVERALL
+                for metric in words.OVERALL
             ]
         )
         upright = [
@@ -244,7 +244,7 @@ class TestDrawings:
             if len(set(line.get_xdata())) == 1 and len(line.get_xdata()) == 2
         ]
         drawn = [line for line in upright if list(line.get_ydata()) == [20, 90]]
-        assert len(drawn) == len(ARMS) * len(style.OVERALL)
+        assert len(drawn) == len(ARMS) * len(words.OVERALL)
         bare = figures.overall_metrics(made, None, ends.assign(low=np.nan)).legends[0]
         assert "its interval" not in [text.get_text() for text in bare.get_texts()]
 
@@ -483,7 +483,7 @@ class TestPublish:
 
     def test_saves_a_table(self, reports, displayed):
         publish.show_table(
-            tables.Table(pd.DataFrame({"a": ["x"], "b": [0.5]})), "try", "numbers", caption="Numbers."
+            table.Table(pd.DataFrame({"a": ["x"], "b": [0.5]})), "try", "numbers", caption="Numbers."
         )
         assert (reports / "try" / "tables" / "numbers.csv").read_text() == "a,b\nx,0.5\n"
         assert displayed[0][1]["report"]["kind"] == "table"

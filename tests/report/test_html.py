@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 from helpers.errors import MissingStageError
 from helpers.params import load_params, validate
 from helpers.paths import RunPaths
-from helpers.report import cells, html, page_tables, provenance, summary
+from helpers.report import cells, html, page_tables, provenance, summary, words
 from helpers.report.page.shown import shown_jobs
 from support.page_checks import check_text
 from support.report_run import EVIL, build_run, cell_code, cell_text, fake_params, figure, table
@@ -147,7 +147,7 @@ def test_headline_table_holds_paper_run_and_difference(soup, base):
         filtered["Its 95 % interval"]
         == f"{100 * means['filtered'] - 3:.0f} to {100 * means['filtered'] + 3:.0f}"
     )
-    assert filtered["Change in the paper"] == "+3.1" and filtered["Change in this run"] == summary.points(
+    assert filtered["Change in the paper"] == "+3.1" and filtered["Change in this run"] == words.points(
         means["filtered"] - means["baseline"], 0
     )
     assert filtered["A gain is"] == "supported"
@@ -375,20 +375,20 @@ def test_abstract_has_three_sentences(tmp_path, monkeypatch, arms, replicates):
 
 
 def test_numbers_in_words():
-    assert [summary.points(value) for value in (0.0123, -0.0123, 0.0001, -0.0001, None)] == [
+    assert [words.points(value) for value in (0.0123, -0.0123, 0.0001, -0.0001, None)] == [
         "+1.2",
         "\u22121.2",
         "0.0",
         "0.0",
         "",
     ]
-    assert [summary.duration(value) for value in (41, 552, 11100, None)] == [
+    assert [words.duration(value) for value in (41, 552, 11100, None)] == [
         "41 s",
         "9 min 12 s",
         "3 h 05 min",
         "",
     ]
-    assert summary.listed(["a", "b", "c"]) == "a, b and c"
+    assert words.listed(["a", "b", "c"]) == "a, b and c"
 
 
 def test_sanitised_html_keeps_tables_and_shows_the_rest_as_text():

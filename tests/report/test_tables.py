@@ -14,11 +14,12 @@ from helpers.errors import MissingStageError
 from helpers.evaluation.paper import published
 from helpers.params import Params
 from helpers.paths import RunPaths
-from helpers.report import sentences, tables
-from helpers.report.style import OVERALL, TARGET
+from helpers.report import sentences, tables, words
+from helpers.report.table import Table
+from helpers.report.words import OVERALL, TARGET
 
 PAPER = published()
-MINUS = tables.MINUS
+MINUS = words.MINUS
 VERDICTS = re.compile(r"\b(better|worse|improv\w*|outperform\w*|gains?|raises?|superior|significant\w*)\b")
 
 
@@ -31,13 +32,13 @@ def rows_of(table):
 class TestTable:
     def test_escapes_whatever_the_data_hold(self):
         frame = pd.DataFrame({"<b>class</b>": ["<script>alert(1)</script>", 'a "quoted" & b'], "n": [1, 2]})
-        html = tables.Table(frame).to_html()
+        html = Table(frame).to_html()
         assert "<script" not in html and "<b>" not in html
-        assert rows_of(tables.Table(frame))[1][0] == "<script>alert(1)</script>"
+        assert rows_of(Table(frame))[1][0] == "<script>alert(1)</script>"
 
     def test_has_scopes_and_raw_values(self):
         page = BeautifulSoup(
-            tables.Table(
+            Table(
                 pd.DataFrame({"arm": ["all"], "share": [0.12345]}), {"share": lambda v: f"{v:.1%}"}
             ).to_html(),
             "html.parser",
@@ -47,10 +48,10 @@ class TestTable:
         assert (cell.get_text(), cell["data-value"], cell["class"]) == ("12.3%", "0.12345", ["number"])
 
     def test_what_is_missing_is_a_dash(self):
-        assert rows_of(tables.Table(pd.DataFrame({"a": ["x"], "b": [math.nan]})))[1] == ["x", tables.NONE]
+        assert rows_of(Table(pd.DataFrame({"a": ["x"], "b": [math.nan]})))[1] == ["x", words.NONE]
 
     def test_hidden_columns_are_saved_only(self):
-        table = tables.Table(pd.DataFrame({"a": ["x"], "secret": [1]}), hidden=("secret",))
+        table = Table(pd.DataFrame({"a": ["x"], "secret": [1]}), hidden=("secret",))
         assert rows_of(table)[0] == ["A"] and "secret" in table.frame
 
 
@@ -66,27 +67,37 @@ class TestTable:
         (1e-9, f"1e{MINUS}09"),
         (True, "yes"),
         ([0.0, 0.9], "0, 0.9"),
-        (None, tables.NONE),
+        (None, words.NONE),
         (math.inf, "inf"),
         ({"a": {"b": 1}}, "a: b: 1"),
         ({}, "nothing added"),
     ],
 )
 def test_plain_values(value, text):
-    assert tables.plain(value) == text
+    assert words.plain(value) == text
+
+
+def test_durations_are_said_as_a_person_says_them():
+    assert [words.duration(seconds) for seconds in (None, 0.4, 42, 185, 4320)] == [
+        "",
+        "0 s",
+        "42 s",
+        "3 min 05 s",
+        "1 h 12 min",
+    ]
 
 
 class TestDigits:
     @pytest.mark.parametrize(("n", "text"), [(17, "12"), (167, "12.3"), (1503, "12.3"), (10015, "12.34")])
     def test_a_percentage_wears_the_digits_of_its_sample(self, n, text):
-        assert tables.percent(0.12341, n) == text
+        assert words.percent_of_images(0.12341, n) == text
 
     @pytest.mark.parametrize(
         ("difference", "text"),
-        [(0.0539, "+5.4"), (-0.0539, f"{MINUS}5.4"), (0.0, "0.0"), (-0.0001, "0.0"), (math.nan, tables.NONE)],
+        [(0.0539, "+5.4"), (-0.0539, f"{MINUS}5.4"), (0.0, "0.0"), (-0.0001, "0.0"), (math.nan, words.NONE)],
     )
     def test_differences_have_a_sign_unless_they_are_nothing(self, difference, text):
-        assert tables.points(difference, 167) == text
+        assert words.points_of_images(difference, 167) == text
 
 
 def split():
@@ -112,7 +123,7 @@ class TestDataTables:
 
     def test_an_unknown_class_has_no_count_in_the_paper(self):
         table = tables.dataset_table(split().replace("mel", "wart"), {}, PAPER)
-        assert rows_of(table)[2][-1] == tables.NONE
+        assert rows_of(table)[2][-1] == words.NONE
 
     def test_split(self):
         assert rows_of(tables.split_table(split(), PAPER)) == [
@@ -162,7 +173,7 @@ class TestResultTables:
     def test_performance_beside_the_paper(self):
         rows = rows_of(tables.performance_table(metrics(), PAPER, ["accuracy"], 180))
         assert rows[1] == ["Accuracy", "baseline", "87.43", "81.0 ± 1.4", f"{MINUS}6.4", "2"]
-        assert rows[2] == ["Accuracy", "mine", tables.NONE, "90.0 ± 0.0", tables.NONE, "2"]
+        assert rows[2] == ["Accuracy", "mine", words.NONE, "90.0 ± 0.0", words.NONE, "2"]
 
     def test_an_arm_s_interval_stands_beside_its_mean(self):
         arms = pd.DataFrame(
@@ -283,7 +294,7 @@ class TestResultTables:
         )
         table = tables.comparisons_table(frame.assign(high=[0.1]), ["target_recall"], 167, "mel")
         assert rows_of(table)[1] == ["all", "Recall of mel", "+5.4", f"{MINUS}1.0 to +10.0", "3"]
-        assert rows_of(tables.comparisons_table(frame, ["target_recall"], 167, "mel"))[1][3] == tables.NONE
+        assert rows_of(tables.comparisons_table(frame, ["target_recall"], 167, "mel"))[1][3] == words.NONE
 
     def test_seen_and_unseen(self):
         seen = pd.DataFrame(
@@ -496,7 +507,7 @@ class TestSentences:
         )
 
     def test_counting(self):
-        assert (sentences.counted(1, "replicate"), sentences.counted(1200, "image")) == (
+        assert (words.counted(1, "replicate"), words.counted(1200, "image")) == (
             "1 replicate",
             "1,200 images",
         )

@@ -10,7 +10,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,6 @@ WITHOUT_NEWS = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcem
 SETTINGS = {
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"}
 }  # cells that are out of sight are there, too
-PROMPTS = "[...document.querySelectorAll('.jp-Notebook .jp-CodeCell .jp-InputPrompt')].map(each => each.textContent)"
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chromium")
 
@@ -58,8 +56,7 @@ def start_lab(folder: Path, home: Path) -> tuple[subprocess.Popen, str]:
         "--ServerApp.port_retries=0",
         f"--IdentityProvider.token={token}",
         "--allow-root",
-    ]
-    options += [
+        "--expose-app-in-browser",
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.user_settings_dir={home / 'settings'}",
         f"--LabApp.workspaces_dir={home / 'workspaces'}",
@@ -73,7 +70,7 @@ def start_lab(folder: Path, home: Path) -> tuple[subprocess.Popen, str]:
             stderr=log,
             start_new_session=True,
         )
-    address = f"http://127.0.0.1:{port}/lab/tree/{{}}?token={token}"
+    address = f"http://127.0.0.1:{port}/lab?token={token}"
     until = time.monotonic() + PATIENCE
     while lab.poll() is None and time.monotonic() < until:
         try:
@@ -85,37 +82,44 @@ def start_lab(folder: Path, home: Path) -> tuple[subprocess.Popen, str]:
     raise AssertionError((home / "lab.log").read_text()[-2000:])
 
 
-def run_all(page, address: str, notebook: Path) -> None:
-    """Open a notebook, run all cells, wait for the last one, save."""
-    from playwright.sync_api import TimeoutError
+RUN_ALL = """
+async ([path, patience]) => {
+  let step = "the window's layout is restored";
+  const run = async () => {
+    const app = window.jupyterapp;
+    await app.restored;
+    step = "the server tells which kernels it has";
+    await app.serviceManager.ready;
+    step = "the notebook opens";
+    const panel = await app.commands.execute("docmanager:open", {path});
+    await panel.context.ready;
+    step = "the session gets its kernel";
+    await panel.sessionContext.ready;
+    step = "the kernel answers";
+    await panel.sessionContext.session.kernel.info;
+    step = "all cells are run";
+    app.shell.activateById(panel.id);
+    const succeeded = await app.commands.execute("notebook:run-all-cells");
+    step = "the notebook is saved";
+    await panel.context.save();
+    return succeeded;
+  };
+  const late = new Promise((_, reject) => setTimeout(
+    () => reject(new Error(`after ${patience} s it still waits until ${step}`)), 1000 * patience));
+  return await Promise.race([run(), late]);
+}
+"""
 
+
+def run_all(page, address: str, notebook: Path) -> bool:
+    """Open a notebook, run all cells and save, by JupyterLab's own commands; whether every cell succeeded.
+
+    A command's promise is awaited, where a click on a menu may come before the menu or the kernel is ready.
+    """
     page.set_default_timeout(1000 * PATIENCE)
-    # a slow server lets the window ask something, such as which kernel; the first answer is the notebook's own
-    page.add_locator_handler(
-        page.locator("dialog.jp-Dialog"), lambda dialog: dialog.locator(".jp-mod-accept").first.click()
-    )
-    page.goto(address.format(f"notebooks/{notebook.name}"))
-    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first.wait_for()
-    # the window may call a kernel idle that the server is still starting, and what is sent to it then is lost
-    page.wait_for_function(
-        "async () => (await (await fetch('/api/kernels')).json()).every(each => each.execution_state === 'idle' && each.connections > 0)"
-    )
-    for _ in range(5):  # a click that comes before the menu is alive does nothing
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        with suppress(TimeoutError):
-            page.wait_for_function(f"() => {PROMPTS}.some(each => each !== '[ ]:')", timeout=20_000)
-            break
-    page.wait_for_function(
-        f"""() => {PROMPTS}.every(each => /\\[\\d+\\]/.test(each))
-                 || document.querySelector('.jp-Notebook .jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]')"""
-    )
-    before = notebook.stat().st_mtime_ns
-    page.keyboard.press("Control+s")
-    until = time.monotonic() + 60
-    while notebook.stat().st_mtime_ns == before and time.monotonic() < until:
-        time.sleep(0.2)
+    page.goto(address)
+    page.wait_for_function("() => window.jupyterapp")
+    return page.evaluate(RUN_ALL, [f"notebooks/{notebook.name}", PATIENCE])
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +139,7 @@ def lab(project_copy, tmp_path_factory):
                 args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
             )
             page = browser.new_page(viewport={"width": 1440, "height": 1000})
-            run_all(page, address, notebook)
-            yield project, page
+            yield project, page, run_all(page, address, notebook)
             browser.close()
     finally:
         server.terminate()
@@ -147,7 +150,7 @@ def lab(project_copy, tmp_path_factory):
 
 
 def test_every_cell_runs_and_pictures_are_shown(lab):
-    project, page = lab
+    project, page, succeeded = lab
     cells = [
         cell
         for cell in json.loads((project.folder / "notebooks/01_eda.ipynb").read_text(encoding="utf-8"))[
@@ -156,7 +159,7 @@ def test_every_cell_runs_and_pictures_are_shown(lab):
         if cell["cell_type"] == "code"
     ]
     outputs = [output for cell in cells for output in cell["outputs"]]
-    assert all(cell["execution_count"] for cell in cells)
+    assert all(cell["execution_count"] for cell in cells) and succeeded is True
     assert not [
         output for output in outputs if output["output_type"] == "error" or output.get("name") == "stderr"
     ]
@@ -175,7 +178,7 @@ def test_every_cell_runs_and_pictures_are_shown(lab):
 
 
 def test_the_page_would_get_the_same_tables(lab):
-    project, _ = lab
+    project, _, _ = lab
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(project.folder / "src"))
         given = papermill_parameters(

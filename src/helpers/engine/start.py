@@ -15,11 +15,12 @@ from helpers.engine.records import put_aside, read_record, remove_damaged_caches
 from helpers.engine.runfile import RunFile, accepted_code, damaged_preparation
 from helpers.engine.snakemake import command, execute, set_stamps
 from helpers.engine.stages import upstream
-from helpers.engine.view import View, duration
+from helpers.engine.view import View
 from helpers.errors import UserError, printable
 from helpers.files import atomic_path, remove_leftovers
 from helpers.params import Params
 from helpers.paths import RunPaths, as_typed
+from helpers.report.words import duration
 
 
 def make(run: RunPaths, params: Params, options: argparse.Namespace, words: list[str]) -> int:

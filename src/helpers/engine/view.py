@@ -8,18 +8,7 @@ from typing import Any
 
 from helpers.errors import printable
 from helpers.paths import RunPaths
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as a person says them: ``42 s``, ``3 min 05 s``, ``1 h 12 min``."""
-    if seconds is None:
-        return "?"
-    seconds = int(round(seconds))
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60:02d} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+from helpers.report.words import duration
 
 
 def _read(path: Path) -> dict[str, Any]:

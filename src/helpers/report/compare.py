@@ -21,6 +21,7 @@ from helpers.paths import RunPaths
 from helpers.report import summary
 from helpers.report.page_tables import as_text, frame_html, wrap_table
 from helpers.report.provenance import git_commit, public_parameters, read_params, reproduction_command
+from helpers.report.words import listed, percent, points, points_interval
 
 METRICS = ("target_recall", "accuracy", "macro_recall", "macro_precision")
 UNLIKE = {"description", "report.title"}  # words, which no number depends on
@@ -113,14 +114,14 @@ def _difference(pair: Pair, arm: str, metric: str) -> str:
     (first, second), confidence = pair.names, f"{100 * pair.first.params.evaluation.confidence:.0f}\u00a0%"
     name = summary.answered(pair.first)[metric]
     shares = " and ".join(
-        f"{summary.percent(row[f'{side}_mean'], digits)}\u00a0% in {run}"
+        f"{percent(row[f'{side}_mean'], digits)}\u00a0% in {run}"
         for side, run in (("first", first), ("second", second))
     )
-    change = f"{summary.points(row['difference'], digits)} points"
+    change = f"{points(row['difference'], digits)} points"
     outcome = apart(row)
     if outcome == "not tested":
         return f"In the arm {arm}, {name} is {shares}, a difference of {change}; without three replicates in both runs chance cannot be told from it."
-    ends = f"{confidence} interval {summary.interval(row['low'], row['high'], digits)}"
+    ends = f"{confidence} interval {points_interval(row['low'], row['high'], digits)}"
     told = {
         "higher": f"{first} is higher",
         "lower": f"{first} is lower",
@@ -159,14 +160,12 @@ def headline(pair: Pair) -> pd.DataFrame:
                 cells = {"Metric": pair.label(metric), "Arm": arm}
                 for side, name in (("first", first), ("second", second)):
                     low, high = row[f"{side}_low"], row[f"{side}_high"]
-                    cells[f"{name}, %"] = summary.percent(row[f"{side}_mean"], digits)
+                    cells[f"{name}, %"] = percent(row[f"{side}_mean"], digits)
                     cells[f"Interval of {name}"] = (
-                        f"{summary.percent(low, digits)} to {summary.percent(high, digits)}"
-                        if math.isfinite(low)
-                        else ""
+                        f"{percent(low, digits)} to {percent(high, digits)}" if math.isfinite(low) else ""
                     )
-                cells[f"{first} less {second}"] = summary.points(row["difference"], digits)
-                cells["Interval of the difference"] = summary.interval(row["low"], row["high"], digits)
+                cells[f"{first} less {second}"] = points(row["difference"], digits)
+                cells["Interval of the difference"] = points_interval(row["low"], row["high"], digits)
                 rows.append(cells | {f"{first} is": apart(row)})
     table = pd.DataFrame(rows)
     return table.drop(
@@ -184,8 +183,8 @@ def effects(pair: Pair) -> pd.DataFrame:
                 row, digits = side.comparison(arm, metric), side.places(metric)
                 if arm == side.params.evaluation.reference or row is None:
                     break
-                cells[f"Change in {name}"] = summary.points(row["difference"], digits)
-                cells[f"Its interval in {name}"] = summary.interval(row["low"], row["high"], digits)
+                cells[f"Change in {name}"] = points(row["difference"], digits)
+                cells[f"Its interval in {name}"] = points_interval(row["low"], row["high"], digits)
                 cells[f"A gain in {name} is"] = summary.verdict(row, side.params.evaluation.smallest_effect)
             else:
                 rows.append(cells)
@@ -208,11 +207,9 @@ def leak(pair: Pair) -> pd.DataFrame:
             "Run": name,
             "Split by": side.params.data.split.by,
             "Test images": f"{quality['test_images']:,}",
-            "of seen lesions, %": summary.percent(quality["test_seen_share"], digits) if known else "unknown",
+            "of seen lesions, %": percent(quality["test_seen_share"], digits) if known else "unknown",
             f"Test images of {side.target}": f"{quality['target_images']:,}",
-            "of them of seen lesions, %": summary.percent(quality["target_seen_share"], own)
-            if known
-            else "unknown",
+            "of them of seen lesions, %": percent(quality["target_seen_share"], own) if known else "unknown",
         }
         rows.append(cells | _recall_by_lesion(side))
     table = pd.DataFrame(rows).fillna("")
@@ -227,14 +224,14 @@ def _recall_by_lesion(side: summary.Results) -> dict[str, str]:
     for lesions in ("seen", "unseen"):
         part = groups[(groups["arm"] == arm) & (groups["lesions"] == lesions)] if not groups.empty else groups
         cells[f"Accuracy on {lesions} lesions, %"] = (
-            "" if part.empty else summary.percent(part["accuracy"].mean(), digits)
+            "" if part.empty else percent(part["accuracy"].mean(), digits)
         )
     gaps = summary.read_table(side.run.evaluation / "leak.csv")
     part = gaps[(gaps["arm"] == arm) & (gaps["class"] == "mean of classes")] if not gaps.empty else gaps
     if not part.empty:
         row = part.iloc[0]
-        cells["Recall, seen less unseen, classes alike"] = summary.points(row["difference"], digits)
-        cells["Interval of that"] = summary.interval(row["low"], row["high"], digits)
+        cells["Recall, seen less unseen, classes alike"] = points(row["difference"], digits)
+        cells["Interval of that"] = points_interval(row["low"], row["high"], digits)
     return cells
 
 
@@ -338,8 +335,8 @@ def _alone(pair: Pair) -> str:
     found = []
     for side, name in zip(pair.sides, pair.names, strict=True):
         if others := [arm for arm in side.arms if arm not in pair.arms]:
-            found.append(f"{summary.listed(others)} (in {name})")
-    return f"Without a counterpart, and not on this page: {summary.listed(found)}." if found else ""
+            found.append(f"{listed(others)} (in {name})")
+    return f"Without a counterpart, and not on this page: {listed(found)}." if found else ""
 
 
 def _figure(pair: Pair, folder: Path) -> Markup:

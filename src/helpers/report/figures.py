@@ -18,8 +18,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from helpers.params import Params
-from helpers.report.style import OVERALL, SPLITS, TARGET, arm_colours, metric_name, metric_words, styled
+from helpers.report.style import SPLITS, arm_colours, styled
 from helpers.report.tables import FEATURE_NAMES, MEASURE_NAMES, measure_name
+from helpers.report.words import OVERALL, TARGET, capitalised, metric_name, metric_words, significant
 
 INK, FAINT, BEHIND, SYNTHETIC = "#222222", "#8A8A8A", "#B4BAC0", "#009E73"
 MANY_ARMS = 5  # more of them want the whole width, or a panel each, as many in a row
@@ -157,7 +158,7 @@ def synthetic_samples(
     notes = {}
     for name, part in chosen.items():
         rows[name] = [images[index] for index in part["index"]]
-        notes[name] = [_significant(score) for score in part["score"]]
+        notes[name] = [significant(score) for score in part["score"]]
     return image_rows(rows, notes)
 
 
@@ -339,7 +340,7 @@ def score_histogram(scores: pd.DataFrame) -> Figure:
     )
     axes.axvline(cut, color=INK, linewidth=1, linestyle=(0, (4, 3)))
     axes.annotate(
-        f" cut at {_significant(cut)}", (cut, 0.97), xycoords=("data", "axes fraction"), va="top", fontsize=8
+        f" cut at {significant(cut)}", (cut, 0.97), xycoords=("data", "axes fraction"), va="top", fontsize=8
     )
     axes.set_xlabel("critic score (higher: more like a training image, to this critic)")
     axes.set_ylabel("synthetic images")
@@ -386,7 +387,8 @@ def filter_sweep(sweep: pd.DataFrame, keep_fraction: float) -> Figure:
         if better == "higher":
             axes.set_ylim(bottom=0)
         axes.set_title(
-            f"{_capital(measure_name(measure, sweep['features'].iloc[0]))} ({better} is better)", fontsize=9
+            f"{capitalised(measure_name(measure, sweep['features'].iloc[0]))} ({better} is better)",
+            fontsize=9,
         )
     for axes in panels[-1]:
         axes.set_xlabel("share of images kept, %")
@@ -417,12 +419,8 @@ def closest_pairs(images: np.ndarray, real: np.ndarray, pairs: pd.DataFrame, pol
             for row in part.itertuples()
         ]
         rows[below] = veil(turned, policy)
-        notes[below] = [_significant(distance) for distance in part["distance"]]
+        notes[below] = [significant(distance) for distance in part["distance"]]
     return image_rows(rows, notes)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 # --- classifier ---------------------------------------------------------------------------------
@@ -901,10 +899,6 @@ def empty(sentence: str) -> Figure:
     axes.axis("off")
     axes.text(0.5, 0.5, sentence, ha="center", va="center", color=FAINT)
     return figure
-
-
-def _significant(value: float) -> str:
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _wrapped(text: str, width: int) -> str:

@@ -42,8 +42,7 @@ from helpers.report.page.shown import SECTIONS, Section
 from helpers.report.page_tables import as_text, frame_html, wrap_table
 from helpers.report.parameters_cell import arm_meaning
 from helpers.report.provenance import folder_word, public_parameters, read_params, write_provenance
-from helpers.report.style import metric_words
-from helpers.report.tables import plain
+from helpers.report.words import listed, metric_words, percent, plain
 
 TEMPLATE = Path(__file__).with_name("template")
 PICTURED = 4  # further runs of a notebook whose figures are in the page: those of a GAN weigh a megabyte
@@ -345,7 +344,7 @@ def _headline_note(results: summary.Results) -> str:
         if results.is_still(metric)
     ]
     small = (
-        f" In {summary.listed(still)} no arm's mean moves by {effect} points: there *contradicted* says little."
+        f" In {listed(still)} no arm's mean moves by {effect} points: there *contradicted* says little."
         if still
         else ""
     )
@@ -434,10 +433,10 @@ def _index_rows(runs: list[dict[str, Any]]) -> pd.DataFrame:
                 {
                     "Run": run["folder"],
                     "Arm": arm["arm"],
-                    "Accuracy": summary.percent(arm.get("accuracy")),
-                    "Macro precision": summary.percent(arm.get("macro_precision")),
-                    "Balanced accuracy": summary.percent(arm.get("balanced_accuracy")),
-                    "Recall of the watched class": summary.percent(arm.get("target_recall")),
+                    "Accuracy": percent(arm.get("accuracy")),
+                    "Macro precision": percent(arm.get("macro_precision")),
+                    "Balanced accuracy": percent(arm.get("balanced_accuracy")),
+                    "Recall of the watched class": percent(arm.get("target_recall")),
                     "Change of recall": arm.get("change", ""),
                     "Its interval": arm.get("interval", ""),
                     "A gain is": arm.get("verdict", ""),

@@ -17,7 +17,7 @@ from helpers.errors import ParameterError
 from helpers.files import atomic_path, write_table, write_text
 from helpers.paths import RunPaths
 from helpers.report.style import STYLE
-from helpers.report.tables import Table
+from helpers.report.table import Table
 
 SVG_LIMIT = 400_000  # characters; a drawing with more marks than that is lighter as pixels
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*", re.IGNORECASE)

@@ -10,8 +10,17 @@ from typing import Any
 import pandas as pd
 
 from helpers.params import Params
-from helpers.report.style import metric_words
-from helpers.report.tables import FEATURE_NAMES, MINUS, filter_outcome, measure_name, percent, plain, points
+from helpers.report.tables import FEATURE_NAMES, filter_outcome, measure_name
+from helpers.report.words import (
+    MINUS,
+    counted,
+    listed,
+    metric_words,
+    percent_of_images,
+    plain,
+    points_of_images,
+    significant,
+)
 
 
 def data_sentence(manifest: Mapping[str, Any]) -> str:
@@ -44,13 +53,13 @@ def imbalance_sentence(manifest: Mapping[str, Any], target: str) -> str:
     counts = manifest["classes"]
     largest = max(counts, key=counts.get)
     own = counts[target]
-    return f"The largest class, {largest}, has {counts[largest]:,} images, {target} {own:,}: {counts[largest] / own:.1f} to 1. {percent(own / sum(counts.values()), sum(counts.values()))} % of all images are {target}."
+    return f"The largest class, {largest}, has {counts[largest]:,} images, {target} {own:,}: {counts[largest] / own:.1f} to 1. {percent_of_images(own / sum(counts.values()), sum(counts.values()))} % of all images are {target}."
 
 
 def leak_sentence(quality: Mapping[str, Any], target: str, by: str) -> str:
     """How many test images show a lesion that was trained on."""
-    share = percent(quality["test_seen_share"], quality["test_images"])
-    own = percent(quality["target_seen_share"], quality["target_images"])
+    share = percent_of_images(quality["test_seen_share"], quality["test_images"])
+    own = percent_of_images(quality["target_seen_share"], quality["target_images"])
     if not quality.get("lesions_known", True):
         return f"The split is made by {by}, and the data do not say which images show the same lesion: how many test images show one that was trained on is unknown."
     if not quality["test_seen"]:
@@ -89,7 +98,7 @@ def stability_sentence(stability: pd.DataFrame) -> str:
     """How much the company in which images are scored matters to the filter."""
     worst = math.floor(1000 * stability["rank_correlation"].min()) / 1000
     kept = max(1, round(stability["keep_fraction"].iloc[0] * stability["images"].iloc[0]))
-    shared = f"{percent(stability['kept_by_both'].min(), kept)} to {percent(stability['kept_by_both'].max(), kept)} %"
+    shared = f"{percent_of_images(stability['kept_by_both'].min(), kept)} to {percent_of_images(stability['kept_by_both'].max(), kept)} %"
     return (
         "An image's score depends on the real images that stand beside it in the critic's batch. With three different companies of them the ranks "
         f"correlate by at least {worst:.3f}, and any two share {shared} of the {kept:,} images that they keep."
@@ -111,14 +120,9 @@ def fidelity_sentence(fidelity: pd.DataFrame) -> str:
     place = "above" if fake["low"] > floor["high"] else "not clearly above"
     name = measure_name("kernel_distance", features)
     return (
-        f"{text} The floor is what held-out real images reach, here images {first['held_out']}: a {name} of {_digits(floor['low'])} to {_digits(floor['high'])} "
-        f"in 95 % of the draws. The synthetic images lie {place} it, at {_digits(fake['value'])} ({_digits(fake['low'])} to {_digits(fake['high'])})."
+        f"{text} The floor is what held-out real images reach, here images {first['held_out']}: a {name} of {significant(floor['low'])} to {significant(floor['high'])} "
+        f"in 95 % of the draws. The synthetic images lie {place} it, at {significant(fake['value'])} ({significant(fake['low'])} to {significant(fake['high'])})."
     )
-
-
-def _digits(value: float, digits: int = 3) -> str:
-    """A number with so many significant digits."""
-    return plain(float(f"{value:.{digits}g}"))
 
 
 def filter_effect_sentence(fidelity: pd.DataFrame, sweep: pd.DataFrame, keep_fraction: float) -> str:
@@ -132,7 +136,7 @@ def filter_effect_sentence(fidelity: pd.DataFrame, sweep: pd.DataFrame, keep_fra
     outcomes: dict[str, list[str]] = {"improves": [], "worsens": [], "no difference shown": []}
     for row in kept.itertuples():
         name = measure_name(row.measure, row.features)
-        ends = f" ({_digits(row.difference_low, 2)} to {_digits(row.difference_high, 2)})"
+        ends = f" ({significant(row.difference_low, 2)} to {significant(row.difference_high, 2)})"
         outcome = filter_outcome(row.measure, row.difference_low, row.difference_high)
         outcomes[outcome].append(name + ("" if outcome == "no difference shown" else ends))
     said = [f"{verb} {listed(outcomes[verb])}" for verb in ("improves", "worsens") if outcomes[verb]]
@@ -210,18 +214,13 @@ def memorisation_sentence(memorisation: pd.DataFrame) -> str:
             else "no sign of copying"
         )
         said.append(
-            f"in {space} {percent(row.share, n)} % of {n:,} (95 % interval {percent(row.low, n)} to {percent(row.high, n)} %), {outcome}"
+            f"in {space} {percent_of_images(row.share, n)} % of {n:,} (95 % interval {percent_of_images(row.low, n)} to {percent_of_images(row.high, n)} %), {outcome}"
         )
     expected, real = 100 * memorisation["expected"].iloc[0], int(memorisation["held_out_images"].iloc[0])
     return (
         f"Of real images of lesions that were not trained on ({real:,} images), {expected:.0f} % lie nearer to a training image than the rest, by definition. "
         f"Of the synthetic images, nearer than that: {'; '.join(said)}."
     )
-
-
-def listed(parts: list[str]) -> str:
-    """'a', 'a and b', 'a, b and c'."""
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def training_sentence(summary: Mapping[str, Any]) -> str:
@@ -248,7 +247,7 @@ def difference_sentence(
     """
     from helpers.evaluation import controls as own
 
-    change = f"{points(row['difference'], n)} points of {metric_words(row['metric'], target)} against *{row['reference']}*"
+    change = f"{points_of_images(row['difference'], n)} points of {metric_words(row['metric'], target)} against *{row['reference']}*"
     outcome = own.outcome(row)
     scope = ", for this one GAN" if row["arm"] in one_gan or row["reference"] in one_gan else ""
     if outcome == own.NOT_TESTED:
@@ -258,7 +257,7 @@ def difference_sentence(
             else "too few replicates for an interval"
         )
         return f"*{row['arm']}*: {change}{scope}; {why}, and nothing follows from it."
-    interval = f"{100 * confidence:.0f} % interval {points(row['low'], n)} to {points(row['high'], n)}"
+    interval = f"{100 * confidence:.0f} % interval {points_of_images(row['low'], n)} to {points_of_images(row['high'], n)}"
     tail = {
         own.HIGHER: f"the interval excludes zero: *{row['arm']}* is higher in this run",
         own.LOWER: f"the interval excludes zero: *{row['arm']}* is lower in this run",
@@ -306,7 +305,7 @@ def seen_sentence(seen: pd.DataFrame, reference: str) -> str:
             else "Every test image shows a lesion of the training set."
         )
     (a, n), (b, m) = means.loc["seen"], means.loc["unseen"]
-    return f"*{reference}* is right on {percent(a, int(n))} % of the images whose lesion is in the training set (n = {int(n):,}) and on {percent(b, int(m))} % of those whose lesion is new to it (n = {int(m):,})."
+    return f"*{reference}* is right on {percent_of_images(a, int(n))} % of the images whose lesion is in the training set (n = {int(n):,}) and on {percent_of_images(b, int(m))} % of those whose lesion is new to it (n = {int(m):,})."
 
 
 def metrics_caption(start: str, paper: pd.DataFrame) -> str:
@@ -340,12 +339,13 @@ def best_arm_sentence(metrics: pd.DataFrame, metric: str, n: int, one_gan: Conta
     Arms whose means are printed alike tie. ``one_gan`` as in ``difference_sentence``.
     """
     means = metrics.groupby("arm", sort=False)[metric].mean()
-    highest = percent(means.max(), n)
-    leaders = [f"*{arm}*" for arm, mean in means.items() if percent(mean, n) == highest]
+    highest = percent_of_images(means.max(), n)
+    leaders = [f"*{arm}*" for arm, mean in means.items() if percent_of_images(mean, n) == highest]
     ranges = metrics.groupby("arm", sort=False)[metric].agg(["min", "max"])
     name = metric_words(metric)
     spread = "; ".join(
-        f"*{arm}* {percent(row['min'], n)} to {percent(row['max'], n)}" for arm, row in ranges.iterrows()
+        f"*{arm}* {percent_of_images(row['min'], n)} to {percent_of_images(row['max'], n)}"
+        for arm, row in ranges.iterrows()
     )
     if len(leaders) == 1:
         outcome = f"The highest mean {name} is {leaders[0]}'s, {highest} %"
@@ -382,11 +382,6 @@ def differences_caption(
         f"Difference to {reference} with its {100 * confidence:.0f} % interval, in percentage points, on n = {n:,} test images; each panel has its own scale. "
         f"An interval that crosses the line at zero shows no difference; {ending}{alone}"
     )
-
-
-def counted(number: int, noun: str) -> str:
-    """'1 replicate', '3 replicates'."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 LISTED = 4  # arms of which each gets a sentence of its own
@@ -525,7 +520,7 @@ def positive_control_sentence(found: str, lost: str, detail: str) -> str:
 def _withheld_sentence(row: Mapping[str, Any], n: int, target: str, confidence: float) -> str:
     from helpers.evaluation import controls as own
 
-    change = f"*{row['arm']}* {MINUS} *{row['reference']}*: {points(row['difference'], n)} points"
+    change = f"*{row['arm']}* {MINUS} *{row['reference']}*: {points_of_images(row['difference'], n)} points"
     detail = f"{change} of recall of {target}, {_ends(row['low'], row['high'], n, confidence)}"
     return positive_control_sentence(
         own.outcome(row), f"{own.share_words(row['fraction'])} real images of {target}", detail
@@ -535,7 +530,7 @@ def _withheld_sentence(row: Mapping[str, Any], n: int, target: str, confidence: 
 def _ends(low: float, high: float, n: int, confidence: float) -> str:
     """'95 % interval -3.0 to +1.2', or that there is none."""
     return (
-        f"{100 * confidence:.0f} % interval {points(low, n)} to {points(high, n)}"
+        f"{100 * confidence:.0f} % interval {points_of_images(low, n)} to {points_of_images(high, n)}"
         if math.isfinite(low) and math.isfinite(high)
         else "no interval"
     )
@@ -545,7 +540,7 @@ def _again_sentence(row: Mapping[str, Any], n: int, target: str, confidence: flo
     from helpers.evaluation import controls as own
 
     start = (
-        f"*{row['arm']}* is *{row['reference']}* trained once more with other seeds: {points(row['difference'], n)} points "
+        f"*{row['arm']}* is *{row['reference']}* trained once more with other seeds: {points_of_images(row['difference'], n)} points "
         f"of recall of {target} ({_ends(row['low'], row['high'], n, confidence)})"
     )
     if own.outcome(row) in (own.HIGHER, own.LOWER):
@@ -567,9 +562,9 @@ def _restored_sentence(
     }
     scope = ", for this one GAN" if one_gan else ""
     return (
-        f"Synthetic images in place of the withheld real ones (*{row['arm']}* {MINUS} *{row['reference']}*): {points(row['difference'], n)} points "
+        f"Synthetic images in place of the withheld real ones (*{row['arm']}* {MINUS} *{row['reference']}*): {points_of_images(row['difference'], n)} points "
         f"of recall of {target} ({_ends(row['low'], row['high'], n, confidence)}){scope}; {words[own.outcome(row)]}. The real ones (*{withheld['reference']}* {MINUS} "
-        f"*{withheld['arm']}*) give {points(-withheld['difference'], n)} points ({_ends(-withheld['high'], -withheld['low'], n, confidence)}). "
+        f"*{withheld['arm']}*) give {points_of_images(-withheld['difference'], n)} points ({_ends(-withheld['high'], -withheld['low'], n, confidence)}). "
         f"The GAN itself learned from all training images of {target}, the withheld ones among them."
     )
 
@@ -583,7 +578,7 @@ def gap_sentence(leak: pd.DataFrame, arm: str, confidence: float = 0.95) -> str:
         return "No class has enough test lesions that were trained on (a split by lesion has none) and enough new ones, so the leak cannot be measured within a class."
     row = rows.iloc[0]
     n = int(min(row["seen_images"], row["unseen_images"]))
-    change = f"Classes weighed alike, the recall of *{arm}* on lesions that it was trained on differs from that on new ones by {points(row['difference'], n)} points"
+    change = f"Classes weighed alike, the recall of *{arm}* on lesions that it was trained on differs from that on new ones by {points_of_images(row['difference'], n)} points"
     outcome = own.outcome(row)
     if outcome == own.NOT_TESTED:
         return f"{change}; " + (
@@ -596,7 +591,7 @@ def gap_sentence(leak: pd.DataFrame, arm: str, confidence: float = 0.95) -> str:
         own.LOWER: "memory does not help it",
         own.NOT_SHOWN: "chance may explain that",
     }[outcome]
-    return f"{change} ({100 * confidence:.0f} % interval {points(row['low'], n)} to {points(row['high'], n)}): {tail}."
+    return f"{change} ({100 * confidence:.0f} % interval {points_of_images(row['low'], n)} to {points_of_images(row['high'], n)}): {tail}."
 
 
 def external_section(external: pd.DataFrame, confidence: float = 0.95, one_gan: Container[str] = ()) -> str:
@@ -608,11 +603,11 @@ def external_section(external: pd.DataFrame, confidence: float = 0.95, one_gan: 
     parts = []
     for row in rows.itertuples():
         ends = (
-            f" ({100 * confidence:.0f} % interval {percent(row.low, n)} to {percent(row.high, n)})"
+            f" ({100 * confidence:.0f} % interval {percent_of_images(row.low, n)} to {percent_of_images(row.high, n)})"
             if math.isfinite(row.low)
             else ""
         )
-        parts.append(f"*{row.arm}* {percent(row.mean, n)} %{ends}")
+        parts.append(f"*{row.arm}* {percent_of_images(row.mean, n)} %{ends}")
     scope = ", with synthetic images for this one GAN" if any(arm in one_gan for arm in rows["arm"]) else ""
     return (
         f"### An external test set\n\nThe same classifiers on {n:,} images of a second test set, which none of them was trained on or chosen by. Its lesions are "

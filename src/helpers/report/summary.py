@@ -12,8 +12,8 @@ from helpers.data.images import class_names
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.provenance import devices, read_json, read_records
-from helpers.report.sentences import counted, listed, positive_control_sentence, single_gan_arms
-from helpers.report.tables import MINUS, decimals, signed
+from helpers.report.sentences import positive_control_sentence, single_gan_arms
+from helpers.report.words import MINUS, counted, decimals, duration, listed, percent, points, points_interval
 
 BACKBONES = {"resnet50": "ResNet50", "efficientnet_lite0": "EfficientNet-Lite0"}
 RECIPES = {"paper": "AdaIN and WGAN-GP as in the paper", "stylegan2": "StyleGAN2"}
@@ -191,38 +191,6 @@ def _gans(run: RunPaths, params: Params) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-# --- numbers in words ---------------------------------------------------------------------------
-
-
-def percent(share: float | None, places: int = 1) -> str:
-    """A share as percent: ``87.4``; empty where there is none."""
-    return "" if share is None or pd.isna(share) else f"{100 * share:.{places}f}"
-
-
-def points(share: float | None, places: int = 1) -> str:
-    """A difference of shares in percentage points with its sign: ``+1.2``; empty where there is none."""
-    return "" if share is None or pd.isna(share) else signed(share, places)
-
-
-def interval(low: float | None, high: float | None, places: int = 1) -> str:
-    """``-0.8 to +3.1`` in points; empty where an end is missing."""
-    return f"{points(low, places)} to {points(high, places)}" if points(low) and points(high) else ""
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as ``41 s``, ``9 min 12 s`` or ``3 h 05 min``."""
-    if seconds is None or pd.isna(seconds):
-        return ""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    return (
-        f"{whole // 60} min {whole % 60:02d} s"
-        if whole < 3600
-        else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    )
-
-
 def moment(value: Any) -> datetime | None:
     """A time of a job's record, written as ISO text or seconds since 1970."""
     try:
@@ -320,7 +288,13 @@ def direction(row: dict[str, Any] | None) -> str:
         return ""
     low, high = row.get("low"), row.get("high")
     return (
-        "unclear" if not interval(low, high) else "higher" if low > 0 else "lower" if high < 0 else "unclear"
+        "unclear"
+        if not points_interval(low, high)
+        else "higher"
+        if low > 0
+        else "lower"
+        if high < 0
+        else "unclear"
     )
 
 
@@ -361,7 +335,7 @@ def change_sentence(
             else f"{row['replicates']:.0f} runs per arm"
         )
         return f"{subject}: {trainings} of {reference} {apart} {metric}, which {few} cannot tell from chance{ending}."
-    known = interval(row.get("low"), row.get("high"), places)
+    known = points_interval(row.get("low"), row.get("high"), places)
     ends = f"{100 * params.evaluation.confidence:.0f}\u00a0% interval {known}" if known else "no interval"
     if word == "unclear":
         return f"{subject} changes {metric} by {signed} points against {reference} ({ends}), which {row['replicates']:.0f} trainings per arm cannot tell from chance{ending}."
@@ -413,8 +387,8 @@ def controls(results: Results) -> list[str]:
             continue
         signed = points(row["difference"], places)
         ends = (
-            f"{100 * confidence:.0f}\u00a0% interval {interval(row['low'], row['high'], places)}"
-            if interval(row["low"], row["high"])
+            f"{100 * confidence:.0f}\u00a0% interval {points_interval(row['low'], row['high'], places)}"
+            if points_interval(row["low"], row["high"])
             else "no interval"
         )
         found = own.outcome(row)
@@ -454,7 +428,9 @@ def shifted_thresholds(results: Results) -> list[str]:
             for metric in ("target_recall", "target_roc_auc")
         )
         if direction(recall) == "higher" and direction(area) not in ("", "higher"):
-            said.append(f"{arm}: {points(area['difference'])} points, {interval(area['low'], area['high'])}")
+            said.append(
+                f"{arm}: {points(area['difference'])} points, {points_interval(area['low'], area['high'])}"
+            )
     if not said:
         return []
     where = "; ".join(said)
@@ -474,13 +450,13 @@ def equal_alarms(results: Results) -> list[str]:
         arm: row
         for arm in arms
         if (row := results.comparison(arm, "target_operating_recall"))
-        and interval(row.get("low"), row.get("high"))
+        and points_interval(row.get("low"), row.get("high"))
     }
     if not rows:
         return []
     places = results.places("target_recall")
     said = [
-        f"{points(row['difference'], places)} points with {arm} ({interval(row['low'], row['high'], places)})"
+        f"{points(row['difference'], places)} points with {arm} ({points_interval(row['low'], row['high'], places)})"
         for arm, row in rows.items()
     ]
     scope = "for this one GAN " if single_gan_arms(results.params).intersection(rows) else ""
@@ -638,7 +614,7 @@ def headline(results: Results) -> pd.DataFrame:
                     else "",
                     "Change in the paper": points(results.paper_change(arm, metric)),
                     "Change in this run": points(row["difference"], places) if row else "",
-                    f"{level} of the change": interval(row["low"], row["high"], places) if row else "",
+                    f"{level} of the change": points_interval(row["low"], row["high"], places) if row else "",
                     "A gain is": verdict(row, params.evaluation.smallest_effect),
                 }
             )
@@ -698,6 +674,6 @@ def _public_arm(arm: str, results: Results) -> dict[str, Any]:
         return {"arm": arm, **means}
     change = {
         "change": points(row["difference"], places),
-        "interval": interval(row["low"], row["high"], places),
+        "interval": points_interval(row["low"], row["high"], places),
     }
     return {"arm": arm, **means, **change, "verdict": verdict(row, results.params.evaluation.smallest_effect)}

@@ -3,180 +3,31 @@
 Shares are 0 to 1 in the DataFrame and percent in what is shown, with the digits that the number of images supports.
 """
 
-import html
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from helpers.params import Arm, Gan, Params, SyntheticImages, departures
 from helpers.paths import RunPaths, require
-from helpers.report.style import metric_name
+from helpers.report.table import Table, mean_and_spread, of_row, percent_range, points_range
+from helpers.report.words import (
+    MINUS,
+    NONE,
+    metric_name,
+    missing,
+    percent_of_images,
+    plain,
+    points_of_images,
+    signed,
+    with_interval,
+)
 
-NONE = "\N{EN DASH}"
-MINUS = "\N{MINUS SIGN}"
-Format = Callable[[Any], str]
 Paper = Mapping[
     str, pd.DataFrame
 ]  # helpers.evaluation.paper.published_beside(source); without its results, the paper's columns stay away
-
-
-@dataclass(frozen=True)
-class Table:
-    """Values, and how each column is shown. The first column names the row.
-
-    ``formats`` maps a column to a function from value to text; ``headers`` maps it to its heading; a column that
-    ``headers`` does not name keeps its own name with spaces. Headings are shown with a capital letter.
-    """
-
-    frame: pd.DataFrame
-    formats: Mapping[str, Format] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    hidden: tuple[str, ...] = ()  # saved, not shown
-
-    @property
-    def shown(self) -> pd.DataFrame:
-        """What the reader sees: text in every cell."""
-        columns = [column for column in self.frame.columns if column not in self.hidden]
-        return pd.DataFrame(
-            {
-                self.header(column): [self._text(column, row) for _, row in self.frame.iterrows()]
-                for column in columns
-            }
-        )
-
-    def header(self, column: str) -> str:
-        text = self.headers.get(column, str(column).replace("_", " "))
-        return text[:1].upper() + text[1:]
-
-    def _text(self, column: str, row: pd.Series) -> str:
-        value, form = row[column], self.formats.get(column)
-        if form is None:
-            return plain(value)
-        return form(row) if getattr(form, "takes_row", False) else (NONE if _missing(value) else form(value))
-
-    def _is_number(self, column: str) -> bool:
-        return pd.api.types.is_numeric_dtype(self.frame[column]) and not pd.api.types.is_bool_dtype(
-            self.frame[column]
-        )
-
-    def to_html(self) -> str:
-        """An HTML table: escaped, headings with their scope, numbers right-aligned, raw values kept for sorting."""
-        columns = [column for column in self.frame.columns if column not in self.hidden]
-        kinds = ["number" if self._is_number(column) else "text" for column in columns]
-        heads = "".join(
-            f'<th scope="col" class="{kind}" style="{_align(kind)}">{html.escape(self.header(column))}</th>'
-            for column, kind in zip(columns, kinds, strict=True)
-        )
-        body = []
-        for _, row in self.frame.iterrows():
-            cells = []
-            for place, (column, kind) in enumerate(zip(columns, kinds, strict=True)):
-                text = html.escape(self._text(column, row))
-                raw = (
-                    f' data-value="{html.escape(repr(float(row[column])))}"'
-                    if kind == "number" and not _missing(row[column])
-                    else ""
-                )
-                tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
-                cells.append(f'<{tag}{scope} class="{kind}" style="{_align(kind)}"{raw}>{text}</{tag}>')
-            body.append("<tr>" + "".join(cells) + "</tr>")
-        return (
-            f'<table class="report-table">\n<thead><tr>{heads}</tr></thead>\n<tbody>\n'
-            + "\n".join(body)
-            + "\n</tbody>\n</table>"
-        )
-
-    def to_text(self) -> str:
-        """The same for a terminal."""
-        return self.shown.to_string(index=False)
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
-
-
-def _align(kind: str) -> str:
-    return "text-align:right" if kind == "number" else "text-align:left"
-
-
-def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA
-
-
-# --- numbers as text ----------------------------------------------------------------------------
-
-
-def plain(value: Any) -> str:
-    """A value as a reader writes it: thousands with commas, floats to four significant digits, lists with commas."""
-    if _missing(value):
-        return NONE
-    if isinstance(value, (bool, np.bool_)):
-        return "yes" if value else "no"
-    if isinstance(value, (int, np.integer)):
-        return f"{value:,}".replace("-", MINUS)
-    if isinstance(value, (float, np.floating)):
-        if not math.isfinite(value):
-            return str(value).replace("-", MINUS)
-        if float(value).is_integer() and abs(value) < 1e12:
-            return plain(int(value))
-        small = value != 0 and abs(value) < 1e-6
-        return (
-            f"{value:.4g}"
-            if small
-            else np.format_float_positional(value, precision=4, fractional=False, trim="-")
-        ).replace("-", MINUS)
-    if isinstance(value, (list, tuple)):
-        return ", ".join(plain(part) for part in value)
-    if isinstance(value, Mapping):
-        return (
-            "; ".join(f"{key}: {plain(part)}" for key, part in value.items() if part is not None)
-            or "nothing added"
-        )
-    return str(value)
-
-
-def decimals(n: int) -> int:
-    """Decimals of a percentage of ``n`` images: one image of fewer than 50 is worth more than two points."""
-    return 0 if n < 50 else 1 if n < 5000 else 2
-
-
-def percent(share: float, n: int) -> str:
-    """A share of ``n`` images in percent, such as '71.9'."""
-    return NONE if _missing(share) else f"{100 * share:.{decimals(n)}f}"
-
-
-def signed(share: float, places: int) -> str:
-    """A difference of shares in percentage points with its sign, a true minus, and none at zero."""
-    text = f"{100 * share:+.{places}f}"
-    return (text[1:] if float(text) == 0 else text).replace("-", MINUS)
-
-
-def points(difference: float, n: int) -> str:
-    """A difference of shares of ``n`` images in percentage points, such as '+5.4'."""
-    return NONE if _missing(difference) else signed(difference, decimals(n))
-
-
-def _of_row(function: Callable[[pd.Series], str]) -> Format:
-    """Mark a format that looks at the whole row."""
-
-    def form(row: pd.Series) -> str:
-        return function(row)
-
-    form.takes_row = True
-    return form
-
-
-def _mean_and_spread(row: pd.Series, n: int) -> str:
-    if _missing(row["mean"]):
-        return NONE
-    spread = row["standard_deviation"]
-    return (
-        percent(row["mean"], n) if _missing(spread) else f"{percent(row['mean'], n)} ± {percent(spread, n)}"
-    )
 
 
 # --- reading a run ------------------------------------------------------------------------------
@@ -243,7 +94,7 @@ def dataset_table(split: pd.DataFrame, names: Mapping[str, str], paper: Paper) -
         frame["paper_images"] = pd.array([known.get(name) for name in frame["class"]], dtype="Int64")
     return Table(
         frame,
-        {"share": lambda share: percent(share, len(split))},
+        {"share": lambda share: percent_of_images(share, len(split))},
         {"share": "share, %", "paper_images": "images in the paper"},
     )
 
@@ -286,7 +137,7 @@ def leak_table(quality: Mapping[str, Any], target: str) -> Table:
     frame = pd.DataFrame(rows)
     return Table(
         frame,
-        {"share": _of_row(lambda row: percent(row["share"], row["n"]))},
+        {"share": of_row(lambda row: percent_of_images(row["share"], row["n"]))},
         {"n": "images", "share": "share, %"},
     )
 
@@ -423,8 +274,8 @@ def fidelity_table(fidelity: pd.DataFrame) -> Table:
         frame[name], frame[f"{name}_low"], frame[f"{name}_high"] = (
             rows[column].to_numpy() for column in ("value", "low", "high")
         )
-        formats[name] = _of_row(
-            lambda row, name=name: _with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
+        formats[name] = of_row(
+            lambda row, name=name: with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
         )
         hidden += [f"{name}_low", f"{name}_high"]
     formats["measure"] = lambda measure: measure_name(measure, features)
@@ -445,8 +296,8 @@ def filter_effect_table(fidelity: pd.DataFrame) -> Table:
         frame[name], frame[low], frame[high] = (
             part[column].to_numpy() for column in ("difference", "difference_low", "difference_high")
         )
-        formats[name] = _of_row(
-            lambda row, name=name: _with_interval(
+        formats[name] = of_row(
+            lambda row, name=name: with_interval(
                 row[name], row[f"{name}_low"], row[f"{name}_high"], signed=True
             )
         )
@@ -462,7 +313,7 @@ def filter_effect_table(fidelity: pd.DataFrame) -> Table:
 
 def filter_outcome(measure: str, low: float, high: float) -> str:
     """'improves' or 'worsens' where the interval of the difference excludes zero, else 'no difference shown'; 'not tested' without one."""
-    if _missing(float(low)) or _missing(float(high)):
+    if missing(float(low)) or missing(float(high)):
         return "not tested"
     if low <= 0 <= high:
         return "no difference shown"
@@ -474,19 +325,6 @@ def _measure_column(fidelity: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"measure": measures, "better": [MEASURE_NAMES[measure][1] for measure in measures]})
 
 
-def _with_interval(value: float, low: float, high: float, signed: bool = False) -> str:
-    """'0.123 (0.101 to 0.140)', with three digits of the largest of them, and no more than four decimals."""
-    if _missing(float(value)):
-        return NONE
-    largest = max(abs(value), abs(low), abs(high))
-    places = 2 if largest == 0 else min(4, max(0, 2 - math.floor(math.log10(largest))))
-    mean, *ends = (
-        f"{number:{sign}.{places}f}".replace("-", MINUS)
-        for number, sign in ((value, "+" if signed else ""), (low, ""), (high, ""))
-    )
-    return f"{mean} ({ends[0]} to {ends[1]})"
-
-
 def stability_table(stability: pd.DataFrame) -> Table:
     """synthetic/seed-<g>/score-stability.csv: how far the critic's scores agree when other real images keep the scored ones company."""
     frame = stability.assign(
@@ -494,11 +332,13 @@ def stability_table(stability: pd.DataFrame) -> Table:
     )
     frame = frame[["companies", "rank_correlation", "low", "high", "kept_by_both", "keep_fraction", "images"]]
     formats = {
-        "rank_correlation": _of_row(
-            lambda row: _with_interval(row["rank_correlation"], row["low"], row["high"])
+        "rank_correlation": of_row(
+            lambda row: with_interval(row["rank_correlation"], row["low"], row["high"])
         ),
-        "kept_by_both": _of_row(
-            lambda row: percent(row["kept_by_both"], max(1, round(row["keep_fraction"] * row["images"])))
+        "kept_by_both": of_row(
+            lambda row: percent_of_images(
+                row["kept_by_both"], max(1, round(row["keep_fraction"] * row["images"]))
+            )
         ),
     }
     return Table(
@@ -513,8 +353,8 @@ def correlation_table(correlations: pd.DataFrame) -> Table:
     """synthetic/seed-<g>/filter-correlation.csv: Spearman's correlation of the critic's score with what others say of the same images."""
     frame = correlations[["meaning", "correlation", "low", "high", "images"]]
     formats = {
-        "correlation": _of_row(
-            lambda row: _with_interval(row["correlation"], row["low"], row["high"], signed=True)
+        "correlation": of_row(
+            lambda row: with_interval(row["correlation"], row["low"], row["high"], signed=True)
         )
     }
     return Table(
@@ -542,7 +382,7 @@ def memorisation_table(memorisation: pd.DataFrame) -> Table:
         "space": lambda space: (
             f"{FEATURE_NAMES[space]} features" if space in FEATURE_NAMES else "pixels (grey levels)"
         ),
-        "share": _of_row(
+        "share": of_row(
             lambda row: _share_with_interval(row["share"], row["low"], row["high"], row["synthetic_images"])
         ),
         **dict.fromkeys(("median_synthetic", "median_real", "threshold"), lambda value: f"{value:.3g}"),
@@ -561,7 +401,11 @@ def memorisation_table(memorisation: pd.DataFrame) -> Table:
 
 
 def _share_with_interval(share: float, low: float, high: float, n: int) -> str:
-    return NONE if _missing(share) else f"{percent(share, n)} ({percent(low, n)} to {percent(high, n)})"
+    return (
+        NONE
+        if missing(share)
+        else f"{percent_of_images(share, n)} ({percent_of_images(low, n)} to {percent_of_images(high, n)})"
+    )
 
 
 # --- results ------------------------------------------------------------------------------------
@@ -610,7 +454,7 @@ def _bounds(low: float, high: float) -> str:
     """A published range in words."""
     return (
         f"under {plain(float(high))}"
-        if _missing(low)
+        if missing(low)
         else plain(float(high))
         if low == high
         else f"{plain(float(low))} to {plain(float(high))}"
@@ -654,9 +498,9 @@ def performance_table(
             )
     formats = {
         "paper": lambda value: f"{100 * value:.2f}",
-        "mean": _of_row(lambda row: _mean_and_spread(row, n)),
-        "low": _of_row(lambda row: _interval(row, n)),
-        "difference": lambda value: points(value, n),
+        "mean": mean_and_spread(n),
+        "low": percent_range(n),
+        "difference": lambda value: points_of_images(value, n),
     }
     headers = {
         "paper": "paper, %",
@@ -684,7 +528,7 @@ def recall_change_table(per_class: pd.DataFrame, reference: str, paper: Paper) -
             "reference_recall": means[reference].to_numpy(),
         }
     )
-    formats = {"reference_recall": _of_row(lambda row: percent(row["reference_recall"], row["n"]))}
+    formats = {"reference_recall": of_row(lambda row: percent_of_images(row["reference_recall"], row["n"]))}
     headers = {"n": "test images", "reference_recall": f"recall of {reference}, %"}
     for arm in [arm for arm in dict.fromkeys(per_class["arm"]) if arm != reference]:
         if arm in published and len(published) and reference == "baseline":
@@ -692,8 +536,8 @@ def recall_change_table(per_class: pd.DataFrame, reference: str, paper: Paper) -
             formats[f"{arm}_paper"] = lambda change: signed(change, 2)  # as printed
             headers[f"{arm}_paper"] = f"paper, {arm}"
         frame[f"{arm}_this_run"] = (means[arm] - means[reference]).to_numpy()
-        formats[f"{arm}_this_run"] = _of_row(
-            lambda row, column=f"{arm}_this_run": points(row[column], row["n"])
+        formats[f"{arm}_this_run"] = of_row(
+            lambda row, column=f"{arm}_this_run": points_of_images(row[column], row["n"])
         )
         headers[f"{arm}_this_run"] = f"this run, {arm}"
     return Table(frame, formats, headers)
@@ -720,7 +564,7 @@ def dynamics_table(summaries: pd.DataFrame, n: int, paper: Paper) -> Table:
         )
     formats = {
         "paper": lambda value: f"{100 * value:.2f}",
-        "mean": _of_row(lambda row: _mean_and_spread(row, n)),
+        "mean": mean_and_spread(n),
     }
     headers = {
         "paper": "paper: validation accuracy, %",
@@ -752,8 +596,8 @@ def seen_unseen_table(seen: pd.DataFrame, target: str) -> Table:
         target_recall=("target_recall", "mean"),
     ).reset_index()
     formats = {
-        "accuracy": _of_row(lambda row: percent(row["accuracy"], row["images"])),
-        "target_recall": _of_row(lambda row: percent(row["target_recall"], row["target_images"])),
+        "accuracy": of_row(lambda row: percent_of_images(row["accuracy"], row["images"])),
+        "target_recall": of_row(lambda row: percent_of_images(row["target_recall"], row["target_images"])),
     }
     return Table(
         frame,
@@ -788,8 +632,8 @@ def comparisons_table(
 
     formats = {
         "metric": lambda metric: metric_name(metric, target),
-        "difference": _of_row(lambda row: points(row["difference"], behind(row))),
-        "low": _of_row(lambda row: _interval(row, behind(row), form=points)),
+        "difference": of_row(lambda row: points_of_images(row["difference"], behind(row))),
+        "low": points_range(behind),
     }
     return Table(
         frame,
@@ -818,15 +662,6 @@ def audit_table(audit: pd.DataFrame) -> Table:
 # --- evaluation ---------------------------------------------------------------------------------
 
 
-def _interval(
-    row: pd.Series, n: int, low: str = "low", high: str = "high", form: Callable[[float, int], str] = percent
-) -> str:
-    """'61.0 to 78.3', or a dash."""
-    return (
-        NONE if _missing(row[low]) or _missing(row[high]) else f"{form(row[low], n)} to {form(row[high], n)}"
-    )
-
-
 def arms_table(arms: pd.DataFrame, metrics: Sequence[str], n: int, target: str = "") -> Table:
     """evaluation/arms.csv for some metrics: mean and deviation over replicates, and the interval, in percent.
 
@@ -841,8 +676,8 @@ def arms_table(arms: pd.DataFrame, metrics: Sequence[str], n: int, target: str =
     frame = frame[["metric", "arm", "mean", "standard_deviation", "low", "high", "replicates", "method"]]
     formats = {
         "metric": lambda metric: metric_name(metric, target),
-        "mean": _of_row(lambda row: _mean_and_spread(row, n)),
-        "low": _of_row(lambda row: _interval(row, n)),
+        "mean": mean_and_spread(n),
+        "low": percent_range(n),
     }
     return Table(
         frame,
@@ -881,9 +716,9 @@ def contrasts_table(
         judged(row.low, row.high, row.replicates, smallest_effect) for row in rows.itertuples()
     ]
     formats = {
-        "difference": lambda value: points(value, n),
-        "low": _of_row(lambda row: _interval(row, n, form=points)),
-        "bootstrap_low": _of_row(lambda row: _interval(row, n, "bootstrap_low", "bootstrap_high", points)),
+        "difference": lambda value: points_of_images(value, n),
+        "low": points_range(n),
+        "bootstrap_low": points_range(n, "bootstrap_low", "bootstrap_high"),
         "degrees_of_freedom": lambda value: f"{value:.1f}",
         "p": _p,
         "p_holm": _p,
@@ -923,9 +758,9 @@ def controls_table(controls: pd.DataFrame, n: int, target: str) -> Table:
     )
     formats = {
         "metric": lambda metric: metric_name(metric, target),
-        "difference": lambda value: points(value, n),
-        "low": _of_row(lambda row: _interval(row, n, form=points)),
-        "bootstrap_low": _of_row(lambda row: _interval(row, n, "bootstrap_low", "bootstrap_high", points)),
+        "difference": lambda value: points_of_images(value, n),
+        "low": points_range(n),
+        "bootstrap_low": points_range(n, "bootstrap_low", "bootstrap_high"),
         "p": _p,
     }
     headers = {
@@ -967,13 +802,13 @@ def class_table(arms_per_class: pd.DataFrame) -> Table:
     ]
     frame = frame[[*keys, "recall", "low", "high", *shown]]
     formats = {
-        column: _of_row(lambda row, column=column: percent(row[column], row["images"]))
+        column: of_row(lambda row, column=column: percent_of_images(row[column], row["images"]))
         for column in ("recall", *shown)
     }
     headers = {"low": "interval of recall", **{column: metric_name(column) for column in shown}}
     return Table(
         frame,
-        formats | {"low": _of_row(lambda row: _interval(row, row["images"]))},
+        formats | {"low": percent_range(lambda row: row["images"])},
         headers,
         hidden=("high",),
     )
@@ -990,14 +825,12 @@ def recall_gap_table(leak: pd.DataFrame) -> Table:
         ["class", "arm", *[column for column in leak if column not in ("class", "arm")]]
     ].reset_index(drop=True)
     formats = {
-        "seen_recall": _of_row(lambda row: percent(row["seen_recall"], row["seen_images"])),
-        "unseen_recall": _of_row(lambda row: percent(row["unseen_recall"], row["unseen_images"])),
-        "difference": _of_row(
-            lambda row: points(row["difference"], min(row["seen_images"], row["unseen_images"]))
+        "seen_recall": of_row(lambda row: percent_of_images(row["seen_recall"], row["seen_images"])),
+        "unseen_recall": of_row(lambda row: percent_of_images(row["unseen_recall"], row["unseen_images"])),
+        "difference": of_row(
+            lambda row: points_of_images(row["difference"], min(row["seen_images"], row["unseen_images"]))
         ),
-        "low": _of_row(
-            lambda row: _interval(row, min(row["seen_images"], row["unseen_images"]), form=points)
-        ),
+        "low": points_range(lambda row: min(row["seen_images"], row["unseen_images"])),
     }
     headers = {
         "seen_images": "images, lesion seen",
@@ -1038,8 +871,8 @@ def external_table(external: pd.DataFrame, target: str) -> Table:
             if metric == "balanced_accuracy"
             else metric_name(metric, target)
         ),
-        "mean": _of_row(lambda row: _mean_and_spread(row, images(row))),
-        "low": _of_row(lambda row: _interval(row, images(row))),
+        "mean": mean_and_spread(images),
+        "low": percent_range(images),
     }
     frame = external[
         [
