@@ -62,7 +62,11 @@ class Textbook:
         )
         self.frozen, self.device = classifier.frozen(), device
         self.model = nn.Sequential(
-            *classifier.stages.values(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), classifier.head
+            *classifier.stages.values(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            classifier.after_pooling,
+            classifier.head,
         ).to(device)
         self.optimiser = torch.optim.Adam(
             [parameter for parameter in self.model.parameters() if parameter.requires_grad],

@@ -6,10 +6,12 @@ import torch
 from torch import nn
 
 from helpers.classifier.augmentation import Augmentation, augment, colour_matrices
-from helpers.classifier.model import build_classifier, fold_batch_norms, read_weights
+from helpers.classifier.folding import fold_batch_norms
+from helpers.classifier.model import build_classifier
 from helpers.device import pick_device, resolve_precision
 from helpers.errors import ParameterError, UserError
 from helpers.params import Compute
+from helpers.pretrained import read_weights
 
 
 def lite0(**options):
@@ -92,7 +94,7 @@ def test_frozen_stages_stay_to_the_bit_in_training_mode():
 
 
 def test_faults_are_sentences(tmp_path, monkeypatch):
-    with pytest.raises(ParameterError, match="the backbones are"):
+    with pytest.raises(ParameterError, match="There is no backbone 'vgg'; there are .*resnet50"):
         build_classifier("vgg", "none")
     with pytest.raises(ParameterError, match="0 to 5"):
         build_classifier("resnet50", "none", frozen_stages=6)

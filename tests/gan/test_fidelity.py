@@ -74,10 +74,10 @@ def test_features_do_not_depend_on_the_batch_and_are_extracted_once(tmp_path, mo
 
 
 def test_lite0_features_are_those_of_the_network_itself():
-    from helpers.pretrained import fill_weights, lite0, lite0_imagenet
+    from helpers.pretrained import efficientnet_lite, efficientnet_lite_imagenet, fill_weights
 
-    network = lite0().eval()
-    fill_weights(network, lite0_imagenet(), "the package", "lite0")
+    network = efficientnet_lite(0).eval()
+    fill_weights(network, efficientnet_lite_imagenet(0), "the package", "lite0")
     images = torch.from_numpy(pictures(2, side=128)).permute(0, 3, 1, 2)
     with torch.no_grad():
         expected = network(images.float() / 127.5 - 1)

@@ -10,11 +10,12 @@ import torch
 
 from helpers.classifier.arms import resize_images
 from helpers.classifier.augmentation import plain
-from helpers.classifier.model import Classifier, build_classifier, read_weights
+from helpers.classifier.model import Classifier, build_classifier
 from helpers.device import resolve_precision
 from helpers.errors import DataError, TrainingError
 from helpers.params import Classifier as Config
 from helpers.paths import require
+from helpers.pretrained import read_weights
 
 
 def load_classifier(directory: Path | str, config: Config, device: str = "cpu") -> Classifier:

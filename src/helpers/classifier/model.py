@@ -1,64 +1,64 @@
-"""The classifier's network: an ImageNet backbone cut into stages, some of them frozen, under the paper's head.
+"""The classifier's network: an ImageNet backbone split into stages, some of them frozen, under the paper's head.
 
-Frozen stages keep weights and batch-norm statistics as they came, in training mode too, and run
-without gradients, so that no graph is built for them.
+Frozen stages keep their first weights and batch-norm statistics, in training mode too. They run without
+gradients, so that no graph is built for them.
 """
 
 import copy
 import hashlib
-from collections import OrderedDict
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from helpers.classifier.backbones import BACKBONES, Backbone
 from helpers.classifier.depthwise import quicken_depthwise
-from helpers.device import import_torchvision
+from helpers.classifier.folding import fold_batch_norms
 from helpers.errors import ParameterError, UserError
-from helpers.pretrained import LITE0_ORIGIN, fill_weights, lite0, lite0_imagenet, read_weights
-
-STATISTICS = {  # what the published weights expect of inputs in 0..1
-    "resnet50": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "efficientnet_lite0": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-}
-FEATURES = {"resnet50": 2048, "efficientnet_lite0": 1280}
+from helpers.pretrained import fill_weights, read_weights
 
 
 class Classifier(nn.Module):
-    """``stages`` (a backbone in order), mean over positions, then Dropout, Linear, ReLU, Dropout, Linear.
+    """The backbone's ``stages``, mean over positions, then Dropout, Linear, ReLU, Dropout, Linear.
 
     Input: float (B, 3, S, S), already normalised by ``mean`` and ``std`` (of values in 0..1).
-    Output: logits, float32 (B, classes). The head runs in float32 whatever the convolutions' precision.
+    Output: logits, float32 (B, classes). What follows the stages runs in float32, whatever the precision of
+    the convolutions. ``after_pooling`` is a layer of some backbones (ConvNeXt's layer norm) that belongs to no
+    stage; it is always trained.
     """
 
     def __init__(
         self,
-        stages: "OrderedDict[str, nn.Module]",
         backbone: str,
+        network: nn.Module,
         num_classes: int,
         hidden: int,
         dropout: float,
         frozen_stages: int,
     ):
+        """``network`` comes from the ``build`` of ``BACKBONES.get(backbone)``.
+
+        Raises ParameterError for a number of frozen stages that the backbone does not have.
+        """
         super().__init__()
-        if not 0 <= frozen_stages <= len(stages):
+        kind = BACKBONES.get(backbone)
+        if not 0 <= frozen_stages <= kind.stages:
             raise ParameterError(
-                f"classifier.frozen_stages is {frozen_stages}, and {backbone} has {len(stages)} stages ({', '.join(stages)}): give 0 to {len(stages)}."
+                f"classifier.frozen_stages is {frozen_stages}, and {backbone} has {kind.stages} stages "
+                f"({', '.join(kind.stage_names)}): give 0 to {kind.stages}."
             )
-        features = FEATURES[backbone]
         self.backbone, self.frozen_stages = backbone, frozen_stages
-        self.mean, self.std = STATISTICS[backbone]
-        self.stages = nn.ModuleDict(stages)
+        self.mean, self.std = kind.mean, kind.std
+        self.stages = nn.ModuleDict(dict(zip(kind.stage_names, kind.split(network), strict=True)))
+        self.after_pooling = kind.after_pooling(network) if kind.after_pooling else nn.Identity()
         self.head = nn.Sequential(
             nn.Dropout(dropout),
-            nn.Linear(features, hidden),
+            nn.Linear(kind.features, hidden),
             nn.ReLU(),
             nn.Dropout(dropout),
             nn.Linear(hidden, num_classes),
         )
-        self._fast: list[nn.Module] = []  # a list hides it from state_dict() and parameters(): it is a copy
+        # The fast copy of the frozen stages; a list hides it from state_dict() and parameters().
+        self._fast: list[nn.Module] = []
         self.tail_precision: torch.dtype | None = None  # of the trained stages' convolutions; None: float32
         for stage in self.frozen():
             stage.requires_grad_(False)
@@ -80,10 +80,11 @@ class Classifier(nn.Module):
         return self
 
     def prepare(self, device: str, precision: torch.dtype | None) -> "Classifier":
-        """Move to ``device`` and settle the arithmetic: convolutions in ``precision`` (None: float32), in training and evaluation alike.
+        """Move to ``device`` and fix the arithmetic, for training and evaluation alike.
 
-        The frozen stages run as a copy with their batch norms folded into the convolutions, which saves passes over memory and the
-        casts of weights. On a CPU, large depthwise convolutions of the trained stages stay in float32 (see ``QuickDepthwise``).
+        Convolutions run in ``precision`` (None: float32). The frozen stages run as a copy whose batch norms are
+        folded into the convolutions, which saves passes over memory and casts of weights. On a CPU, large
+        depthwise convolutions of the trained stages stay in float32 (see ``QuickDepthwise``).
         """
         self.to(device=device, memory_format=torch.channels_last)
         self.tail_precision = precision
@@ -92,18 +93,14 @@ class Classifier(nn.Module):
                 quicken_depthwise(stage)
         if self.frozen_stages:
             trunk = fold_batch_norms(copy.deepcopy(nn.Sequential(*self.frozen())).eval())
-            self._fast = [
-                trunk.to(dtype=precision or torch.float32, memory_format=torch.channels_last).requires_grad_(
-                    False
-                )
-            ]
+            trunk.to(dtype=precision or torch.float32, memory_format=torch.channels_last)
+            self._fast = [trunk.requires_grad_(False)]
         return self
 
     def trunk(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The frozen stages' output for normalised ``inputs``; built without gradients."""
-        with (
-            torch.no_grad()
-        ):  # not inference mode, whose tensors the trained stages could not keep for their gradients
+        """The frozen stages' output for normalised ``inputs``, computed without gradients."""
+        # Not inference mode: the trained stages could not keep its tensors for their gradients.
+        with torch.no_grad():
             if self._fast:
                 weight = next(self._fast[0].parameters(), None)
                 return self._fast[0](inputs if weight is None else inputs.to(weight.dtype))
@@ -120,7 +117,7 @@ class Classifier(nn.Module):
         ):
             for stage in self.trained():
                 features = stage(features)
-        return self.head(features.float().mean(dim=(2, 3)))
+        return self.head(self.after_pooling(features.float().mean(dim=(2, 3))))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Logits (B, classes) of normalised images (B, 3, S, S)."""
@@ -163,20 +160,28 @@ def build_classifier(
     dropout: float = 0.5,
     frozen_stages: int = 4,
 ) -> Classifier:
-    """The paper's classifier (its section 4.5) on ``resnet50``, or on ``efficientnet_lite0``.
+    """The paper's classifier (its section 4.5) on any of the BACKBONES; the paper's is ``resnet50``.
 
-    ``weights``: 'imagenet', 'none', or a backbone's file (.safetensors, or .pth read as plain tensors).
-    ``frozen_stages``: how many of the first stages stay as they are. ResNet50: stem, layer1-4; Lite0: stem, blocks 0-6, conv_head.
-    The head, and the backbone without weights, are initialised from torch's global generator.
-    Raises ParameterError for an unknown name, a wrong number of stages or a file that does not fit, UserError where weights cannot be had.
+    ``weights``: 'imagenet', 'none', or a file with the backbone's (.safetensors, or .pth read as plain tensors).
+    ``frozen_stages``: how many of the backbone's first stages (its ``stage_names``) are not trained. The head,
+    and the backbone where ``weights`` is 'none', are initialised from torch's global generator.
+    Raises ParameterError for an unknown name, a wrong number of stages or a file that does not fit, UserError
+    where the ImageNet weights cannot be had.
     """
-    if backbone not in FEATURES:
-        raise ParameterError(f"classifier.backbone is '{backbone}'; the backbones are {', '.join(FEATURES)}.")
-    network = _resnet50() if backbone == "resnet50" else lite0()
+    kind = BACKBONES.get(backbone)
+    network = kind.build()
     if weights != "none":
-        _load_backbone(network, backbone, weights)
-    stages = _resnet50_stages(network) if backbone == "resnet50" else _lite0_stages(network)
-    return Classifier(stages, backbone, num_classes, hidden, dropout, frozen_stages)
+        _load_backbone(network, kind, backbone, weights)
+    return Classifier(backbone, network, num_classes, hidden, dropout, frozen_stages)
+
+
+def _load_backbone(network: nn.Module, kind: Backbone, name: str, weights: str) -> None:
+    """Fill ``network`` with ImageNet weights or with a file's, both without their classification layer."""
+    if weights == "imagenet":
+        state, origin = kind.imagenet(), kind.imagenet_source
+    else:
+        state, origin = read_weights(weights), weights
+    fill_weights(network, state, origin, name, kind.classification_layer)
 
 
 def _state_digest(state: dict[str, torch.Tensor]) -> str:
@@ -184,96 +189,3 @@ def _state_digest(state: dict[str, torch.Tensor]) -> str:
     for key, value in state.items():
         found.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     return found.hexdigest()
-
-
-# --- backbones ----------------------------------------------------------------------------------
-
-
-def _resnet50() -> nn.Module:
-    network = import_torchvision().models.resnet50(weights=None)
-    network.fc = nn.Identity()
-    return network
-
-
-def _resnet50_stages(network: Any) -> "OrderedDict[str, nn.Module]":
-    stem = nn.Sequential(
-        OrderedDict(conv1=network.conv1, bn1=network.bn1, relu=network.relu, maxpool=network.maxpool)
-    )
-    return OrderedDict(
-        stem=stem, layer1=network.layer1, layer2=network.layer2, layer3=network.layer3, layer4=network.layer4
-    )
-
-
-def _lite0_stages(network: Any) -> "OrderedDict[str, nn.Module]":
-    stages = OrderedDict(stem=nn.Sequential(OrderedDict(conv_stem=network.conv_stem, bn1=network.bn1)))
-    stages.update((f"block{index}", block) for index, block in enumerate(network.blocks))
-    stages["conv_head"] = nn.Sequential(OrderedDict(conv_head=network.conv_head, bn2=network.bn2))
-    return stages
-
-
-# --- weights ------------------------------------------------------------------------------------
-
-
-def _load_backbone(network: nn.Module, backbone: str, weights: str) -> None:
-    """Fill ``network`` with ImageNet weights, or with a file's; the file's own classification layer is left out."""
-    if weights == "imagenet":
-        state, origin = _imagenet_state(backbone)
-    else:
-        state, origin = read_weights(weights), weights
-    fill_weights(network, state, origin, backbone)
-
-
-def _imagenet_state(backbone: str) -> tuple[dict[str, torch.Tensor], str]:
-    if backbone == "efficientnet_lite0":
-        return lite0_imagenet(), LITE0_ORIGIN
-    weights = import_torchvision().models.ResNet50_Weights.IMAGENET1K_V2
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
-    try:
-        return weights.get_state_dict(progress=False, check_hash=True, weights_only=True), weights.url
-    except Exception as error:
-        raise UserError(
-            f"ResNet50's ImageNet weights could not be fetched ({type(error).__name__}: {error}). Without a network, fetch {weights.url} elsewhere and "
-            f"put it at {cached}, or set classifier.weights to the path of the file (.pth or .safetensors)."
-        ) from error
-
-
-# --- a faster frozen trunk ----------------------------------------------------------------------
-
-
-def fold_batch_norms(module: nn.Module) -> nn.Module:
-    """Fold every batch norm that directly follows a convolution into it, in place; evaluation mode only.
-
-    ``w' = w g / sqrt(v + eps)``, ``b' = (b - m) g / sqrt(v + eps) + beta``. The function computed is the same up to rounding.
-    """
-    previous: tuple[nn.Module, str, nn.Module] | None = None
-    for parent, name, child in _in_order(module):
-        if (
-            isinstance(child, nn.BatchNorm2d)
-            and previous is not None
-            and previous[2].out_channels == child.num_features
-        ):
-            setattr(previous[0], previous[1], fuse_conv_bn_eval(previous[2], child))
-            # timm's batch norm carries its activation
-            rest = [
-                part
-                for part in (getattr(child, "drop", None), getattr(child, "act", None))
-                if part is not None
-            ]
-            setattr(parent, name, nn.Sequential(*rest) if rest else nn.Identity())
-            previous = None
-        elif isinstance(child, nn.Conv2d):
-            previous = (parent, name, child)
-        elif not isinstance(child, nn.Identity):
-            previous = None
-    return module
-
-
-def _in_order(module: nn.Module) -> list[tuple[nn.Module, str, nn.Module]]:
-    """Leaves as (parent, name, child); a batch norm counts as a leaf, and children stand in the order in which they run."""
-    found = []
-    for name, child in module.named_children():
-        if isinstance(child, (nn.Conv2d, nn.BatchNorm2d)) or not any(True for _ in child.children()):
-            found.append((module, name, child))
-        else:
-            found += _in_order(child)
-    return found

@@ -28,7 +28,13 @@ from helpers.files import (
 )
 from helpers.fingerprints import source_digest
 from helpers.paths import from_project
-from helpers.pretrained import LITE0_ORIGIN, fill_weights, lite0, lite0_imagenet, read_weights
+from helpers.pretrained import (
+    efficientnet_lite,
+    efficientnet_lite_imagenet,
+    efficientnet_lite_package,
+    fill_weights,
+    read_weights,
+)
 from helpers.progress import Progress
 
 LITE0_SIDE = 128  # pixels; the paper's images are taken as they are, smaller ones are enlarged
@@ -136,14 +142,14 @@ def _register_lite0(name: str) -> None:
             **_: Any,
         ):
             super().__init__(name, features_list)
-            self.network = lite0()
+            self.network = efficientnet_lite(0)
             given = feature_extractor_weights_path
-            state = (
-                lite0_imagenet()
-                if given is None
-                else read_weights(given, "synthesis.feature_weights", "leave it out, or give")
-            )
-            fill_weights(self.network, state, LITE0_ORIGIN if given is None else given, "efficientnet_lite0")
+            if given is None:
+                state, origin = efficientnet_lite_imagenet(0), f"the package {efficientnet_lite_package(0)}"
+            else:
+                state = read_weights(given, "synthesis.feature_weights", "leave it out, or give")
+                origin = given
+            fill_weights(self.network, state, origin, "efficientnet_lite0")
             self.network.to(memory_format=torch.channels_last)
 
         @staticmethod

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from helpers.classifier.backbones import BACKBONES
 from helpers.data.images import class_names
 from helpers.params import Params
 from helpers.paths import RunPaths, require
@@ -15,7 +16,6 @@ from helpers.report.provenance import devices, read_json, read_records
 from helpers.report.sentences import positive_control_sentence, single_gan_arms
 from helpers.report.words import MINUS, counted, decimals, duration, listed, percent, points, points_interval
 
-BACKBONES = {"resnet50": "ResNet50", "efficientnet_lite0": "EfficientNet-Lite0"}
 RECIPES = {"paper": "AdaIN and WGAN-GP as in the paper", "stylegan2": "StyleGAN2"}
 SOURCES = {  # in the head of the page, and in a sentence
     "phantom": ("drawn by the project", "drawn lesions, which say nothing about patients"),
@@ -231,7 +231,7 @@ def facts(results: Results) -> list[tuple[str, str]]:
         ),
         (
             "Classifier",
-            f"{BACKBONES.get(params.classifier.backbone, params.classifier.backbone)}, {weights}, {params.classifier.image_size} x {params.classifier.image_size} pixels".replace(
+            f"{BACKBONES.get(params.classifier.backbone).title}, {weights}, {params.classifier.image_size} x {params.classifier.image_size} pixels".replace(
                 " x ", " \u00d7 "
             ),
         ),
@@ -372,7 +372,7 @@ def _what_was_done(results: Results) -> str:
     test = f" and judged on {sizes['test']:,} test images" if "test" in sizes else ""
     _, kind = SOURCES[params.data.source]
     times = {1: "once", 2: "twice"}.get(params.replicates, f"{params.replicates} times")
-    backbone = BACKBONES.get(params.classifier.backbone, params.classifier.backbone)
+    backbone = BACKBONES.get(params.classifier.backbone).title
     return f"On {kind}, {backbone} was trained {times} in {f'each of {len(params.arms)} arms' if len(params.arms) > 1 else 'one arm'}{test}."
 
 
@@ -655,7 +655,7 @@ def public_summary(results: Results) -> dict[str, Any]:
         "source": results.params.data.source,
         "split": results.params.data.split.by,
         "replicates": results.params.replicates,
-        "backbone": BACKBONES.get(results.params.classifier.backbone, results.params.classifier.backbone),
+        "backbone": BACKBONES.get(results.params.classifier.backbone).title,
         "date": f"{max(ends, key=lambda at: at.timestamp()):%Y-%m-%d}" if ends else "",
         "target": results.target,
         "arms": [_public_arm(arm, results) for arm in results.arms],
