@@ -3,14 +3,12 @@
 import importlib.util
 import os
 
-import pytest
-
 from helpers.engine import data
 from helpers.engine.data import data_fingerprint
 from helpers.engine.keys import Keys
 from helpers.engine.stages import STAGES, Job, code_modules, jobs, number_parameters
 from helpers.fingerprints import WITHOUT_EFFECT, _read_source, imported_modules
-from helpers.params import load_params, validate_sections
+from helpers.params import load_params
 from helpers.paths import RunPaths
 
 
@@ -108,11 +106,6 @@ def test_the_data_fingerprint_sees_what_the_loader_sees(tmp_path):
     data._listing.cache_clear()
     (elsewhere / "a.jpg").write_bytes(b"12")
     assert data_fingerprint(Job("eda"), params) != first
-
-
-@pytest.mark.parametrize("arms", [{"control": {}, "more": {"loss": "balanced"}}, {"baseline": {}}])
-def test_a_notebook_without_the_evaluation_takes_any_arms(arms):
-    assert list(validate_sections({"arms": arms}).arms) == list(arms)
 
 
 def test_code_has_one_fingerprint_in_every_python(tmp_path):

@@ -45,6 +45,7 @@ def test_the_paper_file_says_every_default_and_departs_from_none():
         "initial_weights",
         "steps",
         "root",
+        "columns",
         "seed",
         "batch_size",
         "compute",

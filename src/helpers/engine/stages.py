@@ -69,7 +69,7 @@ STAGES = {
             "04_classifier_training",
             "helpers.stages.classifier",
             ("arm", "replicate"),
-            ("data", "classifier", "compute"),
+            ("data", "classifier", "arms", "compute"),
             *(8, 720, True),
         ),
         Stage(
@@ -205,7 +205,7 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
         name, replicate = job.wildcards["arm"], job.wildcards["replicate"]
         arm = params.arms[name]
         seeds = {"gan_seed": params.gan_seed(replicate)} if arm.uses_gan else {}
-        before = params.earlier_twins(name)  # they decide the seed
+        before = params.identical_arms_before(name)  # they decide the seed
         seeds |= {"identical_arms_before": before} if before else {}
         external = {"external_root": params.data.external_root}
         return {"data": data | external, "arm": arm.model_dump(mode="json")} | seeds | classifier | compute
