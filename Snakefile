@@ -1,8 +1,8 @@
 # The engine's map: one rule for each stage. run_all.py prepares the run and starts the engine in its folder.
 #
-# A job is run where its stamp is missing, and for no other reason. run_all.py takes the stamps of stale jobs away: those whose
-# key is another than the one in their record, or whose files are not what their record says. Every input is `ancient`, so
-# that the times of files play no part.
+# A job is run where run_all.py names it, and for no other reason: it has compared the key of each job with the one in the
+# job's record, and its files with what the record says of them. Every input is an `ancient` stamp that exists, so that
+# neither the times of files nor what was run before play a part.
 import sys
 from pathlib import Path
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from helpers.data.images import decode, resize_image
+from helpers.data.decoding import decode, resize_image
 from helpers.data.selection import select_images, wanted_count
 from helpers.errors import DataError, ParameterError
 from helpers.files import array_digest, digest

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from helpers.data.archives import IGNORED, TABLE_ENDINGS, FileTree
+from helpers.data.download import placed_by_hand
 from helpers.engine.stages import Job
 from helpers.errors import DataError
 from helpers.files import digest, file_digest
@@ -71,12 +72,3 @@ def _listing(root: Path, ignored: re.Pattern[str]) -> str:
                 listing.append((file.name, file.size, content))
         tree.close()
     return digest(sorted(listing))
-
-
-def placed_by_hand() -> Path | None:
-    """The official files below data/ where they were not fetched, with checksums, by this project."""
-    from helpers.data.download import is_downloaded
-    from helpers.data.images import official_folder
-
-    folder = official_folder()
-    return None if folder is None or is_downloaded(folder) else folder

@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from helpers.data.archives import shown
+from helpers.data.wording import shown
 from helpers.device import cpu_name, installed_version
 from helpers.engine.cards import one_card, visible_cards
 from helpers.engine.keys import Keys

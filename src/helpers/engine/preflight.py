@@ -8,9 +8,9 @@ import warnings
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from helpers.data.archives import shown
+from helpers.data.download import placed_by_hand
+from helpers.data.wording import shown
 from helpers.device import check_pair, pick_device
-from helpers.engine.data import placed_by_hand
 from helpers.engine.snakemake import count_gpus
 from helpers.errors import DataError, ParameterError
 from helpers.params import Params
@@ -38,7 +38,7 @@ def check(
 
 def _classes(run: RunPaths, params: Params, verified: bool) -> list[str]:
     """The classes of the data: from the split where they are verified, else from the data, which are split for a trial."""
-    from helpers.data.ham10000 import CLASSES
+    from helpers.data.classes import CLASSES
 
     data = params.data
     if run.split.exists() and verified:
@@ -55,7 +55,8 @@ def _classes(run: RunPaths, params: Params, verified: bool) -> list[str]:
 
 
 def _classes_of_data(run: RunPaths, params: Params) -> list[str]:
-    from helpers.data.images import open_source, split_dataset
+    from helpers.data.prepare import split_dataset
+    from helpers.data.sources import open_source
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the first notebook shows them
@@ -83,8 +84,8 @@ def _check_arms(params: Params, classes: Sequence[str]) -> None:
 
 
 def _check_external(root: str, classes: Sequence[str]) -> None:
+    from helpers.data.decoding import FORMATS
     from helpers.data.external import open_external
-    from helpers.data.images import FORMATS
 
     with open_external(root, classes) as dataset:
         _check_headers(
@@ -96,7 +97,7 @@ def _check_external(root: str, classes: Sequence[str]) -> None:
 
 def _check_headers(parameter: str, files: Iterable[tuple[Path, str]], formats: tuple[str, ...]) -> None:
     """Raise DataError that names the images whose first bytes already tell that they are none."""
-    from helpers.data.images import check_header
+    from helpers.data.decoding import check_header
 
     broken = []
     for path, name in files:

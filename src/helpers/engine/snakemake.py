@@ -1,8 +1,9 @@
 """The engine's command line, and running it. Nothing here schedules; Snakemake does.
 
-Snakemake makes the stamps that are missing (``artifacts/<run>/stamps/<job>``) and looks at nothing else. At each start
-the front door takes away the stamp of every job that its plan calls stale. What the engine has to say comes as events from
-its logger plugin (``snakemake_logger_plugin_report``).
+Snakemake is told by name which jobs to run: those that the plan calls stale (``--forcerun``). Every job has a stamp in
+``artifacts/<run>/stamps``, an empty file that stands for it in the engine's map. All stamps are there when the engine
+starts, and every input is ``ancient``, so that it finds no reason of its own to run anything. What it has to say comes as
+events from its logger plugin (``snakemake_logger_plugin_report``).
 """
 
 import json
@@ -11,12 +12,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 from helpers.engine.cards import visible_cards
-from helpers.engine.plan import Planned
 from helpers.engine.process import TICKET_VARIABLE, die_with_parent, held_ticket
 from helpers.engine.profiles import Profile
 from helpers.engine.runfile import RunFile
@@ -33,21 +33,15 @@ def count_gpus() -> int:
 
 
 def stamp(job: Job) -> str:
-    """The file whose absence makes the engine run a job, in the run's folder."""
+    """The empty file that stands for a job in the engine's map, in the run's folder."""
     return f"stamps/{job.name}"
 
 
-def set_stamps(runfile: RunFile, planned: Iterable[Planned]) -> None:
-    """Leave every job of the run a stamp but those that are stale."""
-    stale = {item.job.name for item in planned if item.stale}
-    folder = runfile.run.folder / "stamps"
-    folder.mkdir(exist_ok=True)
+def set_stamps(runfile: RunFile) -> None:
+    """Let every job of the run have its stamp."""
+    (runfile.run.folder / "stamps").mkdir(exist_ok=True)
     for job in jobs(runfile.params):
-        path = runfile.run.folder / stamp(job)
-        if job.name in stale:
-            path.unlink(missing_ok=True)
-        elif not path.exists():
-            path.touch()
+        (runfile.run.folder / stamp(job)).touch()
 
 
 def command(runfile: RunFile, cores: int | None, profile: Profile, only: str | None = None) -> list[str]:
@@ -97,9 +91,9 @@ def events(run: RunPaths) -> list[dict[str, Any]]:
 
 
 def execute(
-    base: list[str], wanted: Iterable[Job], run: RunPaths, profile: Profile, tick: Callable[[], None]
+    base: list[str], stale: Collection[Job], run: RunPaths, profile: Profile, tick: Callable[[], None]
 ) -> int:
-    """Run the engine to its end, calling ``tick`` five times a second; returns its exit code.
+    """Let the engine run the ``stale`` jobs to the end, calling ``tick`` five times a second; returns its exit code.
 
     On KeyboardInterrupt or SystemExit from a signal the engine and all jobs are ended first.
     """
@@ -107,7 +101,7 @@ def execute(
     events_path(run).unlink(missing_ok=True)
     with open(run.logs / "engine.log", "w", encoding="utf-8") as log:
         engine = subprocess.Popen(
-            [*base, "--", *map(stamp, wanted)],
+            [*base, "--forcerun", *map(stamp, stale), "--", *map(stamp, stale)],
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

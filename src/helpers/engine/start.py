@@ -1,4 +1,4 @@
-"""One start of the front door: plan, take stale jobs' stamps away, let the engine make them, say how it went."""
+"""One start of the front door: plan, let the engine make what is stale, say how it went."""
 
 import argparse
 import csv
@@ -113,13 +113,12 @@ def _make_stale(runfile: RunFile, planned: list[Planned], options: argparse.Name
 
     A second round is rare: a damaged file that was made anew and came out otherwise, as a graphics card may do it.
     """
-    wanted = wanted_jobs(runfile.params, options.until, options.only)
     words = command(runfile, options.cores, options.profile, options.only)
     while stale := [item for item in planned if item.stale]:
-        set_stamps(runfile, planned)
+        set_stamps(runfile)
         view.follow([item.job.name for item in stale])
         ended = len(view.ended)
-        if code := execute(words, wanted, runfile.run, options.profile, view.tick):
+        if code := execute(words, [item.job for item in stale], runfile.run, options.profile, view.tick):
             return code
         if len(view.ended) == ended:  # nothing was made, and would not be the next time
             break

@@ -343,10 +343,10 @@ def _figure(pair: Pair, folder: Path) -> Markup:
     """The differences as a figure of the page, and as differences.svg in ``folder``."""
     import nbformat
 
-    from helpers.report import figures
+    from helpers.report import results
     from helpers.report.cells import output_html
     from helpers.report.publish import svg_text
-    from helpers.report.sentences import has_intervals
+    from helpers.report.results.scope import has_intervals
     from helpers.report.style import arm_colours
 
     first, second = pair.names
@@ -363,7 +363,7 @@ def _figure(pair: Pair, folder: Path) -> Markup:
         "caption": f"{first} less {second}, in percentage points, {known}; each panel has its own scale. See whether a line keeps off zero: only there are the runs told apart.",
     }
     svg = svg_text(
-        figures.forest(
+        results.differences.forest(
             rows, METRICS, target=pair.first.params.data.target_class, colours=arm_colours(pair.first.arms)
         ),
         "differences",

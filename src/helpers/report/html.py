@@ -329,7 +329,7 @@ def _headline_note(results: summary.Results) -> str:
     changes = f"Macro recall is what ISIC calls balanced accuracy. Changes are against {evaluation.reference}, in percentage points."
     if replicates < 3:
         return f"This run trained {'each arm once' if replicates == 1 else 'each arm twice'}: under three replicates no gain is tested. {changes}{more}"
-    from helpers.report.sentences import one_gan_note, single_gan_arms
+    from helpers.report.results.scope import one_gan_note, single_gan_arms
 
     effect, note = (
         f"{100 * evaluation.smallest_effect:g}",

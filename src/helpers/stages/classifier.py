@@ -6,14 +6,15 @@ from typing import Any
 from helpers.classifier.arms import TrainingSet, compose_training_set, replicate_seed
 from helpers.classifier.inference import predict_images
 from helpers.classifier.training import train_classifier
+from helpers.data.arrays import load_images
 from helpers.data.external import load_external, write_external_predictions
-from helpers.data.images import load_images, load_split
+from helpers.data.manifest import load_split
 from helpers.device import pick_device
 from helpers.params import Params
 from helpers.paths import RunPaths
 
 
-def training_set(run: RunPaths, params: Params, arm: str, replicate: int) -> TrainingSet:
+def compose(run: RunPaths, params: Params, arm: str, replicate: int) -> TrainingSet:
     """What an arm's replicate trains on: photographs of the training part, and synthetic images where the arm has any."""
     wanted = params.arms[arm]
     folder = run.synthetic(params.gan_seed(replicate)) if wanted.uses_gan else None
@@ -36,7 +37,7 @@ def train(run: RunPaths, params: Params, arm: str, replicate: int) -> dict[str, 
     split, device = load_split(run), pick_device(params.compute)
     images = load_images(run, params.data, params.classifier.image_size, "bilinear")
     summary = train_classifier(
-        training_set(run, params, arm, replicate),
+        compose(run, params, arm, replicate),
         split,
         images,
         params.classifier,

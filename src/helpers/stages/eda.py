@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from helpers.data.images import load_split, prepare_data
+from helpers.data.manifest import load_split
+from helpers.data.prepare import prepare_data
 from helpers.params import Params
 from helpers.paths import RunPaths
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.data.images import load_images, load_split
+from helpers.data.arrays import load_images
+from helpers.data.manifest import load_split
 from helpers.data.splits import lesion_seen
 from helpers.params import Params
 from helpers.paths import RunPaths
