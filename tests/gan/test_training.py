@@ -175,10 +175,10 @@ def test_the_moving_average_has_no_history():
 def test_critic_trains_n_times_on_fresh_batches(monkeypatch):
     trainer = Trainer(IMAGES, SMALL.model_copy(update={"n_critic": 3, "flips": "none"}), "cpu", 0)
     batches = []
-    ordinary = trainer.critic_step
+    ordinary = trainer.update_critic
     monkeypatch.setattr(
         trainer,
-        "critic_step",
+        "update_critic",
         lambda real, *inputs, **options: (batches.append(real), ordinary(real, *inputs, **options))[1],
     )
     trainer.step()

@@ -159,7 +159,7 @@ def test_weights_with_code_in_them_are_refused_before_the_first_job(place, capsy
             harmful(place / "weights" / name, canary, whole)
         told = mistake(capsys, "--set", f"{key}={place}/weights")
         assert re.fullmatch(
-            rf"{place}/weights/generator\.safetensors is no whole safetensors file \(.+\), and weights are read from no other kind\.",
+            rf"{place}/weights/generator\.safetensors is not a whole safetensors file \(.+\), and weights are read from no other kind\.",
             told,
         )
     else:

@@ -7,12 +7,18 @@ from typing import Any
 
 from helpers.files import digest
 from helpers.fingerprints import notebook_digest, source_digest
-from helpers.gan import TRAINING_CODE
 from helpers.params import Params, result_values
 from helpers.paths import RunPaths
 
 SHARED_CODE = ("files.py", "device.py", "checkpoints.py")
-GAN_TRAINING_CODE = ("gan/__init__.py", "gan/health.py", "gan/records.py", *TRAINING_CODE)
+GAN_TRAINING_CODE = tuple(
+    f"gan/{name}"
+    for name in (
+        *("augmentation.py", "batches.py", "draws.py", "graphs.py", "health.py", "losses.py", "networks.py"),
+        *("nonsaturating.py", "optimisers.py", "paper_networks.py", "recipes", "records.py", "spectral.py"),
+        *("stylegan2_networks.py", "training.py", "wasserstein.py", "weights.py"),
+    )
+)
 FIGURE_CODE = tuple(
     f"report/{name}"
     for name in ("figures.py", "tables.py", "publish.py", "style.py", "sentences.py", "report.mplstyle")
