@@ -4,6 +4,7 @@ import argparse
 import csv
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from helpers.engine import preflight
@@ -14,7 +15,7 @@ from helpers.engine.profiles import load_profile
 from helpers.engine.records import put_aside, read_record, remove_damaged_caches, require_whole_inputs
 from helpers.engine.runfile import RunFile, accepted_code, damaged_preparation
 from helpers.engine.snakemake import command, execute, set_stamps
-from helpers.engine.stages import upstream
+from helpers.engine.stages import Job, upstream
 from helpers.engine.view import View
 from helpers.errors import UserError, printable
 from helpers.files import atomic_path, remove_leftovers
@@ -137,8 +138,7 @@ def _clear_the_way(runfile: RunFile, planned: list[Planned], forced: list[str]) 
             print(f"{item.reason}: {item.job.title} is made anew.")
         if item.forced:
             put_aside(run, item.job)
-        if item.job.stage in forced and item.job.stage in ("gan", "classifier"):
-            _forget_checkpoints(run, item)
+    forget_checkpoints(run, [item.job for item in planned if item.job.stage in forced])
     for path in remove_damaged_caches(run):
         print(f"{as_typed(path)} is damaged: it is made anew when it is needed.")
 
@@ -155,12 +155,13 @@ def _require_writable(folder: Path) -> None:
         ) from None
 
 
-def _forget_checkpoints(run: RunPaths, item: Planned) -> None:
-    """A forced training starts from its beginning."""
-    wildcards = item.job.wildcards
-    folder = run.gan(wildcards["seed"]) if item.job.stage == "gan" else run.classifier(**wildcards)
-    for checkpoint in folder.glob("checkpoint-*"):
-        checkpoint.unlink()
+def forget_checkpoints(run: RunPaths, forced: Iterable[Job]) -> None:
+    """Let each training among these jobs start from its beginning."""
+    for job in forced:
+        if job.stage in ("gan", "classifier"):
+            folder = run.gan(job.wildcards["seed"]) if job.stage == "gan" else run.classifier(**job.wildcards)
+            for checkpoint in folder.glob("checkpoint-*"):
+                checkpoint.unlink()
 
 
 def _say_result(runfile: RunFile) -> None:
