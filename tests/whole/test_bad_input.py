@@ -1050,7 +1050,7 @@ def test_a_gpu_that_is_not_there(place, capsys, monkeypatch):
         told = mistake(capsys, "--set", "compute.device=cuda")
         assert (
             told
-            == f"compute.device is 'cuda', but {reason}; set compute.device to 'cpu' or 'auto', or mend the installation."
+            == f"compute.device is 'cuda', but {reason}; set compute.device to 'cpu' or 'auto', or repair the installation."
         )
 
 

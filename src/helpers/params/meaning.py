@@ -7,16 +7,10 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from helpers.gan.selectors import SELECTORS
 from helpers.params.arms import Arm, SyntheticImages
 from helpers.params.run import Params
 from helpers.params.section import Section, Variants
-
-RANKED_BY = {
-    "critic": "by the critic's score",
-    "classifier": "by the baseline's probability",
-    "distance": "by nearness to real ones",
-    "diverse": "by variety",
-}
 
 
 def section_at(location: Sequence[str | int]) -> type[Section] | None:
@@ -164,7 +158,7 @@ def _synthetic_meaning(wanted: SyntheticImages) -> str:
         return f"{many}{which}images of the folder {wanted.folder}"
     if wanted.select not in ("top", "bottom"):
         return f"{many}{which}synthetic images"
-    return f"the {many}{which}synthetic images, {RANKED_BY[wanted.rank]}"
+    return f"the {many}{which}synthetic images, {SELECTORS.get(wanted.rank).words}"
 
 
 def _field(key: str) -> FieldInfo | None:
