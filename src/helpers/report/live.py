@@ -48,7 +48,8 @@ class _Window:
     def __init__(self, folder: Path):
         from IPython.display import HTML, display
 
-        self.folder, self.shown = folder, None
+        self.folder = folder
+        self.shown: Path | None = None
         self.handle = display(HTML("<p>The first samples appear after the first step.</p>"), display_id=True)
 
     def refresh(self) -> None:

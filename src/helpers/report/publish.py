@@ -104,7 +104,7 @@ def show_table(table: Table, run: RunPaths | str, name: str, caption: str, numbe
     """Display a table and save its values as reports/<run>/tables/<name>.csv."""
     paths = _paths(run, name)
     write_table(paths.tables / f"{name}.csv", table.frame)
-    label = {"kind": "table", "name": name, "caption": caption, "number": number}
+    label: dict = {"kind": "table", "name": name, "caption": caption, "number": number}
     label["table"] = table.as_shown().as_dict()
     _display({"text/plain": table.to_text(), "text/html": table.styled(name).to_html()}, {"report": label})
     _display_caption("Table", caption)

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from helpers.classifier.backbones import BACKBONES
+from helpers.gan.recipes import RECIPES
 from helpers.report.page.provenance import devices
 from helpers.report.page.results import Results
 from helpers.report.words import counted, duration, listed
 
-RECIPES = {"paper": "AdaIN and WGAN-GP as in the paper", "stylegan2": "StyleGAN2"}
 WEIGHTS = {"imagenet": "ImageNet weights", "none": "random weights"}
 PARTS = {"train": "training", "validation": "validation", "test": "test"}
 
@@ -23,7 +23,10 @@ def facts(results: Results) -> list[tuple[str, str]]:
         ("Split", _split(results)),
         ("Trainings", f"{arms}, {counted(params.replicates, 'replicate')} each"),
         ("Classifier", _classifier(results)),
-        ("GAN", f"{RECIPES[gan.recipe]}, {_square(gan.resolution)}, {counted(len(gan.seeds), 'seed')}"),
+        (
+            "GAN",
+            f"{RECIPES.get(gan.recipe).title}, {_square(gan.resolution)}, {counted(len(gan.seeds), 'seed')}",
+        ),
         ("Device", listed(devices(results.run, params)) or "not recorded"),
         ("When", _when(results)),
     ]

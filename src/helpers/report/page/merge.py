@@ -9,7 +9,6 @@ from markupsafe import Markup
 from nbformat import NotebookNode
 
 from helpers import paths as places
-from helpers.data.sources import SOURCES
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.page.cell_html import output_html
@@ -27,6 +26,7 @@ from helpers.report.page.cells import (
     take_title,
 )
 from helpers.report.page.numbering import Numbering
+from helpers.report.page.records import folder_word
 from helpers.report.page.shown import SECTIONS, Section
 
 PICTURED = 4  # further runs of a notebook whose figures are in the page: those of a GAN weigh a megabyte
@@ -122,7 +122,7 @@ class Merger:
         """Text without the names of this machine's folders."""
         data = self.params.data
         for folder, shown in (
-            (data.root, SOURCES.get(data.source).placeholder),
+            (data.root, folder_word(self.params)),
             (data.external_root, "FOLDER_OF_THE_EXTERNAL_TEST_SET"),
         ):
             text = text.replace(str(folder), shown) if folder else text

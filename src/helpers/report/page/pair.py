@@ -50,7 +50,7 @@ class Pair:
     @property
     def gains(self) -> dict[str, list[str]]:
         """What each run says of the claim that an arm gains in the target's recall, by arm of both runs."""
-        found = {}
+        found: dict[str, list[str]] = {}
         for arm in self.arms:
             verdicts = [side.verdict(arm, "target_recall") for _, side in self.sides]
             references = [side.params.evaluation.reference for _, side in self.sides]

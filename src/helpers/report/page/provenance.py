@@ -81,8 +81,9 @@ def _processors(records: list[dict[str, Any]]) -> list[str]:
 
 
 def kept_results(run: RunPaths) -> list[str]:
-    """The jobs whose results were kept over a change of code that the user declared harmless."""
-    return list(read_json(run.folder / "run.json", {}).get("accepted") or {})
+    """The stages whose results were kept over a change of code that the user declared harmless."""
+    accepted = read_json(run.folder / "run.json", {}).get("accepted") or {}
+    return list(dict.fromkeys(job.split("-")[0] for job in accepted))
 
 
 def git_commit() -> str | None:

@@ -4,10 +4,10 @@ import json
 import shlex
 from pathlib import Path
 
-from helpers.data.sources import SOURCES
 from helpers.errors import ParameterError
 from helpers.params import Params, comparable_values, load_params
 from helpers.paths import PARAMS
+from helpers.report.page.records import folder_word
 
 
 def reproduction_command(run: str, params: Params) -> str | None:
@@ -22,7 +22,7 @@ def reproduction_command(run: str, params: Params) -> str | None:
     for change in changes:
         words += ["--set", change]
     line = " ".join(shlex.quote(word) for word in words)
-    return line + (f" --data-root {SOURCES.get(params.data.source).placeholder}" if params.data.root else "")
+    return line + (f" --data-root {folder_word(params)}" if params.data.root else "")
 
 
 def _overrides(path: Path, params: Params) -> list[str] | None:
