@@ -7,8 +7,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from helpers.gan.selectors import SELECTORS
-from helpers.params.arms import Arm, SyntheticImages
+from helpers.params.arms import Arm, SyntheticImages, selectors
 from helpers.params.run import Params
 from helpers.params.section import Section, Variants
 
@@ -158,7 +157,7 @@ def _synthetic_meaning(wanted: SyntheticImages) -> str:
         return f"{many}{which}images of the folder {wanted.folder}"
     if wanted.select not in ("top", "bottom"):
         return f"{many}{which}synthetic images"
-    return f"the {many}{which}synthetic images, {SELECTORS.get(wanted.rank).words}"
+    return f"the {many}{which}synthetic images, {selectors().get(wanted.rank).words}"
 
 
 def _field(key: str) -> FieldInfo | None:
