@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from helpers.params.arms import Arm, SyntheticImages, selectors
+from helpers.params.data import sources
 from helpers.params.run import Params
 from helpers.params.section import Section, Variants
 
@@ -64,7 +65,7 @@ def public_parameters(params: Params) -> dict[str, Any]:
     """The parameters without the place of the data on this machine."""
     values = params.as_dict()
     for name, shown in (
-        ("root", f"(a folder of {'images' if params.data.source == 'folder' else 'HAM10000'})"),
+        ("root", f"(a folder of {sources().get(params.data.source).folder_of})"),
         ("external_root", "(a folder of the external test set)"),
     ):
         if values["data"].get(name):
