@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from helpers.data.sources import SOURCES
 from helpers.params import Params, result_values
 from helpers.paths import RunPaths
 from helpers.report.page.shown import shown_jobs
@@ -194,8 +195,9 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
     classifier = {"classifier": result_values(params.classifier)}
     if job.stage == "eda":
         values = result_values(params.data)
-        unread = {"phantom": params.data.source != "phantom", "columns": params.data.source != "folder"}
-        return {"data": {key: value for key, value in values.items() if not unread.get(key)}}
+        others = [SOURCES.get(name) for name in SOURCES.names() if name != params.data.source]
+        unread = {key for source in others for key in source.own_parameters}
+        return {"data": {key: value for key, value in values.items() if key not in unread}}
     if job.stage == "gan":
         return {"data": data} | gan | compute
     if job.stage == "synthesis":
