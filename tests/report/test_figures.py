@@ -155,7 +155,7 @@ def every_figure():
         "gan_training": gan.gan_training(gan_history()),
         "synthetic_samples": synthesis.scores.synthetic_samples(image, pictures(40), scores()),
         "overall_metrics": results.metrics.overall_metrics(metrics(), paper),
-        "melanoma_metrics": results.metrics.melanoma_metrics(metrics(["baseline"], 1), paper),
+        "melanoma_metrics": results.metrics.target_metrics(metrics(["baseline"], 1), paper),
         "confusion_matrices": results.classes.confusion_matrices(confusion()),
         "classifier_curves": training_curves.classifier_curves(histories()),
         "classifier_curves_many": training_curves.classifier_curves(histories(MANY)),
