@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command 
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: report test test-all verify faults audit lab notebooks lint clean help
+.PHONY: report test test-all verify faults audit lab lint clean help
 
 report: $(READY)
 	@$(BIN)/python run_all.py $(ARGS)
@@ -34,9 +34,6 @@ lab: $(READY)
 
 lint: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
-
-notebooks: $(READY)
-	@$(BIN)/python -m helpers.report.parameters_cell
 
 clean:
 	rm -rf .venv

@@ -163,7 +163,7 @@ def draw(folder: Path, count: int, size: int, photograph: tuple[int, int]) -> di
 
     from helpers.data.decoding import decode, resize_image
     from helpers.data.ham10000 import open_dataset
-    from helpers.data.phantom import draw_dataset
+    from helpers.data.phantom.writing import draw_dataset
 
     dataset = open_dataset(draw_dataset(folder / "lesions", images=max(count, 150), seed=1))
     files = {path.stem: path for path in (folder / "lesions").rglob("*.jpg")}

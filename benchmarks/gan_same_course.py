@@ -17,7 +17,7 @@ from PIL import Image
 
 from helpers import params
 from helpers.data.decoding import resize_image
-from helpers.data.phantom import draw_photograph
+from helpers.data.phantom.photograph import draw_photograph
 from helpers.gan.training import Trainer
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -16,8 +16,9 @@ from PIL import Image
 from helpers import paths
 from helpers.data import arrays, download
 from helpers.data.arrays import load_images
+from helpers.data.classes import CLASSES
 from helpers.data.decoding import decode, resize_image
-from helpers.data.ham10000 import CLASSES, open_dataset
+from helpers.data.ham10000 import open_dataset
 from helpers.data.manifest import load_manifest, load_split
 from helpers.data.prepare import prepare_data, verify_images
 from helpers.errors import DataError, MissingStageError, ParameterError

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.archives import IMAGE_ENDINGS, TABLE_ENDINGS, FileTree, Found
+from helpers.data.classes import CLASSES
 from helpers.data.dataset import COLUMNS, Dataset
 from helpers.data.decoding import decode, resize_image
-from helpers.data.ham10000 import CLASSES, from_challenge
+from helpers.data.ham10000 import from_challenge
 from helpers.data.manifest import load_split
 from helpers.data.parallel import in_parallel
 from helpers.data.tables import check_metadata, column_names, read_table

@@ -11,21 +11,12 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from helpers.data.archives import IMAGE_ENDINGS, TABLE_ENDINGS, FileTree, Found
+from helpers.data.classes import CLASSES
 from helpers.data.dataset import COLUMNS, Dataset
 from helpers.data.tables import check_metadata, column_names, read_table
 from helpers.data.wording import plural, shown
 from helpers.errors import DataError
 
-CLASS_NAMES = {
-    "akiec": "actinic keratosis",
-    "bcc": "basal cell carcinoma",
-    "bkl": "benign keratosis",
-    "df": "dermatofibroma",
-    "mel": "melanoma",
-    "nv": "melanocytic naevus",
-    "vasc": "vascular lesion",
-}
-CLASSES = tuple(CLASS_NAMES)
 IMAGES = 10_015  # in the whole data set
 CONFIRMATIONS = {  # the challenge's words for dx_type
     "histopathology": "histo",

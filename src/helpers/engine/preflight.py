@@ -36,7 +36,7 @@ def check(runfile: RunFile, stages: Collection[str], elsewhere: bool = False) ->
 
 def _classes(runfile: RunFile) -> list[str]:
     """The classes of the data: from the split where the stage 'eda' has verified these data, else from the data themselves, which are split for a trial."""
-    from helpers.data.ham10000 import CLASSES
+    from helpers.data.classes import CLASSES
 
     run, data = runfile.run, runfile.params.data
     verified = records(run).get("eda", {}).get("key") == runfile.key(Job("eda")) and not damaged(

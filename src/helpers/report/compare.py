@@ -16,11 +16,11 @@ from markupsafe import Markup
 from helpers import paths as places
 from helpers.errors import MissingStageError, UserError
 from helpers.files import write_json, write_table, write_text
-from helpers.params import flatten
+from helpers.params import flatten, public_parameters
 from helpers.paths import RunPaths
 from helpers.report import summary
 from helpers.report.page_tables import as_text, frame_html, wrap_table
-from helpers.report.provenance import git_commit, public_parameters, read_params, reproduction_command
+from helpers.report.provenance import git_commit, read_params, reproduction_command
 from helpers.report.words import listed, percent, points, points_interval
 
 METRICS = ("target_recall", "accuracy", "macro_recall", "macro_precision")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.params import Arm, Params, SyntheticImages, departures
+from helpers.params import Arm, Params, SyntheticImages, departures, parameter_rows
 from helpers.report.table import Table
 from helpers.report.words import (
     plain,
@@ -13,22 +13,17 @@ from helpers.report.words import (
 
 
 def hyperparameters_table(params: Params, sections: Sequence[str]) -> Table:
-    """Every value of some sections beside the paper's, with its meaning."""
-    ours, paper = params.as_dict(), Params().as_dict()
-    rows = []
-    for section in sections:
-        for key, info in type(getattr(params, section)).model_fields.items():
-            value, theirs = ours[section][key], paper[section][key]
-            if not isinstance(value, dict):
-                rows.append(
-                    {
-                        "parameter": f"{section}.{key}",
-                        "paper": plain(theirs),
-                        "this_run": plain(value),
-                        "same": value == theirs,
-                        "meaning": info.description or "",
-                    }
-                )
+    """Every parameter of some sections: the paper's value, this run's, whether they agree, and the meaning."""
+    rows = [
+        {
+            "parameter": row["parameter"],
+            "paper": _setting(row, "paper"),
+            "this_run": _setting(row, "this_run"),
+            "same": row["this_run"] == row["paper"],
+            "meaning": row["meaning"],
+        }
+        for row in parameter_rows(params, sections)
+    ]
     return Table(pd.DataFrame(rows), {}, {"paper": "paper's profile", "this_run": "this run"})
 
 
@@ -46,7 +41,7 @@ def _setting(row: Mapping[str, Any], side: str) -> str:
     """A value of ``departures`` in words; an arm without what it leaves at its default."""
     value = row[side]
     if not row["parameter"].startswith("arms."):
-        return plain(value)
+        return plain(None if value == {} else value)
     if value is None:
         return "no such arm"
     usual = Arm().model_dump(mode="json")

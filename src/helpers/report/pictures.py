@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from helpers.data.sources import SOURCES
 from helpers.params import Params
 from helpers.report.drawing import wrapped
 from helpers.report.style import styled
@@ -14,7 +15,7 @@ def picture_policy(params: Params) -> str:
     """How data set images may be shown: report.real_images, but drawn lesions belong to nobody and are always
     shown.
     """
-    return "show" if params.data.source == "phantom" else params.report.real_images
+    return params.report.real_images if SOURCES.get(params.data.source).private else "show"
 
 
 def photographs_sentence(policy: str) -> str:

@@ -4,25 +4,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers import paths
-from helpers.data.dataset import Dataset
-from helpers.data.folders import open_folder
 from helpers.data.sources import Source
 
 if TYPE_CHECKING:
+    from helpers.data.dataset import Dataset
     from helpers.params import Data
 
 
-def _open(run: paths.RunPaths, data: "Data") -> Dataset:
+def _open(run: paths.RunPaths, data: "Data") -> "Dataset":
+    from helpers.data.folders import open_folder
+
     return open_folder(_folder(data), data.columns)
 
 
 def _folder(data: "Data") -> Path:
-    assert data.root is not None  # _refuse says so before
+    assert data.root is not None  # _refuse has seen to it
     return paths.from_project(data.root)
 
 
 def _refuse(data: "Data") -> None:
-    """Raise ValueError where there is no folder, or a test set that has other classes."""
+    """Raise ValueError where there is no folder, or a second test set, which would have other classes."""
     if data.root is None:
         raise ValueError("source 'folder' needs root, the folder with your images (or --data-root)")
     if data.external_root is not None:
@@ -33,10 +34,6 @@ def _refuse(data: "Data") -> None:
 
 SOURCE = Source(
     open=_open,
-    refuse=_refuse,
-    folder=_folder,
-    own_parameters=("columns",),
-    lesions_way_out="name it, or the patient, in a column lesion_id of a table",
     title="one's own, not the paper's",
     phrase="images of one's own",
     short_phrase="your own images",
@@ -44,4 +41,9 @@ SOURCE = Source(
         "This run uses images of one's own: {counted}. They are not the paper's, so none of the paper's results stand "
         "beside them; what the paper did and claims is told, and its claims are tested here, on these images."
     ),
+    placeholder="FOLDER_OF_IMAGES",
+    lesions_way_out="name it, or the patient, in a column lesion_id of a table",
+    own_parameters=("columns",),
+    refuse=_refuse,
+    folder=_folder,
 )

@@ -2,24 +2,24 @@
 
 from typing import TYPE_CHECKING
 
-from helpers.data.dataset import Dataset
-from helpers.data.ham10000 import CLASS_NAMES, open_dataset
+from helpers.data.classes import CLASS_NAMES
 from helpers.data.sources import Source
 from helpers.progress import Progress
 
 if TYPE_CHECKING:
+    from helpers.data.dataset import Dataset
     from helpers.params import Data
     from helpers.paths import RunPaths
 
 
-def _open(run: "RunPaths", data: "Data") -> Dataset:
+def _open(run: "RunPaths", data: "Data") -> "Dataset":
     """Draw the lesions into the run's folder, unless they are there, and open them."""
-    from helpers.data.phantom import draw_dataset
+    from helpers.data.ham10000 import open_dataset
+    from helpers.data.phantom.writing import draw_dataset
 
-    with _LateBar("drawing lesions", data.phantom.images) as bar:
-        folder = draw_dataset(
-            run.data / "phantom", images=data.phantom.images, seed=data.phantom.seed, progress=bar.update
-        )
+    count, seed = data.phantom.images, data.phantom.seed
+    with _LateBar("drawing lesions", count) as bar:
+        folder = draw_dataset(run.data / "phantom", images=count, seed=seed, progress=bar.update)
     return open_dataset(folder)
 
 
@@ -45,20 +45,21 @@ class _LateBar:
 
 SOURCE = Source(
     open=_open,
-    seeds=lambda data: {"drawing": data.phantom.seed},
-    own_parameters=("phantom",),
-    takes_folder=False,
-    class_names=CLASS_NAMES,
-    beside_paper=True,  # the drawings have the paper's classes in the paper's mix
-    private=False,
-    drawn=True,
     title="drawn by the project",
     phrase="drawn lesions, which say nothing about patients",
     short_phrase="drawn lesions, a demonstration",
     sentence=(
         "**This run uses drawn lesions: {counted}, painted by the project itself.** They show that the whole chain "
-        "works and what its figures look like. They are no photographs, and nothing here has a clinical meaning; the "
-        "real data set takes one parameter, `data.source: ham10000`."
+        "works and what its figures look like. They are no photographs, and nothing here has a clinical meaning; "
+        "the real data set takes one parameter, `data.source: ham10000`."
     ),
     placeholder="FOLDER_OF_HAM10000",
+    lesions_way_out="draw them again",  # drawn metadata always name the lesion
+    class_names=CLASS_NAMES,
+    beside_paper=True,  # the drawings have the paper's classes in the paper's mix
+    private=False,
+    drawn=True,
+    takes_folder=False,
+    own_parameters=("phantom",),
+    seeds=lambda data: {"drawing": data.phantom.seed},
 )
