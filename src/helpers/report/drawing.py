@@ -67,7 +67,8 @@ def draw_interval(
         color=colour,
         ax=axes,
         errorbar=(lambda values: ends) if known else None,
-        err_kws={"linewidth": width, "solid_capstyle": "butt"},
+        err_kws={"linewidth": width, "solid_capstyle": "butt", "zorder": 2.5},
+        zorder=3,  # the square hides the line behind it, hollow or not
         marker="s",
         markersize=size,
         markeredgewidth=1.4,
