@@ -311,11 +311,11 @@ def test_the_front_door_takes_the_folder(tmp_path):
 
 
 def test_the_columns_make_only_runs_on_own_images_stale():
-    from helpers.engine.stages import Job, relevant_parameters
+    from helpers.engine.stages import Job, number_parameters
 
-    assert "columns" not in relevant_parameters(Job("eda"), load_params("quick"))["data"]
+    assert "columns" not in number_parameters(Job("eda"), load_params("quick"))["data"]
     own = load_params("quick", ["data.source=folder", "data.root=x", "data.columns.class=finding"])
-    assert relevant_parameters(Job("eda"), own)["data"]["columns"] == {"class": "finding"}
+    assert number_parameters(Job("eda"), own)["data"]["columns"] == {"class": "finding"}
 
 
 # --- the page and the tables: none of the paper's results beside another data set's ------------------

@@ -1,46 +1,36 @@
-"""Jobs that leave this machine: profiles, what jobs ask for, tickets, and a run on a stand-in for Kubernetes."""
+"""Jobs that leave this machine: profiles, what jobs ask for, and tickets."""
 
+import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
-import yaml
 
-from helpers.engine import needs, profiles
+from helpers.engine import profiles
+from helpers.engine.cards import gpus_asked
+from helpers.engine.failures import last_words
 from helpers.engine.process import write_ticket
 from helpers.engine.runfile import RunFile
-from helpers.engine.snakemake import command, last_words
+from helpers.engine.snakemake import command, events_path
 from helpers.engine.stages import STAGES
 from helpers.errors import UserError
 from helpers.params import load_params
 from helpers.paths import ROOT, RunPaths
-from support import fake_stages
 
 KEEPER = """
 import os, sys, time
 os.environ["REPORT_JOBS_LOCK"] = sys.argv[1] + "/.jobs.lock"
 import helpers
-from support.project import ROOT
 print("joined", flush=True)
 time.sleep(60)
 """
 
 
 def runfile(*overrides: str) -> RunFile:
-    return RunFile(
-        RunPaths("any"),
-        load_params(ROOT / "params" / "smoke.yaml", list(overrides)),
-        dict.fromkeys(STAGES, ""),
-        {},
-        "phantom",
-        [],
-    )
+    return RunFile(RunPaths("any"), load_params(ROOT / "params" / "smoke.yaml", list(overrides)), {}, [])
 
 
 @pytest.mark.parametrize(
@@ -49,18 +39,18 @@ def runfile(*overrides: str) -> RunFile:
 def test_a_kept_profile_sends_jobs_away_and_asks_for_gpus(name):
     profile = profiles.load_profile(name)
     assert profile.elsewhere and profile.counts_jobs and profile.gpus == 8
-    words = command(runfile(), None, [], profile)
+    words = command(runfile(), None, profile)
     assert "--cores" not in words and "--resources" not in words  # the profile's own count
     assert "gpus=8" in words and words[words.index("--profile") + 1] == str(ROOT / "profiles" / name)
     assert words[words.index("--config") : words.index("--nolock")] == ["--config", "run=any", "gpus=8"]
-    assert "gpus=0" in command(runfile("compute.device=cpu"), None, [], profile)
-    limited = command(runfile(), 12, [], profile)
+    assert "gpus=0" in command(runfile("compute.device=cpu"), None, profile)
+    limited = command(runfile(), 12, profile)
     assert limited[limited.index("--cores") + 1] == "12"
 
 
 def test_without_a_profile_this_machine_is_counted(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    words = command(runfile(), None, [], profiles.load_profile(None))
+    words = command(runfile(), None, profiles.load_profile(None))
     assert words[words.index("--cores") + 1] == str(os.cpu_count()) and "gpu=2" in words and "gpus=2" in words
 
 
@@ -91,37 +81,35 @@ def test_gpus_are_a_whole_number_in_either_notation(tmp_path):
 
 
 def test_every_stage_says_what_it_needs():
-    assert set(needs.FIRST_TRY) == set(STAGES)
-    for stage in STAGES:
-        assert needs.memory_mb(stage, 2) == 2 * needs.memory_mb(stage) >= 2 * 4000
-        assert needs.minutes(stage, 2) == 2 * needs.minutes(stage)
     params = load_params(ROOT / "params" / "smoke.yaml", [])
-    assert [needs.gpus(stage, params, 4) for stage in STAGES] == [0, 1, 1, 1, 0, 0]
-    assert needs.gpus("gan", params, 0) == 0
-    assert needs.gpus("gan", load_params(ROOT / "params" / "smoke.yaml", ["compute.device=cpu"]), 4) == 0
+    assert all(stage.memory_gb >= 4 and stage.minutes >= 60 for stage in STAGES.values())
+    assert [gpus_asked(stage, params, 4) for stage in STAGES.values()] == [0, 1, 1, 1, 0, 0]
+    assert gpus_asked(STAGES["gan"], params, 0) == 0
+    on_cpu = load_params(ROOT / "params" / "smoke.yaml", ["compute.device=cpu"])
+    assert gpus_asked(STAGES["gan"], on_cpu, 4) == 0
 
 
-ENGINE_LOG = """\
-[Wed Nov 25 17:45:42 2026]
-Error in rule eda:
-    message: SLURM-job '4' failed, SLURM status is: 'OUT_OF_MEMORY'. For further error details see the cluster/cloud log.
-    jobid: 1
-    log: /a folder/slurm_logs/rule_eda/4.log (check log file(s) for error details)
-    external_jobid: 4
-Exiting because a job execution failed. Look above for error messages
-"""
+SAID = {
+    "event": "job_error",
+    "message": "Error in rule eda, jobid: 1",
+    "rule": "eda",
+    "said": "SLURM-job '4' failed, SLURM status is: 'OUT_OF_MEMORY'.",
+    "logs": ["/a folder/slurm_logs/rule_eda/4.log (check log file(s) for error details)"],
+}
 
 
 def test_what_the_cluster_said_of_a_failed_job_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("helpers.paths.ARTIFACTS", tmp_path)
     run = RunPaths("any")
     run.logs.mkdir(parents=True)
-    (run.logs / "engine.log").write_text(ENGINE_LOG)
+    assert last_words(run) == []
+    events_path(run).write_text(json.dumps(SAID) + "\n")
     assert last_words(run) == [
         "eda: SLURM-job '4' failed, SLURM status is: 'OUT_OF_MEMORY'. (/a folder/slurm_logs/rule_eda/4.log)"
     ]
-    (run.logs / "engine.log").write_text("one\ntwo\nthree\nfour\n")
-    assert last_words(run) == ["two", "three", "four"]
+    own = {"event": "error", "message": "WorkflowError:\nNo disk.", "rule": None, "said": None, "logs": []}
+    events_path(run).write_text(json.dumps(own) + "\n")
+    assert last_words(run) == ["No disk."]
 
 
 def keeper(folder: Path, ticket: str | None) -> subprocess.Popen:
@@ -149,71 +137,3 @@ def test_a_job_ends_with_its_ticket(tmp_path):
         for process in (valid, by_hand, too_late):
             process.kill()
             process.wait()
-
-
-@pytest.fixture(scope="module")
-def cluster(project_copy, tmp_path_factory):
-    """A project with stand-in notebooks, its profile for Kubernetes, and the environment that finds the stand-in for kubectl."""
-    project = project_copy()
-    fake_stages.install(project)
-    profile = project.folder / "profiles" / "kubernetes" / "config.yaml"
-    settings = yaml.safe_load(profile.read_text()) | {"seconds-between-status-checks": 1, "retries": 0}
-    profile.write_text(yaml.safe_dump(settings))
-    folder = tmp_path_factory.mktemp("kubernetes")
-    shutil.copy(ROOT / "tests/support/fake_kubectl.py", folder / "kubectl")
-    (folder / "kubectl").chmod(0o755)
-    return project, folder, {"env": {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}}
-
-
-def wait_for(path: Path, seconds: float = 600) -> None:
-    until = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < until, f"{path.name} did not come"
-        time.sleep(0.1)
-
-
-@pytest.mark.long
-def test_jobs_sent_away_are_taken_back_and_go_on(cluster):
-    """A termination deletes the cluster's job; a killed front door leaves it running, and the next start ends it; then the run goes on."""
-    project, folder, options = cluster
-    words = ["--params", "params/smoke.yaml", "--profile", "kubernetes", "--until", "eda"]
-    pause, waiting = (
-        project.folder / "pause",
-        project.folder / "paused-eda",
-    )  # what the stand-in notebooks look at
-
-    def paused() -> tuple[subprocess.Popen, psutil.Process]:
-        pause.touch()
-        waiting.unlink(missing_ok=True)
-        door = project.start(*words, **options)
-        wait_for(waiting)
-        return door, psutil.Process(int(waiting.read_text()))
-
-    door, kernel = paused()
-    door.terminate()
-    assert door.wait(60) == 143
-    psutil.wait_procs([kernel], timeout=60)
-    assert not kernel.is_running() and (folder / "deleted.txt").read_text().count("report-") == 1
-
-    door, kernel = paused()
-    door.kill()
-    door.wait()
-    time.sleep(1)
-    assert kernel.is_running()  # nobody could tell it
-    told = project.start(*words, **options)
-    psutil.wait_procs([kernel], timeout=120)
-    assert not kernel.is_running()
-    pause.unlink()
-    out, error = told.communicate(timeout=600)
-    assert told.returncode == 0, f"{out}\n{error}"
-    assert (
-        "by the profile 'kubernetes'" in out
-        and (project.folder / "artifacts" / "smoke" / "data" / "split.csv").exists()
-    )
-    manifest = yaml.safe_load((max((folder / "jobs").glob("*")) / "manifest.json").read_text())
-    container = manifest["spec"]["template"]["spec"]["containers"][0]
-    assert (
-        container["resources"]["requests"] == {"cpu": "2", "memory": "4000M"}
-        and manifest["spec"]["activeDeadlineSeconds"] == 60 * 240
-    )
-    assert "nvidia.com/gpu" not in container["resources"]["limits"]

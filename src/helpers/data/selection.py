@@ -6,13 +6,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import ParameterError
-
-RANKS = {
-    "critic": "rank",
-    "classifier": "rank_classifier",
-    "distance": "rank_distance",
-    "diverse": "rank_diverse",
-}  # columns of scores.csv
+from helpers.gan.selectors import SELECTORS
 
 
 def wanted_count(available: int, count: int | None = None, fraction: float | None = None) -> int:
@@ -52,7 +46,7 @@ def select_images(
 ) -> np.ndarray:
     """Indices (int64, column ``index`` of ``scores``) of the selected synthetic images.
 
-    ``top`` and ``bottom`` go by the column of ``rank`` in RANKS (1 is best), best and worst first; ``random`` draws without replacement from
+    ``top`` and ``bottom`` go by the selector ``rank`` (1 is best), best and worst first; ``random`` draws without replacement from
     ``seed``, whatever the order of the rows; ``all`` takes every image. Raises ParameterError for an unknown way, a rank that the
     scores do not hold, or more images than there are.
     """
@@ -75,17 +69,10 @@ def select_images(
 
 
 def _rank_column(scores: pd.DataFrame, rank: str) -> str:
-    if rank not in RANKS:
+    selector = SELECTORS.get(rank)
+    if selector.rank not in scores:
         raise ParameterError(
-            f"Synthetic images are ranked by {', '.join(map(repr, RANKS))}, not by '{rank}'."
+            f"An arm ranks synthetic images by '{rank}', and scores.csv has no column {selector.rank}: "
+            f"{selector.missing}, or rank by 'critic'."
         )
-    if RANKS[rank] not in scores:
-        way_out = (
-            "give notebook 03 the baseline classifier's probabilities"
-            if rank == "classifier"
-            else "run the stage 'synthesis' again"
-        )
-        raise ParameterError(
-            f"An arm ranks synthetic images by '{rank}', and scores.csv has no column {RANKS[rank]}: {way_out}, or rank by 'critic'."
-        )
-    return RANKS[rank]
+    return selector.rank
