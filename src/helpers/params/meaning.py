@@ -7,6 +7,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from helpers.data.sources import SOURCES
 from helpers.gan.selectors import SELECTORS
 from helpers.params.arms import Arm, SyntheticImages
 from helpers.params.run import Params
@@ -65,7 +66,7 @@ def public_parameters(params: Params) -> dict[str, Any]:
     """The parameters without the place of the data on this machine."""
     values = params.as_dict()
     for name, shown in (
-        ("root", f"(a folder of {'images' if params.data.source == 'folder' else 'HAM10000'})"),
+        ("root", f"(a folder of {SOURCES.get(params.data.source).folder_of})"),
         ("external_root", "(a folder of the external test set)"),
     ):
         if values["data"].get(name):
