@@ -52,9 +52,11 @@ def draw_interval(
     size: float = 5.5,
     width: float = 2.0,
 ) -> None:
-    """A square at ``middle`` in row ``place``, on a line between the ``ends``; without ends (NaN) it stands alone.
+    """A square at ``middle`` in row ``place``, on a line between the ``ends``; without ends (NaN) it stands
+    alone.
 
-    The interval is the one of the table: seaborn estimates nothing here. ``size`` and ``width`` are in points.
+    The interval is the one of the table: seaborn estimates nothing here. ``size`` and ``width`` are in
+    points.
     """
     import seaborn
 

@@ -74,7 +74,8 @@ def named_contrasts(
 ) -> Figure:
     """The contrasts named beforehand on one metric, in points: a dot per replicate, and the intervals.
 
-    ``contrasts`` and ``metrics`` are the tables of evaluation/. The interval is a thick line, the bootstrap's a
+    ``contrasts`` and ``metrics`` are the tables of evaluation/. The interval is a thick line, the bootstrap's
+    a
     thin one below it; without an interval the dots stand alone.
     """
     rows = contrasts[contrasts["metric"] == metric]
@@ -103,7 +104,9 @@ def named_contrasts(
 
 
 def _draw_contrast(axes: Axes, place: int, row: Mapping[str, Any], changes: np.ndarray, colour: str) -> None:
-    """One row: the replicates above the interval, or in its place where there is none, and the bootstrap's below."""
+    """One row: the replicates above the interval, or in its place where there is none, and the bootstrap's
+    below.
+    """
     known = np.isfinite(row["low"])
     axes.plot(changes, [place - 0.2 * known] * len(changes), linestyle="", color=colour, **DOT)
     if known:

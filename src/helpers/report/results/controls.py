@@ -20,7 +20,8 @@ CONTROL_METRICS = ("target_recall", "target_operating_recall", "target_roc_auc")
 def controls_table(controls: pd.DataFrame, n: int, target: str) -> Table | None:
     """evaluation/controls.csv for the target's recall, at argmax and at the operating point, and its ROC AUC.
 
-    All of it is exploratory. ``n`` is the number of test images of the target; there is no table without controls.
+    All of it is exploratory. ``n`` is the number of test images of the target; there is no table without
+    controls.
     """
     if controls.empty:
         return None

@@ -183,7 +183,8 @@ def forest(
     target: str = "",
     colours: Mapping[str, str] | None = None,
 ) -> Figure:
-    """Differences to the reference arm in points with their intervals, a panel per metric on a scale of its own.
+    """Differences to the reference arm in points with their intervals, a panel per metric on a scale of its
+    own.
 
     ``comparisons`` is evaluation/comparisons.csv; a row without an interval is drawn as its point alone.
     Squares of primary contrasts are filled, those of exploratory ones hollow. The grey band is the smallest

@@ -112,9 +112,11 @@ def _lesion_legend(figure: Figure, colour: str) -> None:
 
 @styled
 def recall_gap(leak: pd.DataFrame, arm: str) -> Figure | None:
-    """One arm's recall of every class on lesions that were trained on (filled) and new ones (hollow), and the gap.
+    """One arm's recall of every class on lesions that were trained on (filled) and new ones (hollow), and the
+    gap.
 
-    ``leak`` is evaluation/leak.csv; there is no figure where it has no rows. On the right the gap has its interval.
+    ``leak`` is evaluation/leak.csv; there is no figure where it has no rows. On the right the gap has its
+    interval.
     """
     if leak.empty:
         return None
@@ -142,7 +144,9 @@ def recall_gap(leak: pd.DataFrame, arm: str) -> Figure | None:
 
 
 def _draw_pair(axes: Axes, place: int, pair: Mapping[str, float], colour: str) -> None:
-    """A line from the value on seen lesions (filled dot) to that on unseen ones (hollow dot), in row ``place``."""
+    """A line from the value on seen lesions (filled dot) to that on unseen ones (hollow dot), in row
+    ``place``.
+    """
     axes.plot([pair["unseen"], pair["seen"]], [place] * 2, color=colour, linewidth=2, alpha=0.45)
     for lesions, fill in (("seen", colour), ("unseen", "white")):
         edge = {"markerfacecolor": fill, "markeredgecolor": colour, "markeredgewidth": 1.5}

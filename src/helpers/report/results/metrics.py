@@ -33,9 +33,11 @@ HOLLOW: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": INK, "ma
 def performance_table(
     metrics: pd.DataFrame, paper: Paper, columns: Sequence[str], n: int, arms: pd.DataFrame | None = None
 ) -> Table:
-    """Metric by arm: the paper's value, ours (mean and standard deviation over replicates), and the difference.
+    """Metric by arm: the paper's value, ours (mean and standard deviation over replicates), and the
+    difference.
 
-    ``n`` is the number of images behind each share: the test set, or its images of the target class. ``arms`` is
+    ``n`` is the number of images behind each share: the test set, or its images of the target class. ``arms``
+    is
     evaluation/arms.csv, whose intervals are shown where there are any.
     """
     published = paper_metrics(paper).set_index("arm")
@@ -130,7 +132,9 @@ def _metric_panels(
 
 
 def _marks(intervals: bool, paper: bool) -> list[Line2D]:
-    """Keys of the marks of ``_metric_panels``; those of intervals and of the paper's values where they are drawn."""
+    """Keys of the marks of ``_metric_panels``; those of intervals and of the paper's values where they are
+    drawn.
+    """
     found = [
         Line2D([], [], color=INK, marker="o", linestyle="", markersize=4, label="one replicate"),
         Line2D([], [], color=INK, linewidth=2, label="mean"),
@@ -171,7 +175,9 @@ def _replicate_dots(
     colours: Mapping[str, str],
     ends: Mapping[tuple[str, str], tuple[float, float]],
 ) -> None:
-    """A dot per replicate, side by side in the order of the replicates, a line at their mean, and its interval."""
+    """A dot per replicate, side by side in the order of the replicates, a line at their mean, and its
+    interval.
+    """
     arms = list(dict.fromkeys(metrics["arm"]))
     step, size = GROUP / len(arms), 4 if len(arms) < 5 else 3
     for arm in arms:
