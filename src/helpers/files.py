@@ -81,6 +81,19 @@ def write_table(path: Path | str, table: "DataFrame", **options: Any) -> Path:
     return Path(path)
 
 
+def read_table(path: Path | str) -> "pandas.DataFrame":  # noqa: F821
+    """A table that ``write_table`` wrote, floats to the last bit; an empty one where the file is absent or empty.
+
+    Only an empty field is a missing value: a class or an arm may be called ``NA``.
+    """
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, keep_default_na=False, na_values=[""], float_precision="round_trip")
+    except (FileNotFoundError, pd.errors.EmptyDataError):
+        return pd.DataFrame()
+
+
 def digest(*values: Any, length: int = 16) -> str:
     """A short hexadecimal SHA-256 of JSON-like values, equal for equal values on any machine."""
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, default=str)

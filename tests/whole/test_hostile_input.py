@@ -27,7 +27,6 @@ from helpers.data.decoding import decode
 from helpers.engine import cli, snakemake
 from helpers.engine.profiles import Profile
 from helpers.engine.runfile import RunFile
-from helpers.engine.stages import STAGES
 from helpers.engine.view import View
 from helpers.errors import DataError, ParameterError, TrainingError, UserError, printable
 from helpers.paths import RunPaths
@@ -376,9 +375,9 @@ def test_the_engine_s_command_line_holds_no_value_of_a_parameter(title, root, pl
     given_params = params.validate(
         {"report": {"title": title.strip() or "x"}, "data": {"root": root}, "description": title}
     )
-    runfile = RunFile(RunPaths("run-1"), given_params, dict.fromkeys(STAGES, ""), {}, "", [])
+    runfile = RunFile(RunPaths("run-1"), given_params, {}, [])
     profile = Profile("any", Path(place))
-    words = snakemake.command(runfile, 2, ["gan"], profile)
+    words = snakemake.command(runfile, 2, profile, "gan")
     assert not [word for word in words if word in (title, root)]
     assert (
         words.count(str(profile.folder)) == 1 and words[words.index(str(profile.folder)) - 1] == "--profile"

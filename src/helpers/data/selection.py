@@ -10,9 +10,10 @@ from helpers.gan.selectors import SELECTORS
 
 
 def wanted_count(available: int, count: int | None = None, fraction: float | None = None) -> int:
-    """``count``, or ``fraction`` of ``available`` rounded half up, at least 1; all of them where neither is given.
+    """How many images are wanted: ``count``, or ``fraction`` (0..1) of ``available``.
 
-    Raises ParameterError where it cannot be served.
+    Where neither is given, all are wanted. The fraction is rounded half up, to at least 1. Raises
+    ParameterError for both at once, for numbers out of range, and for more images than are available.
     """
     if count is not None and fraction is not None:
         raise ParameterError(
@@ -31,7 +32,8 @@ def wanted_count(available: int, count: int | None = None, fraction: float | Non
         raise ParameterError(f"At least 1 image must be selected, not {count}.")
     if count > available:
         raise ParameterError(
-            f"{count:,} synthetic images are asked for and only {available:,} were generated: lower the arm's count or raise synthesis.count."
+            f"{count:,} synthetic images are asked for and only {available:,} were generated: lower the "
+            "arm's count or raise synthesis.count."
         )
     return int(count)
 
@@ -46,9 +48,9 @@ def select_images(
 ) -> np.ndarray:
     """Indices (int64, column ``index`` of ``scores``) of the selected synthetic images.
 
-    ``top`` and ``bottom`` go by the selector ``rank`` (1 is best), best and worst first; ``random`` draws without replacement from
-    ``seed``, whatever the order of the rows; ``all`` takes every image. Raises ParameterError for an unknown way, a rank that the
-    scores do not hold, or more images than there are.
+    ``top`` and ``bottom`` go by the selector ``rank`` (1 is best), best and worst first; ``random`` draws
+    without replacement from ``seed``, whatever the order of the rows; ``all`` takes every image. Raises
+    ParameterError for an unknown way, a rank that the scores do not hold, or more images than there are.
     """
     if select not in ("top", "bottom", "random", "all"):
         raise ParameterError(
