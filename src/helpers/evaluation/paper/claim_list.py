@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from helpers.data.sources import SOURCES
 from helpers.evaluation.controls import blind_spot
 from helpers.evaluation.paper.claim_kinds import (
     AllClassesButOneClaim,
@@ -80,7 +81,7 @@ def claims(
     rows = []
     for claim in CLAIMS:
         outcome = _outcome(claim, tables["contrasts"], scale, one_gan, blind)
-        paper, test_set = ("", "") if source == "folder" else claim.in_paper()
+        paper, test_set = claim.in_paper() if SOURCES.get(source).beside_paper else ("", "")
         rows.append(
             {
                 "claim": claim.words.format(target=name),

@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from helpers.data.sources import SOURCES
+
 PAPER = Path(__file__).with_name("paper.yaml")
 PAPER_ARMS = ("baseline", "filtered", "all")
 ROUNDING = 0.02  # points; the published percentages were rounded more than once
@@ -73,4 +75,8 @@ def published_beside(source: str) -> dict[str, pd.DataFrame]:
     have the paper's classes in the paper's proportions, and are shown beside its numbers.
     """
     tables = published()
-    return tables | {name: tables[name].iloc[:0] for name in RESULTS} if source == "folder" else tables
+    return (
+        tables | {name: tables[name].iloc[:0] for name in RESULTS}
+        if not SOURCES.get(source).beside_paper
+        else tables
+    )
