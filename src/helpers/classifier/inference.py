@@ -64,15 +64,16 @@ def predict_images(
     return found
 
 
-def target_probabilities(
-    directory: Path | str, images: np.ndarray, config: Config, target: str, device: str = "cpu"
-) -> np.ndarray | None:
-    """Probability of the class ``target``, float64 (N,), that the classifier in ``directory`` gives to each image; None where it is not trained yet."""
-    summary = Path(directory) / "summary.json"
-    if not summary.exists():
-        return None
+def opinion(
+    directory: Path | str, images: np.ndarray, config: Config, device: str = "cpu"
+) -> tuple[np.ndarray, list[str]]:
+    """What the classifier in ``directory`` thinks of images: probabilities, float64 (N, classes), and the classes.
+
+    Raises MissingStageError where it is not trained yet, and what ``predict_images`` raises.
+    """
+    summary = require(Path(directory) / "summary.json", "classifier")
     classes = json.loads(summary.read_text(encoding="utf-8"))["classes"]
-    return predict_images(directory, images, config, device)[:, classes.index(target)]
+    return predict_images(directory, images, config, device), classes
 
 
 def probabilities(logits: torch.Tensor) -> np.ndarray:

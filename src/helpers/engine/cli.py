@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from helpers.data.sources import SOURCES
 from helpers.engine.plan import stages_asked_for
 from helpers.engine.stages import STAGES
 from helpers.engine.start import make
@@ -210,7 +211,7 @@ def _prepare(options: argparse.Namespace) -> tuple[RunPaths, Params]:
     if given is not None and not (given and os.path.exists(data["root"])):
         raise UserError(f"--data-root: there is no folder {data['root'] or 'without a name'}.")
     params = validate(params.as_dict() | {"data": data}, path.name)
-    if given is not None and params.data.source == "phantom":
+    if given is not None and not SOURCES.get(params.data.source).takes_folder:
         raise UserError(
             f"--data-root names photographs, and {path.name} draws its lesions: add --set data.source=ham10000 "
             "(or folder, for images of your own), or --params params/laptop.yaml."

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from helpers.data.archives import IGNORED, TABLE_ENDINGS, FileTree
-from helpers.data.download import placed_by_hand
+from helpers.data.sources import SOURCES
 from helpers.engine.stages import Job
 from helpers.errors import DataError
 from helpers.files import digest, file_digest
@@ -22,10 +22,8 @@ def data_fingerprint(job: Job, params: Params) -> str | dict[str, str]:
 
 def _folder_fingerprint(params: Params) -> str:
     """Fingerprint of the data's folder; a constant for drawn and fetched data."""
-    if params.data.source == "phantom":
-        return "phantom"
-    root = Path(params.data.root) if params.data.root is not None else placed_by_hand()
-    return "doi" if root is None else _listing(root, IGNORED)
+    root = SOURCES.get(params.data.source).folder(params.data)
+    return params.data.source if root is None else _listing(root, IGNORED)
 
 
 def _named_files(job: Job, params: Params) -> dict[str, str]:

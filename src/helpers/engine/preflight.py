@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from helpers.data.download import placed_by_hand
+from helpers.data.sources import SOURCES
 from helpers.data.wording import shown
 from helpers.device import check_pair, pick_device
 from helpers.engine.snakemake import count_gpus
@@ -38,20 +38,19 @@ def check(
 
 def _classes(run: RunPaths, params: Params, verified: bool) -> list[str]:
     """The classes of the data: from the split where they are verified, else from the data, which are split for a trial."""
-    from helpers.data.classes import CLASSES
-
     data = params.data
     if run.split.exists() and verified:
         with open(run.split, encoding="utf-8", newline="") as file:
             return sorted({row["dx"] for row in csv.DictReader(file)})
-    if data.source != "phantom" and (data.root is not None or placed_by_hand() is not None):
+    source = SOURCES.get(data.source)
+    if source.folder(data) is not None or not source.class_names:
         return _classes_of_data(run, params)
-    if data.target_class not in CLASSES:  # lesions to be drawn or downloaded
+    if data.target_class not in source.class_names:  # lesions to be drawn or downloaded
         raise DataError(
             f"data.target_class is '{data.target_class}', and the data have no such class; "
-            f"they have {', '.join(CLASSES)}."
+            f"they have {', '.join(source.class_names)}."
         )
-    return list(CLASSES)
+    return list(source.class_names)
 
 
 def _classes_of_data(run: RunPaths, params: Params) -> list[str]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from helpers.data.sources import SOURCES
 from helpers.engine import preflight
 from helpers.engine.failures import read_failures, tell_failures
 from helpers.engine.plan import Planned, make_plan, stages_asked_for, wanted_jobs
@@ -181,9 +182,9 @@ def _say_result(runfile: RunFile) -> None:
             _mean([float(row[column]) for row in rows if row["arm"] == arm]) for column in columns.values()
         ]
         print(f"{arm:<{width}}" + "".join(f"{100 * mean:>16.1f}%" for mean in means))
-    told = {"phantom": "drawn lesions, a demonstration", "ham10000": "HAM10000", "folder": "your own images"}
+    told = SOURCES.get(params.data.source).short_phrase
     replicates = f"{params.replicates} {'replicate' if params.replicates == 1 else 'replicates'}"
-    print(f"({told[params.data.source]}; mean of {replicates})\n\nReport: {as_typed(run.report)}")
+    print(f"({told}; mean of {replicates})\n\nReport: {as_typed(run.report)}")
 
 
 def _mean(values: list[float]) -> float:

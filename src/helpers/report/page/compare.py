@@ -1,6 +1,6 @@
 """Two finished runs on one page, such as a split by image beside a split by lesion.
 
-What is compared is in helpers.evaluation.results.compare_runs; here it becomes the page
+What is compared is in helpers.evaluation.runs.compare_runs; here it becomes the page
 reports/compare-<first>-<second>/report.html with its sentences, tables and figure.
 """
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from helpers.data.splits import split_quality
 from helpers.evaluation import controls as own
-from helpers.evaluation.verdicts import Direction
+from helpers.evaluation.verdicts import Direction, verdict_of
+from helpers.evaluation.words import share_words
 from helpers.report.page.results import Results, Row
 from helpers.report.results.controls import positive_control_sentence
 from helpers.report.results.scope import single_gan_arms
@@ -24,10 +25,9 @@ def _control_sentences(results: Results) -> Iterator[str]:
         row = results.control(control)
         if row is None:
             continue
-        found = own.outcome(row)
         if control.role == own.WITHHELD:
             yield _withheld(control, row, results)
-        elif control.role == own.AGAIN and found in (own.HIGHER, own.LOWER):
+        elif control.role == own.AGAIN and verdict_of(row).excludes_zero:
             yield (
                 f"Trained once more with nothing changed (arm {control.arm}), recall differs by "
                 f"{_change(row, results)} points ({_ends(row, results)}): chance alone can do as much."
@@ -38,19 +38,19 @@ def _control_sentences(results: Results) -> Iterator[str]:
 
 def _withheld(control: own.Control, row: Row, results: Results) -> str:
     """Whether the loss of real images was seen."""
-    lost = f"{own.share_words(control.fraction or 0)} real {results.target} images"
+    lost = f"{share_words(control.fraction or 0)} real {results.target} images"
     detail = f"arm {control.arm}: {_change(row, results)} points of recall, {_ends(row, results)}"
-    return positive_control_sentence(own.outcome(row), lost, detail)
+    return positive_control_sentence(verdict_of(row).direction, lost, detail)
 
 
 def _restored(control: own.Control, row: Row, results: Results) -> str:
     """What synthetic images give where real ones were taken away."""
     one_gan = control.arm in single_gan_arms(results.params)
     images = "For this one GAN, synthetic images" if one_gan else "Synthetic images"
-    tail = {own.NOT_SHOWN: ", which chance may explain", own.NOT_TESTED: ", which is not tested"}
+    tail = {Direction.NOT_SHOWN: ", which chance may explain", Direction.NOT_TESTED: ", which is not tested"}
     return (
         f"{images} in place of the withheld ones (arm {control.arm}) change {results.target} recall by "
-        f"{_change(row, results)} points ({_ends(row, results)}){tail.get(own.outcome(row), '')}; the GAN "
+        f"{_change(row, results)} points ({_ends(row, results)}){tail.get(verdict_of(row).direction, '')}; the GAN "
         "itself learned from all of them."
     )
 

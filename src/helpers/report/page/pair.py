@@ -6,7 +6,7 @@ import pandas as pd
 
 from helpers import paths as places
 from helpers.errors import MissingStageError, UserError
-from helpers.evaluation.results import compare_runs
+from helpers.evaluation.runs import compare_runs
 from helpers.evaluation.verdicts import Direction, verdict
 from helpers.paths import RunPaths
 from helpers.report.page.answer import answered
