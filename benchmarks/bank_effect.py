@@ -1,7 +1,9 @@
-"""What the bank does to the result: the baseline trained with fresh augmentation in every epoch and from K banked variations, seed by seed.
+"""What the bank does to the result: the baseline trained with fresh augmentation in every epoch and from K
+banked variations, seed by seed.
 
 Prints the difference between the two procedures with its interval (docs/statistics.md) for some metrics.
-Run: python benchmarks/bank_effect.py [--params quick.yaml] [--bank 5] [--replicates 5] [--set classifier.image_size=64]
+Run: python benchmarks/bank_effect.py [--params quick.yaml] [--bank 5] [--replicates 5]
+  [--set classifier.image_size=64]
 """
 
 import argparse
@@ -85,14 +87,16 @@ def measure(words: argparse.Namespace, folder: Path) -> None:
     )
     inference = Inference(open_study(run, both), both)
     print(
-        f"{copies} banked variations less fresh augmentation, {words.replicates} replicates, {(split['split'] == 'test').sum():,} test images; points"
+        f"{copies} banked variations less fresh augmentation, {words.replicates} replicates, "
+        f"{(split['split'] == 'test').sum():,} test images; points"
     )
     for row in (
         inference.compare("bank", "live", metric) for metric in METRICS if metric in inference.values
     ):
         ends = f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
         print(
-            f"{row['metric']:20}{100 * row['reference_mean']:8.1f}{100 * row['arm_mean']:8.1f}{100 * row['difference']:+8.1f}   {ends}"
+            f"{row['metric']:20}{100 * row['reference_mean']:8.1f}{100 * row['arm_mean']:8.1f}"
+            f"{100 * row['difference']:+8.1f}   {ends}"
         )
 
 

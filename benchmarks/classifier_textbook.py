@@ -1,4 +1,5 @@
-"""The training loop of the textbooks, to measure the project's own against: PIL, torchvision transforms, DataLoader, float32, one network.
+"""The training loop of the textbooks, to measure the project's own against: PIL, torchvision transforms,
+DataLoader, float32, one network.
 
 It trains the same network with the same frozen stages, augmentation, batches and optimiser.
 """

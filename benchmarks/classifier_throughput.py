@@ -1,7 +1,9 @@
-"""How fast the classifier trains: the textbooks' loop, the project's, and the project's with the bank, in turn on the same drawn lesions.
+"""How fast the classifier trains: the textbooks' loop, the project's, and the project's with the bank, in
+turn on the same drawn lesions.
 
-The last lines are `bank ratio N.NN` (with the building of the bank, shared out over the run's trainings) and `ratio N.NN`: images/s over the textbooks'.
-The three live in processes of their own and take turns, so that a busy machine is as busy for each; a ratio is one of medians.
+The last lines are `bank ratio N.NN` (with the building of the bank, shared out over the run's trainings) and
+`ratio N.NN`: images/s over the textbooks'. The three live in processes of their own and take turns, so that a
+busy machine is as busy for each; a ratio is one of medians.
 
 Run: python benchmarks/classifier_throughput.py --help
 """
@@ -109,7 +111,8 @@ def compare(params: Params, words: argparse.Namespace, folder: Path) -> None:
     """Measure all ways in turn and print a table and the two ratios."""
     config = params.classifier
     print(
-        f"{config.backbone}, {config.image_size} px, batches of {config.batch_size}, {config.frozen_stages} stages frozen, {words.images} photographs of {words.photographs}, ",
+        f"{config.backbone}, {config.image_size} px, batches of {config.batch_size}, {config.frozen_stages} "
+        f"stages frozen, {words.images} photographs of {words.photographs}, ",
         end="",
     )
     print(
@@ -146,11 +149,13 @@ def _print_table(
     print(f"{'':32}images/s     ratio   peak memory")
     for way, name in WAYS.items():
         print(
-            f"{name:32}{images / median[way]:8.0f}{median['textbook'] / median[way]:10.2f}{reports[way]['peak_bytes'] / 1e9:11.2f} GB"
+            f"{name:32}{images / median[way]:8.0f}{median['textbook'] / median[way]:10.2f}"
+            f"{reports[way]['peak_bytes'] / 1e9:11.2f} GB"
         )
     print(f"{'  and building it':32}{images / with_build:8.0f}{median['textbook'] / with_build:10.2f}")
     print(
-        f"The bank ({copies} variations per image, {reports['bank']['bank_bytes'] / 1e6:.0f} MB) was built in {built:.1f} s, here shared out over {epochs} epochs "
+        f"The bank ({copies} variations per image, {reports['bank']['bank_bytes'] / 1e6:.0f} MB) was built "
+        f"in {built:.1f} s, here shared out over {epochs} epochs "
         f"(all epochs of all the run's trainings). Load {os.getloadavg()[0]:.1f} at the end."
     )
     print(f"bank ratio {median['textbook'] / with_build:.2f}")
@@ -158,7 +163,9 @@ def _print_table(
 
 
 def draw(folder: Path, count: int, size: int, photograph: tuple[int, int]) -> dict[str, Any]:
-    """Drawn lesions as JPEG files of size ``photograph``, labels and decoded array (uint8, N x S x S x 3) on disk."""
+    """Drawn lesions as JPEG files of size ``photograph``, labels and decoded array (uint8, N x S x S x 3) on
+    disk.
+    """
     from PIL import Image
 
     from helpers.data.decoding import decode, resize_image
@@ -191,7 +198,7 @@ class Process:
         self.process = get_context("spawn").Process(target=_serve, args=(theirs, *arguments))
         self.process.start()
         theirs.close()  # so that a process that died is noticed
-        self.connection.recv()  # prepared: one after the other, so that none disturbs the building of the bank
+        self.connection.recv()  # prepared: one after the other, so that none slows the building of the bank
 
     def ask(self, what: str) -> Any:
         """The answer; 'end' is answered by the process's end."""
@@ -210,7 +217,9 @@ def _serve(
     photographs: dict[str, Any],
     folder: Path,
 ) -> None:
-    """Prepare ``way`` and answer 'epoch' by the seconds of one pass over the training images, 'report' by what it took."""
+    """Prepare ``way`` and answer 'epoch' by the seconds of one pass over the training images, 'report' by
+    what it took.
+    """
     import torch
 
     torch.set_num_threads(params.classifier.threads)
@@ -287,7 +296,9 @@ class _Silent:
 
 
 def check_memory(params: Params, words: argparse.Namespace, folder: Path) -> None:
-    """Train on images on disk, from all of which the steps' batches are drawn, then look at the validation images; print the peak memory."""
+    """Train on images on disk, from all of which the steps' batches are drawn, then look at the validation
+    images; print the peak memory.
+    """
     import torch
 
     count, steps = words.memory_check, words.steps
@@ -306,7 +317,8 @@ def check_memory(params: Params, words: argparse.Namespace, folder: Path) -> Non
     del images
     images = np.load(folder / "images.npy", mmap_mode="r")
     print(
-        f"{count:,} images of {size} px on disk: {images.nbytes / 1e9:.2f} GB; {config.backbone}, {steps} steps of {config.batch_size}",
+        f"{count:,} images of {size} px on disk: {images.nbytes / 1e9:.2f} GB; {config.backbone}, {steps} "
+        f"steps of {config.batch_size}",
         flush=True,
     )
     dx = [("bkl", "mel", "nv")[index % 3] for index in range(count)]
@@ -321,13 +333,16 @@ def check_memory(params: Params, words: argparse.Namespace, folder: Path) -> Non
         trainer.train_epoch(0, _Silent())
         trainer.validate()
     print(
-        f"peak of the process's own memory {peak['RssAnon'] / 1e9:.2f} GB; with file pages that the system may take back at any time {peak['VmRSS'] / 1e9:.2f} GB"
+        f"peak of the process's own memory {peak['RssAnon'] / 1e9:.2f} GB; with file pages that the system "
+        f"may take back at any time {peak['VmRSS'] / 1e9:.2f} GB"
     )
 
 
 @contextmanager
 def watched_memory() -> Any:
-    """A dictionary that holds, afterwards, the largest RssAnon and VmRSS in between, bytes, by looks 20 times a second (Linux)."""
+    """A dictionary that holds, afterwards, the largest RssAnon and VmRSS in between, bytes, by looks 20 times
+    a second (Linux).
+    """
     peak = {"RssAnon": 0, "VmRSS": 0}
     ended = threading.Event()
 
@@ -352,7 +367,9 @@ def memory_now() -> dict[str, int]:
 
 
 def peak_memory(device: str) -> int:
-    """Most bytes that this process has held, on the GPU where it computes on one; loader processes are not counted."""
+    """Most bytes that this process has held, on the GPU where it computes on one; loader processes are not
+    counted.
+    """
     import resource
 
     import torch

@@ -1,9 +1,11 @@
-"""Does a run survive? Injects each fault for real, goes on by the same command, and prints one table; ends with ``survived N of N``.
+"""Does a run survive? Injects each fault for real, goes on by the same command, and prints one table; ends
+with ``survived N of N``.
 
 Run: make faults, or python benchmarks/faults.py [NAME ...] [--quick]
 
-Runs of ``params/smoke.yaml`` in copies of the project, whole ones where the work itself matters, and ones with stand-in notebooks where
-the engine is meant. Linux; mounts and memory limits need root, and what is not allowed here is said and counted as not survived.
+Runs of ``params/smoke.yaml`` in copies of the project, whole ones where the work itself matters, and ones
+with stand-in notebooks where the engine is meant. Linux; mounts and memory limits need root, and what is not
+allowed here is said and counted as not survived.
 """
 
 import argparse
@@ -77,7 +79,9 @@ class Bench:
 
     @cached_property
     def whole(self) -> Project:
-        """A project after one undisturbed smoke run: the reference. Nobody changes it; in a kept folder it is used again."""
+        """A project after one undisturbed smoke run: the reference. Nobody changes it; in a kept folder it is
+        used again.
+        """
         project = Project(self.folder / "whole")
         if not (project.folder / "reports/smoke/report.html").exists():
             shutil.copytree(self.source, project.folder, dirs_exist_ok=True)
@@ -105,7 +109,7 @@ class Bench:
 
 
 def tables(project: Project, run: str = "smoke") -> dict[str, bytes]:
-    """Every table of a run by name, but those of times; columns of times and the run's own name are left out."""
+    """Every table of a run by name; tables and columns of times, and the run's own name, are left out."""
     found = {}
     for room in (f"artifacts/{run}", f"reports/{run}"):
         for path in sorted((project.folder / room).rglob("*.csv")):
@@ -236,7 +240,9 @@ def states(project: Project, run: str = "smoke") -> dict[str, str]:
 
 
 def finished(project: Project, run: str = "smoke") -> dict[str, int]:
-    """Jobs that are done for the engine too, and when: their record is there, and the engine has none of their files marked as incomplete."""
+    """Jobs that are done for the engine too, and when: their record is there, and the engine has none of
+    their files marked as incomplete.
+    """
     folder = project.folder / "artifacts" / run
     marked = {
         base64.b64decode(path.name).decode() for path in (folder / ".snakemake" / "incomplete").glob("*")
@@ -338,7 +344,7 @@ def killed(bench: Bench) -> Iterator[Outcome]:
         done = finished(project)
         everyone = family(process)
         if number % 2:
-            process.kill()  # the front door alone, as the kernel does when memory is short: the rest must follow
+            process.kill()  # the front door alone, as when memory is short; the rest must end too
         else:
             for one in everyone:  # all at once, as a machine does that loses its power
                 one.kill() if one.is_running() else None
@@ -348,7 +354,8 @@ def killed(bench: Bench) -> Iterator[Outcome]:
         checks.need(not again, f"kill {number}: run again although finished: {again}")
         kept |= done
         print(
-            f"    kill {number} of {len(moments)}: in '{stage}' after {after:.1f} s, {len(kept)} jobs finished so far",
+            f"    kill {number} of {len(moments)}: in '{stage}' after {after:.1f} s, {len(kept)} jobs "
+            "finished so far",
             flush=True,
         )
     last = project.run(*SMOKE, code=None, timeout=7200)
@@ -361,7 +368,10 @@ def killed(bench: Bench) -> Iterator[Outcome]:
     checks.need(not again, f"run again although finished: {again}")
     checks.need(not (other := differing(project, bench)), f"tables differ: {other[:5]}")
     checks.need("every job is fresh" in project.run(*SMOKE, timeout=7200).stdout, "not fresh at the end")
-    note = f"{len(moments)} kills, {len(bench.tables)} tables equal to the byte, {len(kept)} jobs finished before a kill and none made twice"
+    note = (
+        f"{len(moments)} kills, {len(bench.tables)} tables equal to the byte, "
+        f"{len(kept)} jobs finished before a kill and none made twice"
+    )
     for stage in dict.fromkeys(stage for stage, _ in moments):
         times = sum(1 for other, _ in moments if other == stage)
         for _ in range(times):
@@ -371,7 +381,9 @@ def killed(bench: Bench) -> Iterator[Outcome]:
 
 
 def _in_the_midst(project: Project, stage: str, after: float) -> tuple[subprocess.Popen | None, bool]:
-    """A run ``after`` seconds into a stage, and whether that stage had to be forgotten: the machine may be faster than when the moments were drawn."""
+    """A run ``after`` seconds into a stage, and whether that stage had to be forgotten: the machine may be
+    faster than when the moments were drawn.
+    """
     for turn in range(5):
         process = project.start(*SMOKE)
         if stage != "plan":
@@ -386,7 +398,9 @@ def _in_the_midst(project: Project, stage: str, after: float) -> tuple[subproces
 
 
 def _moments(bench: Bench) -> list[tuple[str, float]]:
-    """Random moments of an undisturbed run in the order of its stages: which one, and seconds after its job began."""
+    """Random moments of an undisturbed run in the order of its stages: which one, and seconds after its job
+    began.
+    """
     logs = bench.whole.folder / "artifacts/smoke/logs"
     seconds = {"plan": 3.0}
     for stage in STAGES:
@@ -486,7 +500,7 @@ def signals(bench: Bench) -> Iterator[Outcome]:
 def _with_equal_tables(
     fault: str, told: list[tuple[Checks, str, str, str]], project: Project, bench: Bench
 ) -> Iterator[Outcome]:
-    """The outcomes of faults done to one project, once the whole report is made and its tables are compared."""
+    """The outcomes of faults done to one project, after its report is made and its tables are compared."""
     done = project.run(*SMOKE, code=None, timeout=7200)
     other = differing(project, bench)
     for checks, what, case, note in told:
@@ -551,7 +565,8 @@ def disk_full(bench: Bench) -> Iterator[Outcome]:
             filler.unlink()
             checks.goes_on(project, "--until", stage)
             print(
-                f"    disk full in {stage}, {leave} bytes left: exit {failed.returncode}, {' | '.join(failed.stderr.split(chr(10)))[-400:]} {checks.failed}",
+                f"    disk full in {stage}, {leave} bytes left: exit {failed.returncode}, "
+                f"{' | '.join(failed.stderr.split(chr(10)))[-400:]} {checks.failed}",
                 flush=True,
             )
             told.append(
@@ -593,7 +608,9 @@ def read_only_reports(bench: Bench) -> Iterator[Outcome]:
 
 @fault
 def memory(bench: Bench) -> Iterator[Outcome]:
-    """Too little memory: the kernel's killer (a memory cgroup), and an address space that is too small (RLIMIT_AS)."""
+    """Too little memory: the kernel's killer (a memory cgroup), and an address space that is too small
+    (RLIMIT_AS).
+    """
     import resource
 
     project, told = bench.finished_copy(), []
@@ -626,7 +643,8 @@ def memory(bench: Bench) -> Iterator[Outcome]:
             wait_until(lambda limit=limit: not (limit / "cgroup.procs").read_text().strip(), seconds=10)
             limit.rmdir()
         print(
-            f"    {case}: exit {failed.returncode}, {' | '.join(failed.stderr.split(chr(10)))[-400:]} {checks.failed}",
+            f"    {case}: exit {failed.returncode}, {' | '.join(failed.stderr.split(chr(10)))[-400:]} "
+            f"{checks.failed}",
             flush=True,
         )
         told.append((checks, "", case, _last_sentence(failed.stderr)))
@@ -634,7 +652,9 @@ def memory(bench: Bench) -> Iterator[Outcome]:
 
 
 def _memory_cgroup(size: int) -> Path:
-    """A fresh memory cgroup (version 1 or 2) of this size without swap; raises OSError where that is not allowed."""
+    """A fresh memory cgroup (version 1 or 2) of this size without swap; raises OSError where that is not
+    allowed.
+    """
     first = Path("/sys/fs/cgroup/memory")
     folder = (first if first.is_dir() else Path("/sys/fs/cgroup")) / f"faults-{os.getpid()}-{time.time_ns()}"
     folder.mkdir()
@@ -701,7 +721,9 @@ HARMS = {flip: "a bit flipped", cut: "cut in half"}
 
 @fault
 def damage(bench: Bench) -> Iterator[Outcome]:
-    """Truncated and bit-flipped artefacts: each is named before use; then all at once are made anew, equal to the byte."""
+    """Truncated and bit-flipped artefacts: each is named before use; then all at once are made anew, equal to
+    the byte.
+    """
     project = bench.finished_copy()
     artifacts = project.folder / "artifacts/smoke"
     for harm in (flip, cut):
@@ -794,7 +816,8 @@ def inject(bench: Bench, names: list[str]) -> list[Outcome]:
             found = [Outcome(name, "", False, f"{type(error).__name__}: {error}"[:300])]
         outcomes += found
         print(
-            f"  {name}: {sum(one.survived for one in found)} of {len(found)}, {time.monotonic() - began:.0f} s",
+            f"  {name}: {sum(one.survived for one in found)} of {len(found)}, "
+            f"{time.monotonic() - began:.0f} s",
             flush=True,
         )
         for one in found:

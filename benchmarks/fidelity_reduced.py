@@ -1,7 +1,9 @@
-"""How near to the real images a run's synthetic ones are once both are reduced, so that GANs of different resolutions can be compared.
+"""How near to the real images a run's synthetic ones are once both are reduced, so that GANs of different
+resolutions can be compared.
 
-Features see what a resolution holds: a GAN at 128 x 128 is judged by details that one at 64 x 64 cannot get wrong. Prints, for each GAN
-of a finished run, the measures of docs/gan.md of the images reduced by area to --resolution, beside held-out real images reduced alike.
+Features see what a resolution holds: a GAN at 128 x 128 is judged by details that one at 64 x 64 cannot get
+wrong. Prints, for each GAN of a finished run, the measures of docs/gan.md of the images reduced by area to
+--resolution, beside held-out real images reduced alike.
 
 Run: python benchmarks/fidelity_reduced.py RUN [--resolution 64]
 """
@@ -35,7 +37,9 @@ SETS = {"random": "synthetic, at random", "kept": "synthetic, kept by the critic
 def measure(
     run: RunPaths, params: Params, resolution: int, folder: Path
 ) -> Iterator[tuple[int, pd.DataFrame]]:
-    """Seed and fidelity table of each GAN's images at ``resolution``; works in ``folder``, where the real images' features are shared."""
+    """Seed and fidelity table of each GAN's images at ``resolution``; works in ``folder``, where the real
+    images' features are shared.
+    """
     split, pixels = load_split(run), load_images(run, params.data, resolution, "area")
     of_class, trained = (
         (split["dx"] == params.data.target_class).to_numpy(),
@@ -66,7 +70,8 @@ def show(seed: int, table: pd.DataFrame, resolution: int) -> None:
     """Print one GAN's table, a line for each set."""
     images, draws = table.iloc[0][["images", "draws"]]
     print(
-        f"GAN {seed}, {resolution} x {resolution}, {images} images on either side, mean and middle 95 % of {draws} draws"
+        f"GAN {seed}, {resolution} x {resolution}, {images} images on either side, mean and middle 95 % of "
+        f"{draws} draws"
     )
     for name, title in SETS.items():
         rows = table[table["set"] == name].set_index("measure")
@@ -77,12 +82,13 @@ def show(seed: int, table: pd.DataFrame, resolution: int) -> None:
             if measure != "kernel_distance"
         )
         print(
-            f"  {title:<30} kernel distance {distance['value']:.2f} ({distance['low']:.2f} to {distance['high']:.2f}), {rest}"
+            f"  {title:<30} kernel distance {distance['value']:.2f} ({distance['low']:.2f} to "
+            f"{distance['high']:.2f}), {rest}"
         )
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("run", help="name of a run whose synthetic images are there")
     parser.add_argument(
         "--resolution", type=int, default=64, help="side, pixels, of what is compared (default: 64)"

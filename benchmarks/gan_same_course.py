@@ -55,7 +55,7 @@ def course(images: np.ndarray, precision: str | None, steps: int) -> np.ndarray:
 def main(arguments: list[str] | None = None) -> None:
     from matplotlib import pyplot
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--output", default="gan-same-course.png")
     options = parser.parse_args(arguments)

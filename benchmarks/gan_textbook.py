@@ -1,7 +1,8 @@
 """WGAN-GP as a textbook has it: plain PyTorch, float32, a DataLoader, one thing after the other.
 
-The yardstick of ``gan_throughput.py`` and of the tests that prove the fast training step equal: the same networks, groups of
-minibatch standard deviation and power iterations, and nothing else in common with ``helpers.gan.training``.
+The yardstick of ``gan_throughput.py`` and of the tests that prove the fast training step equal: the same
+networks, groups of minibatch standard deviation and power iterations, and nothing else in common with
+``helpers.gan.training``.
 """
 
 import copy

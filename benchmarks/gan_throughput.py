@@ -1,11 +1,13 @@
 """How fast the GAN trains: a textbook loop and ours in turn, at the paper's sizes, on this machine.
 
-Run: python benchmarks/gan_throughput.py [--params paper] [--set gan.batch_size=8] [--device cuda] [--rounds 3]
+Run: python benchmarks/gan_throughput.py [--params paper] [--set gan.batch_size=8] [--device cuda] [--rounds
+  3]
 
-Each loop lives in a process of its own, so that each has its own peak memory; they take turns, so that whatever else the
-machine does hits both. An image is a real one that the critic sees: batch_size x n_critic of them for a generator step. The
-floor is the time that the step's multiplications would take at the rate of one large matrix product. The last line is
-``ratio N.NN``, the textbook's time over ours. ``--profile`` prints instead what our step spends its time on.
+Each loop lives in a process of its own, so that each has its own peak memory; they take turns, so that
+whatever else the machine does hits both. An image is a real one that the critic sees: batch_size x n_critic
+of them for a generator step. The floor is the time that the step's multiplications would take at the rate of
+one large matrix product. The last line is ``ratio N.NN``, the textbook's time over ours. ``--profile`` prints
+instead what our step spends its time on.
 """
 
 import argparse
@@ -42,7 +44,9 @@ def images_like_the_papers(resolution: int) -> np.ndarray:
 
 
 def serve(connection: Connection, loop: str, config: params.Gan, device: str, workers: int) -> None:
-    """Run as many steps as asked for, and answer with seconds a step and peak memory in GiB, until None is asked."""
+    """Run as many steps as asked for, and answer with seconds a step and peak memory in GiB, until None is
+    asked.
+    """
     torch.set_num_threads(config.threads)
     images = images_like_the_papers(config.resolution)
     if loop == "ours":
@@ -96,7 +100,9 @@ def measure(
 
 
 class Operations(TorchDispatchMode):
-    """Counts the floating-point operations of multiplications; PyTorch's own counter follows modules and trips over a gradient penalty."""
+    """Counts the floating-point operations of multiplications; PyTorch's own counter follows modules and
+    trips over a gradient penalty.
+    """
 
     def __init__(self):
         super().__init__()
@@ -110,7 +116,9 @@ class Operations(TorchDispatchMode):
 
 
 def operations(config: params.Gan) -> int:
-    """Floating-point operations of the multiplications in one generator step with its critic steps, counted on the CPU at batch 4 and scaled."""
+    """Floating-point operations of the multiplications in one generator step with its critic steps, counted
+    on the CPU at batch 4 and scaled.
+    """
     small = Trainer(
         images_like_the_papers(config.resolution)[:8],
         config.model_copy(update={"batch_size": 4, "precision": "float32", "n_critic": 1}),
@@ -140,7 +148,9 @@ def product_rate(device: str, dtype: torch.dtype, threads: int) -> float:
 
 
 def profile(config: params.Gan, device: str) -> None:
-    """Print where the time of one generator step and its critic steps goes, operation by operation: on a GPU the kernels' too, none in a graph."""
+    """Print where the time of one generator step and its critic steps goes, operation by operation: on a GPU
+    the kernels' too, none in a graph.
+    """
     torch.set_num_threads(config.threads)
     trainer = Trainer(images_like_the_papers(config.resolution), config, device, 0)
     activities, order = [torch.profiler.ProfilerActivity.CPU], "self_cpu_time_total"
@@ -158,7 +168,7 @@ def profile(config: params.Gan, device: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--params", default="paper", help="parameter file (default: paper)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override one parameter"
@@ -183,11 +193,13 @@ def main(arguments: list[str] | None = None) -> None:
 
     dtype = resolve_precision(config.precision, device) or torch.float32
     print(
-        f"{describe_device(device)}, {config.threads} threads, torch {torch.__version__}; {config.resolution} x {config.resolution}, ",
+        f"{describe_device(device)}, {config.threads} threads, torch {torch.__version__}; "
+        f"{config.resolution} x {config.resolution}, ",
         end="",
     )
     print(
-        f"channels x {config.channel_scale:g}, batch {config.batch_size}, {config.n_critic} critic steps a generator step; ours in {dtype}",
+        f"channels x {config.channel_scale:g}, batch {config.batch_size}, {config.n_critic} critic steps a "
+        f"generator step; ours in {dtype}",
         flush=True,
     )
     seconds, memory = measure(config, device, options.rounds, steps, options.workers)
@@ -195,13 +207,15 @@ def main(arguments: list[str] | None = None) -> None:
     floor = work / rate
     images = config.batch_size * config.n_critic
     print(
-        f"\n{'loop':<10}{'s/step':>9}{'images/s':>10}{'s/kimg':>9}{'peak GiB':>10}{'of floor':>10}{'whole training':>20}"
+        f"\n{'loop':<10}{'s/step':>9}{'images/s':>10}{'s/kimg':>9}"
+        f"{'peak GiB':>10}{'of floor':>10}{'whole training':>20}"
     )
     for loop in LOOPS:
         median = statistics.median(seconds[loop])
         whole = median * total_steps(config, IMAGES) / 60
         print(
-            f"{loop:<10}{median:>9.3f}{images / median:>10.1f}{1000 * median / images:>9.2f}{memory[loop]:>10.2f}{floor / median:>10.1%}{whole:>16,.0f} min"
+            f"{loop:<10}{median:>9.3f}{images / median:>10.1f}{1000 * median / images:>9.2f}"
+            f"{memory[loop]:>10.2f}{floor / median:>10.1%}{whole:>16,.0f} min"
         )
     ratios = [theirs / mine for theirs, mine in zip(seconds["textbook"], seconds["ours"], strict=True)]
     print(f"floor {floor:.3f} s a step: {work / 1e12:.2f} TFLOP at {rate / 1e12:.2f} TFLOP/s ({dtype})")

@@ -1,7 +1,9 @@
-"""How often the study's intervals cover the truth and its tests err, over simulated studies: the tables of docs/statistics.md.
+"""How often the study's intervals cover the truth and its tests err, over simulated studies: the tables of
+docs/statistics.md.
 
 Run: python benchmarks/interval_coverage.py [--studies 2000] [--write docs/statistics.md]
-The 2,000 studies take a minute or two on one core. --write puts the tables between the page's two marks; without it they are printed.
+The 2,000 studies take a minute or two on one core. --write puts the tables between the page's two marks;
+  without it they are printed.
 """
 
 import argparse
@@ -29,7 +31,8 @@ MARKS = ("<!-- tables of benchmarks/interval_coverage.py -->", "<!-- end of tabl
 
 def intervals(studies: int) -> Iterator[str]:
     """Rows per design, number of replicates and metric."""
-    yield "| simulated study | replicates | metric | covered, % | called real, % | mean width, points |\n|---|--:|---|--:|--:|--:|"
+    yield "| simulated study | replicates | metric | covered, % | called real, % | mean width, points |"
+    yield "|---|--:|---|--:|--:|--:|"
     for name, design in DESIGNS.items():
         for replicates in (*REPLICATES, *MORE.get(name, ())):
             for metric, row in coverage(design, replicates, studies, SEED).items():
@@ -37,8 +40,11 @@ def intervals(studies: int) -> Iterator[str]:
 
 
 def scored(studies: int) -> Iterator[str]:
-    """Rows for the metrics that come from probabilities; every model is ranked and binned, so they take a quarter of the studies."""
-    yield "| simulated study | replicates | metric | covered, % | called real, % | mean width, points |\n|---|--:|---|--:|--:|--:|"
+    """Rows for the metrics that come from probabilities; every model is ranked and binned, so they take a
+    quarter of the studies.
+    """
+    yield "| simulated study | replicates | metric | covered, % | called real, % | mean width, points |"
+    yield "|---|--:|---|--:|--:|--:|"
     for replicates in REPLICATES:
         for metric, row in score_coverage(Simulation(), replicates, max(50, studies // 4), SEED).items():
             yield _row("paper's test set, no effect", replicates, metric, row)
@@ -46,7 +52,8 @@ def scored(studies: int) -> Iterator[str]:
 
 def families(studies: int) -> Iterator[str]:
     """Rows for the three primary contrasts where nothing differs."""
-    yield "| simulated study | replicates | one contrast, % | any of three, % | any of three after Holm, % |\n|---|--:|--:|--:|--:|"
+    yield "| simulated study | replicates | one contrast, % | any of three, % | any of three after Holm, % |"
+    yield "|---|--:|--:|--:|--:|"
     for name in ("paper's test set, no effect", "quick run's test set, no effect"):
         for replicates in REPLICATES:
             found = family_errors(DESIGNS[name], replicates, studies, SEED)
@@ -85,7 +92,8 @@ def main() -> None:
         f"Intervals, {given.studies:,} simulated studies a row": intervals,
         f"Metrics of probabilities, {max(50, given.studies // 4):,} simulated studies a row": scored,
         f"The primary test and its family, {given.studies:,} simulated studies a row": families,
-        f"One contrast called real in a study that is looked at as it grows, {given.studies:,} simulated studies": looks,
+        "One contrast called real in a study that is looked at as it grows, "
+        f"{given.studies:,} simulated studies": looks,
     }
     lines = []
     for title, part in parts.items():

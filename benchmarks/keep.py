@@ -1,11 +1,12 @@
-"""Keep what a finished run found, under ``reports/examples/<run>``: its page, tables, histories and provenance, and no image of it.
+"""Keep what a finished run found, under ``reports/examples/<run>``: its page, tables, histories and
+provenance, and no image of it.
 
 Run: python benchmarks/keep.py RUN [RUN ...] [--comparison FIRST SECOND]
 
-A run on photographs is kept only if its page leaves them out (``report.real_images: omit``): what is kept is published, and git
-forgets nothing. Written there: report.html, provenance.json, evaluation/ (every table), gan.csv and
-trainings.csv (the histories of all GANs and trainings, long), synthesis/ (fidelity, filter, memorisation), and jobs.csv (seconds
-and peak memory of every job).
+A run on photographs is kept only if its page leaves them out (``report.real_images: omit``): what is kept is
+published, and git forgets nothing. Written there: report.html, provenance.json, evaluation/ (every table),
+gan.csv and trainings.csv (the histories of all GANs and trainings, long), synthesis/ (fidelity, filter,
+memorisation), and jobs.csv (seconds and peak memory of every job).
 """
 
 import argparse
@@ -29,13 +30,15 @@ SYNTHESIS_TABLES = ("fidelity", "filter-sweep", "filter-correlation", "score-sta
 def keep(run: RunPaths, examples: Path = EXAMPLES) -> Path:
     """Copy ``run`` into ``examples``/<run>, in place of what was there; returns that folder.
 
-    Raises MissingStageError for a run that is not finished, and UserError for one whose page shows photographs.
+    Raises MissingStageError for a run that is not finished, and UserError for one whose page shows
+    photographs.
     """
     params = read_params(run)
     page, provenance = require(run.report, "report"), require(run.provenance, "report")
     if SOURCES.get(params.data.source).private and params.report.real_images != "omit":
         raise UserError(
-            f"The page of '{run.run}' may show photographs (report.real_images is '{params.report.real_images}'), and what is kept here is published: "
+            f"The page of '{run.run}' may show photographs (report.real_images is "
+            f"'{params.report.real_images}'), and what is kept here is published: "
             "make it again with --set report.real_images=omit."
         )
     folder = examples / run.run
@@ -59,7 +62,9 @@ def keep(run: RunPaths, examples: Path = EXAMPLES) -> Path:
 
 
 def keep_comparison(first: str, second: str, examples: Path = EXAMPLES) -> Path:
-    """Copy the page and table of ``run_all.py --compare first second``, which hold no image; raises UserError where they were not made."""
+    """Copy the page and table of ``run_all.py --compare first second``, which hold no image; raises UserError
+    where they were not made.
+    """
     source = REPORTS / f"compare-{first}-{second}"
     if not (source / "report.html").is_file():
         raise UserError(
@@ -92,7 +97,7 @@ def _jobs(run: RunPaths) -> pd.DataFrame:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("runs", nargs="*", metavar="RUN", help="names of finished runs")
     parser.add_argument(
         "--comparison",
@@ -109,7 +114,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     for folder in folders:
         print(
-            f"{folder}: {sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / 1e6:.1f} MB"
+            f"{folder}: "
+            f"{sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / 1e6:.1f} MB"
         )
     return 0
 

@@ -1,11 +1,13 @@
-"""How cost grows with images, with trainings and with synthetic images: CPU seconds, peak memory and a fitted exponent.
+"""How cost grows with images, with trainings and with synthetic images: CPU seconds, peak memory and a fitted
+exponent.
 
-Run: python benchmarks/scaling.py [prepare epoch evaluate trainings jobs generate assess] [--full] [--seconds 100] [--turns 1] [--rows FILE]
+Run: python benchmarks/scaling.py [prepare epoch evaluate trainings jobs generate assess] [--full] [--seconds
+  100] [--turns 1] [--rows FILE]
 
-Every measurement has a process of its own, whose peak memory it is. What is timed is the processor's time, so that a busy machine changes
-it less than the clock's. A series ends before the size that would take longer than --seconds; what --rows holds is not measured again.
-Photographs are 200 drawn ones under many names, predictions are random numbers, networks are fresh: their numbers mean nothing, the work
-is that of real ones.
+Every measurement has a process of its own, whose peak memory it is. What is timed is the processor's time, so
+that a busy machine changes it less than the clock's. A series ends before the size that would take longer
+than --seconds; what --rows holds is not measured again. Photographs are 200 drawn ones under many names,
+predictions are random numbers, networks are fresh: their numbers mean nothing, the work is that of real ones.
 """
 
 import argparse
@@ -46,9 +48,12 @@ CLASSIFIER = {
     "max_epochs": 1,
     "threads": 1,
 }
-DRAWS = 20  # of the fidelity's tables, whose cost does not grow with the images: 200 by default, ten times their part of what is fixed here
+# Draws of the fidelity's tables, whose cost does not grow with the images. The default is 200: ten times
+# their part of what is fixed here.
+DRAWS = 20
 NOTICEABLE = 0.1  # share of the largest cost below which what grows is called noise
-NOISE = 0.3  # by which the same work was seen to differ between turns: costs this near to a straight line are called linear
+# The same work was seen to differ by this between turns: costs this near to a line are called linear.
+NOISE = 0.3
 
 
 @contextmanager
@@ -69,18 +74,22 @@ def processor_seconds() -> float:
 
 
 def peak_mb(part: str) -> float:
-    """The most memory that this process has held, in MB, or the largest of its children where they do the work; pages of mapped files count."""
+    """The most memory that this process has held, in MB, or the largest of its children where they do the
+    work; pages of mapped files count.
+    """
     return (
         resource.getrusage(resource.RUSAGE_CHILDREN if part == "jobs" else resource.RUSAGE_SELF).ru_maxrss
         / 1024
     )
 
 
-# --- the data -----------------------------------------------------------------------------------------------------------------
+# --- the data -----------------------------------------------------------------------------------------------
 
 
 def photographs(folder: Path, images: int) -> params.Data:
-    """A data set of ``images`` JPEG files in HAM10000's layout and size: the drawn ones, enlarged, under many names."""
+    """A data set of ``images`` JPEG files in HAM10000's layout and size: the drawn ones, enlarged, under many
+    names.
+    """
     from helpers.data.phantom.writing import draw_dataset
 
     drawn = draw_dataset(folder / "drawn", images=DRAWN, seed=1, workers=1)
@@ -103,7 +112,7 @@ def photographs(folder: Path, images: int) -> params.Data:
 
 
 def split_alone(run: RunPaths, images: int) -> pd.DataFrame:
-    """split.csv and manifest.json of ``images`` images that are nowhere; their classes are HAM10000's shares."""
+    """split.csv and manifest.json of ``images`` images without files; their classes are HAM10000's shares."""
     rng = np.random.default_rng(0)
     classes = sorted(FACTS)
     shares = np.array([FACTS[name].images for name in classes]) / IMAGES_OF_HAM10000
@@ -122,11 +131,13 @@ def split_alone(run: RunPaths, images: int) -> pd.DataFrame:
     return table
 
 
-# --- what is measured: each takes a size and an empty folder, and returns a timed block ------------------------------------------
+# --- what is measured: each takes a size and an empty folder, and returns a timed block ---------------------
 
 
 def prepare(images: int, folder: Path) -> SimpleNamespace:
-    """The stage eda's work (read, decode and hash every photograph, split, write the tables), then the array that trainings read."""
+    """The stage eda's work (read, decode and hash every photograph, split, write the tables), then the array
+    that trainings read.
+    """
     from helpers.data.arrays import load_images
     from helpers.data.prepare import prepare_data
 
@@ -153,7 +164,9 @@ def epoch(images: int, folder: Path) -> SimpleNamespace:
 
 
 def evaluate(images: int, folder: Path) -> SimpleNamespace:
-    """Every table of the evaluation: ``images`` test and as many validation images, three arms, three replicates, 2,000 resamples."""
+    """Every table of the evaluation: ``images`` test and as many validation images, three arms, three
+    replicates, 2,000 resamples.
+    """
     return evaluate_study(images, arms=3, replicates=3)
 
 
@@ -277,11 +290,13 @@ PARTS: dict[str, tuple[Callable[[int, Path], SimpleNamespace], str, tuple[int, .
 }
 
 
-# --- the table ----------------------------------------------------------------------------------------------------------------
+# --- the table ----------------------------------------------------------------------------------------------
 
 
 def fit(sizes: np.ndarray, costs: np.ndarray) -> tuple[float, float, float]:
-    """fixed, factor and exponent of costs = fixed + factor * sizes ** exponent, by least squares of relative errors."""
+    """fixed, factor and exponent of costs = fixed + factor * sizes ** exponent, by least squares of relative
+    errors.
+    """
     best = (np.inf, 0.0, 0.0, 0.0)
     for exponent in np.arange(0.05, 2.5, 0.01):
         design = np.column_stack([np.ones(len(sizes)), (sizes / sizes[-1]) ** exponent]) / costs[:, None]
@@ -291,7 +306,9 @@ def fit(sizes: np.ndarray, costs: np.ndarray) -> tuple[float, float, float]:
 
 
 def measure(part: str, size: int, turns: int, kept: Path) -> dict[str, Any]:
-    """The one of ``turns`` measurements that took least, each in a process and a folder of its own; those in the file ``kept`` count."""
+    """The one of ``turns`` measurements that took least, each in a process and a folder of its own; those in
+    the file ``kept`` count.
+    """
     rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
     rows = [row for row in rows if (row["part"], row["size"]) == (part, size)]
     alone = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
@@ -327,7 +344,7 @@ def measure_here(part: str, size: int, folder: Path) -> None:
 
 
 def series(part: str, sizes: tuple[int, ...], seconds: float, turns: int, kept: Path) -> list[dict[str, Any]]:
-    """Measurements of growing size, for as long as the next one is expected to take no more than ``seconds``."""
+    """Measurements of growing size, while the next one is expected to take no more than ``seconds``."""
     rows: list[dict[str, Any]] = []
     for size in sizes:
         if expected(rows, size) > seconds:
@@ -339,7 +356,8 @@ def series(part: str, sizes: tuple[int, ...], seconds: float, turns: int, kept: 
             break
         rows.append(measure(part, size, turns, kept))
         print(
-            f"{part:<10} {size:>8,} {rows[-1]['cpu']:>9.1f} s CPU {rows[-1]['wall']:>8.1f} s {rows[-1]['peak_mb']:>7,.0f} MB",
+            f"{part:<10} {size:>8,} {rows[-1]['cpu']:>9.1f} s CPU {rows[-1]['wall']:>8.1f} s "
+            f"{rows[-1]['peak_mb']:>7,.0f} MB",
             file=sys.stderr,
             flush=True,
         )
@@ -347,7 +365,7 @@ def series(part: str, sizes: tuple[int, ...], seconds: float, turns: int, kept: 
 
 
 def expected(rows: list[dict[str, Any]], size: int) -> float:
-    """CPU seconds of ``size``: on the line through the last two rows, in proportion after one; 0 before any."""
+    """CPU seconds of ``size``: by the line through the last two rows, in proportion after one; 0 at first."""
     if not rows:
         return 0.0
     last, before = rows[-1], rows[-2] if len(rows) > 1 else {"cpu": 0.0, "size": 0}
@@ -364,7 +382,9 @@ def misfit(sizes: np.ndarray, costs: np.ndarray) -> float:
 
 
 def tell(part: str, rows: list[dict[str, Any]]) -> tuple[float, float] | None:
-    """Print lines of the Markdown table; the exponent (0 where next to nothing grows) and the misfit, None where there are too few sizes."""
+    """Print lines of the Markdown table; the exponent (0 where next to nothing grows) and the misfit, None
+    where there are too few sizes.
+    """
     sizes, costs, memory = (
         np.array([row[name] for row in rows], float) for name in ("size", "cpu", "peak_mb")
     )
@@ -379,7 +399,8 @@ def tell(part: str, rows: list[dict[str, Any]]) -> tuple[float, float] | None:
         last = f"{exponent:.2f} | {fixed:.1f} + {1000 * grown / sizes[-1]:.3g} a thousand | {grows}"
     for row in rows:
         print(
-            f"{PARTS[part][1]} | {row['size']:,} | {row['cpu']:.1f} | {row['peak_mb']:,} | {last if row is rows[-1] else '| |'}",
+            f"{PARTS[part][1]} | {row['size']:,} | {row['cpu']:.1f} | {row['peak_mb']:,} | "
+            f"{last if row is rows[-1] else '| |'}",
             flush=True,
         )
     return found
@@ -397,7 +418,8 @@ def closing(found: dict[str, tuple[float, float] | None]) -> str:
     elif fitted:
         off = max([0.0, *(off for exponent, off in fitted.values() if exponent > 1)])
         told.append(
-            f"Nothing is shown to grow worse than linearly: where an exponent is above 1, a straight line is at most {off:.0%} off (noise: {NOISE:.0%})."
+            "Nothing is shown to grow worse than linearly: where an exponent is above 1, a straight line "
+            f"is at most {off:.0%} off (noise: {NOISE:.0%})."
         )
     if unknown := [part for part, pair in found.items() if not pair]:
         told.append(f"Too few sizes to tell: {', '.join(unknown)}.")
@@ -406,7 +428,7 @@ def closing(found: dict[str, tuple[float, float] | None]) -> str:
 
 def main() -> None:
     """Print one Markdown table and what follows from it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: all)")
     parser.add_argument(
         "--full", action="store_true", help="sizes to 100,000 images and 60 trainings everywhere: hours"
@@ -441,7 +463,8 @@ def main() -> None:
             for part in options.parts or PARTS
         }
     print(
-        "what | size | CPU s | peak MB | exponent | CPU s: fixed and growing | MB a thousand\n--- | --: | --: | --: | --: | --- | --:"
+        "what | size | CPU s | peak MB | exponent | CPU s: fixed and growing | MB a thousand\n--- | --: | "
+        "--: | --: | --: | --- | --:"
     )
     fits = {part: tell(part, rows) for part, rows in found.items()}
     if rows := found.get("jobs"):

@@ -1,10 +1,12 @@
-"""A run on a real Slurm: its front door killed, then a node, and at the end the same tables as without a cluster.
+"""A run on a real Slurm: its front door killed, then a node, and at the end the same tables as without a
+cluster.
 
 Run: python benchmarks/slurm.py [--install] [--params params/smoke.yaml]
 
-Starts munged, slurmctld and two slurmd on 127.0.0.1, with everything they write in a temporary folder, and stops them at the end.
-Both nodes are this machine and the work is done by the CPU. Each node claims a GPU that is none, but that jobs hold GPUs is not shown by it:
-the jobs of the one run so far were listed with none.
+Starts munged, slurmctld and two slurmd on 127.0.0.1, with everything they write in a temporary folder, and
+stops them at the end. Both nodes are this machine and the work is done by the CPU. Each node claims a GPU
+that is none, but that jobs hold GPUs is not shown by it: the jobs of the one run so far were listed with
+none.
 """
 
 import argparse
@@ -65,7 +67,10 @@ MinJobAge=86400
 GresTypes=gpu
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
-NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory=16000 Gres=gpu:1 State=UNKNOWN\n"
+NODE = (
+    "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} "
+    "RealMemory=16000 Gres=gpu:1 State=UNKNOWN\n"
+)
 
 
 class Cluster:
@@ -107,7 +112,8 @@ class Cluster:
         (self.folder / "gres.conf").write_text(
             "".join(f"NodeName={node} Name=gpu File=/dev/null\n" for node in NODES)
         )
-        # inside a job the executor drops SLURM_CONF with the rest of SLURM_*: a cluster has its file in the usual place, this one has not
+        # inside a job the executor drops SLURM_CONF with the rest of SLURM_*: a cluster has its file in the
+        # usual place, this one has not
         wrapper = self.folder / "bin" / "srun"
         wrapper.write_text(
             f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n'
@@ -165,7 +171,9 @@ class Cluster:
         ).stdout
 
     def jobs(self) -> pd.DataFrame:
-        """A row for each job that was ever submitted: id, rule (with its wildcards), state, node, restarts, GPUs, memory, minutes."""
+        """A row for each job that was ever submitted: id, rule (with its wildcards), state, node, restarts,
+        GPUs, memory, minutes.
+        """
         rows = []
         for line in self.call("scontrol", "-o", "show", "jobs").splitlines():
             said = dict(pair.split("=", 1) for pair in line.split() if "=" in pair)
@@ -205,7 +213,7 @@ class Cluster:
         return list(found.values())
 
     def kill(self, node: str) -> int:
-        """Pull a node's plug: slurmd and all that runs on it, at once; returns how many processes that were."""
+        """Kill a node: slurmd and all that runs on it, at once; returns how many processes these were."""
         daemon = psutil.Process(int((self.folder / f"slurmd-{node}.pid").read_text()))
         victims = [daemon, *self.processes(node)]
         kill_all(victims)
@@ -290,7 +298,8 @@ def scenario(cluster: Cluster, run: RunPaths, params: str, limit: float) -> list
     time.sleep(2)
     orphans = cluster.running()
     tell(
-        f"killed the front door while Slurm ran {', '.join(sorted(seen))}; 2 s later Slurm still runs {', '.join(sorted(orphans)) or 'nothing'}"
+        f"killed the front door while Slurm ran {', '.join(sorted(seen))}; 2 s later Slurm still runs "
+        f"{', '.join(sorted(orphans)) or 'nothing'}"
     )
     before, ticket = set(cluster.jobs()["job"]), (run.folder / ".ticket").read_bytes()
     door = cluster.run(run.run, params, log)
@@ -303,7 +312,8 @@ def scenario(cluster: Cluster, run: RunPaths, params: str, limit: float) -> list
     )
     gone = time.monotonic() - restarted
     tell(
-        f"started again: the jobs of the first start were gone after {gone:.1f} s (they look every {TICKET_INTERVAL:.0f} s)"
+        f"started again: the jobs of the first start were gone after {gone:.1f} s (they look every "
+        f"{TICKET_INTERVAL:.0f} s)"
     )
 
     seen = wait(
@@ -339,7 +349,9 @@ def scenario(cluster: Cluster, run: RunPaths, params: str, limit: float) -> list
 
 
 def compare(run: RunPaths, reference: RunPaths) -> pd.DataFrame:
-    """A row for each table of the evaluation and each classifier's predictions: name, whether the bytes are the same."""
+    """A row for each table of the evaluation and each classifier's predictions: name, whether the bytes are
+    the same.
+    """
     names = sorted(
         path.relative_to(reference.folder)
         for part in ("data", "evaluation", "classifier", "synthetic")
@@ -368,13 +380,16 @@ def require_slurm(install: bool) -> None:
         missing = [program for program in PROGRAMS if not shutil.which(program, path=places)]
     if missing:
         raise SystemExit(
-            f"Not found: {', '.join(missing)}. Debian's packages {' and '.join(PACKAGES)} hold them: add --install to have them installed by apt-get."
+            f"Not found: {', '.join(missing)}. Debian's packages {' and '.join(PACKAGES)} hold them: add "
+            "--install to have them installed by apt-get."
         )
 
 
 def main() -> None:
-    """Print what happened, a row for each fault and the comparison; exit code 0 if all were survived and all tables are equal."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Print what happened, a row for each fault and the comparison; exit code 0 if all were survived and all
+    tables are equal.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument(
         "--install",
         action="store_true",
@@ -403,7 +418,8 @@ def main() -> None:
                 raise SystemExit((Path(folder) / "reference.log").read_text())
         with Cluster(Path(folder)) as cluster:
             tell(
-                f"{cluster.call('sinfo', '--version').strip()}, nodes {' and '.join(NODES)}, each claiming a GPU that is none"
+                f"{cluster.call('sinfo', '--version').strip()}, nodes {' and '.join(NODES)}, each claiming "
+                "a GPU that is none"
             )
             results = scenario(cluster, run, options.params, 60 * options.minutes)
     tables = compare(run, reference)
@@ -412,7 +428,8 @@ def main() -> None:
         print(f"{fault} | {seen} | {'yes' if survived else 'NO'}")
     print(tables[~tables["same"]].to_string(index=False) if not tables["same"].all() else "")
     print(
-        f"tables equal to the byte: {tables['same'].sum()} of {len(tables)}; survived {sum(row[2] for row in results)} of {len(results)}"
+        f"tables equal to the byte: {tables['same'].sum()} of {len(tables)}; survived "
+        f"{sum(row[2] for row in results)} of {len(results)}"
     )
     sys.exit(not (tables["same"].all() and len(tables) and all(row[2] for row in results)))
 

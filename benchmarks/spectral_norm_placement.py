@@ -1,12 +1,15 @@
-"""How the critic's scores develop with spectral norm on no layer, on its blocks, on every layer: what could the paper's have been?
+"""How the critic's scores develop with spectral norm on no layer, on its blocks, on every layer: what could
+the paper's have been?
 
-Run: python benchmarks/spectral_norm_placement.py --data-root ~/HAM10000 [--steps 1500] [--set gan.batch_size=16] [--table T.csv] [--figure F.png]
+Run: python benchmarks/spectral_norm_placement.py --data-root ~/HAM10000 [--steps 1500] [--set
+  gan.batch_size=16] [--table T.csv] [--figure F.png]
      python benchmarks/spectral_norm_placement.py --draw --table T.csv --figure F.png
 
-The paper reports a generator loss of 200 to 800 and a gradient penalty below 0.5 and does not say where its spectral norm stands.
-The trainings have the paper's rates, moments and penalty, and nothing that holds the scores' level, on its 779 melanomas; they are
-narrow, at 64 x 64 and in small batches, so that a processor can take them through a few thousand critic steps. They take turns, and
-the table is written as they go, so that they are as far as one another whenever one looks.
+The paper reports a generator loss of 200 to 800 and a gradient penalty below 0.5 and does not say where its
+spectral norm stands. The trainings have the paper's rates, moments and penalty, and nothing that holds the
+scores' level, on its 779 melanomas; they are narrow, at 64 x 64 and in small batches, so that a processor can
+take them through a few thousand critic steps. They take turns, and the table is written as they go, so that
+they are as far as one another whenever one looks.
 """
 
 import argparse
@@ -94,7 +97,9 @@ def summary(table: pd.DataFrame, last: float = 0.2) -> pd.DataFrame:
 
 
 def draw(table: pd.DataFrame, path: Path) -> None:
-    """Four panels over generator steps, a colour per placement; grey and dotted: the paper's loss and penalty, and what the penalty asks of the norm."""
+    """Four panels over generator steps, a colour per placement; grey and dotted: the paper's loss and
+    penalty, and what the penalty asks of the norm.
+    """
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
@@ -119,7 +124,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--data-root", type=Path, help="folder of HAM10000, in any layout")
     parser.add_argument(
         "--steps", type=int, default=1500, help="generator steps of each training (default: 1500)"

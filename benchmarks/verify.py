@@ -1,11 +1,14 @@
-"""Is this machine's run right? Reruns parameter files from nothing and compares with the tables kept in ``reports/examples/expected``.
+"""Is this machine's run right? Reruns parameter files from nothing and compares with the tables kept in
+``reports/examples/expected``.
 
 Run: make verify, or python benchmarks/verify.py [smoke quick] [--write] [--reuse]
 
-The split's counts must agree exactly: they come from integers and seeds. Trained networks need not: another processor rounds
-otherwise, and a training that started alike ends elsewhere. The mean of R replicates may therefore differ by what chance does to one
-in a thousand: Student's t with the standard deviation over replicates, pooled over the arms, and one point. A single replicate
-has no standard deviation; there, 4 standard errors of a share of so many test images. On the same processor the tables are equal to the last digit.
+The split's counts must agree exactly: they come from integers and seeds. Trained networks need not: another
+processor rounds otherwise, and a training that started alike ends elsewhere. The mean of R replicates may
+therefore differ by what chance does to one in a thousand: Student's t with the standard deviation over
+replicates, pooled over the arms, and one point. A single replicate has no standard deviation; there, 4
+standard errors of a share of so many test images. On the same processor the tables are equal to the last
+digit.
 """
 
 import argparse
@@ -108,7 +111,7 @@ def _tolerance(arms: pd.DataFrame, counts: pd.DataFrame) -> pd.Series:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__.split("\n\n")[0], formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         "names",
@@ -137,13 +140,15 @@ def main(arguments: list[str] | None = None) -> None:
                 write_table(EXPECTED / name / f"{table}.csv", rows)
         if not (EXPECTED / name).is_dir():
             sys.exit(
-                f"Nothing is kept to compare {name} with: add --write to keep this run's tables under {os.path.relpath(EXPECTED / name)}."
+                f"Nothing is kept to compare {name} with: add --write to keep this run's tables under "
+                f"{os.path.relpath(EXPECTED / name)}."
             )
         expected = {table: pd.read_csv(EXPECTED / name / f"{table}.csv") for table in found}
         rows = compare(found, expected)
         with pd.option_context("display.max_rows", None, "display.width", 160):
             print(
-                f"\n{name}: {len(rows)} comparisons, {(rows['found'] == rows['expected']).sum()} of them equal to the last digit"
+                f"\n{name}: {len(rows)} comparisons, {(rows['found'] == rows['expected']).sum()} of them "
+                "equal to the last digit"
             )
             print(
                 rows[~rows["agrees"]].to_string(index=False)

@@ -14,7 +14,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 @pytest.fixture(scope="session")
 def project_copy(tmp_path_factory):
-    """A function that makes one more copy of the project, in a folder with a space and a brace in its name."""
+    """A function that makes another copy of the project in a folder with a space and a brace in its name."""
     return lambda name="a project {copied}": copy_project(tmp_path_factory.mktemp("work") / name)
 
 

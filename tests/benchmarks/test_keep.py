@@ -1,4 +1,4 @@
-"""What is kept of a run: its tables, histories and page, and nothing of a run whose page shows photographs."""
+"""What is kept of a run: its tables, histories and page, nothing of a run whose page shows photographs."""
 
 import sys
 

@@ -1,4 +1,6 @@
-"""The packages: pyproject.toml declares the direct ones, requirements.txt pins them all, environment.yml uses the pins."""
+"""The packages: pyproject.toml declares the direct ones, requirements.txt pins them all, environment.yml uses
+the pins.
+"""
 
 import ast
 import subprocess
@@ -44,7 +46,9 @@ def locked() -> list[tuple[str, str, bool]]:
 
 
 def needed() -> dict[str, list[Requirement]]:
-    """All that the direct packages and their own dependencies ask for here, by what the installed packages declare."""
+    """All that the direct packages and their own dependencies ask for here, by what the installed packages
+    declare.
+    """
     found: dict[str, list[Requirement]] = {}
     waiting, looked_at = list(direct().values()), set()
     while waiting:

@@ -1,4 +1,6 @@
-"""No number of the README's answer was typed: each estimate with its interval stands in a table of the runs kept under reports/examples."""
+"""No number of the README's answer was typed: each estimate with its interval stands in a table of the runs
+kept under reports/examples.
+"""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Parameters: the paper's values as defaults, files that extend one another, and a sentence for every mistake."""
+"""Parameters: the paper's values as defaults, files that extend one another, a sentence for every mistake."""
 
 import pytest
 import yaml
@@ -204,6 +204,11 @@ MISTAKES = [
     ("data.split.fractions=[0.5, 0.3, 0.1]", "must sum to 1, not to 0.9"),
     ("data.source=isic", "data.source must be one of 'folder', 'ham10000' or 'phantom', not 'isic'."),
     ("data.source=fantom", "not 'fantom' (did you mean 'phantom'?)."),
+    (
+        "gan.recipe=papr",
+        "gan.recipe must be one of 'paper' or 'stylegan2', not 'papr' (did you mean 'paper'?).",
+    ),
+    ("arms.x={synthetic: {select: top, count: 3, rank: divers}}", "not 'divers' (did you mean 'diverse'?)."),
     ("classifier.backbone=resnet", "not 'resnet' (did you mean 'resnet50'?)."),
     ("classifier.frozen_stages=10", "frozen_stages is 10, and efficientnet_lite0 has 9 stages; give 0 to 9"),
     ("arms.x={synthetic: {select: top, count: 3000}}", "synthesis.count generates only 120"),

@@ -48,7 +48,8 @@ class Dataverse(http.server.BaseHTTPRequestHandler):
             if first >= len(content):
                 return self.answer(b"", 416)
             told = {
-                "Content-Range": f"bytes {0 if fault == 'other part' else first}-{len(content) - 1}/{len(content)}"
+                "Content-Range": f"bytes {0 if fault == 'other part' else first}-"
+                f"{len(content) - 1}/{len(content)}"
             }
             return self.answer(content[first:], 206, fault == "cut", told)
         return self.answer(content, cut=fault == "cut")

@@ -1,4 +1,6 @@
-"""Stand-ins for the five notebooks that write a run's files in no time: the engine's tests are about the engine."""
+"""Stand-ins for the five notebooks that write a run's files in no time: the engine's tests are about the
+engine.
+"""
 
 import nbformat
 

@@ -49,15 +49,18 @@ PAPER = 672  # CSS pixels between the margins of an A4 sheet
 
 
 def on_paper(browser, address: str) -> dict:
-    """How the page prints: its sheets, what sticks out at the right, and which of its tools would be printed."""
+    """How the page prints: its sheets, what is cut at the right, and which of its tools would be printed."""
     page = open_page(browser, address, width=PAPER)
     page.emulate_media(media="print")
     page.wait_for_timeout(100)
     found = page.evaluate(
         """(width) => ({
         outside: Array.from(document.querySelectorAll("main *"), (e) => [e, e.getBoundingClientRect()])
-            .filter(([e, box]) => box.width && box.right > width + 1 && !e.closest(".visually-hidden, .repeat, svg")).map(([e]) => e.outerHTML.slice(0, 120)),
-        tools: Array.from(document.querySelectorAll("button.copy, .bar, .contents, .skip, details.source")).filter((e) => e.getBoundingClientRect().height).length })""",
+            .filter(([e, box]) => box.width && box.right > width + 1)
+            .filter(([e]) => !e.closest(".visually-hidden, .repeat, svg"))
+            .map(([e]) => e.outerHTML.slice(0, 120)),
+        tools: Array.from(document.querySelectorAll("button.copy, .bar, .contents, .skip, details.source"))
+            .filter((e) => e.getBoundingClientRect().height).length })""",
         PAPER,
     )
     pdf = page.pdf(prefer_css_page_size=True)
@@ -66,7 +69,9 @@ def on_paper(browser, address: str) -> dict:
 
 
 def check_text(page: str, limit: int) -> BeautifulSoup:
-    """Assert what can be read off the file: its size, no address to load from, one script, alternative texts, captions, headings, ids, valid HTML."""
+    """Assert what can be read off the file: its size, no address to load from, one script, alternative texts,
+    captions, headings, ids, valid HTML.
+    """
     assert len(page.encode()) < limit
     soup = BeautifulSoup(page, "html.parser")
     sources = [
@@ -104,7 +109,9 @@ def parse_errors(page: str) -> list[str]:
 
 
 def seconds_to_open(browser, address: str) -> float:
-    """Seconds of processor time in which the browser lays out and runs the page; other work on the machine does not count."""
+    """Seconds of processor time in which the browser lays out and runs the page; other work on the machine
+    does not count.
+    """
     page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})

@@ -80,7 +80,8 @@ def notebook(title: str, shown: list, subject: str) -> nbformat.NotebookNode:
         cell_code("imports", "from helpers.paths import RunPaths\nimport numpy as np"),
         cell_text(
             "first",
-            f"## What to look at in {subject}\n\nThe penalty $\\lambda_{{GP}} = 10$ holds the critic. It costs $5 and $6.\n\n### A detail\n\nSome **words** and `code`.",
+            f"## What to look at in {subject}\n\nThe penalty $\\lambda_{{GP}} = 10$ holds the critic. It "
+            "costs $5 and $6.\n\n### A detail\n\nSome **words** and `code`.",
         ),
         cell_code("show", "show(1)  # what is shown", shown),
         cell_code(

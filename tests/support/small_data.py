@@ -53,7 +53,9 @@ def make(
 
 
 def mistake(capsys, *words: str) -> str:
-    """What the front door says of a mistake: one sentence on stderr and nothing else (argparse adds its usage), exit code 2."""
+    """What the front door says of a mistake: one sentence on stderr and nothing else (argparse adds its
+    usage), exit code 2.
+    """
     try:
         code = cli.main(list(words))
     except SystemExit as ended:

@@ -31,7 +31,9 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chrom
 
 
 def start_lab(folder: Path, home: Path) -> tuple[subprocess.Popen, str]:
-    """JupyterLab on a loopback port of its own, and its address with the token; nothing of the user's settings is read."""
+    """JupyterLab on a loopback port of its own, and its address with the token; nothing of the user's
+    settings is read.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -166,7 +168,8 @@ def test_every_cell_runs_and_pictures_are_shown(lab):
         output for output in outputs if output["output_type"] == "error" or output.get("name") == "stderr"
     ]
     pictures = page.locator(
-        ".jp-Notebook .jp-RenderedImage img, .jp-Notebook .jp-RenderedSVG img, .jp-Notebook .jp-RenderedSVG svg"
+        ".jp-Notebook .jp-RenderedImage img, .jp-Notebook .jp-RenderedSVG img, .jp-Notebook .jp-RenderedSVG "
+        "svg"
     )
     assert pictures.count() >= 2
     for number in range(pictures.count()):
@@ -175,7 +178,8 @@ def test_every_cell_runs_and_pictures_are_shown(lab):
         assert box["width"] > 300 and box["height"] > 80
     # no table runs out of the window
     assert page.evaluate(
-        "() => [...document.querySelectorAll('.jp-Notebook table')].every(each => each.scrollWidth <= each.closest('.jp-OutputArea').clientWidth + 1)"
+        "() => [...document.querySelectorAll('.jp-Notebook table')].every(each => each.scrollWidth <= "
+        "each.closest('.jp-OutputArea').clientWidth + 1)"
     )
 
 

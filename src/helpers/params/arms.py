@@ -1,10 +1,18 @@
 """Parameters of the comparison's arms: what each trains on."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from helpers.params.section import Fraction, PathText, Section
+from helpers.params.section import Fraction, PathText, Section, Variants
+from helpers.registry import Registry
+
+
+def selectors() -> Registry[Any]:
+    """The ways to rank synthetic images."""
+    from helpers.gan.selectors import SELECTORS
+
+    return SELECTORS
 
 
 class SyntheticImages(Section):
@@ -13,11 +21,8 @@ class SyntheticImages(Section):
     select: Literal["top", "bottom", "random", "all"] | None = Field(
         None, description="which of the generated images, by the critic's score"
     )
-    rank: Literal["critic", "classifier", "distance", "diverse"] = Field(
-        "critic",
-        description="what 'top' and 'bottom' go by: the critic's score, the baseline classifier's "
-        "probability of the target class, nearness to the real images in feature space, or variety among the "
-        "images above a floor of nearness",
+    rank: Annotated[str, Variants(selectors, "meaning")] = Field(
+        "critic", description="what 'top' and 'bottom' go by"
     )
     count: int | None = Field(None, ge=1, description="how many (or 'fraction')")
     fraction: float | None = Field(None, gt=0, le=1, description="share of the generated images (or 'count')")

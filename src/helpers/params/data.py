@@ -8,7 +8,8 @@ from helpers.params.section import Fraction, PathText, Section, Seed, Variants, 
 from helpers.registry import Registry
 
 
-def _sources() -> Registry[Any]:
+def sources() -> Registry[Any]:
+    """The kinds of data set."""
     from helpers.data.sources import SOURCES
 
     return SOURCES
@@ -43,7 +44,7 @@ class Phantom(Section):
 class Data(Section):
     """Where the images come from and how they are split."""
 
-    source: Annotated[str, Variants(_sources, "short_phrase")] = Field(
+    source: Annotated[str, Variants(sources, "short_phrase")] = Field(
         "ham10000", description="where the images come from"
     )
     root: PathText | None = Field(
@@ -68,5 +69,5 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _suits_the_source(self) -> "Data":
-        _sources().get(self.source).refuse(self)
+        sources().get(self.source).refuse(self)
         return self

@@ -1,19 +1,24 @@
 """Parameters of the generative network and its training."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from helpers.params.section import PathText, Section, Seed, mark
+from helpers.params.section import PathText, Section, Seed, Variants, mark
+from helpers.registry import Registry
+
+
+def _recipes() -> Registry[Any]:
+    from helpers.gan.recipes import RECIPES
+
+    return RECIPES
 
 
 class Gan(Section):
     """The generative network and its training."""
 
-    recipe: Literal["paper", "stylegan2"] = Field(
-        "paper",
-        description="'paper': AdaIN and WGAN-GP; 'stylegan2': weight demodulation, skip generator, residual "
-        "critic, non-saturating loss with lazy R1",
+    recipe: Annotated[str, Variants(_recipes, "meaning")] = Field(
+        "paper", description="the networks and what they descend"
     )
     resolution: Literal[32, 64, 128] = Field(128, description="side of the square images, pixels")
     channel_scale: float = Field(

@@ -7,9 +7,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from helpers.data.sources import SOURCES
-from helpers.gan.selectors import SELECTORS
-from helpers.params.arms import Arm, SyntheticImages
+from helpers.params.arms import Arm, SyntheticImages, selectors
+from helpers.params.data import sources
 from helpers.params.run import Params
 from helpers.params.section import Section, Variants
 
@@ -66,7 +65,7 @@ def public_parameters(params: Params) -> dict[str, Any]:
     """The parameters without the place of the data on this machine."""
     values = params.as_dict()
     for name, shown in (
-        ("root", f"(a folder of {SOURCES.get(params.data.source).folder_of})"),
+        ("root", f"(a folder of {sources().get(params.data.source).folder_of})"),
         ("external_root", "(a folder of the external test set)"),
     ):
         if values["data"].get(name):
@@ -159,7 +158,7 @@ def _synthetic_meaning(wanted: SyntheticImages) -> str:
         return f"{many}{which}images of the folder {wanted.folder}"
     if wanted.select not in ("top", "bottom"):
         return f"{many}{which}synthetic images"
-    return f"the {many}{which}synthetic images, {SELECTORS.get(wanted.rank).words}"
+    return f"the {many}{which}synthetic images, {selectors().get(wanted.rank).words}"
 
 
 def _field(key: str) -> FieldInfo | None:
