@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command 
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: report test test-all verify faults audit lab notebooks lint clean help
+.PHONY: report test test-all verify faults audit lab lint clean help
 
 report: $(READY)
 	@$(BIN)/python run_all.py $(ARGS)
@@ -33,10 +33,7 @@ lab: $(READY)
 	@$(BIN)/jupyter lab --ip=127.0.0.1 --notebook-dir=. notebooks/01_eda.ipynb
 
 lint: $(READY)
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
-
-notebooks: $(READY)
-	@$(BIN)/python -m helpers.report.parameters_cell
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 clean:
 	rm -rf .venv

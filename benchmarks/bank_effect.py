@@ -44,7 +44,8 @@ def measure(words: argparse.Namespace, folder: Path) -> None:
     from helpers import paths
     from helpers.classifier.arms import compose_training_set
     from helpers.classifier.training import train_classifier
-    from helpers.data.images import load_images, prepare_data
+    from helpers.data.arrays import load_images
+    from helpers.data.prepare import prepare_data
     from helpers.evaluation.inference import Inference
     from helpers.evaluation.study import open_study
     from helpers.params import Arm, load_params

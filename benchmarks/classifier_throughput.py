@@ -161,9 +161,9 @@ def draw(folder: Path, count: int, size: int, photograph: tuple[int, int]) -> di
     """Drawn lesions as JPEG files of size ``photograph``, labels and decoded array (uint8, N x S x S x 3) on disk."""
     from PIL import Image
 
+    from helpers.data.decoding import decode, resize_image
     from helpers.data.ham10000 import open_dataset
-    from helpers.data.images import decode, resize_image
-    from helpers.data.phantom import draw_dataset
+    from helpers.data.phantom.writing import draw_dataset
 
     dataset = open_dataset(draw_dataset(folder / "lesions", images=max(count, 150), seed=1))
     files = {path.stem: path for path in (folder / "lesions").rglob("*.jpg")}

@@ -18,7 +18,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from helpers.data.images import load_images, load_split, resize_image
+from helpers.data.arrays import load_images
+from helpers.data.decoding import resize_image
+from helpers.data.manifest import load_split
 from helpers.data.splits import lesion_seen
 from helpers.device import pick_device
 from helpers.errors import UserError

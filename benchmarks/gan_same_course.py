@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 
 from helpers import params
-from helpers.data.images import resize_image
-from helpers.data.phantom import draw_photograph
+from helpers.data.decoding import resize_image
+from helpers.data.phantom.photograph import draw_photograph
 from helpers.gan.training import Trainer
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from helpers.data.sources import SOURCES
 from helpers.errors import UserError
 from helpers.files import write_table
 from helpers.paths import REPORTS, RunPaths, require
@@ -32,7 +33,7 @@ def keep(run: RunPaths, examples: Path = EXAMPLES) -> Path:
     """
     params = read_params(run)
     page, provenance = require(run.report, "report"), require(run.provenance, "report")
-    if params.data.source != "phantom" and params.report.real_images != "omit":
+    if SOURCES.get(params.data.source).private and params.report.real_images != "omit":
         raise UserError(
             f"The page of '{run.run}' may show photographs (report.real_images is '{params.report.real_images}'), and what is kept here is published: "
             "make it again with --set report.real_images=omit."

@@ -30,7 +30,7 @@ from scipy.optimize import nnls
 
 from helpers import params, paths
 from helpers.data.ham10000 import IMAGES as IMAGES_OF_HAM10000
-from helpers.data.phantom import FACTS
+from helpers.data.phantom.facts import FACTS
 from helpers.files import write_table
 from helpers.paths import ROOT, RunPaths
 
@@ -81,7 +81,7 @@ def peak_mb(part: str) -> float:
 
 def photographs(folder: Path, images: int) -> params.Data:
     """A data set of ``images`` JPEG files in HAM10000's layout and size: the drawn ones, enlarged, under many names."""
-    from helpers.data.phantom import draw_dataset
+    from helpers.data.phantom.writing import draw_dataset
 
     drawn = draw_dataset(folder / "drawn", images=DRAWN, seed=1, workers=1)
     root = folder / "photographs"
@@ -127,7 +127,8 @@ def split_alone(run: RunPaths, images: int) -> pd.DataFrame:
 
 def prepare(images: int, folder: Path) -> SimpleNamespace:
     """The stage eda's work (read, decode and hash every photograph, split, write the tables), then the array that trainings read."""
-    from helpers.data.images import load_images, prepare_data
+    from helpers.data.arrays import load_images
+    from helpers.data.prepare import prepare_data
 
     data, run = photographs(folder, images), RunPaths("scaling")
     with timed() as found:

@@ -18,8 +18,8 @@ import pandas as pd
 import torch
 
 from helpers import params
+from helpers.data.decoding import decode, resize_image
 from helpers.data.ham10000 import open_dataset
-from helpers.data.images import decode, resize_image
 from helpers.data.splits import split_metadata
 from helpers.files import write_table
 from helpers.gan.batches import to_float

@@ -9,8 +9,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from helpers import paths
+from helpers.data.arrays import load_images
 from helpers.data.folders import open_folder
-from helpers.data.images import load_images, load_manifest, prepare_data
+from helpers.data.manifest import load_manifest
+from helpers.data.prepare import prepare_data
 from helpers.data.splits import split_quality
 from helpers.errors import DataError, ParameterError
 from helpers.params import Data, load_params, validate
@@ -145,40 +147,35 @@ class TestTable:
             assert len(dataset.metadata) == len(dataset.images) == 54
 
 
-def damage(root, what):
-    """Folders or a table with one mistake."""
-    if what == "no images":
-        root.mkdir()
-    elif what == "another kind":
-        folders(root, {"a": 1})
-        (root / "a" / "000.jpg").rename(root / "a" / "000.tif")
-    elif what == "one class":
-        folders(root, {"naevus": 4})
-    elif what == "a split":
-        folders(root, {"train": 4, "test": 4})
-    elif what == "written twice":
-        folders(root, {"naevus": 4, "Naevus": 4})
-    elif what == "no value":
-        folders(root, {"NA": 4, "naevus": 4})
-    elif what == "some of another kind":
-        (folders(root) / "angioma" / "scan.tiff").write_bytes(b"II")
-    elif what == "two tables":
-        table(root).head(9).to_csv(root / "other.csv", index=False)
-    elif what == "missing files":
-        frame = table(root)
-        frame["File Name"] = frame["File Name"].replace({"lentigo-3.png": "lentigo-300.png"})
-        frame.to_csv(root / "labels.csv", index=False)
-    elif what == "named twice":
-        frame = table(root)
-        pd.concat([frame, frame.head(1)]).to_csv(root / "labels.csv", index=False)
-    elif what == "two classes":
-        table(root, label="x")
-    elif what == "no patient":
-        frame = table(root)
-        frame.loc[4, "Patient-ID"] = ""
-        frame.to_csv(root / "labels.csv", index=False)
-    elif what == "an age":
-        table(root, age_approx="forty")
+def rename_to_tif(root):
+    folders(root, {"a": 1})
+    (root / "a" / "000.jpg").rename(root / "a" / "000.tif")
+
+
+def rewrite_table(root, change):
+    """A folder with a table, saved again after ``change`` of its frame."""
+    change(table(root)).to_csv(root / "labels.csv", index=False)
+
+
+MISTAKES = {  # each makes a folder with one mistake
+    "no images": lambda root: root.mkdir(),
+    "another kind": rename_to_tif,
+    "one class": lambda root: folders(root, {"naevus": 4}),
+    "a split": lambda root: folders(root, {"train": 4, "test": 4}),
+    "written twice": lambda root: folders(root, {"naevus": 4, "Naevus": 4}),
+    "no value": lambda root: folders(root, {"NA": 4, "naevus": 4}),
+    "some of another kind": lambda root: (folders(root) / "angioma" / "scan.tiff").write_bytes(b"II"),
+    "two tables": lambda root: table(root).head(9).to_csv(root / "other.csv", index=False),
+    "missing files": lambda root: rewrite_table(
+        root, lambda frame: frame.replace({"File Name": {"lentigo-3.png": "lentigo-300.png"}})
+    ),
+    "named twice": lambda root: rewrite_table(root, lambda frame: pd.concat([frame, frame.head(1)])),
+    "two classes": lambda root: table(root, label="x"),
+    "no patient": lambda root: rewrite_table(
+        root, lambda frame: frame.assign(**{"Patient-ID": frame["Patient-ID"].where(frame.index != 4, "")})
+    ),
+    "an age": lambda root: table(root, age_approx="forty"),
+}
 
 
 @pytest.mark.parametrize(
@@ -206,7 +203,7 @@ def damage(root, what):
     ],
 )
 def test_a_mistake_is_a_sentence(tmp_path, what, sentence):
-    damage(tmp_path / "mine", what)
+    MISTAKES[what](tmp_path / "mine")
     with pytest.raises(DataError) as told:
         open_folder(tmp_path / "mine")
     assert sentence in str(told.value)
@@ -363,7 +360,7 @@ def test_the_page_sets_no_result_of_the_paper_beside_other_images(tmp_path, monk
 
 def test_tables_leave_the_papers_columns_away():
     from helpers.evaluation.paper import RESULTS, published, published_beside
-    from helpers.report import sentences, tables
+    from helpers.report import eda, paper_values, results
 
     own, drawn = published_beside("folder"), published_beside("phantom")
     assert set(own) == set(published()) and all(own[name].empty == (name in RESULTS) for name in own)
@@ -376,14 +373,16 @@ def test_tables_leave_the_papers_columns_away():
             "image_id": list("uvwxyz"),
         }
     )
-    assert list(tables.dataset_table(split, {}, own).frame) == ["class", "images", "lesions", "share"]
-    assert list(tables.split_table(split, own).frame["class"]) == ["a", "b", "all"]
+    assert list(eda.dataset_table(split, {}, own).frame) == ["class", "images", "lesions", "share"]
+    assert list(eda.split_table(split, own).frame["class"]) == ["a", "b", "all"]
     metrics = pd.DataFrame({"arm": ["baseline", "filtered"], "accuracy": [0.5, 0.6]})
-    assert not {"paper", "difference"} & set(tables.performance_table(metrics, own, ["accuracy"], 40).frame)
+    assert not {"paper", "difference"} & set(
+        results.metrics.performance_table(metrics, own, ["accuracy"], 40).frame
+    )
     recall = pd.DataFrame(
         {"arm": ["baseline", "filtered"], "class": ["a", "a"], "recall": [0.5, 0.6], "support": [10, 10]}
     )
-    assert "filtered_paper" not in tables.recall_change_table(recall, "baseline", own).frame
+    assert "filtered_paper" not in results.classes.recall_change_table(recall, "baseline", own).frame
     summaries = pd.DataFrame(
         [
             {
@@ -396,21 +395,23 @@ def test_tables_leave_the_papers_columns_away():
             }
         ]
     )
-    assert "paper" not in tables.dynamics_table(summaries, 40, own).frame
-    theirs = tables.paper_metrics(own)
-    assert theirs.empty and "paper" not in sentences.metrics_caption(
+    assert "paper" not in results.dynamics.dynamics_table(summaries, 40, own).frame
+    theirs = paper_values.paper_metrics(own)
+    assert theirs.empty and "paper" not in results.metrics.metrics_caption(
         "Metrics.", theirs
-    ) + sentences.metrics_alt("overall", theirs)
+    ) + results.metrics.metrics_alt("overall", theirs)
 
 
 def test_claims_are_judged_on_other_images_without_the_papers_numbers():
     from helpers.evaluation.paper import claims
-    from helpers.report import tables
+    from helpers.report import results
 
     contrasts = pd.DataFrame(columns=["contrast", "metric", "difference", "low", "high", "replicates"])
     found = claims({"contrasts": contrasts}, target="lentigo", source="folder")
     assert found["claim"].str.contains("lentigo").any() and (found[["paper", "paper_test_set"]] == "").all(
         axis=None
     )
-    assert not {"Paper", "Paper test set"} & set(tables.claims_table(found).shown)
-    assert {"Paper", "Paper test set"} <= set(tables.claims_table(claims({"contrasts": contrasts})).shown)
+    assert not {"Paper", "Paper test set"} & set(results.claims.claims_table(found).shown)
+    assert {"Paper", "Paper test set"} <= set(
+        results.claims.claims_table(claims({"contrasts": contrasts})).shown
+    )

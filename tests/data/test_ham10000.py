@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 
 from helpers.data import archives
-from helpers.data.ham10000 import CLASSES, COLUMNS, load_metadata, open_dataset
+from helpers.data.classes import CLASSES
+from helpers.data.dataset import COLUMNS
+from helpers.data.ham10000 import load_metadata, open_dataset
 from helpers.errors import DataError
 from support.project import ROOT
 

@@ -14,17 +14,13 @@ import pytest
 from PIL import Image
 
 from helpers import paths
-from helpers.data import download, images
-from helpers.data.ham10000 import CLASSES, open_dataset
-from helpers.data.images import (
-    decode,
-    load_images,
-    load_manifest,
-    load_split,
-    prepare_data,
-    resize_image,
-    verify_images,
-)
+from helpers.data import arrays, download
+from helpers.data.arrays import load_images
+from helpers.data.classes import CLASSES
+from helpers.data.decoding import decode, resize_image
+from helpers.data.ham10000 import open_dataset
+from helpers.data.manifest import load_manifest, load_split
+from helpers.data.prepare import prepare_data, verify_images
 from helpers.errors import DataError, MissingStageError, ParameterError
 from helpers.files import write_if_changed
 from helpers.params import Data
@@ -292,8 +288,8 @@ def test_png_in_disguise_is_read(run, data, root):
 
 def decodings(monkeypatch):
     """A list that grows by one each time an array is built."""
-    built, real = [], images._decode_all
-    monkeypatch.setattr(images, "_decode_all", lambda *arguments: built.append(1) or real(*arguments))
+    built, real = [], arrays._decode_all
+    monkeypatch.setattr(arrays, "_decode_all", lambda *arguments: built.append(1) or real(*arguments))
     return built
 
 
@@ -336,7 +332,7 @@ def test_arrays_are_built_again_where_they_are_not_whole(run, data, monkeypatch,
     elif fault == "not an array":
         path.write_bytes(b"")
     else:
-        monkeypatch.setattr(images, "source_digest", lambda names: "other code")
+        monkeypatch.setattr(arrays, "code_fingerprint", lambda names: "other code")
     built = decodings(monkeypatch)
     np.testing.assert_array_equal(load_images(run, data, 16, "area"), good)
     assert len(built) == 1
@@ -387,10 +383,10 @@ def test_three_jobs_at_once_build_one_array(run, data, tmp_path):
     program = (
         "import sys, pathlib, warnings; warnings.simplefilter('ignore')\n"
         "from helpers import paths; paths.ARTIFACTS = pathlib.Path(sys.argv[1])\n"
-        "from helpers.data import images; from helpers.params import Data; import hashlib\n"
-        "real = images._decode_all\n"
-        "images._decode_all = lambda *a: print('built') or real(*a)\n"
-        "print(hashlib.sha256(images.load_images(paths.RunPaths('test'), Data(root=sys.argv[2]), 32, 'area').tobytes()).hexdigest())\n"
+        "from helpers.data import arrays; from helpers.params import Data; import hashlib\n"
+        "real = arrays._decode_all\n"
+        "arrays._decode_all = lambda *a: print('built') or real(*a)\n"
+        "print(hashlib.sha256(arrays.load_images(paths.RunPaths('test'), Data(root=sys.argv[2]), 32, 'area').tobytes()).hexdigest())\n"
         "assert 'torch' not in sys.modules\n"
     )
     words = [sys.executable, "-c", program, str(tmp_path / "artifacts"), data.root]

@@ -10,17 +10,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from helpers.data import phantom
-from helpers.data.phantom import (
-    FACTS,
-    HEIGHT,
-    WIDTH,
-    class_counts,
-    draw_dataset,
-    draw_photograph,
-    lesion_sizes,
-    plan_dataset,
-)
+from helpers.data.phantom import writing
+from helpers.data.phantom.facts import FACTS
+from helpers.data.phantom.photograph import draw_photograph
+from helpers.data.phantom.plan import class_counts, lesion_sizes, plan_dataset
+from helpers.data.phantom.plane import HEIGHT, WIDTH
+from helpers.data.phantom.writing import draw_dataset
 from helpers.errors import DataError
 
 COLUMNS = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"]
@@ -46,7 +41,7 @@ def quick(monkeypatch) -> None:
     def patch(dx: str, seed: int, lesion: int, photo: int) -> np.ndarray:
         return np.full((HEIGHT, WIDTH, 3), (40 * seed, lesion % 256, photo), np.uint8)
 
-    monkeypatch.setattr(phantom, "draw_photograph", patch)
+    monkeypatch.setattr(writing, "draw_photograph", patch)
 
 
 def test_layout_and_metadata(drawn):
@@ -55,7 +50,7 @@ def test_layout_and_metadata(drawn):
     assert len(metadata) == 60 and metadata.image_id.is_unique
     assert sorted(metadata.image_id) == [f"ISIC_{number:07d}" for number in range(24306, 24366)]
     assert metadata.lesion_id.str.fullmatch(r"HAM_\d{7}").all()
-    parts = [sorted(path.stem for path in (drawn / part).iterdir()) for part in phantom.PARTS]
+    parts = [sorted(path.stem for path in (drawn / part).iterdir()) for part in writing.PARTS]
     assert parts[0] + parts[1] == sorted(metadata.image_id) and len(parts[0]) == 30
     assert set(metadata.dx) == set(FACTS) and metadata.dx.value_counts().min() == 8
 
@@ -81,7 +76,7 @@ def test_another_seed_draws_other_lesions():
 
 def test_second_call_is_quick_and_changes_nothing(drawn, monkeypatch):
     before = {path: path.stat().st_mtime_ns for path in drawn.rglob("*")}
-    monkeypatch.setattr(phantom, "draw_photograph", lambda *arguments: pytest.fail("drawn again"))
+    monkeypatch.setattr(writing, "draw_photograph", lambda *arguments: pytest.fail("drawn again"))
     began = time.perf_counter()
     assert draw_dataset(drawn, images=60, seed=3) == drawn
     assert time.perf_counter() - began < 1
@@ -111,15 +106,15 @@ def test_an_interrupted_draw_leaves_nothing_under_the_name(tmp_path, monkeypatch
             raise KeyboardInterrupt
         return np.zeros((HEIGHT, WIDTH, 3), np.uint8)
 
-    monkeypatch.setattr(phantom, "draw_photograph", fail_late)
+    monkeypatch.setattr(writing, "draw_photograph", fail_late)
     with pytest.raises(KeyboardInterrupt):
         draw_dataset(tmp_path / "drawn", images=56, seed=1, workers=1)
     assert not (tmp_path / "drawn").exists() and not (tmp_path / ".drawn.drawing").exists()
 
 
 def test_what_a_killed_draw_left_is_cleared(tmp_path, quick):
-    (tmp_path / ".drawn.drawing" / phantom.PARTS[0]).mkdir(parents=True)
-    (tmp_path / ".drawn.drawing" / phantom.PARTS[0] / "ISIC_9999999.jpg").write_bytes(b"half")
+    (tmp_path / ".drawn.drawing" / writing.PARTS[0]).mkdir(parents=True)
+    (tmp_path / ".drawn.drawing" / writing.PARTS[0] / "ISIC_9999999.jpg").write_bytes(b"half")
     folder = draw_dataset(tmp_path / "drawn", images=56, seed=1, workers=1)
     assert not list(folder.rglob("ISIC_9999999.jpg"))
 

@@ -7,7 +7,7 @@ import pytest
 from helpers.data.selection import select_images, wanted_count
 from helpers.data.splits import lesion_seen, lesion_table, split_metadata, split_quality
 from helpers.errors import DataError, ParameterError
-from helpers.report.sentences import leak_sentence
+from helpers.report.eda import leak_sentence
 from support.project import ROOT
 
 REAL = ROOT.parent / "shared" / "data" / "ham10000-200x150"

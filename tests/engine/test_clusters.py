@@ -1,16 +1,12 @@
-"""Jobs that leave this machine: profiles, what jobs ask for, tickets, and a run on a stand-in for Kubernetes."""
+"""Jobs that leave this machine: profiles, what jobs ask for, and tickets."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
-import yaml
 
 from helpers.engine import needs, profiles
 from helpers.engine.process import write_ticket
@@ -20,13 +16,11 @@ from helpers.engine.stages import STAGES
 from helpers.errors import UserError
 from helpers.params import load_params
 from helpers.paths import ROOT, RunPaths
-from support import fake_stages
 
 KEEPER = """
 import os, sys, time
 os.environ["REPORT_JOBS_LOCK"] = sys.argv[1] + "/.jobs.lock"
 import helpers
-from support.project import ROOT
 print("joined", flush=True)
 time.sleep(60)
 """
@@ -149,71 +143,3 @@ def test_a_job_ends_with_its_ticket(tmp_path):
         for process in (valid, by_hand, too_late):
             process.kill()
             process.wait()
-
-
-@pytest.fixture(scope="module")
-def cluster(project_copy, tmp_path_factory):
-    """A project with stand-in notebooks, its profile for Kubernetes, and the environment that finds the stand-in for kubectl."""
-    project = project_copy()
-    fake_stages.install(project)
-    profile = project.folder / "profiles" / "kubernetes" / "config.yaml"
-    settings = yaml.safe_load(profile.read_text()) | {"seconds-between-status-checks": 1, "retries": 0}
-    profile.write_text(yaml.safe_dump(settings))
-    folder = tmp_path_factory.mktemp("kubernetes")
-    shutil.copy(ROOT / "tests/support/fake_kubectl.py", folder / "kubectl")
-    (folder / "kubectl").chmod(0o755)
-    return project, folder, {"env": {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}}
-
-
-def wait_for(path: Path, seconds: float = 600) -> None:
-    until = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < until, f"{path.name} did not come"
-        time.sleep(0.1)
-
-
-@pytest.mark.long
-def test_jobs_sent_away_are_taken_back_and_go_on(cluster):
-    """A termination deletes the cluster's job; a killed front door leaves it running, and the next start ends it; then the run goes on."""
-    project, folder, options = cluster
-    words = ["--params", "params/smoke.yaml", "--profile", "kubernetes", "--until", "eda"]
-    pause, waiting = (
-        project.folder / "pause",
-        project.folder / "paused-eda",
-    )  # what the stand-in notebooks look at
-
-    def paused() -> tuple[subprocess.Popen, psutil.Process]:
-        pause.touch()
-        waiting.unlink(missing_ok=True)
-        door = project.start(*words, **options)
-        wait_for(waiting)
-        return door, psutil.Process(int(waiting.read_text()))
-
-    door, kernel = paused()
-    door.terminate()
-    assert door.wait(60) == 143
-    psutil.wait_procs([kernel], timeout=60)
-    assert not kernel.is_running() and (folder / "deleted.txt").read_text().count("report-") == 1
-
-    door, kernel = paused()
-    door.kill()
-    door.wait()
-    time.sleep(1)
-    assert kernel.is_running()  # nobody could tell it
-    told = project.start(*words, **options)
-    psutil.wait_procs([kernel], timeout=120)
-    assert not kernel.is_running()
-    pause.unlink()
-    out, error = told.communicate(timeout=600)
-    assert told.returncode == 0, f"{out}\n{error}"
-    assert (
-        "by the profile 'kubernetes'" in out
-        and (project.folder / "artifacts" / "smoke" / "data" / "split.csv").exists()
-    )
-    manifest = yaml.safe_load((max((folder / "jobs").glob("*")) / "manifest.json").read_text())
-    container = manifest["spec"]["template"]["spec"]["containers"][0]
-    assert (
-        container["resources"]["requests"] == {"cpu": "2", "memory": "4000M"}
-        and manifest["spec"]["activeDeadlineSeconds"] == 60 * 240
-    )
-    assert "nvidia.com/gpu" not in container["resources"]["limits"]

@@ -2,12 +2,10 @@
 
 import os
 
-import pytest
-
 from helpers.engine.runfile import RunFile, _fingerprint, _listing, data_fingerprint
 from helpers.engine.stages import STAGES, Job
 from helpers.fingerprints import _read_source
-from helpers.params import load_params, validate_sections
+from helpers.params import load_params
 from helpers.paths import RunPaths
 
 
@@ -82,11 +80,6 @@ def test_the_data_fingerprint_sees_what_the_loader_sees(tmp_path):
     _listing.cache_clear()
     (elsewhere / "a.jpg").write_bytes(b"12")
     assert data_fingerprint(params) != first
-
-
-@pytest.mark.parametrize("arms", [{"control": {}, "more": {"loss": "balanced"}}, {"baseline": {}}])
-def test_a_notebook_without_the_evaluation_takes_any_arms(arms):
-    assert list(validate_sections({"arms": arms}).arms) == list(arms)
 
 
 def test_code_has_one_fingerprint_in_every_python(tmp_path):

@@ -13,7 +13,7 @@ from helpers.evaluation.results import evaluate
 from helpers.evaluation.statistics import Simulation, coverage, simulate_margins
 from helpers.params import load_params, validate
 from helpers.paths import RunPaths
-from helpers.report import html, sentences, summary, tables, words
+from helpers.report import html, results, summary, words
 
 CLASSES = ["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"]
 DESIGN = Simulation(support=(20, 30, 60, 10, 160, 300, 10))
@@ -131,7 +131,7 @@ def test_a_study_with_power_sees_its_positive_control_and_no_effect_of_nothing(s
     } <= set(found["controls"]["contrast"])
     same = found["comparisons"].query("arm == 'withheld' and metric == 'target_recall'").iloc[0]
     assert (same["low"], same["high"]) == (withheld["low"], withheld["high"])
-    said = sentences.controls_section(found["controls"], 160, "mel")
+    said = results.controls.controls_section(found["controls"], 160, "mel")
     assert (
         "The study sees the loss of half of the real images of mel" in said
         and "no difference is shown, as it should be" in said
@@ -150,7 +150,7 @@ def test_a_study_without_power_says_that_it_cannot_call_synthesis_useless(simula
     run = simulated(params, 0.02, seed=2)
     found = evaluate(run, params)
     assert recall(found, "withheld")["outcome"] == "no difference shown"
-    said = sentences.controls_section(found["controls"], 160, "mel")
+    said = results.controls.controls_section(found["controls"], 160, "mel")
     assert (
         "This study could not see the loss of half of the real images of mel" in said
         and "so it cannot call synthesis useless." in said
@@ -191,7 +191,7 @@ def test_words_are_no_stronger_than_the_interval(low, high, replicates, word, sa
     }
     row |= {"difference": -0.1, "low": low, "high": high, "replicates": replicates, "method": "t"}
     assert outcome(row) == word
-    section = sentences.controls_section(pd.DataFrame([row]), 160, "mel")
+    section = results.controls.controls_section(pd.DataFrame([row]), 160, "mel")
     assert (
         "90 % of the real images of mel" in section
         and said in section
@@ -210,11 +210,12 @@ def test_an_effect_of_nothing_is_told_as_the_one_in_twenty_that_it_is():
         "difference": 0.2,
     }
     row |= {"low": 0.1, "high": 0.3, "replicates": 3}
-    assert "excludes zero where nothing was changed, as about one in 20 does" in sentences.controls_section(
-        pd.DataFrame([row]), 160, "mel"
+    assert (
+        "excludes zero where nothing was changed, as about one in 20 does"
+        in results.controls.controls_section(pd.DataFrame([row]), 160, "mel")
     )
     nothing = pd.DataFrame([row]).iloc[:0]
-    assert "whether the study would see such a loss is not known" in sentences.controls_section(
+    assert "whether the study would see such a loss is not known" in results.controls.controls_section(
         nothing, 160, "mel"
     )
 
@@ -246,7 +247,7 @@ def test_what_synthetic_images_give_in_place_of_real_ones(low, high, said):
         "low": low,
         "high": high,
     }
-    own = sentences.controls_section(
+    own = results.controls.controls_section(
         pd.DataFrame([withheld, restored]), 160, "mel", one_gan={"restored"}
     ).splitlines()[-1]
     minus = "\N{MINUS SIGN}"
@@ -260,7 +261,7 @@ def test_what_synthetic_images_give_in_place_of_real_ones(low, high, said):
     assert own.endswith(
         "The GAN itself learned from all training images of mel, the withheld ones among them."
     )
-    assert "for this one GAN" not in sentences.controls_section(
+    assert "for this one GAN" not in results.controls.controls_section(
         pd.DataFrame([withheld, restored]), 160, "mel"
     )
 
@@ -318,7 +319,7 @@ def test_the_controls_table_shows_recall_and_ranking():
         "bootstrap_low": np.nan,
     }
     row |= {"bootstrap_high": np.nan, "p": 0.4, "replicates": 3, "outcome": "no difference shown"}
-    shown = tables.controls_table(pd.DataFrame([row]), 160, "mel").shown
+    shown = results.controls.controls_table(pd.DataFrame([row]), 160, "mel").shown
     assert shown.iloc[0].tolist()[:5] == [
         "restored \N{MINUS SIGN} withheld",
         "ROC AUC of mel",
@@ -362,22 +363,24 @@ def test_with_one_gan_everything_said_of_synthesis_is_said_of_it(simulated):
 
 def pieces(found, run, params):
     """Every sentence and caption of the page that is made of the comparison, one by one."""
-    gan, compared, contrasts = sentences.single_gan_arms(params), found["comparisons"], found["contrasts"]
+    gan, compared, contrasts = results.scope.single_gan_arms(params), found["comparisons"], found["contrasts"]
     external = found["arms"].query("metric == 'balanced_accuracy'").assign(images=590)
     texts = [
-        sentences.estimand_sentence(params).split(". ", 1)[1],
-        sentences.primary_sentence(contrasts, 0.02, "mel", gan),
-        sentences.best_arm_sentence(found["metrics"], "accuracy", 590, gan),
-        sentences.named_contrasts_caption(contrasts, "mel", 160, one_gan=gan),
-        sentences.differences_caption(compared, "baseline", 590, one_gan=gan),
-        sentences.external_section(external, one_gan=gan),
+        results.scope.estimand_sentence(params).split(". ", 1)[1],
+        results.contrasts.primary_sentence(contrasts, 0.02, "mel", gan),
+        results.metrics.best_arm_sentence(found["metrics"], "accuracy", 590, gan),
+        results.contrasts.named_contrasts_caption(contrasts, "mel", 160, one_gan=gan),
+        results.differences.differences_caption(compared, "baseline", 590, one_gan=gan),
+        results.external.external_section(external, one_gan=gan),
         html._headline_note(summary.read_results(run, params)),
     ]
-    texts += sentences.comparison_sentences(compared, "target_recall", 160, "mel", one_gan=gan).splitlines()
-    texts += sentences.controls_section(found["controls"], 160, "mel", one_gan=gan).splitlines()
-    results = summary.read_results(run, params)
+    texts += results.differences.comparison_sentences(
+        compared, "target_recall", 160, "mel", one_gan=gan
+    ).splitlines()
+    texts += results.controls.controls_section(found["controls"], 160, "mel", one_gan=gan).splitlines()
+    page = summary.read_results(run, params)
     texts += [
-        text for text in [*summary.abstract(results)[1:], *summary.controls(results)] if "useless" not in text
+        text for text in [*summary.abstract(page)[1:], *summary.controls(page)] if "useless" not in text
     ]
     judged = claims(found, arms=None, one_gan=bool(gan))
     return texts + [

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from helpers import paths
+from helpers.data.classes import CLASSES
+from helpers.data.decoding import decode, resize_image
 from helpers.data.external import load_external, open_external, write_external_predictions
-from helpers.data.ham10000 import CLASSES, open_dataset
-from helpers.data.images import decode, resize_image
-from helpers.data.phantom import draw_dataset
+from helpers.data.ham10000 import open_dataset
+from helpers.data.phantom.writing import draw_dataset
 from helpers.errors import DataError
 from helpers.params import Data
 from helpers.paths import RunPaths

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.data.images import resize_image
-from helpers.data.phantom import draw_photograph
+from helpers.data.decoding import resize_image
+from helpers.data.phantom.photograph import draw_photograph
 from helpers.gan.features import image_features
 from helpers.gan.fidelity import measure_features
 from helpers.gan.synthesis import generate

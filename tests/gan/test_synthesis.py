@@ -1,8 +1,5 @@
 """Generation by seed, scores that do not depend on neighbours, PNG files, and memory that does not grow with the images."""
 
-import re
-import runpy
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +24,6 @@ from helpers.gan.synthesis import (
 )
 from helpers.gan.training import train_gan
 from helpers.gan.weights import load_discriminator, load_generator
-from support.project import ROOT
 
 REAL = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
 CONFIG = params.Gan(
@@ -214,28 +210,3 @@ def test_blocks_are_the_rows_of_arrays_slices_and_files(tmp_path):
     for source in (array, array[:, 1:3], mapped, mapped[2:7], mapped[::-1]):
         assert np.array_equal(np.concatenate(list(row_blocks(source, 3))), source)
         assert np.array_equal(take_rows(source, np.array([4, 0, 2])), source[[4, 0, 2]])
-
-
-def test_the_scaling_benchmark_runs(monkeypatch, capsys):
-    script = ROOT / "benchmarks/synthesis_scaling.py"
-    monkeypatch.setattr(
-        sys,
-        "argv",
-        [
-            str(script),
-            "--count",
-            "12",
-            "--resolution",
-            "32",
-            "--channel-scale",
-            "0.02",
-            "--threads",
-            "1",
-            "--device",
-            "cpu",
-        ],
-    )
-    runpy.run_path(str(script), run_name="__main__")
-    assert re.search(
-        r"generated and scored: \d+ s, \d+ images/s, peak memory \d\.\d\d GB", capsys.readouterr().out
-    )

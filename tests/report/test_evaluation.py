@@ -1,4 +1,6 @@
-"""What the page shows of the evaluation: figures that can be read, tables with honest digits, sentences no stronger than their intervals."""
+"""What the page shows of the evaluation: figures that can be read, tables with honest digits, sentences no
+stronger than their intervals.
+"""
 
 import math
 import re
@@ -13,7 +15,7 @@ from bs4 import BeautifulSoup
 from helpers.evaluation.inference import COMPARED
 from helpers.params import Arm, validate
 from helpers.paths import RunPaths
-from helpers.report import figures, html, publish, sentences, summary, tables, words
+from helpers.report import drawing, html, publish, results, summary, words
 from helpers.report.style import arm_colours
 from helpers.report.words import METRIC_NAMES, OVERALL_SCORED, TARGET_SCORED
 from support.report_run import build_run, fake_params
@@ -161,28 +163,28 @@ def external(low=0.5, high=0.7):
 def drawn():
     nothing = math.nan
     return {
-        "contrasts": figures.named_contrasts(contrasts(), metrics(), 0.02),
-        "contrasts-single": figures.named_contrasts(
+        "contrasts": results.contrasts.named_contrasts(contrasts(), metrics(), 0.02),
+        "contrasts-single": results.contrasts.named_contrasts(
             contrasts(nothing, nothing, 1), metrics(replicates=1), 0.02
         ),
-        "contrasts-none": figures.named_contrasts(contrasts().iloc[:0], metrics(), 0.02),
-        "discrimination": figures.discrimination(curves(), "mel", "baseline"),
-        "discrimination-none": figures.discrimination(curves().iloc[:0], "mel", "baseline"),
-        "reliability": figures.reliability(bins(), "mel", "baseline"),
-        "decision": figures.decision_curve(decisions(), "mel", "baseline"),
-        "discrimination-many": figures.discrimination(
+        "contrasts-none": results.contrasts.named_contrasts(contrasts().iloc[:0], metrics(), 0.02),
+        "discrimination": results.probabilities.discrimination(curves(), "mel", "baseline"),
+        "discrimination-none": results.probabilities.discrimination(curves().iloc[:0], "mel", "baseline"),
+        "reliability": results.probabilities.reliability(bins(), "mel", "baseline"),
+        "decision": results.probabilities.decision_curve(decisions(), "mel", "baseline"),
+        "discrimination-many": results.probabilities.discrimination(
             pd.concat([curves().assign(arm=arm) for arm in MANY]), "mel", "baseline"
         ),
-        "reliability-many": figures.reliability(
+        "reliability-many": results.probabilities.reliability(
             pd.concat([bins().assign(arm=arm) for arm in MANY]), "mel", "baseline"
         ),
-        "decision-five": figures.decision_curve(decisions(MANY[:5]), "mel", "baseline"),
-        "decision-many": figures.decision_curve(decisions(MANY), "mel", "baseline"),
-        "decision-none": figures.decision_curve(decisions().iloc[:0], "mel", "baseline"),
-        "gap": figures.recall_gap(leak(), "baseline"),
-        "gap-none": figures.recall_gap(leak().iloc[:0], "baseline"),
-        "external": figures.external_results(external(), "mel"),
-        "external-single": figures.external_results(external(nothing, nothing), "mel"),
+        "decision-five": results.probabilities.decision_curve(decisions(MANY[:5]), "mel", "baseline"),
+        "decision-many": results.probabilities.decision_curve(decisions(MANY), "mel", "baseline"),
+        "decision-none": results.probabilities.decision_curve(decisions().iloc[:0], "mel", "baseline"),
+        "gap": results.lesions.recall_gap(leak(), "baseline"),
+        "gap-none": results.lesions.recall_gap(leak().iloc[:0], "baseline"),
+        "external": results.external.external_results(external(), "mel"),
+        "external-single": results.external.external_results(external(nothing, nothing), "mel"),
     }
 
 
@@ -251,7 +253,7 @@ class TestFigures:
                 for m in ("accuracy", "target_recall")
             ]
         )
-        figure = figures.forest(rows, smallest_effect=0.02, target="mel")
+        figure = results.differences.forest(rows, smallest_effect=0.02, target="mel")
         fills = [
             [line.get_markerfacecolor() for line in axes.lines if line.get_marker() == "s"]
             for axes in figure.axes
@@ -277,7 +279,7 @@ class TestFigures:
         for name, sides in (("discrimination-many", 2), ("reliability-many", 2), ("decision-many", 1)):
             panels = [axes for axes in drawn[name].axes if axes.get_title("left")]
             assert [axes.get_title("left") for axes in panels] == MANY * sides, name
-            behind = [sum(line.get_color() == figures.BEHIND for line in axes.lines) for axes in panels]
+            behind = [sum(line.get_color() == drawing.BEHIND for line in axes.lines) for axes in panels]
             assert behind == ([0] + 8 * [1]) * sides, name
             assert drawn[name].legends[0].get_texts()[0].get_text() == "baseline"
 
@@ -293,11 +295,11 @@ class TestTables:
             [("baseline", m, 0.71234, 0.03, 0.65, 0.78, 3, "t") for m in ("accuracy", *TARGET_SCORED)]
         )
         frame.columns = ["arm", "metric", "mean", "standard_deviation", "low", "high", "replicates", "method"]
-        rows = cells(tables.arms_table(frame, TARGET_SCORED, 167, "mel"))
+        rows = cells(results.metrics.arms_table(frame, TARGET_SCORED, 167, "mel"))
         assert rows[0] == ["Metric", "Arm", "Mean ± sd, %", "Interval, %", "Replicates"]
         assert rows[1] == ["ROC AUC of mel", "baseline", "71.2 ± 3.0", "65.0 to 78.0", "3"] and len(rows) == 6
         single = frame.assign(standard_deviation=math.nan, low=math.nan, high=math.nan, replicates=1)
-        assert cells(tables.arms_table(single, ["accuracy"], 20))[1] == [
+        assert cells(results.metrics.arms_table(single, ["accuracy"], 20))[1] == [
             "Accuracy",
             "baseline",
             "71",
@@ -313,7 +315,7 @@ class TestTables:
         ]
 
     def test_contrasts(self):
-        rows = cells(tables.contrasts_table(contrasts(0.01, 0.05), 167, 0.02))
+        rows = cells(results.contrasts.contrasts_table(contrasts(0.01, 0.05), 167, 0.02))
         assert rows[0] == [
             "Contrast",
             "Role",
@@ -353,19 +355,22 @@ class TestTables:
     )
     def test_verdicts_follow_the_rule(self, low, high, replicates, verdict):
         assert {
-            row[-1] for row in cells(tables.contrasts_table(contrasts(low, high, replicates), 167, 0.02))[1:]
+            row[-1]
+            for row in cells(results.contrasts.contrasts_table(contrasts(low, high, replicates), 167, 0.02))[
+                1:
+            ]
         } == {verdict}
 
     def test_classes(self):
         rows = [("all", "mel", 20, m, 0.5, 0.3, 0.7) for m in ("precision", "recall", "f1", "roc_auc")]
         frame = pd.DataFrame(rows, columns=["arm", "class", "images", "metric", "mean", "low", "high"])
-        assert cells(tables.class_table(frame)) == [
+        assert cells(results.classes.class_table(frame)) == [
             ["Class", "Images", "Arm", "Recall", "Interval of recall", "Precision", "F1", "ROC AUC"],
             ["mel", "20", "all", "50", "30 to 70", "50", "50", "50"],
         ]
 
     def test_the_gap_wears_the_digits_of_its_smaller_group(self):
-        rows = cells(tables.recall_gap_table(leak()))
+        rows = cells(results.lesions.recall_gap_table(leak()))
         assert rows[1] == ["mel", "baseline", "40", "90", "80", "70.0", "+10", f"{MINUS}10 to +30"]
         assert [row[0] for row in rows[1:]] == ["mel"] * 3 + ["nv"] * 3 + ["mean of classes"] * 3
 
@@ -382,11 +387,11 @@ class TestTables:
             "p",
             "scope",
         ]
-        rows = cells(tables.mcnemar_table(pd.DataFrame([row], columns=names)))
+        rows = cells(results.differences.mcnemar_table(pd.DataFrame([row], columns=names)))
         assert rows[1] == ["all", "baseline", "0", "mel", "20", "4", "1", "0.38"]
 
     def test_external(self):
-        rows = cells(tables.external_table(external(), "mel"))
+        rows = cells(results.external.external_table(external(), "mel"))
         assert rows[1] == [
             "Balanced multiclass accuracy (ISIC)",
             "baseline",
@@ -405,12 +410,12 @@ def params(seeds=(0,), replicates=3):
 class TestSentences:
     def test_one_gan_speaks_for_itself_alone(self):
         assert (
-            sentences.single_gan_arms(params()) == {"filtered", "all"}
-            and sentences.single_gan_arms(params((0, 1))) == set()
+            results.scope.single_gan_arms(params()) == {"filtered", "all"}
+            and results.scope.single_gan_arms(params((0, 1))) == set()
         )
-        assert "for this one GAN" in sentences.estimand_sentence(
+        assert "for this one GAN" in results.scope.estimand_sentence(
             params()
-        ) and "one GAN" not in sentences.estimand_sentence(params((0, 1)))
+        ) and "one GAN" not in results.scope.estimand_sentence(params((0, 1)))
         row = {
             "arm": "filtered",
             "reference": "baseline",
@@ -421,48 +426,54 @@ class TestSentences:
             "replicates": 3,
         }
         for low, high in ((-0.1, 0.1), (0.01, 0.1), (math.nan, math.nan)):
-            said = sentences.difference_sentence(row | {"low": low, "high": high}, 180, one_gan={"filtered"})
+            said = results.differences.difference_sentence(
+                row | {"low": low, "high": high}, 180, one_gan={"filtered"}
+            )
             assert ", for this one GAN;" in said
-        assert "GAN" not in sentences.difference_sentence(
+        assert "GAN" not in results.differences.difference_sentence(
             row, 180
-        ) and "GAN" not in sentences.difference_sentence(row | {"arm": "again"}, 180, one_gan={"filtered"})
+        ) and "GAN" not in results.differences.difference_sentence(
+            row | {"arm": "again"}, 180, one_gan={"filtered"}
+        )
         values = metrics().rename(columns={"target_recall": "accuracy"})
-        assert ", for this one GAN (n" in sentences.best_arm_sentence(values, "accuracy", 180, {"all"})
-        assert "for this one GAN" in sentences.primary_sentence(contrasts(), 0.02, "mel", {"filtered"})
+        assert ", for this one GAN (n" in results.metrics.best_arm_sentence(values, "accuracy", 180, {"all"})
+        assert "for this one GAN" in results.contrasts.primary_sentence(
+            contrasts(), 0.02, "mel", {"filtered"}
+        )
 
     def test_the_estimand_is_two_procedures(self):
-        said = sentences.estimand_sentence(params())
+        said = results.scope.estimand_sentence(params())
         assert (
             "two *procedures*" in said
             and "over trainings (replicates) and over lesions of this population" in said
         )
-        assert "Fewer than three replicates say nothing about procedures" in sentences.estimand_sentence(
+        assert "Fewer than three replicates say nothing about procedures" in results.scope.estimand_sentence(
             params(replicates=2)
         )
 
     def test_replicates_that_share_gans_are_said_to(self):
-        assert "5 replicates share 3 GANs" in sentences.estimand_sentence(params((0, 1, 2), replicates=5))
-        assert "share" not in sentences.estimand_sentence(
+        assert "5 replicates share 3 GANs" in results.scope.estimand_sentence(params((0, 1, 2), replicates=5))
+        assert "share" not in results.scope.estimand_sentence(
             params((0, 1, 2))
         )  # one for each of three replicates
         without = validate({"gan": {"seeds": [0, 1]}, "arms": {"baseline": {}, "again": {}}, "replicates": 5})
-        assert "share" not in sentences.estimand_sentence(without)
+        assert "share" not in results.scope.estimand_sentence(without)
 
     def test_what_was_named_beforehand_is_counted_and_judged(self):
-        said = sentences.primary_sentence(contrasts(0.01, 0.05), 0.02, "mel")
+        said = results.contrasts.primary_sentence(contrasts(0.01, 0.05), 0.02, "mel")
         assert said.startswith(
             "2 contrasts in recall of mel were named beforehand; everything else is exploratory."
         )
         assert f"*filtered* {MINUS} *baseline* supported" in said and "0 of 2 have p below 0.05" in said
-        single = sentences.primary_sentence(contrasts(math.nan, math.nan, 1), 0.02, "mel")
+        single = results.contrasts.primary_sentence(contrasts(math.nan, math.nan, 1), 0.02, "mel")
         assert "not tested (needs 3 replicates)" in single and "Holm" not in single
-        assert "everything here is exploratory" in sentences.primary_sentence(
+        assert "everything here is exploratory" in results.contrasts.primary_sentence(
             contrasts().iloc[:0], 0.02, "mel"
         )
 
     def test_captions_speak_of_intervals_where_there_are_some(self):
-        assert "95 % interval" in sentences.named_contrasts_caption(contrasts(), "mel", 167)
-        assert "too few for an interval" in sentences.named_contrasts_caption(
+        assert "95 % interval" in results.contrasts.named_contrasts_caption(contrasts(), "mel", 167)
+        assert "too few for an interval" in results.contrasts.named_contrasts_caption(
             contrasts(math.nan, math.nan), "mel", 167
         )
 
@@ -476,20 +487,20 @@ class TestSentences:
         ],
     )
     def test_the_leak_is_no_stronger_than_its_interval(self, low, high, said):
-        assert said in sentences.gap_sentence(leak(low, high), "baseline")
+        assert said in results.lesions.gap_sentence(leak(low, high), "baseline")
 
     def test_no_leak_is_said(self):
-        assert "cannot be measured" in sentences.gap_sentence(leak().iloc[:0], "baseline")
+        assert "cannot be measured" in results.lesions.gap_sentence(leak().iloc[:0], "baseline")
 
     def test_the_external_section_is_there_only_with_a_test_set(self):
-        said = sentences.external_section(external())
+        said = results.external.external_section(external())
         assert (
             said.startswith("### An external test set")
             and "*all* 60.0 % (95 % interval 50.0 to 70.0)" in said
             and "88.5 %" in said
         )
-        assert "interval" not in sentences.external_section(external(math.nan, math.nan))
-        assert sentences.external_section(external().iloc[:0]) == ""
+        assert "interval" not in results.external.external_section(external(math.nan, math.nan))
+        assert results.external.external_section(external().iloc[:0]) == ""
 
     def test_of_many_arms_only_those_told_apart_have_a_sentence(self):
         row = {
@@ -502,13 +513,15 @@ class TestSentences:
         }
         rows = [{"arm": f"arm{n}"} | row for n in range(6)]
         rows[2] |= {"low": 0.005}
-        said = sentences.comparison_sentences(pd.DataFrame(rows), "accuracy", 500)
+        said = results.differences.comparison_sentences(pd.DataFrame(rows), "accuracy", 500)
         assert said.count("\n- ") == 0 and said.startswith("- *arm2*: +1.0 points") and "is higher" in said
         assert said.endswith(
             "No difference to *baseline* in accuracy is shown by *arm0*, *arm1*, *arm3*, *arm4* and *arm5*."
         )
         single = pd.DataFrame(rows).assign(low=math.nan, high=math.nan)
-        assert sentences.comparison_sentences(single, "accuracy", 500).count("too few replicates") == 6
+        assert (
+            results.differences.comparison_sentences(single, "accuracy", 500).count("too few replicates") == 6
+        )
 
 
 class TestAbstract:
@@ -557,9 +570,9 @@ class TestAbstract:
         )
         (said,) = summary.equal_alarms(results)
         assert (
-            "where 5\u00a0% of the other validation images raise a false alarm, melanoma recall changes by \N{MINUS SIGN}0.4 points with filtered"
-            in said
-        )
+            "where 5\u00a0% of the other validation images raise a false alarm, melanoma recall changes "
+            "by \N{MINUS SIGN}0.4 points with filtered"
+        ) in said
         assert (
             "(\N{MINUS SIGN}3.9 to +3.1) and \N{MINUS SIGN}0.8 points with all" in said
             and "one GAN" not in said

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.text import Text
 
 from helpers.gan.fidelity import MEASURES
-from helpers.report import figures, sentences, tables, words
+from helpers.report import synthesis, words
 
 NOTHING = {"kernel_distance": (0.01, -0.02, 0.04)}
 HELPS = {"kernel_distance": (-0.3, -0.5, -0.1), "precision": (0.2, 0.1, 0.3)}
@@ -117,7 +117,7 @@ def stability():
 
 
 def test_fidelity_has_a_row_per_measure_and_a_column_per_set():
-    table = tables.fidelity_table(fidelity())
+    table = synthesis.fidelity.fidelity_table(fidelity())
     assert list(table.shown.columns) == [
         "Measure",
         "Better",
@@ -134,16 +134,21 @@ def test_fidelity_has_a_row_per_measure_and_a_column_per_set():
     ]
     assert len(table.shown) == 6 and {"kept", "kept_low", "kept_high"} <= set(table.frame)
     assert "FID" not in table.to_text()
-    assert tables.fidelity_table(fidelity(features="inception")).shown["Measure"].tolist()[:2] == [
+    assert synthesis.fidelity.fidelity_table(fidelity(features="inception")).shown["Measure"].tolist()[
+        :2
+    ] == [
         "KID",
         "FID",
     ]
-    assert "Left out" not in tables.fidelity_table(fidelity().query("set != 'dropped'")).shown.columns
+    assert (
+        "Left out"
+        not in synthesis.fidelity.fidelity_table(fidelity().query("set != 'dropped'")).shown.columns
+    )
 
 
 def test_filter_effect_says_improves_only_where_the_interval_excludes_zero():
     helps, hurts, nothing = (
-        tables.filter_effect_table(fidelity(case)).frame.set_index("measure")["filtering"]
+        synthesis.fidelity.filter_effect_table(fidelity(case)).frame.set_index("measure")["filtering"]
         for case in (HELPS, HURTS, NOTHING)
     )
     assert (
@@ -152,31 +157,31 @@ def test_filter_effect_says_improves_only_where_the_interval_excludes_zero():
     )
     assert hurts["kernel_distance"] == hurts["recall"] == "worsens"
     assert set(nothing) == {"no difference shown"}
-    assert tables.filter_outcome("recall", float("nan"), float("nan")) == "not tested"
-    assert tables.filter_outcome("coverage", 0.0, 0.4) == "no difference shown"
+    assert synthesis.fidelity.filter_outcome("recall", float("nan"), float("nan")) == "not tested"
+    assert synthesis.fidelity.filter_outcome("coverage", 0.0, 0.4) == "no difference shown"
     assert (
-        tables.filter_effect_table(fidelity(HELPS)).shown["Kept minus random"][0]
+        synthesis.fidelity.filter_effect_table(fidelity(HELPS)).shown["Kept minus random"][0]
         == "\N{MINUS SIGN}0.300 (\N{MINUS SIGN}0.500 to \N{MINUS SIGN}0.100)"
     )
 
 
 def test_small_tables():
-    assert tables.stability_table(stability()).shown.iloc[0].tolist() == [
+    assert synthesis.scores.stability_table(stability()).shown.iloc[0].tolist() == [
         "1 and 2",
         "0.996 (0.990 to 0.998)",
         "92",
         "120",
     ]
     assert (
-        tables.correlation_table(correlation()).shown.iloc[0].tolist()[1]
+        synthesis.scores.correlation_table(correlation()).shown.iloc[0].tolist()[1]
         == "\N{MINUS SIGN}0.300 (\N{MINUS SIGN}0.400 to \N{MINUS SIGN}0.200)"
     )
-    rows = tables.memorisation_table(memorisation(0.004, 0.001, 0.017)).shown
+    rows = synthesis.memorisation.memorisation_table(memorisation(0.004, 0.001, 0.017)).shown
     assert (
         rows.iloc[:, 0].tolist() == ["EfficientNet-Lite0 features", "pixels (grey levels)"]
         and rows.iloc[0, -1] == "0.4 (0.1 to 1.7)"
     )
-    unknown = tables.memorisation_table(
+    unknown = synthesis.memorisation.memorisation_table(
         memorisation(np.nan, np.nan, np.nan).assign(closer=np.nan, threshold=np.nan, median_real=np.nan)
     ).shown
     assert unknown.iloc[0, -1] == unknown.iloc[0, -2] == words.NONE
@@ -190,7 +195,7 @@ def test_small_tables():
 
 
 def test_the_filters_sentence_where_it_helps():
-    told = sentences.filter_effect_sentence(fidelity(HELPS), sweep(HELPS), 0.3)
+    told = synthesis.fidelity.filter_effect_sentence(fidelity(HELPS), sweep(HELPS), 0.3)
     assert (
         "improves kernel distance (\N{MINUS SIGN}0.5 to \N{MINUS SIGN}0.1) and precision (0.1 to 0.3)" in told
         and "worsens" not in told
@@ -202,13 +207,13 @@ def test_the_filters_sentence_where_it_helps():
 
 
 def test_the_filters_sentence_where_it_hurts_or_does_nothing():
-    hurts = sentences.filter_effect_sentence(fidelity(HURTS), sweep(HURTS), 0.3)
+    hurts = synthesis.fidelity.filter_effect_sentence(fidelity(HURTS), sweep(HURTS), 0.3)
     assert (
         "worsens kernel distance (0.1 to 0.5) and recall" in hurts
         and "improves" not in hurts
         and "judged by the kernel distance, 3 worsen it" in hurts
     )
-    nothing = sentences.filter_effect_sentence(fidelity(), sweep(), 0.3)
+    nothing = synthesis.fidelity.filter_effect_sentence(fidelity(), sweep(), 0.3)
     assert "improve" not in nothing and "worsen" not in nothing
     assert (
         nothing.endswith("no share from 10 % to 90 % changes the kernel distance by more than chance.")
@@ -216,14 +221,14 @@ def test_the_filters_sentence_where_it_hurts_or_does_nothing():
     )
     assert nothing.count(". ") == 0  # one sentence
     few = fidelity().query("set != 'kept'")
-    assert "Too few images were kept" in sentences.filter_effect_sentence(few, sweep(), 0.3)
-    assert "needs more images" in sentences.filter_effect_sentence(
+    assert "Too few images were kept" in synthesis.fidelity.filter_effect_sentence(few, sweep(), 0.3)
+    assert "needs more images" in synthesis.fidelity.filter_effect_sentence(
         fidelity(), sweep().query("set == 'real'"), 0.3
     )
 
 
 def test_the_fidelity_sentence_names_floor_and_features():
-    told = sentences.fidelity_sentence(fidelity())
+    told = synthesis.fidelity.fidelity_sentence(fidelity())
     assert (
         "36 images on either side, drawn 100 times" in told
         and "and is no FID" in told
@@ -232,9 +237,9 @@ def test_the_fidelity_sentence_names_floor_and_features():
     assert "The synthetic images lie above it, at 1.23" in told
     near = fidelity()
     near.loc[near["set"] != "real", ["value", "low", "high"]] = [0.05, -0.05, 0.15]
-    assert "lie not clearly above it" in sentences.fidelity_sentence(near)
-    assert "no FID" not in sentences.fidelity_sentence(fidelity(features="inception"))
-    assert "floor" not in sentences.fidelity_sentence(fidelity().query("set != 'real'"))
+    assert "lie not clearly above it" in synthesis.fidelity.fidelity_sentence(near)
+    assert "no FID" not in synthesis.fidelity.fidelity_sentence(fidelity(features="inception"))
+    assert "floor" not in synthesis.fidelity.fidelity_sentence(fidelity().query("set != 'real'"))
 
 
 @pytest.mark.parametrize(
@@ -247,25 +252,33 @@ def test_the_fidelity_sentence_names_floor_and_features():
     ],
 )
 def test_the_correlation_sentence(distance, said):
-    assert said in sentences.correlation_sentence(correlation(distance).head(1))
+    assert said in synthesis.scores.correlation_sentence(correlation(distance).head(1))
 
 
 def test_the_classifier_may_agree_or_contradict():
-    assert "classifier agrees" in sentences.correlation_sentence(correlation(probability=(0.3, 0.2, 0.4)))
-    assert "classifier contradicts" in sentences.correlation_sentence(
+    assert "classifier agrees" in synthesis.scores.correlation_sentence(
+        correlation(probability=(0.3, 0.2, 0.4))
+    )
+    assert "classifier contradicts" in synthesis.scores.correlation_sentence(
         correlation(probability=(-0.3, -0.4, -0.2))
     )
 
 
 def test_the_memorisation_sentence_accuses_only_above_chance():
-    assert sentences.memorisation_sentence(memorisation()).count("no sign of copying") == 2
-    assert "some repeat what was trained on" in sentences.memorisation_sentence(memorisation(0.2, 0.1, 0.3))
-    assert "no sign of copying" in sentences.memorisation_sentence(memorisation(0.075, 0.023, 0.47))
-    assert "cannot be judged" in sentences.memorisation_sentence(memorisation(np.nan, np.nan, np.nan))
+    assert synthesis.memorisation.memorisation_sentence(memorisation()).count("no sign of copying") == 2
+    assert ("some repeat what was trained on") in synthesis.memorisation.memorisation_sentence(
+        memorisation(0.2, 0.1, 0.3)
+    )
+    assert "no sign of copying" in synthesis.memorisation.memorisation_sentence(
+        memorisation(0.075, 0.023, 0.47)
+    )
+    assert "cannot be judged" in synthesis.memorisation.memorisation_sentence(
+        memorisation(np.nan, np.nan, np.nan)
+    )
 
 
 def test_the_stability_sentence_rounds_down():
-    told = sentences.stability_sentence(stability())
+    told = synthesis.scores.stability_sentence(stability())
     assert "by at least 0.995" in told and "share 92 to 100 % of the 36 images" in told
 
 
@@ -278,7 +291,7 @@ def smallest_text(figure):
 
 
 def test_the_sweep_shows_every_measure_beside_its_floor():
-    figure = figures.filter_sweep(sweep(HELPS), 0.3)
+    figure = synthesis.fidelity.filter_sweep(sweep(HELPS), 0.3)
     assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == [
         "Kernel distance (lower is better)",
         "Precision (higher is better)",
@@ -301,14 +314,14 @@ def test_closest_pairs_stand_below_each_other_turned_and_veiled():
         }
     )
     pairs = pairs.assign(mirrored=[0, 0, 1, 2], distance=[0.5, 1.25, 3, 4])
-    figure = figures.closest_pairs(images, real, pairs)
+    figure = synthesis.memorisation.closest_pairs(images, real, pairs)
     assert smallest_text(figure) >= 9
     pictures = [np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.images]
     expected = [images[3], images[1], real[5], real[5], images[0], images[2], real[6][:, ::-1], real[7][::-1]]
     assert all(np.array_equal(drawn, wanted) for drawn, wanted in zip(pictures, expected, strict=True))
     veiled = [
         np.asarray(axes.images[0].get_array())
-        for axes in figures.closest_pairs(images, real, pairs, "omit").axes
+        for axes in synthesis.memorisation.closest_pairs(images, real, pairs, "omit").axes
         if axes.images
     ]
     assert np.array_equal(veiled[0], images[3]) and (veiled[2] == 225).all() and (veiled[7] == 225).all()

@@ -15,7 +15,20 @@ from helpers import paths
 from helpers.errors import ParameterError
 from helpers.evaluation.paper import published
 from helpers.params import Params
-from helpers.report import figures, publish, style, table, tables, words
+from helpers.report import (
+    drawing,
+    eda,
+    gan,
+    paper_values,
+    publish,
+    results,
+    style,
+    synthesis,
+    table,
+    training_curves,
+    words,
+)
+from helpers.report.pictures import image_rows, picture_policy, veil
 
 ARMS = ["baseline", "filtered", "all"]
 ALT = '<script> "quoted" & more'
@@ -132,24 +145,24 @@ def split():
 
 
 def every_figure():
-    paper = tables.paper_metrics(published())
+    paper = paper_values.paper_metrics(published())
     image = pictures()
     return {
-        "sample_images": figures.sample_images(
+        "sample_images": eda.sample_images(
             {"nv": list(image), "dermatofibroma": list(image[:2])}, {"nv": "melanocytic naevus"}
         ),
-        "class_distribution": figures.class_distribution(split(), "mel"),
-        "gan_training": figures.gan_training(gan_history()),
-        "synthetic_samples": figures.synthetic_samples(image, pictures(40), scores()),
-        "overall_metrics": figures.overall_metrics(metrics(), paper),
-        "melanoma_metrics": figures.melanoma_metrics(metrics(["baseline"], 1), paper),
-        "confusion_matrices": figures.confusion_matrices(confusion()),
-        "classifier_curves": figures.classifier_curves(histories()),
-        "classifier_curves_many": figures.classifier_curves(histories(MANY)),
-        "score_histogram": figures.score_histogram(scores()),
-        "seen_unseen": figures.seen_unseen(by_lesion(), "mel"),
-        "forest": figures.forest(comparisons(), smallest_effect=0.02, target="mel"),
-        "empty": figures.empty("Nothing."),
+        "class_distribution": eda.class_distribution(split(), "mel"),
+        "gan_training": gan.gan_training(gan_history()),
+        "synthetic_samples": synthesis.scores.synthetic_samples(image, pictures(40), scores()),
+        "overall_metrics": results.metrics.overall_metrics(metrics(), paper),
+        "melanoma_metrics": results.metrics.melanoma_metrics(metrics(["baseline"], 1), paper),
+        "confusion_matrices": results.classes.confusion_matrices(confusion()),
+        "classifier_curves": training_curves.classifier_curves(histories()),
+        "classifier_curves_many": training_curves.classifier_curves(histories(MANY)),
+        "score_histogram": synthesis.scores.score_histogram(scores()),
+        "seen_unseen": results.lesions.seen_unseen(by_lesion(), "mel"),
+        "forest": results.differences.forest(comparisons(), smallest_effect=0.02, target="mel"),
+        "empty": drawing.empty_figure("Nothing."),
     }
 
 
@@ -198,8 +211,8 @@ class TestEveryFigure:
 
     def test_is_the_same_bytes_each_time(self):
         for draw in (
-            lambda: figures.gan_training(gan_history()),
-            lambda: figures.image_rows({"Real": pictures()}),
+            lambda: gan.gan_training(gan_history()),
+            lambda: image_rows({"Real": pictures()}),
         ):
             assert publish.svg_text(draw(), "same") == publish.svg_text(draw(), "same")
             assert publish.png_bytes(draw()) == publish.png_bytes(draw())
@@ -223,11 +236,13 @@ class TestDrawings:
         assert values == pytest.approx(sorted(100 * metrics()[list(words.OVERALL)].to_numpy().ravel()))
 
     def test_paper_diamonds_stand_only_at_its_own_arms(self):
-        figure = figures.overall_metrics(metrics(["baseline", "random"]), tables.paper_metrics(published()))
+        figure = results.metrics.overall_metrics(
+            metrics(["baseline", "random"]), paper_values.paper_metrics(published())
+        )
         assert sum(line.get_marker() == "D" for line in figure.axes[1].lines) == len(words.OVERALL)
 
     def test_without_the_paper_there_is_one_panel(self):
-        assert len(figures.overall_metrics(metrics()).axes) == 1
+        assert len(results.metrics.overall_metrics(metrics()).axes) == 1
 
     def test_intervals_stand_beside_the_means_where_there_are_any(self):
         made = metrics()
@@ -240,16 +255,18 @@ class TestDrawings:
         )
         upright = [
             line
-            for line in figures.overall_metrics(made, None, ends).axes[0].lines
+            for line in results.metrics.overall_metrics(made, None, ends).axes[0].lines
             if len(set(line.get_xdata())) == 1 and len(line.get_xdata()) == 2
         ]
         drawn = [line for line in upright if list(line.get_ydata()) == [20, 90]]
         assert len(drawn) == len(ARMS) * len(words.OVERALL)
-        bare = figures.overall_metrics(made, None, ends.assign(low=np.nan)).legends[0]
+        bare = results.metrics.overall_metrics(made, None, ends.assign(low=np.nan)).legends[0]
         assert "its interval" not in [text.get_text() for text in bare.get_texts()]
 
     def test_many_arms_have_the_whole_width(self):
-        bars, dots = figures.overall_metrics(metrics(MANY), tables.paper_metrics(published())).axes
+        bars, dots = results.metrics.overall_metrics(
+            metrics(MANY), paper_values.paper_metrics(published())
+        ).axes
         assert bars.get_subplotspec().rowspan.start < dots.get_subplotspec().rowspan.start
         assert bars.get_subplotspec().colspan == dots.get_subplotspec().colspan
 
@@ -270,7 +287,7 @@ class TestDrawings:
     def test_histogram_does_not_mix_kept_and_left_out_in_a_bin(self):
         table = scores()
         cut = table.loc[table["selected"] == 1, "score"].min()
-        bins = figures._bins_with_edge(table["score"].to_numpy(), cut)
+        bins = synthesis.scores._bins_with_edge(table["score"].to_numpy(), cut)
         assert cut in bins
         assert np.histogram(table["score"], bins)[0].sum() == len(table)
         kept = np.histogram(table.loc[table["selected"] == 1, "score"], bins)[0]
@@ -278,10 +295,10 @@ class TestDrawings:
         assert not np.any((kept > 0) & (left > 0))
 
     def test_histogram_of_equal_scores_is_drawn(self):
-        figures.score_histogram(scores().assign(score=1.0))
+        synthesis.scores.score_histogram(scores().assign(score=1.0))
 
     def test_forest_without_intervals_draws_points_alone(self):
-        figure = figures.forest(comparisons(low=np.nan, high=np.nan))
+        figure = results.differences.forest(comparisons(low=np.nan, high=np.nan))
         assert all(
             len(line.get_xdata()) == 1
             for axes in figure.axes
@@ -296,17 +313,20 @@ class TestDrawings:
         ]
 
     def test_forest_of_equal_arms_has_a_scale(self):
-        figure = figures.forest(comparisons(low=np.nan, high=np.nan).assign(difference=0.0))
+        figure = results.differences.forest(comparisons(low=np.nan, high=np.nan).assign(difference=0.0))
         assert figure.axes[0].get_xlim() == (-5, 5)
 
     def test_forest_of_one_arm_says_so(self):
-        figure = figures.forest(comparisons([]).reindex(columns=comparisons().columns))
+        figure = results.differences.forest(comparisons([]).reindex(columns=comparisons().columns))
         assert "no second arm" in figure.axes[0].texts[0].get_text()
 
     def test_forest_panels_are_centred_each_on_a_scale_of_its_own(self):
         rows = comparisons()
         rows.loc[rows["metric"] == "target_precision", ["low", "high"]] = -0.6, 0.4
-        scales = [axes.get_xlim() for axes in figures.forest(rows, smallest_effect=0.02, target="mel").axes]
+        scales = [
+            axes.get_xlim()
+            for axes in results.differences.forest(rows, smallest_effect=0.02, target="mel").axes
+        ]
         assert (
             all(low == -high for low, high in scales)
             and scales[0] == scales[1]
@@ -315,7 +335,7 @@ class TestDrawings:
 
     def test_best_and_worst_synthetic_images_are_taken_by_rank(self):
         images = np.stack([np.full((8, 8, 3), value, np.uint8) for value in range(40)])
-        figure = figures.synthetic_samples(
+        figure = synthesis.scores.synthetic_samples(
             pictures(4), images, scores().sample(frac=1, random_state=0), columns=4
         )
         rows = np.array(
@@ -325,14 +345,14 @@ class TestDrawings:
         assert rows[3, 1:].tolist() == [36, 37, 38, 39]
 
     def test_few_images_leave_room_empty(self):
-        figures.synthetic_samples(pictures(1), pictures(3), scores(3, 1))
+        synthesis.scores.synthetic_samples(pictures(1), pictures(3), scores(3, 1))
 
     def test_film_strip_follows_a_tile_through_training(self, tmp_path):
         for step in (1, 20, 300):
             grid = np.zeros((16, 24, 3), np.uint8)
             grid[:, :, 0] = np.repeat(np.repeat(np.arange(6).reshape(2, 3), 8, 0), 8, 1) + 10 * (step > 1)
             Image.fromarray(grid).save(tmp_path / f"step-{step:07d}.png")
-        figure = figures.film_strip(tmp_path, rows=2, columns=3)
+        figure = gan.film_strip(tmp_path, rows=2, columns=3)
         shown = [
             [axes.images[0].get_array()[0, 0, 0] for axes in figure.axes[row * 3 : row * 3 + 3]]
             for row in (0, 1)
@@ -349,7 +369,7 @@ class TestDrawings:
         steps = [1, *range(50, 50 * count, 50)]
         for step in steps:
             Image.fromarray(np.zeros((8, 48, 3), np.uint8)).save(tmp_path / f"step-{step:07d}.png")
-        figure = figures.film_strip(tmp_path)
+        figure = gan.film_strip(tmp_path)
         shown = [
             int(axes.get_title(loc="center").split()[1].replace(",", "")) for axes in figure.axes[:columns]
         ]
@@ -360,19 +380,19 @@ class TestDrawings:
         assert columns < 9 or left < 0.01
 
     def test_no_samples_are_said_to_be_none(self, tmp_path):
-        assert "No samples" in figures.film_strip(tmp_path).axes[0].texts[0].get_text()
+        assert "No samples" in gan.film_strip(tmp_path).axes[0].texts[0].get_text()
 
     def test_spikes_do_not_flatten_a_curve(self):
         values = np.r_[1e6, np.ones(1000)]
-        low, high = figures._without_spikes(values)
+        low, high = gan._without_spikes(values)
         assert high < 100 and low < 1 < high
-        assert np.isfinite(figures._without_spikes(np.full(3, np.nan))).all()
+        assert np.isfinite(gan._without_spikes(np.full(3, np.nan))).all()
 
     def test_callers_settings_are_left_alone(self):
         import matplotlib
 
         before = dict(matplotlib.rcParams)
-        figures.gan_training(gan_history())
+        gan.gan_training(gan_history())
         assert dict(matplotlib.rcParams) == before
 
 
@@ -410,27 +430,25 @@ class TestColours:
 class TestPrivatePictures:
     def test_drawn_lesions_are_always_shown(self):
         params = Params.model_validate({"data": {"source": "phantom"}, "report": {"real_images": "omit"}})
-        assert figures.picture_policy(params) == "show"
-        assert figures.picture_policy(Params.model_validate({"report": {"real_images": "blur"}})) == "blur"
+        assert picture_policy(params) == "show"
+        assert picture_policy(Params.model_validate({"report": {"real_images": "blur"}})) == "blur"
 
     def test_omit_leaves_no_pixel(self):
         first, second = pictures(3), 255 - pictures(3)
         assert all(
             np.array_equal(a, b)
-            for a, b in zip(
-                figures.veil(list(first), "omit"), figures.veil(list(second), "omit"), strict=True
-            )
+            for a, b in zip(veil(list(first), "omit"), veil(list(second), "omit"), strict=True)
         )
 
     def test_blur_keeps_no_detail(self):
         image = np.zeros((96, 128, 3), np.uint8)
         image[::2, ::2] = 255  # one pixel of detail
-        blurred = figures.veil([image], "blur")[0]
+        blurred = veil([image], "blur")[0]
         assert blurred.shape == image.shape
         assert blurred.std() < 2
 
     def test_show_changes_nothing(self):
-        assert np.array_equal(figures.veil(list(pictures()), "show"), pictures())
+        assert np.array_equal(veil(list(pictures()), "show"), pictures())
 
     def test_photographs_are_training_images_by_frequency(self):
         class Dataset:
@@ -446,7 +464,7 @@ class TestPrivatePictures:
                 "split": ["train", "test", "train", "train", "test", "train"],
             }
         )
-        shown = figures.photographs(Dataset(), table, per_class=2, width=20)
+        shown = eda.photographs(Dataset(), table, per_class=2, width=20)
         assert list(shown) == ["nv", "mel"]
         assert [picture[0, 0, 0] for picture in shown["nv"]] == [3, 4]
         assert shown["mel"][0].shape == (15, 20, 3) and len(shown["mel"]) == 1
@@ -455,7 +473,7 @@ class TestPrivatePictures:
 class TestPublish:
     def test_saves_both_files_and_labels_the_output(self, reports, displayed):
         publish.show_figure(
-            figures.gan_training(gan_history()), "try", "curves", caption="See.", alt="Curves.", number=3
+            gan.gan_training(gan_history()), "try", "curves", caption="See.", alt="Curves.", number=3
         )
         assert (reports / "try" / "figures" / "curves.svg").read_text().startswith("<svg ")
         with Image.open(reports / "try" / "figures" / "curves.png") as png:
@@ -472,9 +490,7 @@ class TestPublish:
         assert caption["report"] == {"kind": "caption"}
 
     def test_images_are_displayed_as_pixels(self, reports, displayed):
-        publish.show_figure(
-            figures.image_rows({"Real": pictures()}), "try", "rows", caption="See.", alt="Rows."
-        )
+        publish.show_figure(image_rows({"Real": pictures()}), "try", "rows", caption="See.", alt="Rows.")
         data, metadata = displayed[0]
         assert set(data) == {"text/plain", "image/png"}
         with Image.open(io.BytesIO(base64.b64decode(data["image/png"]))) as png:
@@ -490,8 +506,8 @@ class TestPublish:
 
     def test_refuses_a_name_that_is_a_path(self, reports):
         with pytest.raises(ParameterError, match="cannot name a figure"):
-            publish.show_figure(figures.empty("x"), "try", "../escape", caption="", alt="")
+            publish.show_figure(drawing.empty_figure("x"), "try", "../escape", caption="", alt="")
 
     def test_a_script_only_saves(self, reports):
-        publish.show_figure(figures.empty("x"), "try", "alone", caption="", alt="")
+        publish.show_figure(drawing.empty_figure("x"), "try", "alone", caption="", alt="")
         assert (reports / "try" / "figures" / "alone.png").exists()

@@ -1,4 +1,4 @@
-"""The committed notebooks: clean, stable, formatted, and with the parameters of quick.yaml."""
+"""The committed notebooks: clean, stable, formatted, and with a parameters cell that changes nothing."""
 
 import ast
 import json
@@ -9,13 +9,13 @@ import sys
 import nbformat
 import pytest
 
-from helpers.params import Arm, load_params, validate_sections
+from helpers.params import Params, load_params, notebook_params
 from helpers.paths import NOTEBOOKS
-from helpers.report import parameters_cell
-from helpers.report.parameters_cell import GIVEN, JOBS_OWN
 
-NAMES = sorted(GIVEN)
+NAMES = ["01_eda", "02_gan_training", "03_generation_filtering", "04_classifier_training", "05_evaluation"]
+JOBS_OWN = {"gan_seed", "judge", "arm", "replicate"}
 LONGEST_CELL = 12
+LONGEST_PARAMETERS_CELL = 10
 
 
 def read(name):
@@ -26,12 +26,19 @@ def source(cell):
     return "".join(cell["source"])
 
 
+def imports_of(name):
+    return source(next(cell for cell in read(name)["cells"] if cell["id"] == "imports"))
+
+
+def cell_values(name):
+    """The names that a notebook's parameters cell gives values to."""
+    values = {}
+    exec(source(read(name)["cells"][1]), {}, values)
+    return values
+
+
 def test_there_are_five_and_no_other():
-    assert (
-        sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-        == NAMES
-        == ["01_eda", "02_gan_training", "03_generation_filtering", "04_classifier_training", "05_evaluation"]
-    )
+    assert sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -79,18 +86,33 @@ class TestNotebook:
                     isinstance(node, (ast.FunctionDef, ast.For, ast.If, ast.While)) for node in ast.walk(tree)
                 ), cell["id"]
 
-    def test_parameters_cell_is_what_quick_yaml_gives(self, name):
-        cell = read(name)["cells"][1]
-        assert source(cell) == parameters_cell.parameters_cell(name, load_params("quick"))
+    def test_parameters_cell_is_short_and_changes_nothing(self, name):
+        lines = source(read(name)["cells"][1]).splitlines()
+        assert len(lines) <= LONGEST_PARAMETERS_CELL and max(map(len, lines)) <= 110
+        values = cell_values(name)
+        assert values.pop("params_file") == "params/quick.yaml" and values.pop("run") is None
+        sections = {key: value for key, value in values.items() if key not in JOBS_OWN}
+        assert set(sections) <= set(Params.model_fields)
+        assert notebook_params("params/quick.yaml", **sections) == load_params("quick")
 
-    def test_parameters_are_quick_yamls_values(self, name):
-        params = load_params("quick")
-        values = {}
-        exec(source(read(name)["cells"][1]), values)
-        given = {key: values[key] for key in GIVEN[name] if key not in JOBS_OWN}
-        checked = validate_sections({"arms": {"baseline": {}}} | given)
-        assert values["run"] == "quick"
-        assert all(getattr(checked, key) == getattr(params, key) for key in given)
+    def test_the_jobs_own_values_are_quick_yamls(self, name):
+        quick = load_params("quick")
+        first = {"gan_seed": quick.gan.seeds[0], "judge": quick.judge, "arm": "baseline", "replicate": 0}
+        values = cell_values(name)
+        assert all(values[key] == first[key] for key in JOBS_OWN & set(values))
+
+    def test_all_sections_of_the_cell_reach_the_parameters(self, name):
+        """papermill takes any name that stands in the cell, and none may be without effect."""
+        given = re.findall(r"\b(\w+)=\1\b", imports_of(name)) + re.findall(r'"(\w+)": \1\b', imports_of(name))
+        assert sorted(given) == sorted(set(cell_values(name)) - JOBS_OWN - {"params_file", "run"})
+
+    def test_examples_in_comments_and_in_what_to_try_are_valid(self, name):
+        text = source(read(name)["cells"][1])
+        found = re.findall(r"^(\w+) = .*#.*?(\{.*\})", text, re.MULTILINE)
+        found += re.findall(r"`(\w+) = (\{.*?\})`", source(read(name)["cells"][-1]))
+        assert found
+        for section, change in found:
+            notebook_params("quick", **{section: ast.literal_eval(change)})
 
     def test_results_are_not_judged_in_fixed_prose(self, name):
         prose = " ".join(
@@ -111,54 +133,14 @@ class TestNotebook:
         assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
 
 
-def test_every_value_says_what_it_means():
-    text = parameters_cell.parameters_cell("04_classifier_training", load_params("quick"))
-    lines = text.splitlines()
-    for number, line in enumerate(lines):
-        opens_or_closes = line.rstrip().endswith(("{", "}", "},")) or line.startswith("#")
-        assert opens_or_closes or "#" in line or lines[number - 1].strip().startswith("#"), line
-
-
-def test_choices_and_arms_are_told_and_lines_fit_into_the_window():
-    text = parameters_cell.parameters_cell("04_classifier_training", load_params("quick"))
-    assert "# random mirroring (one of 'none', 'horizontal', 'both')" in text
-    assert "# the real training images, with the 36 best synthetic images, by the critic's score" in text
-    assert '"baseline": {},  # the real training images and nothing else' in text
-    assert max(map(len, text.splitlines())) <= parameters_cell.WIDTH
-
-
-@pytest.mark.parametrize(
-    ("arm", "words"),
-    [
-        (
-            {"withhold": {"class": "mel", "fraction": 0.5}, "synthetic": {"select": "all"}},
-            "without 50 % of the images of mel and with all synthetic images",
-        ),
-        (
-            {"oversample": {"class": "mel", "count": 1000}, "loss": "balanced"},
-            "with 1,000 images of mel once more and with rare classes weighing more in the loss",
-        ),
-        (
-            {"synthetic": {"select": "bottom", "fraction": 0.25, "rank": "distance"}},
-            "with the 25 % worst synthetic images, by nearness to real ones",
-        ),
-        ({"synthetic": {"select": "random", "count": 36}}, "with 36 randomly chosen synthetic images"),
-        ({"synthetic": {"folder": "theirs"}}, "with all images of the folder theirs"),
-    ],
-)
-def test_an_arm_says_what_it_trains_on(arm, words):
-    assert parameters_cell.arm_meaning(Arm.model_validate(arm)) == f"the real training images, {words}"
-
-
-def test_an_older_parameters_cell_is_found_and_mended(tmp_path):
+def test_every_section_has_its_table_in_a_notebook():
+    shown = {}
     for name in NAMES:
-        notebook = read(name)
-        if name == "03_generation_filtering":
-            notebook["cells"][1]["source"] = ["run = 'old'"]
-        (tmp_path / f"{name}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
-    assert parameters_cell.refresh(tmp_path, check=True) == ["03_generation_filtering"]
-    assert parameters_cell.refresh(tmp_path) == ["03_generation_filtering"]
-    assert parameters_cell.refresh(tmp_path, check=True) == []
+        code = "\n".join(source(cell) for cell in read(name)["cells"] if cell["cell_type"] == "code")
+        for sections in re.findall(r"hyperparameters_table\(params, (\[.*?\])\)", code):
+            shown |= dict.fromkeys(ast.literal_eval(sections), name)
+    assert set(shown) == set(Params.model_fields) - {"description"}
+    assert shown["gan"] == "02_gan_training" and shown["classifier"] == "04_classifier_training"
 
 
 def test_ruff_finds_nothing():
@@ -172,7 +154,7 @@ def test_ruff_finds_nothing():
 def test_looking_at_data_and_results_loads_no_torch():
     modules = set()
     for name in ("01_eda", "05_evaluation"):
-        tree = ast.parse(source(next(cell for cell in read(name)["cells"] if cell["id"] == "imports")))
+        tree = ast.parse(imports_of(name))
         modules |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     code = (
         "; ".join(f"import {module}" for module in sorted(modules))

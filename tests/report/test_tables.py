@@ -1,4 +1,6 @@
-"""Tables and the sentences beside them: right numbers, honest digits, escaped text, and no verdict without an interval."""
+"""Tables and the sentences beside them: right numbers, honest digits, escaped text, and no verdict without an
+interval.
+"""
 
 import json
 import math
@@ -14,7 +16,18 @@ from helpers.errors import MissingStageError
 from helpers.evaluation.paper import published
 from helpers.params import Params
 from helpers.paths import RunPaths
-from helpers.report import sentences, tables, words
+from helpers.report import (
+    classifier,
+    eda,
+    gan,
+    hyperparameters,
+    paper_values,
+    pictures,
+    results,
+    source,
+    synthesis,
+    words,
+)
 from helpers.report.table import Table
 from helpers.report.words import OVERALL, TARGET
 
@@ -114,7 +127,7 @@ def split():
 
 class TestDataTables:
     def test_dataset(self):
-        table = tables.dataset_table(split(), {"mel": "melanoma"}, PAPER)
+        table = eda.dataset_table(split(), {"mel": "melanoma"}, PAPER)
         assert rows_of(table)[1:] == [
             ["nv", "nv", "4", "4", "67", "6,705"],
             ["mel", "melanoma", "2", "1", "33", "1,113"],
@@ -122,11 +135,11 @@ class TestDataTables:
         ]
 
     def test_an_unknown_class_has_no_count_in_the_paper(self):
-        table = tables.dataset_table(split().replace("mel", "wart"), {}, PAPER)
+        table = eda.dataset_table(split().replace("mel", "wart"), {}, PAPER)
         assert rows_of(table)[2][-1] == words.NONE
 
     def test_split(self):
-        assert rows_of(tables.split_table(split(), PAPER)) == [
+        assert rows_of(eda.split_table(split(), PAPER)) == [
             ["Class", "Train", "Validation", "Test"],
             ["nv", "2", "1", "1"],
             ["mel", "1", "0", "1"],
@@ -143,11 +156,11 @@ class TestDataTables:
             "target_seen": 106,
             "target_seen_share": 106 / 167,
         }
-        assert [row[1:] for row in rows_of(tables.leak_table(quality, "mel"))[1:]] == [
+        assert [row[1:] for row in rows_of(eda.leak_table(quality, "mel"))[1:]] == [
             ["1,503", "543", "36.1"],
             ["167", "106", "63.5"],
         ]
-        assert "36.1 % of the test images (n = 1,503)" in sentences.leak_sentence(quality, "mel", "image")
+        assert "36.1 % of the test images (n = 1,503)" in eda.leak_sentence(quality, "mel", "image")
         clean = {
             **quality,
             "test_seen": 0,
@@ -155,7 +168,7 @@ class TestDataTables:
             "target_seen": 0,
             "target_seen_share": 0.0,
         }
-        assert "no test image" in sentences.leak_sentence(clean, "mel", "lesion")
+        assert "no test image" in eda.leak_sentence(clean, "mel", "lesion")
 
 
 def metrics():
@@ -171,7 +184,7 @@ def metrics():
 
 class TestResultTables:
     def test_performance_beside_the_paper(self):
-        rows = rows_of(tables.performance_table(metrics(), PAPER, ["accuracy"], 180))
+        rows = rows_of(results.metrics.performance_table(metrics(), PAPER, ["accuracy"], 180))
         assert rows[1] == ["Accuracy", "baseline", "87.43", "81.0 ± 1.4", f"{MINUS}6.4", "2"]
         assert rows[2] == ["Accuracy", "mine", words.NONE, "90.0 ± 0.0", words.NONE, "2"]
 
@@ -180,7 +193,7 @@ class TestResultTables:
             [("baseline", "accuracy", 0.7, 0.92), ("mine", "accuracy", 0.8, 1.0)],
             columns=["arm", "metric", "low", "high"],
         )
-        rows = rows_of(tables.performance_table(metrics(), PAPER, ["accuracy"], 180, arms))
+        rows = rows_of(results.metrics.performance_table(metrics(), PAPER, ["accuracy"], 180, arms))
         assert rows[0][4] == "Interval, %" and [row[4] for row in rows[1:]] == [
             "70.0 to 92.0",
             "80.0 to 100.0",
@@ -188,7 +201,9 @@ class TestResultTables:
         assert (
             "Interval, %"
             not in rows_of(
-                tables.performance_table(metrics(), PAPER, ["accuracy"], 180, arms.assign(low=math.nan))
+                results.metrics.performance_table(
+                    metrics(), PAPER, ["accuracy"], 180, arms.assign(low=math.nan)
+                )
             )[0]
         )
 
@@ -198,16 +213,18 @@ class TestResultTables:
         assert [
             line[2]
             for line in rows_of(
-                tables.comparisons_table(compared, ["accuracy", "target_recall"], 180, "mel", 22)
+                results.differences.comparisons_table(compared, ["accuracy", "target_recall"], 180, "mel", 22)
             )[1:]
         ] == ["+5.1", "+5"]
 
     def test_one_replicate_has_no_deviation(self):
-        rows = rows_of(tables.performance_table(metrics().query("replicate == 0"), PAPER, ["accuracy"], 180))
+        rows = rows_of(
+            results.metrics.performance_table(metrics().query("replicate == 0"), PAPER, ["accuracy"], 180)
+        )
         assert rows[1][3] == "80.0"
 
     def test_paper_metrics_hold_every_published_value(self):
-        wide = tables.paper_metrics(PAPER).set_index("arm")
+        wide = paper_values.paper_metrics(PAPER).set_index("arm")
         assert wide.loc["filtered", "accuracy"] == 0.9055 and wide.loc["all", "target_recall"] == 0.7186
         assert {*OVERALL, *TARGET} <= set(wide.columns) and wide.notna().all(axis=None)
 
@@ -220,7 +237,7 @@ class TestResultTables:
                 for name, recall in (("mel", 0.5 + shift), ("vasc", 0.7))
             ]
         )
-        rows = rows_of(tables.recall_change_table(per_class, "baseline", PAPER))
+        rows = rows_of(results.classes.recall_change_table(per_class, "baseline", PAPER))
         assert rows[1] == ["mel", "100", "50.0", "+5.39", "+10.0"]
         assert rows[2] == ["vasc", "100", "70.0", "0.00", "0.0"]
 
@@ -231,7 +248,9 @@ class TestResultTables:
                 for arm in ("mine", "filtered")
             ]
         )
-        assert "Paper, filtered" not in rows_of(tables.recall_change_table(per_class, "mine", PAPER))[0]
+        assert (
+            "Paper, filtered" not in rows_of(results.classes.recall_change_table(per_class, "mine", PAPER))[0]
+        )
 
     def test_training_dynamics(self):
         summaries = pd.DataFrame(
@@ -247,7 +266,7 @@ class TestResultTables:
                 for r in range(3)
             ]
         )
-        assert rows_of(tables.dynamics_table(summaries, 180, PAPER))[1] == [
+        assert rows_of(results.dynamics.dynamics_table(summaries, 180, PAPER))[1] == [
             "filtered",
             "840",
             "36",
@@ -271,7 +290,7 @@ class TestResultTables:
             }
         )
         scores = pd.DataFrame({"selected": [1] * 3 + [0] * 7})
-        rows = {row[0]: row[1:] for row in rows_of(tables.gan_results_table(history, scores, PAPER))}
+        rows = {row[0]: row[1:] for row in rows_of(results.gan.gan_results_table(history, scores, PAPER))}
         assert rows["Generator loss: median (5th to 95th percentile)"] == ["200 to 800", "1 (1 to 1)"]
         assert rows["Gradient penalty: median (95th percentile)"][0] == "under 0.5"
         assert rows["Synthetic images"] == ["1,000", "10"] and rows["Kept, %"] == ["30", "30"]
@@ -292,9 +311,12 @@ class TestResultTables:
                 }
             ]
         )
-        table = tables.comparisons_table(frame.assign(high=[0.1]), ["target_recall"], 167, "mel")
+        table = results.differences.comparisons_table(frame.assign(high=[0.1]), ["target_recall"], 167, "mel")
         assert rows_of(table)[1] == ["all", "Recall of mel", "+5.4", f"{MINUS}1.0 to +10.0", "3"]
-        assert rows_of(tables.comparisons_table(frame, ["target_recall"], 167, "mel"))[1][3] == words.NONE
+        assert (
+            rows_of(results.differences.comparisons_table(frame, ["target_recall"], 167, "mel"))[1][3]
+            == words.NONE
+        )
 
     def test_seen_and_unseen(self):
         seen = pd.DataFrame(
@@ -312,28 +334,37 @@ class TestResultTables:
                 for g in ("seen", "unseen")
             ]
         )
-        assert rows_of(tables.seen_unseen_table(seen, "mel"))[1] == ["all", "seen", "100", "85.0", "20", "50"]
+        assert rows_of(results.lesions.seen_unseen_table(seen, "mel"))[1] == [
+            "all",
+            "seen",
+            "100",
+            "85.0",
+            "20",
+            "50",
+        ]
 
 
 class TestMethodTables:
     def test_the_papers_profile_departs_from_nothing(self):
-        assert tables.departures_table(Params()).frame.empty
-        assert sentences.departures_sentence(0).startswith("Every parameter")
+        assert hyperparameters.departures_table(Params()).frame.empty
+        assert hyperparameters.departures_sentence(0).startswith("Every parameter")
 
     def test_departures_say_what_an_arm_is(self):
         params = Params.model_validate({"arms": {"baseline": {}, "weighted": {"loss": "balanced"}}})
-        rows = {row[0]: row[1:3] for row in rows_of(tables.departures_table(params))[1:]}
+        rows = {row[0]: row[1:3] for row in rows_of(hyperparameters.departures_table(params))[1:]}
         assert rows["arms.weighted"] == ["no such arm", "loss: balanced"]
         assert rows["arms.filtered"] == ["synthetic: select: top; count: 300", "no such arm"]
 
     def test_hyperparameters_say_which_are_the_papers(self):
-        table = tables.hyperparameters_table(Params.model_validate({"gan": {"batch_size": 8}}), ["gan"])
+        table = hyperparameters.hyperparameters_table(
+            Params.model_validate({"gan": {"batch_size": 8}}), ["gan"]
+        )
         rows = {row[0]: row[1:4] for row in rows_of(table)[1:]}
         assert rows["gan.batch_size"] == ["16", "8", "no"] and rows["gan.n_critic"] == ["3", "3", "yes"]
 
     def test_architecture_counts_the_networks(self):
         pytest.importorskip("torch")
-        frame = tables.architecture_table(
+        frame = gan.architecture_table(
             Params.model_validate({"gan": {"resolution": 32, "channel_scale": 0.125}}).gan, PAPER
         ).frame
         totals = frame[frame["part"] == "total"].set_index("network")
@@ -349,8 +380,8 @@ class TestMethodTables:
 def test_an_absent_stage_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "ARTIFACTS", tmp_path)
     for read, stage in (
-        (lambda run: tables.read_summaries(run, ["baseline"], 1), "classifier"),
-        (lambda run: tables.read_confusion(run, ["baseline"]), "evaluation"),
+        (lambda run: results.dynamics.read_summaries(run, ["baseline"], 1), "classifier"),
+        (lambda run: results.classes.read_confusion(run, ["baseline"]), "evaluation"),
     ):
         with pytest.raises(MissingStageError, match=stage):
             read(RunPaths("nothing"))
@@ -363,7 +394,7 @@ def test_histories_carry_their_best_epoch(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     (folder / "history.csv").write_text("epoch,train_loss\n1,0.5\n2,0.4\n")
     (folder / "summary.json").write_text(json.dumps({"best_epoch": 2}))
-    history = tables.read_histories(run, ["baseline"], 1)
+    history = results.dynamics.read_histories(run, ["baseline"], 1)
     assert history.to_dict("list") == {
         "epoch": [1, 2],
         "train_loss": [0.5, 0.4],
@@ -390,59 +421,59 @@ def comparison(low, high, difference=0.054):
 
 class TestSentences:
     def test_an_interval_that_excludes_zero_allows_a_verdict(self):
-        assert "*filtered* is higher in this run" in sentences.difference_sentence(
+        assert "*filtered* is higher in this run" in results.differences.difference_sentence(
             comparison(0.01, 0.1), 167, "mel"
         )
-        assert "*filtered* is lower in this run" in sentences.difference_sentence(
+        assert "*filtered* is lower in this run" in results.differences.difference_sentence(
             comparison(-0.1, -0.01, -0.054), 167, "mel"
         )
 
     @pytest.mark.parametrize(("low", "high"), [(-0.01, 0.1), (-0.1, 0.0), (math.nan, math.nan)])
     def test_no_other_interval_does(self, low, high):
-        text = sentences.difference_sentence(comparison(low, high), 167, "mel")
+        text = results.differences.difference_sentence(comparison(low, high), 167, "mel")
         assert not VERDICTS.search(text.lower())
 
     def test_a_difference_comes_with_its_interval(self):
-        text = sentences.difference_sentence(comparison(-0.013, 0.1), 167, "mel", confidence=0.9)
+        text = results.differences.difference_sentence(comparison(-0.013, 0.1), 167, "mel", confidence=0.9)
         assert f"+5.4 points of recall of mel against *baseline* (90 % interval {MINUS}1.3 to +10.0)" in text
 
     def test_every_arm_gets_its_line(self):
         frame = pd.DataFrame([comparison(0.01, 0.1), comparison(-0.1, 0.1) | {"arm": "all"}])
-        assert sentences.comparison_sentences(frame, "target_recall", 167).count("\n- ") == 1
-        assert "one arm only" in sentences.comparison_sentences(frame, "accuracy", 167)
+        assert results.differences.comparison_sentences(frame, "target_recall", 167).count("\n- ") == 1
+        assert "one arm only" in results.differences.comparison_sentences(frame, "accuracy", 167)
 
     def test_drawn_lesions_are_announced(self):
         manifest = {"source": "phantom", "images": 1200, "lesions": 900, "classes": {"mel": 133, "nv": 1067}}
-        assert "drawn lesions" in sentences.data_sentence(
+        assert "drawn lesions" in source.data_sentence(
             manifest
-        ) and "clinical meaning" in sentences.data_sentence(manifest)
-        assert "drawn" not in sentences.data_sentence(manifest | {"source": "ham10000"})
+        ) and "clinical meaning" in source.data_sentence(manifest)
+        assert "drawn" not in source.data_sentence(manifest | {"source": "ham10000"})
 
     def test_imbalance(self):
-        assert sentences.imbalance_sentence({"classes": {"mel": 1113, "nv": 6705}}, "mel").startswith(
+        assert eda.imbalance_sentence({"classes": {"mel": 1113, "nv": 6705}}, "mel").startswith(
             "The largest class, nv, has 6,705 images, mel 1,113: 6.0 to 1."
         )
 
     def test_withheld_photographs_are_explained(self):
-        assert sentences.photographs_sentence("show") == ""
-        assert "left out" in sentences.photographs_sentence(
+        assert pictures.photographs_sentence("show") == ""
+        assert "left out" in pictures.photographs_sentence(
             "omit"
-        ) and "blurred" in sentences.photographs_sentence("blur")
+        ) and "blurred" in pictures.photographs_sentence("blur")
 
     def test_filter(self):
         scores = pd.DataFrame({"score": [3.0, 2.0, 1.0, 0.0], "selected": [1, 1, 0, 0]})
-        assert (
-            sentences.filter_sentence(scores, 0.5)
-            == "Of 4 synthetic images the critic's best 2 are kept (50 %); the cut lies at a score of 2. Kept images score 2.5 on average, those left out 0.5."
+        assert synthesis.scores.filter_sentence(scores, 0.5) == (
+            "Of 4 synthetic images the critic's best 2 are kept (50 %); the cut lies at a score of 2. "
+            "Kept images score 2.5 on average, those left out 0.5."
         )
-        assert sentences.filter_sentence(scores.assign(selected=1), 1.0).endswith("(100 %).")
+        assert synthesis.scores.filter_sentence(scores.assign(selected=1), 1.0).endswith("(100 %).")
 
     @pytest.mark.parametrize(("real", "word"), [(2.0, "above"), (-2.0, "not above")])
     def test_gan(self, real, word):
         history = pd.DataFrame(
             {"step": range(1, 31), "score_real": real, "score_fake": 0.0, "gradient_penalty": 0.1}
         )
-        assert f"scores real images {word} generated ones" in sentences.gan_sentence(history, 93, 16)
+        assert f"scores real images {word} generated ones" in gan.gan_sentence(history, 93, 16)
 
     def test_training(self):
         summary = {
@@ -456,39 +487,41 @@ class TestSentences:
             "trainable_parameters": 1000,
             "parameters": 4000,
         }
-        assert "960 training images, 120 of them synthetic" in sentences.training_sentence(summary)
-        assert "all of them real" in sentences.training_sentence(summary | {"synthetic_images": 0})
+        assert "960 training images, 120 of them synthetic" in classifier.training_sentence(summary)
+        assert "all of them real" in classifier.training_sentence(summary | {"synthetic_images": 0})
 
     def test_seen_lesions(self):
         rows = [
             {"arm": "baseline", "lesions": g, "images": 100, "accuracy": a}
             for g, a in (("seen", 0.9), ("unseen", 0.7))
         ]
-        assert "right on 90.0 % of the images" in sentences.seen_sentence(pd.DataFrame(rows), "baseline")
-        assert "new to the classifiers" in sentences.seen_sentence(pd.DataFrame(rows[1:]), "baseline")
-        assert "shows a lesion of the training set" in sentences.seen_sentence(
+        assert "right on 90.0 % of the images" in results.lesions.seen_sentence(
+            pd.DataFrame(rows), "baseline"
+        )
+        assert "new to the classifiers" in results.lesions.seen_sentence(pd.DataFrame(rows[1:]), "baseline")
+        assert "shows a lesion of the training set" in results.lesions.seen_sentence(
             pd.DataFrame(rows[:1]), "baseline"
         )
 
     def test_ties_are_told(self):
         level = metrics().assign(accuracy=0.64)
-        assert "All arms tie: the mean accuracy of each is 64.0 %" in sentences.best_arm_sentence(
+        assert "All arms tie: the mean accuracy of each is 64.0 %" in results.metrics.best_arm_sentence(
             level, "accuracy", 180
         )
         worse = pd.concat([level, level.assign(arm="poor", accuracy=0.5)])
         assert (
             "*baseline* and *mine* tie for the highest mean accuracy, 64.0 %"
-            in sentences.best_arm_sentence(worse, "accuracy", 180)
+            in results.metrics.best_arm_sentence(worse, "accuracy", 180)
         )
 
     def test_means_that_print_alike_tie(self):
         close = metrics().assign(accuracy=[0.6401, 0.6401, 0.6404, 0.6404])
-        assert "All arms tie" in sentences.best_arm_sentence(close, "accuracy", 180)
+        assert "All arms tie" in results.metrics.best_arm_sentence(close, "accuracy", 180)
 
     def test_a_caption_speaks_of_intervals_where_there_are_some(self):
         single, tested = comparison(math.nan, math.nan), comparison(-0.1, 0.1)
         captions = [
-            sentences.differences_caption(pd.DataFrame(rows), "baseline", 180, 0.9)
+            results.differences.differences_caption(pd.DataFrame(rows), "baseline", 180, 0.9)
             for rows in ([single], [tested], [tested, single])
         ]
         assert (
@@ -501,8 +534,10 @@ class TestSentences:
 
     def test_a_missing_interval_has_its_reason(self):
         row = comparison(math.nan, math.nan)
-        assert "too few replicates" in sentences.difference_sentence(row | {"method": "single runs"}, 167)
-        assert "replicates do not differ" in sentences.difference_sentence(
+        assert "too few replicates" in results.differences.difference_sentence(
+            row | {"method": "single runs"}, 167
+        )
+        assert "replicates do not differ" in results.differences.difference_sentence(
             row | {"method": "no variation"}, 167
         )
 
@@ -513,5 +548,5 @@ class TestSentences:
         )
 
     def test_the_highest_mean_comes_with_the_replicates_ranges(self):
-        text = sentences.best_arm_sentence(metrics(), "accuracy", 180)
+        text = results.metrics.best_arm_sentence(metrics(), "accuracy", 180)
         assert "*mine*'s, 90.0 %" in text and "*baseline* 80.0 to 82.0" in text and not VERDICTS.search(text)

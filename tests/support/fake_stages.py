@@ -24,25 +24,20 @@ for path in outputs(job, paths, load_runfile(paths)[0]):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(BODY.get(path.name, job.name))
 """
-METRICS = 'BODY = {"metrics.csv": "arm,accuracy,target_recall,macro_precision\\n" + "".join(f"{arm},0.5,0.25,0.125\\n" for arm in arms)}'
-NOTEBOOKS = {
-    "01_eda": ("eda", "{}", ["run", "data", "report"]),
-    "02_gan_training": ("gan", '{"seed": gan_seed}', ["run", "data", "gan", "compute", "gan_seed"]),
-    "03_generation_filtering": (
-        "synthesis",
-        '{"seed": gan_seed}',
-        ["run", "data", "gan", "synthesis", "classifier", "compute", "report", "gan_seed", "judge"],
-    ),
+METRICS = (
+    'BODY = {"metrics.csv": "arm,accuracy,target_recall,macro_precision\\n"'
+    ' + "".join(f"{arm},0.5,0.25,0.125\\n" for arm in ("baseline", "filtered", "all"))}'
+)
+NOTEBOOKS = {  # stage, its wildcards, and what the parameters cell holds
+    "01_eda": ("eda", "{}", []),
+    "02_gan_training": ("gan", '{"seed": gan_seed}', ["gan_seed"]),
+    "03_generation_filtering": ("synthesis", '{"seed": gan_seed}', ["gan_seed"]),
     "04_classifier_training": (
         "classifier",
         '{"arm": arm, "replicate": replicate}',
-        ["run", "data", "gan", "synthesis", "classifier", "arms", "compute", "arm", "replicate"],
+        ["arm", "replicate"],
     ),
-    "05_evaluation": (
-        "evaluation",
-        "{}",
-        ["run", "data", "gan", "synthesis", "classifier", "arms", "replicates", "evaluation", "report"],
-    ),
+    "05_evaluation": ("evaluation", "{}", []),
 }
 RENDER = '''"""A stand-in for the page."""
 
@@ -67,7 +62,7 @@ def install(project) -> None:
         cells = [
             nbformat.v4.new_markdown_cell(f"# {name}", id="title"),
             nbformat.v4.new_code_cell(
-                "\n".join(f"{p} = None" for p in parameters),
+                "\n".join(f"{p} = None" for p in ("run", "params_file", *parameters)),
                 id="parameters",
                 metadata={"tags": ["parameters"]},
             ),

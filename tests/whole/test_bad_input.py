@@ -22,9 +22,13 @@ from PIL import Image
 from pydantic import BaseModel
 
 from helpers import device
-from helpers.data import download, images
-from helpers.data.ham10000 import COLUMNS, load_metadata, open_dataset
-from helpers.data.images import load_images, load_split, prepare_data
+from helpers.data import download
+from helpers.data.arrays import load_images
+from helpers.data.dataset import COLUMNS
+from helpers.data.decoding import decode
+from helpers.data.ham10000 import load_metadata, open_dataset
+from helpers.data.manifest import load_split
+from helpers.data.prepare import prepare_data
 from helpers.engine import cli, preflight
 from helpers.errors import DataError, ParameterError
 from helpers.params import Data, Gan, Params, load_params
@@ -938,7 +942,7 @@ def test_odd_images_are_read_as_what_they_show(name):
         buffer = io.BytesIO()
         Image.open(io.BytesIO(encoded(3))).save(buffer, "JPEG", progressive=True, quality=95)
         content, pixels = buffer.getvalue(), np.asarray(Image.open(io.BytesIO(buffer.getvalue())))
-    np.testing.assert_array_equal(np.asarray(images.decode(content)), pixels)
+    np.testing.assert_array_equal(np.asarray(decode(content)), pixels)
 
 
 ODD_TABLES = {

@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers import params
-from helpers.data import images
+from helpers.data.decoding import decode
 from helpers.engine import cli, snakemake
 from helpers.engine.profiles import Profile
 from helpers.engine.runfile import RunFile
@@ -119,7 +119,7 @@ def test_a_picture_that_is_a_program_is_not_run(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n(canary) (w) file\n")
     with pytest.raises(DataError, match="neither JPEG nor PNG"):
-        images.decode(path.read_bytes())
+        decode(path.read_bytes())
     from helpers.classifier.folder_images import read_image
 
     with pytest.raises(

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from helpers.engine.stages import Job, papermill_parameters
+from helpers.files import write_json
 from helpers.params import load_params
 from helpers.report.notebooks import execute_notebook
 
@@ -129,8 +130,9 @@ def lab(project_copy, tmp_path_factory):
     project = project_copy("lab")
     notebook = project.folder / "notebooks/01_eda.ipynb"
     text = notebook.read_text(encoding="utf-8")
-    assert text.count('\\"images\\": 1200') == 1
-    notebook.write_text(text.replace('\\"images\\": 1200', f'\\"images\\": {FEW}'), encoding="utf-8")
+    assert text.count('"data = {}  #') == 1
+    changed = text.replace('"data = {}  #', f'"data = {{\\"phantom\\": {{\\"images\\": {FEW}}}}}  #')
+    notebook.write_text(changed, encoding="utf-8")
     server, address = start_lab(project.folder, tmp_path_factory.mktemp("home"))
     try:
         with playwright.sync_playwright() as driver:
@@ -181,9 +183,9 @@ def test_the_page_would_get_the_same_tables(lab):
     project, _, _ = lab
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(project.folder / "src"))
-        given = papermill_parameters(
-            Job("eda"), load_params("quick", [f"data.phantom.images={FEW}"]), "headless"
-        )
+        params = load_params("quick", [f"data.phantom.images={FEW}"])
+        given = papermill_parameters(Job("eda"), params, "headless")
+        write_json(project.folder / given["params_file"], params.as_dict())
         executed = project.folder / "artifacts/headless/notebooks/01_eda.ipynb"
         execute_notebook(
             project.folder / "notebooks/01_eda.ipynb",

@@ -20,7 +20,7 @@ TINY = (
 @pytest.fixture(scope="module")
 def own(project_copy):
     """A copied project and the finished run 'mine' on images of one's own."""
-    from helpers.data.phantom import draw_dataset
+    from helpers.data.phantom.writing import draw_dataset
 
     project = project_copy()
     folder = draw_dataset(project.folder / "drawn", images=150, seed=5)

@@ -19,8 +19,9 @@ from pydantic import BaseModel
 from sklearn import metrics as reference
 
 from helpers.data.archives import FileTree
-from helpers.data.ham10000 import CLASSES, load_metadata
-from helpers.data.images import decode
+from helpers.data.classes import CLASSES
+from helpers.data.decoding import decode
+from helpers.data.ham10000 import load_metadata
 from helpers.data.splits import SPLITS, lesion_seen, split_metadata
 from helpers.errors import DataError, ParameterError
 from helpers.evaluation.metrics import classification_metrics

@@ -12,7 +12,8 @@ import pytest
 from scipy import special
 
 from helpers import paths
-from helpers.data.images import load_images, prepare_data
+from helpers.data.arrays import load_images
+from helpers.data.prepare import prepare_data
 from helpers.gan import training
 from helpers.params import load_params
 from helpers.paths import RunPaths

@@ -57,7 +57,7 @@ def replicate_seed(params: Params, arm: str, replicate: int) -> int:
     """
     if arm not in params.arms:
         raise ParameterError(f"There is no arm '{arm}'; the arms are {', '.join(params.arms)}.")
-    return params.classifier.seed + replicate + 1_000_000 * params.earlier_twins(arm)
+    return params.classifier.seed + replicate + 1_000_000 * params.identical_arms_before(arm)
 
 
 def compose_training_set(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.data.images import decode, resize_image
+from helpers.data.decoding import decode, resize_image
 from helpers.data.selection import wanted_count
 from helpers.errors import DataError, ParameterError
 from helpers.params import SyntheticImages

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from helpers.data.images import resize_image
+from helpers.data.decoding import resize_image
 
 
 def resize_images(images: np.ndarray | Sequence[np.ndarray], size: int) -> np.ndarray:

@@ -5,7 +5,7 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -39,13 +39,6 @@ class Found:
     @property
     def ending(self) -> str:
         return PurePosixPath(self.name).suffix.lower()
-
-
-def shown(names: Iterable[str], limit: int = 5) -> str:
-    """A few names for a sentence: ``'a, b, c, d, e and 12 more'``."""
-    names = list(names)
-    rest = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 class FileTree:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from helpers import paths
 from helpers.errors import DataError
 from helpers.files import locked, write_json
 from helpers.progress import Progress
@@ -56,6 +57,27 @@ def is_downloaded(folder: Path | str) -> bool:
         return bool(files) and all((folder / file["name"]).stat().st_size == file["size"] for file in files)
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def official_folder() -> Path | None:
+    """The folder below data/ that holds HAM10000's official files, fetched or put there by hand; None without them."""
+    for folder in (paths.DOWNLOADS / "ham10000", paths.DOWNLOADS):
+        if _holds_official_files(folder):
+            return folder
+    return None
+
+
+def placed_by_hand() -> Path | None:
+    """The official files below data/ where this project did not fetch them itself, with checksums."""
+    folder = official_folder()
+    return None if folder is None or is_downloaded(folder) else folder
+
+
+def _holds_official_files(folder: Path) -> bool:
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    # folders count too: a zip archive may have been unpacked and removed
+    wanted = [pattern.replace(r"\.zip", r"(\.zip)?") for pattern in WANTED]
+    return all(any(re.fullmatch(pattern, name, re.IGNORECASE) for name in names) for pattern in wanted)
 
 
 def fetch(

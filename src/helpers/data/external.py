@@ -12,13 +12,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers.data import ham10000
-from helpers.data.archives import IMAGE_ENDINGS, TABLE_ENDINGS, FileTree, Found, shown
-from helpers.data.ham10000 import Dataset
-from helpers.data.images import decode, in_parallel, load_split, resize_image
+from helpers.data.archives import IMAGE_ENDINGS, TABLE_ENDINGS, FileTree, Found
+from helpers.data.classes import CLASSES
+from helpers.data.dataset import COLUMNS, Dataset
+from helpers.data.decoding import decode, resize_image
+from helpers.data.ham10000 import from_challenge
+from helpers.data.manifest import load_split
+from helpers.data.parallel import in_parallel
+from helpers.data.tables import check_metadata, column_names, read_table
+from helpers.data.wording import shown
 from helpers.errors import DataError
 from helpers.files import atomic_path, digest, write_table
-from helpers.fingerprints import source_digest
+from helpers.fingerprints import code_fingerprint
 from helpers.params import Data
 from helpers.paths import RunPaths, from_project
 
@@ -27,7 +32,7 @@ TRUTH = re.compile(r"test.*ground.?truth", re.IGNORECASE)
 PREDICTIONS = "predictions-external.csv"
 
 
-def open_external(root: Path | str, classes: Sequence[str] = ham10000.CLASSES) -> Dataset:
+def open_external(root: Path | str, classes: Sequence[str] = CLASSES) -> Dataset:
     """Open a test set below ``root``: a folder, nested folders or unopened zip archives, images of any size.
 
     The ground truth is one-hot columns (image, MEL, NV, …) or image_id and dx, in a table whose name holds 'Test' and 'GroundTruth', or in
@@ -86,17 +91,17 @@ def _ground_truth(tree: FileTree, classes: Sequence[str]) -> pd.DataFrame:
             warnings.simplefilter(
                 "ignore", UserWarning
             )  # nothing is split here, so unknown lesions do no harm
-            metadata, _ = ham10000.from_challenge(tree, file, [])
+            metadata, _ = from_challenge(tree, file, [])
     else:
-        metadata = ham10000.read_table(tree, file)
-        blank = {name: "" for name in ham10000.COLUMNS if name not in metadata}
+        metadata = read_table(tree, file)
+        blank = {name: "" for name in COLUMNS if name not in metadata}
         metadata = metadata.assign(**blank | {"lesion_id": metadata["image_id"]})
-    return ham10000.check_metadata(metadata[list(ham10000.COLUMNS)].copy(), file.name, classes)
+    return check_metadata(metadata[list(COLUMNS)].copy(), file.name, classes)
 
 
 def _form(tree: FileTree, file: Found) -> str:
     """'one-hot', 'names', or nothing for a table that is no ground truth."""
-    columns = set(ham10000.column_names(tree, file))
+    columns = set(column_names(tree, file))
     return "one-hot" if {"image", "MEL"} <= columns else "names" if {"image_id", "dx"} <= columns else ""
 
 
@@ -125,7 +130,7 @@ def load_external(run: RunPaths, data: Data, size: int, resize: str = "bilinear"
             )
         files = [(found.name, found.size, found.path.stat().st_mtime_ns) for found in dataset.images.values()]
         name = f"external-{size}-{resize}"
-        path = run.data / f"{name}-{digest(files, source_digest(('data/images.py',)))}.npy"
+        path = run.data / f"{name}-{digest(files, code_fingerprint('helpers.data.decoding'))}.npy"
         if not path.exists():
             for stale in run.data.glob(f"{name}-*.npy"):
                 stale.unlink(missing_ok=True)

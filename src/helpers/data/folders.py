@@ -8,8 +8,10 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from helpers.data.archives import IMAGE_ENDINGS, TABLE_ENDINGS, FileTree, Found, shown
-from helpers.data.ham10000 import COLUMNS, Dataset, column_names, plural, read_table, typed_metadata
+from helpers.data.archives import IMAGE_ENDINGS, TABLE_ENDINGS, FileTree, Found
+from helpers.data.dataset import COLUMNS, Dataset
+from helpers.data.tables import column_names, read_table, typed_metadata
+from helpers.data.wording import plural, shown
 from helpers.errors import DataError
 
 OFFICIAL = {

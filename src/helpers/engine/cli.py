@@ -130,7 +130,7 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--profile",
         metavar="NAME",
-        help="where the jobs run: a folder below profiles/ (slurm, kubernetes), or a path to one (docs/clusters.md)",
+        help="where the jobs run: a folder below profiles/ (slurm), or a path to one (docs/clusters.md)",
     )
     look = page.add_argument_group("only look")
     look.add_argument(

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from helpers.data import archives
+from helpers.data.wording import shown
 from helpers.device import cpu_name, installed_version
 from helpers.engine.cards import STAGES_ON_CARDS, one_card, visible_cards
 from helpers.engine.process import JOBS_LOCK_VARIABLE, join_run
@@ -52,9 +52,7 @@ def main(arguments: list[str]) -> int:
     params, runfile = load_runfile(run)
     if job not in (every := list(jobs(params))):
         near = [other.title for other in every if other.stage == job.stage] or list(STAGES)
-        raise UserError(
-            f"The run '{run.run}' has no job '{' '.join(arguments[1:])}'; it has {archives.shown(near)}."
-        )
+        raise UserError(f"The run '{run.run}' has no job '{' '.join(arguments[1:])}'; it has {shown(near)}.")
     run.logs.mkdir(parents=True, exist_ok=True)
     state = run.logs / f"{job.name}.state.json"
     for stale in (run.logs / f"{job.name}.failure.json", run.logs / f"{job.name}.progress.json"):

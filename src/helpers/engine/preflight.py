@@ -8,9 +8,10 @@ import warnings
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from helpers.data.archives import shown
+from helpers.data.download import placed_by_hand
+from helpers.data.wording import shown
 from helpers.device import check_pair, pick_device
-from helpers.engine.runfile import RunFile, placed_by_hand, records
+from helpers.engine.runfile import RunFile, records
 from helpers.engine.seals import damaged
 from helpers.engine.snakemake import count_gpus
 from helpers.engine.stages import Job
@@ -35,7 +36,7 @@ def check(runfile: RunFile, stages: Collection[str], elsewhere: bool = False) ->
 
 def _classes(runfile: RunFile) -> list[str]:
     """The classes of the data: from the split where the stage 'eda' has verified these data, else from the data themselves, which are split for a trial."""
-    from helpers.data.ham10000 import CLASSES
+    from helpers.data.classes import CLASSES
 
     run, data = runfile.run, runfile.params.data
     verified = records(run).get("eda", {}).get("key") == runfile.key(Job("eda")) and not damaged(
@@ -54,7 +55,8 @@ def _classes(runfile: RunFile) -> list[str]:
 
 
 def _classes_of_data(runfile: RunFile) -> list[str]:
-    from helpers.data.images import open_source, split_dataset
+    from helpers.data.prepare import split_dataset
+    from helpers.data.sources import open_source
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the first notebook shows them
@@ -82,8 +84,8 @@ def _check_arms(params: Params, classes: Sequence[str]) -> None:
 
 
 def _check_external(root: str, classes: Sequence[str]) -> None:
+    from helpers.data.decoding import FORMATS
     from helpers.data.external import open_external
-    from helpers.data.images import FORMATS
 
     with open_external(root, classes) as dataset:
         _check_headers(
@@ -95,7 +97,7 @@ def _check_external(root: str, classes: Sequence[str]) -> None:
 
 def _check_headers(parameter: str, files: Iterable[tuple[Path, str]], formats: tuple[str, ...]) -> None:
     """Raise DataError that names the images whose first bytes already tell that they are none."""
-    from helpers.data.images import check_header
+    from helpers.data.decoding import check_header
 
     broken = []
     for path, name in files:

@@ -1,4 +1,4 @@
-"""Where a run's jobs are sent: this machine, or what a profile of the engine names (Slurm, Kubernetes, a cloud's batch service)."""
+"""Where a run's jobs are sent: this machine, or what a profile of the engine names (Slurm)."""
 
 from dataclasses import dataclass, field
 from importlib.util import find_spec

@@ -142,6 +142,8 @@ def data_fingerprint(params: Params) -> str:
     """Fingerprint of the data's folder; a constant for drawn and fetched data."""
     if params.data.source == "phantom":
         return "phantom"
+    from helpers.data.download import placed_by_hand
+
     root = Path(params.data.root) if params.data.root is not None else placed_by_hand()
     return "doi" if root is None else _listing(root, IGNORED)
 
@@ -160,15 +162,6 @@ def _listing(root: Path, ignored: re.Pattern[str]) -> str:
                 )
         tree.close()
     return digest(sorted(listing))
-
-
-def placed_by_hand() -> Path | None:
-    """The official files below data/ where they were not fetched, with checksums, by this project."""
-    from helpers.data.download import is_downloaded
-    from helpers.data.images import official_folder
-
-    folder = official_folder()
-    return None if folder is None or is_downloaded(folder) else folder
 
 
 def records(run: RunPaths) -> dict[str, dict[str, Any]]:

@@ -190,9 +190,8 @@ def inputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
 
 
 def papermill_parameters(job: Job, params: Params, run: str) -> dict[str, Any]:
-    """What a job's notebook is given: the run's name, its sections, its own wildcards."""
-    values = params.as_dict()
-    given: dict[str, Any] = {"run": run, **{name: values[name] for name in STAGES[job.stage].sections}}
+    """What papermill gives a job's notebook: the run, its parameter file, and the job's own values."""
+    given: dict[str, Any] = {"run": run, "params_file": f"artifacts/{run}/params.json"}
     own = {"seed": "gan_seed"} if job.stage in ("gan", "synthesis") else {}
     if job.stage == "synthesis":
         given["judge"] = params.judge
@@ -247,8 +246,8 @@ def relevant_parameters(job: Job, params: Params) -> dict[str, Any]:
             if arm.uses_gan
             else {}
         )
-        twins = params.earlier_twins(name)  # they decide the seed
-        seed = {"earlier_twins": twins} if twins else {}
+        twins = params.identical_arms_before(name)  # they decide the seed
+        seed = {"identical_arms_before": twins} if twins else {}
         external = {"external_root": params.data.external_root}
         return (
             data

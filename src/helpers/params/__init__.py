@@ -11,14 +11,19 @@ from helpers.params.data import Data, Phantom, Split
 from helpers.params.evaluation import Evaluation
 from helpers.params.gan import Gan
 from helpers.params.meaning import (
+    arm_meaning,
     choices,
     comparable_values,
     departures,
     describe,
     flatten,
+    full_meaning,
+    parameter_rows,
+    public_parameters,
     result_values,
 )
-from helpers.params.mistakes import shorten, validate, validate_sections
+from helpers.params.mistakes import shorten, validate
+from helpers.params.notebooks import notebook_params, notebook_paths
 from helpers.params.reading import load_params, merge, parse_yaml, read_mapping
 from helpers.params.report import Report
 from helpers.params.run import Params
@@ -42,17 +47,22 @@ __all__ = [
     "Synthesis",
     "SyntheticImages",
     "Withhold",
+    "arm_meaning",
     "choices",
     "comparable_values",
     "departures",
     "describe",
     "flatten",
+    "full_meaning",
     "load_params",
     "merge",
+    "notebook_params",
+    "notebook_paths",
+    "parameter_rows",
     "parse_yaml",
+    "public_parameters",
     "read_mapping",
     "result_values",
     "shorten",
     "validate",
-    "validate_sections",
 ]

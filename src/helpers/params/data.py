@@ -1,10 +1,16 @@
 """Parameters of the images and their split."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from helpers.data.sources import SOURCES
 from helpers.params.section import Fraction, PathText, Section, Seed, mark
+
+if TYPE_CHECKING:
+    SourceName = str
+else:
+    SourceName = Literal[SOURCES.names()]  # the files of helpers/data/sources are the choices
 
 
 class Split(Section):
@@ -36,7 +42,7 @@ class Phantom(Section):
 class Data(Section):
     """Where the images come from and how they are split."""
 
-    source: Literal["phantom", "ham10000", "folder"] = Field(
+    source: SourceName = Field(
         "ham10000",
         description="'phantom': drawn lesions; 'ham10000': the real data set; 'folder': your own images in root",
     )
@@ -59,11 +65,6 @@ class Data(Section):
     phantom: Phantom = Phantom()
 
     @model_validator(mode="after")
-    def _own_images_have_a_place(self) -> "Data":
-        if self.source == "folder" and self.root is None:
-            raise ValueError("source 'folder' needs root, the folder with your images (or --data-root)")
-        if self.source == "folder" and self.external_root is not None:
-            raise ValueError(
-                "external_root is a test set with HAM10000's classes and does not go with source 'folder': leave it out"
-            )
+    def _suits_the_source(self) -> "Data":
+        SOURCES.get(self.source).refuse(self)
         return self

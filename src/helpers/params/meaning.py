@@ -1,13 +1,21 @@
 """What parameters mean, in words and as flat values, and where a run departs from the paper."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from helpers.params.arms import Arm, SyntheticImages
 from helpers.params.run import Params
 from helpers.params.section import Section
+
+RANKED_BY = {
+    "critic": "by the critic's score",
+    "classifier": "by the baseline's probability",
+    "distance": "by nearness to real ones",
+    "diverse": "by variety",
+}
 
 
 def section_at(location: tuple) -> type[Section] | None:
@@ -27,10 +35,10 @@ def section_at(location: tuple) -> type[Section] | None:
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values as ``{'gan.steps': 50, …}``; an arm is one value."""
+    """Nested values as ``{'gan.steps': 50, …}``; an arm, and the names of columns, are one value each."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
-        deeper = isinstance(value, Mapping) and prefix != "arms."
+        deeper = isinstance(value, Mapping) and prefix != "arms." and f"{prefix}{key}" != "data.columns"
         flat.update(flatten(value, f"{prefix}{key}.") if deeper else {f"{prefix}{key}": value})
     return flat
 
@@ -54,6 +62,18 @@ def comparable_values(params: Params) -> dict[str, Any]:
     return {key: value for key, value in flatten(params.as_dict()).items() if _departs(key)}
 
 
+def public_parameters(params: Params) -> dict[str, Any]:
+    """The parameters without the place of the data on this machine."""
+    values = params.as_dict()
+    for name, shown in (
+        ("root", f"(a folder of {'images' if params.data.source == 'folder' else 'HAM10000'})"),
+        ("external_root", "(a folder of the external test set)"),
+    ):
+        if values["data"].get(name):
+            values["data"][name] = shown
+    return values
+
+
 def departures(params: Params) -> list[dict[str, Any]]:
     """Every parameter that differs from the paper: key, what it means, the paper's value, this run's value."""
     ours, paper = comparable_values(params), comparable_values(Params())
@@ -62,6 +82,24 @@ def departures(params: Params) -> list[dict[str, Any]]:
         for key in dict.fromkeys([*paper, *ours])
         if ours.get(key) != paper.get(key)
     ]
+
+
+def parameter_rows(params: Params, sections: Iterable[str]) -> list[dict[str, Any]]:
+    """Every parameter of some sections, in the order of their declaration, in rows like those of ``departures``.
+
+    An arm is one parameter, whose meaning is what it trains on.
+    """
+    ours, paper = public_parameters(params), Params().as_dict()
+    rows = []
+    for section in sections:
+        mine, theirs = (flatten({section: values[section]}) for values in (ours, paper))
+        for key in dict.fromkeys([*mine, *theirs]):
+            arm = params.arms.get(key.removeprefix("arms.")) if key.startswith("arms.") else None
+            meaning = arm_meaning(arm) if arm else full_meaning(key)
+            rows.append(
+                {"parameter": key, "meaning": meaning, "paper": theirs.get(key), "this_run": mine.get(key)}
+            )
+    return rows
 
 
 def describe(key: str) -> str:
@@ -77,6 +115,41 @@ def choices(key: str) -> tuple[str, ...]:
     info = _field(key)
     words = get_args(info.annotation) if info and get_origin(info.annotation) is Literal else ()
     return tuple(words) if all(isinstance(word, str) for word in words) else ()
+
+
+def full_meaning(key: str) -> str:
+    """What a parameter means, and the words that it may be where its description does not say them all."""
+    meaning, words = describe(key), choices(key)
+    if all(f"'{word}'" in meaning for word in words):
+        return meaning
+    return f"{meaning} (one of {', '.join(map(repr, words))})"
+
+
+def arm_meaning(arm: Arm) -> str:
+    """What an arm trains on, in a few words."""
+    parts = []
+    if arm.withhold:
+        parts.append(f"without {100 * arm.withhold.fraction:g} % of the images of {arm.withhold.class_}")
+    if arm.oversample:
+        parts.append(f"with {arm.oversample.count:,} images of {arm.oversample.class_} once more")
+    if arm.synthetic:
+        parts.append(f"with {_synthetic_meaning(arm.synthetic)}")
+    if arm.loss == "balanced":
+        parts.append("with rare classes weighing more in the loss")
+    return "the real training images" + (", " + " and ".join(parts) if parts else " and nothing else")
+
+
+def _synthetic_meaning(wanted: SyntheticImages) -> str:
+    which = {"top": "best ", "bottom": "worst ", "random": "randomly chosen "}.get(wanted.select or "", "")
+    if wanted.count:
+        many = f"{wanted.count:,} "
+    else:
+        many = f"{100 * wanted.fraction:g} % " if wanted.fraction else "all "
+    if wanted.folder is not None:
+        return f"{many}{which}images of the folder {wanted.folder}"
+    if wanted.select not in ("top", "bottom"):
+        return f"{many}{which}synthetic images"
+    return f"the {many}{which}synthetic images, {RANKED_BY[wanted.rank]}"
 
 
 def _field(key: str) -> FieldInfo | None:

@@ -26,18 +26,6 @@ def validate(mapping: Mapping[str, Any], origin: str = "the parameters") -> Para
         raise ParameterError(f"{origin}: " + " ".join(dict.fromkeys(faults))) from None
 
 
-def validate_sections(sections: Mapping[str, Any]) -> Params:
-    """Params of the sections that a notebook was given; the others keep their defaults.
-
-    A notebook that was given no arms gets the reference alone, so that the paper's 300 images are not asked of a run that generates fewer;
-    one that was given arms and no evaluation compares nothing, and any of them may be called the reference.
-    """
-    given = {"arms": {"baseline": {}}} | {key: value for key, value in sections.items() if value is not None}
-    if "evaluation" not in given and isinstance(given["arms"], Mapping) and given["arms"]:
-        given["evaluation"] = {"reference": next(iter(given["arms"]))}
-    return validate(given, "this notebook's parameters")
-
-
 def shorten(text: str, most: int = 80) -> str:
     """``text`` for a sentence: its beginning, where it is long."""
     return text if len(text) <= most else f"{text[:most]}…"

@@ -1,5 +1,6 @@
 """Parameter files: YAML, with ``extends`` and ``--set`` laid over it."""
 
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,7 @@ import yaml
 from helpers.errors import ParameterError
 from helpers.params.mistakes import kind_of, nearest, shorten, validate
 from helpers.params.run import Params
-from helpers.paths import PARAMS
+from helpers.paths import PARAMS, ROOT
 
 DEEPEST = 50  # levels of YAML; parameters need five
 
@@ -65,6 +66,14 @@ def parse_yaml(text: str, origin: str) -> Any:
         ) from None
 
 
+def _parse_json(text: str, origin: str) -> Any:
+    """Parse JSON, as the complete parameters of a run are kept."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ParameterError(f"{origin} is not valid JSON: {error}.") from None
+
+
 def _depth(text: str) -> int:
     """How deep the text's sections and lists stand in one another, read off its tokens."""
     depth = deepest = 0
@@ -104,7 +113,7 @@ def read_mapping(path: Path, chain: tuple[Path, ...] = ()) -> dict[str, Any]:
         ) from None
     except UnicodeDecodeError:
         raise ParameterError(f"The parameter file {path} is not UTF-8 text: save it as such.") from None
-    mapping = parse_yaml(text, path.name)
+    mapping = _parse_json(text, path.name) if path.suffix == ".json" else parse_yaml(text, path.name)
     mapping = {} if mapping is None else mapping
     if not isinstance(mapping, dict):
         raise ParameterError(
@@ -133,6 +142,18 @@ def merge(
     return merged
 
 
+def find_file(path: Path | str) -> Path:
+    """Where a parameter file lies: below the working folder, the project, or, by its bare name, in params/.
+
+    A file that lies in none of them is sought in the working folder, which its reader then says.
+    """
+    path = Path(path)
+    places = [path, ROOT / path]
+    if path.parent == Path("."):
+        places.append(PARAMS / path.with_suffix(".yaml").name)
+    return next((place for place in places if os.path.isfile(place)), path)
+
+
 def load_params(path: Path | str, overrides: Iterable[str] = ()) -> Params:
     """Read a parameter file and lay ``section.key=value`` overrides over it, as a file that extends it would.
 
@@ -140,10 +161,7 @@ def load_params(path: Path | str, overrides: Iterable[str] = ()) -> Params:
     ``path`` may also be the bare name of a file in params/ (``quick``). Raises ParameterError, a
     sentence that names the file, the key, what was expected and the nearest known name.
     """
-    path = Path(path)
-    if not os.path.exists(path) and path.parent == Path("."):
-        known = PARAMS / path.with_suffix(".yaml").name
-        path = known if os.path.exists(known) else path
+    path = find_file(path)
     mapping = read_mapping(path)
     for override in overrides:
         mapping = _lay(mapping, *_override(override))

@@ -68,7 +68,7 @@ class Params(Section):
         """Arm whose first classifier tells how melanoma-like a synthetic image is: the reference, unless it needs such images itself."""
         return None if self.arms[self.evaluation.reference].uses_gan else self.evaluation.reference
 
-    def earlier_twins(self, arm: str) -> int:
+    def identical_arms_before(self, arm: str) -> int:
         """Number of arms before ``arm`` that have the same recipe."""
         names = list(self.arms)
         return sum(self.arms[name] == self.arms[arm] for name in names[: names.index(arm)])

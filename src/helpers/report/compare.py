@@ -16,11 +16,11 @@ from markupsafe import Markup
 from helpers import paths as places
 from helpers.errors import MissingStageError, UserError
 from helpers.files import write_json, write_table, write_text
-from helpers.params import flatten
+from helpers.params import flatten, public_parameters
 from helpers.paths import RunPaths
 from helpers.report import summary
 from helpers.report.page_tables import as_text, frame_html, wrap_table
-from helpers.report.provenance import git_commit, public_parameters, read_params, reproduction_command
+from helpers.report.provenance import git_commit, read_params, reproduction_command
 from helpers.report.words import listed, percent, points, points_interval
 
 METRICS = ("target_recall", "accuracy", "macro_recall", "macro_precision")
@@ -343,10 +343,10 @@ def _figure(pair: Pair, folder: Path) -> Markup:
     """The differences as a figure of the page, and as differences.svg in ``folder``."""
     import nbformat
 
-    from helpers.report import figures
+    from helpers.report import results
     from helpers.report.cells import output_html
     from helpers.report.publish import svg_text
-    from helpers.report.sentences import has_intervals
+    from helpers.report.results.scope import has_intervals
     from helpers.report.style import arm_colours
 
     first, second = pair.names
@@ -363,7 +363,7 @@ def _figure(pair: Pair, folder: Path) -> Markup:
         "caption": f"{first} less {second}, in percentage points, {known}; each panel has its own scale. See whether a line keeps off zero: only there are the runs told apart.",
     }
     svg = svg_text(
-        figures.forest(
+        results.differences.forest(
             rows, METRICS, target=pair.first.params.data.target_class, colours=arm_colours(pair.first.arms)
         ),
         "differences",

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from nbformat import NotebookNode
 
 from helpers.files import locked, write_json, write_text
-from helpers.params import Params
+from helpers.params import Params, arm_meaning, public_parameters
 from helpers.paths import ROOT, RunPaths, require
 from helpers.report import summary
 from helpers.report.cells import (
@@ -40,8 +40,7 @@ from helpers.report.cells import (
 )
 from helpers.report.page.shown import SECTIONS, Section
 from helpers.report.page_tables import as_text, frame_html, wrap_table
-from helpers.report.parameters_cell import arm_meaning
-from helpers.report.provenance import folder_word, public_parameters, read_params, write_provenance
+from helpers.report.provenance import folder_word, read_params, write_provenance
 from helpers.report.words import listed, metric_words, percent, plain
 
 TEMPLATE = Path(__file__).with_name("template")
@@ -152,7 +151,8 @@ class Page:
         self.add_section("answer", "The answer")
         who = "This run" if self.params.data.source == "folder" else "The paper and this run"
         seeds = {
-            name: ", with other seeds" * bool(self.params.earlier_twins(name)) for name in self.params.arms
+            name: ", with other seeds" * bool(self.params.identical_arms_before(name))
+            for name in self.params.arms
         }
         arms = pd.DataFrame(
             [
@@ -329,7 +329,7 @@ def _headline_note(results: summary.Results) -> str:
     changes = f"Macro recall is what ISIC calls balanced accuracy. Changes are against {evaluation.reference}, in percentage points."
     if replicates < 3:
         return f"This run trained {'each arm once' if replicates == 1 else 'each arm twice'}: under three replicates no gain is tested. {changes}{more}"
-    from helpers.report.sentences import one_gan_note, single_gan_arms
+    from helpers.report.results.scope import one_gan_note, single_gan_arms
 
     effect, note = (
         f"{100 * evaluation.smallest_effect:g}",

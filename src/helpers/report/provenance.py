@@ -10,7 +10,7 @@ from typing import Any
 from helpers.errors import MissingStageError, ParameterError
 from helpers.files import file_digest, write_json
 from helpers.fingerprints import HELPERS, SOURCES
-from helpers.params import Params, comparable_values, load_params, validate
+from helpers.params import Params, comparable_values, load_params, public_parameters, validate
 from helpers.paths import PARAMS, ROOT, RunPaths, require
 
 
@@ -64,18 +64,6 @@ def write_provenance(run: RunPaths, params: Params) -> dict[str, Any]:
     return provenance
 
 
-def public_parameters(params: Params) -> dict[str, Any]:
-    """The parameters without the place of the data on this machine."""
-    values = params.as_dict()
-    for name, shown in (
-        ("root", f"(a folder of {'images' if params.data.source == 'folder' else 'HAM10000'})"),
-        ("external_root", "(a folder of the external test set)"),
-    ):
-        if values["data"].get(name):
-            values["data"][name] = shown
-    return values
-
-
 def seeds(params: Params) -> dict[str, Any]:
     """Every seed of the run, by what it decides."""
     found: dict[str, Any] = {"split": params.data.split.seed}
@@ -85,7 +73,7 @@ def seeds(params: Params) -> dict[str, Any]:
 
     found |= {"gan": list(params.gan.seeds), "synthesis": params.synthesis.seed}
     for arm in params.arms:  # arms are paired by their seeds, but for one that repeats another
-        name = f"classifier, arm {arm}" if params.earlier_twins(arm) else "classifier"
+        name = f"classifier, arm {arm}" if params.identical_arms_before(arm) else "classifier"
         found[name] = [replicate_seed(params, arm, replicate) for replicate in range(params.replicates)]
     return found | {"bootstrap": params.evaluation.seed}
 

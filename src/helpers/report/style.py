@@ -10,7 +10,8 @@ import matplotlib.style
 
 STYLE = Path(__file__).with_name("report.mplstyle")
 
-# Okabe and Ito's colours, told apart by every common kind of colour vision; the paper's own arms keep its hues
+# Okabe and Ito's colours, told apart by every common kind of colour vision; the paper's own arms keep its
+# hues
 BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, GREY, INDIGO, WINE, OLIVE, BROWN, BLACK = (
     "#0072B2",
     "#009E73",

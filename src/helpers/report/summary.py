@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 
 from helpers.classifier.backbones import BACKBONES
-from helpers.data.images import class_names
+from helpers.data.sources import SOURCES as DATA_SOURCES
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.provenance import devices, read_json, read_records
-from helpers.report.sentences import positive_control_sentence, single_gan_arms
+from helpers.report.results.controls import positive_control_sentence
+from helpers.report.results.scope import single_gan_arms
 from helpers.report.words import MINUS, counted, decimals, duration, listed, percent, points, points_interval
 
 RECIPES = {"paper": "AdaIN and WGAN-GP as in the paper", "stylegan2": "StyleGAN2"}
@@ -59,7 +60,7 @@ class Results:
     def target(self) -> str:
         """The plain name of the class that the report watches."""
         code = self.params.data.target_class
-        return class_names(self.params.data.source).get(code, code)
+        return DATA_SOURCES.get(self.params.data.source).class_names.get(code, code)
 
     @property
     def title(self) -> str:

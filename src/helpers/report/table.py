@@ -24,7 +24,8 @@ Images = int | Callable[[pd.Series], int]  # behind a share: of all rows, or of 
 class Table:
     """Values, and how each column is shown. The first column names the row.
 
-    ``formats`` maps a column to a function from value to text; ``headers`` maps it to its heading; a column that
+    ``formats`` maps a column to a function from value to text; ``headers`` maps it to its heading; a column
+    that
     ``headers`` does not name keeps its own name with spaces. Headings are shown with a capital letter.
     """
 
@@ -60,7 +61,9 @@ class Table:
         )
 
     def to_html(self) -> str:
-        """An HTML table: escaped, headings with their scope, numbers right-aligned, raw values kept for sorting."""
+        """An HTML table: escaped, headings with their scope, numbers right-aligned, raw values kept for
+        sorting.
+        """
         columns = [column for column in self.frame.columns if column not in self.hidden]
         kinds = ["number" if self._is_number(column) else "text" for column in columns]
         heads = "".join(

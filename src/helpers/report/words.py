@@ -1,6 +1,7 @@
 """Words and digits: how a number, a share, a duration or the name of a metric is written for a reader.
 
-Shares are 0 to 1 in the tables of a run and percent in what is shown. A function named ``..._of_images`` gives the
+Shares are 0 to 1 in the tables of a run and percent in what is shown. A function named ``..._of_images``
+gives the
 digits that a number of images supports; the others take the number of decimals.
 """
 
@@ -36,7 +37,9 @@ METRIC_NAMES = {
     "roc_auc": "ROC AUC",
     "f1": "F1",
 }
-# the metrics that are shown together: of all classes, and of the target class; those that need probabilities apart
+FEATURE_NAMES = {"efficientnet_lite0": "EfficientNet-Lite0", "inception": "Inception"}  # networks of features
+# the metrics that are shown together: of all classes, and of the target class; those that need probabilities
+# apart
 OVERALL = ("accuracy", "macro_precision", "macro_recall", "macro_specificity", "paper_bma")
 TARGET = ("target_precision", "target_recall", "target_specificity", "target_f1")
 OVERALL_SCORED = (
@@ -191,7 +194,9 @@ def percent_of_images(share: float | None, images: int) -> str:
 
 
 def points_of_images(difference: float | None, images: int) -> str:
-    """A difference of shares of so many images in percentage points, such as '+5.4'; a dash where there is none."""
+    """A difference of shares of so many images in percentage points, such as '+5.4'; a dash where there is
+    none.
+    """
     return points(difference, decimals(images)) or NONE
 
 

@@ -1,0 +1,81 @@
+"""All images of a run as one array on disk: decoded once per size, memory-mapped from then on."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from helpers.data.dataset import Dataset
+from helpers.data.decoding import decode, resize_image
+from helpers.data.manifest import data_checksum, load_manifest, load_split
+from helpers.data.parallel import in_parallel
+from helpers.data.sources import open_source
+from helpers.errors import DataError
+from helpers.files import atomic_path, digest, file_digest, locked, open_whole_array, write_json
+from helpers.fingerprints import code_fingerprint
+from helpers.params import Data
+from helpers.paths import RunPaths
+
+
+def load_images(run: RunPaths, data: Data, size: int, resize: str) -> np.memmap:
+    """All images as uint8 (N, size, size, 3), read-only and memory-mapped, rows as in split.csv.
+
+    Decoded in parallel on the first call, by one job while others wait; built again where the data, the decoding or
+    the file have changed. ``resize`` is one of ``decoding.FILTERS``. Raises MissingStageError before the stage 'eda',
+    DataError where the images are no longer those that it verified.
+    """
+    split, manifest = load_split(run), load_manifest(run)
+    path = run.data / f"images-{size}-{resize}.npy"
+    shape = (len(split), size, size, 3)
+    key = digest(manifest["checksum"], size, resize, code_fingerprint("helpers.data.decoding"))
+    with locked(path):
+        if not _is_current(path, key, shape):
+            # leftovers of a job that was killed: the lock says that no other job is writing now
+            for leftover in path.parent.glob(f".{path.stem}.*.tmp.npy"):
+                leftover.unlink(missing_ok=True)
+            with open_source(run, data) as dataset:
+                sha256 = _decode_all(dataset, path, shape, resize, split, manifest["checksum"])
+            write_json(path.with_suffix(".json"), {"key": key, "sha256": sha256})
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _decode_all(
+    dataset: Dataset, path: Path, shape: tuple[int, ...], resize: str, split: pd.DataFrame, checksum: str
+) -> str:
+    """Write the array row by row, so that memory stays small, and return its digest."""
+    ids = list(split["image_id"])
+    if list(dataset.metadata["image_id"]) != ids:
+        raise _changed(dataset)
+    with atomic_path(path) as temporary:
+        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+
+        def fill(row: int) -> tuple[str, str]:
+            try:
+                content = dataset.read(ids[row])
+                array[row] = resize_image(decode(content), shape[1], resize)
+            except (OSError, DataError) as error:
+                raise DataError(
+                    f"{dataset.images[ids[row]].name} is broken ({error}), and was not when the stage 'eda' ran: "
+                    "get it anew."
+                ) from None
+            return ids[row], hashlib.sha256(content).hexdigest()
+
+        hashes = list(in_parallel(fill, range(shape[0]), f"decoding to {shape[1]} px"))
+        if data_checksum(dataset.metadata, hashes) != checksum:
+            raise _changed(dataset)
+        array.flush()
+        return file_digest(temporary, length=64)
+
+
+def _changed(dataset: Dataset) -> DataError:
+    return DataError(
+        f"The data in {dataset.root} have changed since the stage 'eda' verified them: run it again "
+        "(python run_all.py --force eda)."
+    )
+
+
+def _is_current(path: Path, key: str, shape: tuple[int, ...]) -> bool:
+    """Whether the array on disk has this key and shape and is whole."""
+    array = open_whole_array(path, key=key)
+    return array is not None and array.shape == shape and array.dtype == np.uint8

@@ -1,0 +1,57 @@
+"""What the stage 'eda' leaves for the later stages: split.csv, one row an image, and manifest.json about the whole data."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from helpers.data.dataset import COLUMNS, Dataset
+from helpers.paths import RunPaths, require
+
+TEXT_COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "sex", "localization", "split")
+
+
+def load_split(run: RunPaths) -> pd.DataFrame:
+    """The table that prepare_data wrote. Raises MissingStageError before that."""
+    return pd.read_csv(
+        require(run.split, "eda"),
+        dtype=dict.fromkeys(TEXT_COLUMNS, str),
+        keep_default_na=False,
+        na_values={"age": [""], "lesion_id": [""]},
+    )
+
+
+def load_manifest(run: RunPaths) -> dict[str, Any]:
+    """The manifest that prepare_data wrote. Raises MissingStageError before that."""
+    return json.loads(require(run.manifest, "eda").read_text(encoding="utf-8"))
+
+
+def describe_dataset(source: str, dataset: Dataset, checks: pd.DataFrame) -> dict[str, Any]:
+    """The content of manifest.json; ``checks`` has the columns image_id, sha256, width, height (pixels)."""
+    metadata = dataset.metadata
+    sizes = checks.groupby(["width", "height"]).size()
+    width, height = max(sizes.index, key=lambda size: (sizes[size], size))  # of most images
+    counts = metadata["dx"].value_counts().sort_index()
+    return {
+        "source": source,
+        "layout": dataset.layout,
+        "images": len(metadata),
+        "lesions": int(metadata["lesion_id"].nunique()) if dataset.lesions_known else 0,  # 0: unknown
+        "classes": {str(name): int(count) for name, count in counts.items()},
+        "checksum": data_checksum(metadata, zip(checks["image_id"], checks["sha256"], strict=True)),
+        "image_width": int(width),
+        "image_height": int(height),
+    }
+
+
+def data_checksum(metadata: pd.DataFrame, hashes: Iterable[tuple[str, str]]) -> str:
+    """SHA-256 over the metadata in file order and every image's own SHA-256; the same data in another layout have the same.
+
+    ``hashes`` are pairs of image id and SHA-256 in hexadecimal digits, in any order.
+    """
+    whole = hashlib.sha256(metadata[list(COLUMNS)].to_csv(index=False, lineterminator="\n").encode())
+    for image_id, sha256 in sorted(hashes):
+        whole.update(f"{image_id} {sha256}\n".encode())
+    return whole.hexdigest()

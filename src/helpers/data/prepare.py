@@ -1,0 +1,81 @@
+"""The stage 'eda': every image verified, the data split and described."""
+
+import hashlib
+
+import pandas as pd
+
+from helpers.data.dataset import Dataset
+from helpers.data.decoding import decode
+from helpers.data.manifest import describe_dataset, load_split
+from helpers.data.parallel import in_parallel
+from helpers.data.sources import SOURCES, open_source
+from helpers.data.splits import split_metadata
+from helpers.data.wording import shown
+from helpers.errors import DataError
+from helpers.files import json_text, write_if_changed
+from helpers.params import Data
+from helpers.paths import RunPaths
+
+SPLIT_COLUMNS = ("image_id", "lesion_id", "dx", "dx_type", "age", "sex", "localization", "split")
+
+
+def prepare_data(run: RunPaths, data: Data) -> pd.DataFrame:
+    """Draw, fetch or open the data, verify every image, split, write split.csv and manifest.json; returns the split table.
+
+    The table has the columns of SPLIT_COLUMNS and the order of the metadata. Files whose bytes would not change are
+    left untouched. Raises DataError with one sentence that names what is missing or broken.
+    """
+    with open_source(run, data) as dataset:
+        metadata = dataset.metadata
+        split = split_dataset(dataset, data)
+        if not dataset.lesions_known:
+            # with a lesion of its own for each image, the split would look free of leaks
+            metadata = metadata.assign(lesion_id=None)
+        table = metadata.assign(split=split)[list(SPLIT_COLUMNS)]
+        manifest = describe_dataset(data.source, dataset, verify_images(dataset))
+    write_if_changed(run.split, table.to_csv(index=False, lineterminator="\n"))
+    write_if_changed(run.manifest, json_text(manifest))
+    return load_split(run)
+
+
+def split_dataset(dataset: Dataset, data: Data) -> pd.Series:
+    """The part that each image is in, as ``data.split`` asks; no image is read.
+
+    Raises DataError where the data do not allow it.
+    """
+    classes = set(dataset.metadata["dx"])
+    if data.target_class not in classes:
+        raise DataError(
+            f"data.target_class is '{data.target_class}', and the data have no such class; they have "
+            f"{', '.join(sorted(classes))}."
+        )
+    if data.split.by == "lesion" and not dataset.lesions_known:
+        raise DataError(
+            f"{dataset.root} does not say which images show the same lesion, so data.split.by cannot be 'lesion': "
+            f"{SOURCES.get(data.source).lesions_way_out}, or split by 'image'."
+        )
+    return split_metadata(dataset.metadata, data.split.by, data.split.fractions, data.split.seed)
+
+
+def verify_images(dataset: Dataset) -> pd.DataFrame:
+    """Read and decode every image in parallel; one row per image in metadata order: image_id, sha256 (of its bytes), width, height.
+
+    Raises DataError that names the broken ones: empty, cut off, neither JPEG nor PNG, too large, too small.
+    """
+
+    def check(image_id: str) -> tuple[str, str, int, int, str]:
+        try:
+            content = dataset.read(image_id)
+            width, height = decode(content).size
+            return image_id, hashlib.sha256(content).hexdigest(), width, height, ""
+        except (OSError, DataError) as error:
+            return image_id, "", 0, 0, str(getattr(error, "strerror", None) or error)
+
+    rows = list(in_parallel(check, list(dataset.metadata["image_id"]), "verifying images"))
+    broken = [f"{dataset.images[name].name} ({fault})" for name, _, _, _, fault in sorted(rows) if fault]
+    if broken:
+        verb, them = ("is", "it") if len(broken) == 1 else ("are", "them")
+        raise DataError(
+            f"{len(broken):,} of {len(rows):,} images {verb} broken: {shown(broken)}. Get {them} anew."
+        )
+    return pd.DataFrame([row[:4] for row in rows], columns=["image_id", "sha256", "width", "height"])

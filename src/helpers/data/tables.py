@@ -1,0 +1,105 @@
+"""Tables of metadata: read as text, whatever their separator, and their values checked."""
+
+import csv
+import io
+import warnings
+from collections.abc import Sequence
+
+import pandas as pd
+
+from helpers.data.archives import FileTree, Found
+from helpers.data.dataset import COLUMNS
+from helpers.data.wording import plural, shown
+from helpers.errors import DataError
+
+
+def column_names(tree: FileTree, file: Found) -> list[str]:
+    """The columns of a table; none of what is no table."""
+    try:
+        return list(read_table(tree, file, rows=0).columns)
+    except DataError:
+        return []
+
+
+def read_table(tree: FileTree, file: Found, rows: int | None = None) -> pd.DataFrame:
+    """A table as text values, its separator (comma, tab, semicolon) read off the header."""
+    try:
+        text = tree.read(file).decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{file.name} cannot be read: {error}.") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{file.name} is not UTF-8 text: save it as CSV in UTF-8.") from None
+    text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
+    header = text.split("\n", 1)[0]
+    separator = max("\t;,", key=header.count)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "error", pd.errors.ParserWarning
+            )  # pandas drops surplus fields with no more than a warning
+            table = pd.read_csv(
+                io.StringIO(text),
+                sep=separator,
+                dtype=str,
+                keep_default_na=False,
+                nrows=rows,
+                index_col=False,
+                on_bad_lines="error",
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, ValueError) as error:
+        raise DataError(f"{file.name} is no table: {str(error).strip().rstrip('.')}.") from None
+    known = {column.lower(): column for column in COLUMNS}
+    names = next(csv.reader([header], delimiter=separator), [])  # pandas renames the second of two equal ones
+    if len(names) != table.shape[1]:
+        raise DataError(
+            f"{file.name} is no table: its first line names {len(names)} columns, and {table.shape[1]} follow."
+        )
+    table.columns = [known.get(column.strip().lower(), column.strip()) for column in names]
+    if len(set(table.columns) - {""}) < sum(table.columns != ""):
+        raise DataError(f"{file.name} has a column twice: {shown(table.columns, 12)}.")
+    return table.apply(lambda column: column.fillna("").str.strip()) if len(table) else table
+
+
+def check_metadata(table: pd.DataFrame, name: str, classes: Sequence[str] | None) -> pd.DataFrame:
+    """``table`` with its values checked and age as a number."""
+    if table.empty:
+        raise DataError(f"{name} has a header and no rows.")
+    table["image_id"] = table["image_id"].str.replace(r"\.(jpe?g|png)$", "", regex=True, case=False)
+    for column in ("image_id", "lesion_id", "dx"):
+        blank = table.index[table[column] == ""]
+        if len(blank):
+            raise DataError(
+                f"{name}: no {column} in {plural(blank, 'row')} (line {shown(str(row + 2) for row in blank)})."
+            )
+    twice = table["image_id"][table["image_id"].duplicated()].unique()
+    if len(twice):
+        raise DataError(f"{name} has {plural(twice, 'image id')} more than once: {shown(twice)}.")
+    unsafe = table["image_id"][table["image_id"].str.contains(r"[/\\\x00-\x1f\x7f]")]
+    if len(unsafe):
+        raise DataError(
+            f"{name}: an image id is a name without slashes and control characters, unlike {shown(unsafe)}."
+        )
+    if classes is not None:
+        table["dx"] = table["dx"].str.lower()
+        unknown = table[~table["dx"].isin(classes)]
+        if len(unknown):
+            found = shown(f"'{value}'" for value in unknown["dx"].unique())
+            raise DataError(
+                f"{name} has {plural(unknown, 'row')} of an unknown class, {found} ({shown(unknown['image_id'])}); known: {', '.join(classes)}."
+            )
+    return typed_metadata(table, name)
+
+
+def typed_metadata(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The seven official columns of ``table``, all text, with age as a number of years and blanks of the other descriptions as 'unknown'."""
+    known = ~table["age"].str.lower().isin(["", "unknown", "na", "nan", "none"])
+    age = pd.to_numeric(table["age"].str.replace(",", ".", regex=False), errors="coerce").astype(float)
+    wrong = table[known & ~age.between(0, 130)]
+    if len(wrong):
+        raise DataError(
+            f"{name}: an age is a number of years, not '{wrong['age'].iloc[0]}' ({shown(wrong['image_id'])})."
+        )
+    table["age"] = age
+    for column in ("dx_type", "sex", "localization"):
+        table[column] = table[column].replace("", "unknown")
+    return table[list(COLUMNS)].reset_index(drop=True)

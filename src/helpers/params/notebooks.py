@@ -1,0 +1,36 @@
+"""The parameters of a notebook: a parameter file, with what the notebook changes laid over it."""
+
+from pathlib import Path
+from typing import Any
+
+from helpers.params.mistakes import validate
+from helpers.params.reading import find_file, merge, parse_yaml, read_mapping
+from helpers.params.run import Params
+from helpers.paths import RunPaths
+
+
+def notebook_params(params_file: str | Path, **sections: Any) -> Params:
+    """Params of a file, with the sections of a notebook laid over it as a file that extends it would.
+
+    ``params_file`` is a YAML file, the complete ``params.json`` of a run, or the bare name of a file in
+    params/; a relative path is looked up from the working folder and then from the project. Each section is
+    a mapping of what to change, or its YAML text, as ``papermill -p`` gives it; None and {} change nothing.
+    ``arms`` replaces all arms. Raises ParameterError, a sentence that names section and key.
+    """
+    path = find_file(str(params_file))
+    changes = {
+        name: parse_yaml(given, f"the parameter '{name}' of this notebook")
+        if isinstance(given, str)
+        else given
+        for name, given in sections.items()
+    }
+    changes = {name: given for name, given in changes.items() if given is not None and given != {}}
+    origin = f"{path.name} with this notebook's changes" if changes else path.name
+    return validate(merge(read_mapping(path), changes), origin)
+
+
+def notebook_paths(run: str | None, params_file: str | Path) -> RunPaths:
+    """Files of the run: of the name that is given, or else of the parameter file's, as run_all.py names it."""
+    path = Path(params_file)
+    name = path.parent.name if path.name == "params.json" else path.stem
+    return RunPaths(name if run is None else str(run))

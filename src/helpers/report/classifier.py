@@ -1,0 +1,68 @@
+"""Notebook 04: what an arm trains on, and one training."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from helpers.report.drawing import SYNTHETIC
+from helpers.report.style import SPLITS, styled
+
+
+def training_sentence(summary: Mapping[str, Any]) -> str:
+    """One classifier's training."""
+    synthetic = (
+        f", {summary['synthetic_images']:,} of them synthetic"
+        if summary["synthetic_images"]
+        else ", all of them real"
+    )
+    return (
+        f"Arm *{summary['arm']}*, replicate {summary['replicate']}: {summary['training_images']:,} "
+        f"training images{synthetic}. Training ran {summary['epochs']} epochs; "
+        f"the weights of epoch {summary['best_epoch']} are kept, with a validation accuracy of "
+        f"{100 * summary['best_validation_accuracy']:.1f} %. "
+        f"{summary['trainable_parameters']:,} of {summary['parameters']:,} parameters were trained."
+    )
+
+
+@styled
+def training_images(labels: Sequence[int], classes: Sequence[str], synthetic: int) -> Figure:
+    """What an arm trains on: images per class, from zero, the synthetic ones on top of the photographs.
+
+    ``labels`` are positions in ``classes``, the ``synthetic`` ones last.
+    """
+    kinds = np.arange(len(labels)) >= len(labels) - synthetic
+    real, made = (
+        np.bincount(np.asarray(labels)[kinds == kind], minlength=len(classes)) for kind in (False, True)
+    )
+    order = np.argsort(real + made, kind="stable")
+    figure = Figure(figsize=(9, 0.9 + 0.3 * len(classes)))
+    axes = figure.subplots()
+    axes.barh(range(len(classes)), real[order], color=SPLITS["train"], height=0.68, label="real")
+    if synthetic:
+        axes.barh(
+            range(len(classes)),
+            made[order],
+            left=real[order],
+            color=SYNTHETIC,
+            height=0.68,
+            label="synthetic",
+        )
+        axes.legend(loc="lower right", ncols=2)
+    for row, place in enumerate(order):
+        text = f"{real[place]:,}" + (f" + {made[place]:,}" if made[place] else "")
+        axes.annotate(
+            text,
+            (real[place] + made[place], row),
+            (5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
+    axes.set_yticks(range(len(classes)), [classes[place] for place in order])
+    axes.set_xlim(0, 1.14 * (real + made).max())
+    axes.set_xlabel("training images")
+    axes.grid(False, axis="y")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    return figure

@@ -1,0 +1,101 @@
+"""What the figures share: colours of lines, keys, panels for many arms, and the figure that says why it is
+empty.
+"""
+
+import textwrap
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from helpers.report.style import arm_colours, styled
+
+INK, FAINT, BEHIND, SYNTHETIC = "#222222", "#8A8A8A", "#B4BAC0", "#009E73"
+
+
+MANY_ARMS = 5  # more of them want the whole width, or a panel each, as many in a row
+
+
+@styled
+def empty_figure(sentence: str) -> Figure:
+    """A figure that says why there is nothing to draw."""
+    figure = Figure(figsize=(9, 0.8))
+    axes = figure.subplots()
+    axes.axis("off")
+    axes.text(0.5, 0.5, sentence, ha="center", va="center", color=FAINT)
+    return figure
+
+
+def wrapped(text: str, width: int) -> str:
+    return textwrap.fill(text, width, break_long_words=False)
+
+
+def panel_per_arm(arms: Iterable[str]) -> bool:
+    """Whether the figures of curves give each arm a panel of its own: more lines than a few in one hide one
+    another.
+    """
+    return len(set(arms)) > MANY_ARMS
+
+
+def arm_panels(
+    arms: Sequence[str], titles: Mapping[str, tuple[str, str]], height: float, **shared: bool
+) -> tuple[Figure, list[dict[str, Axes]]]:
+    """A figure and, per title, the axes in which each arm is drawn: one for all of a few arms, a small one
+    for each of many.
+
+    ``titles`` maps a title to the labels of its x and y axis; ``height`` is that of few arms, inches;
+    ``shared`` goes to their subplots.
+    """
+    if not panel_per_arm(arms):
+        figure = Figure(figsize=(9, height))
+        panels = figure.subplots(1, len(titles), squeeze=False, **shared)[0]
+        for axes, (title, (x, y)) in zip(panels, titles.items(), strict=True):
+            axes.set(title=title, xlabel=x, ylabel=y)
+        return figure, [dict.fromkeys(arms, axes) for axes in panels]
+    rows, found = -(-len(arms) // MANY_ARMS), []
+    figure = Figure(figsize=(9, len(titles) * (0.55 + 1.55 * rows)))
+    for part, (title, (x, y)) in zip(
+        figure.subfigures(len(titles), 1, squeeze=False)[:, 0], titles.items(), strict=True
+    ):
+        grid = part.subplots(rows, MANY_ARMS, sharex=True, sharey=True, squeeze=False).ravel()
+        part.suptitle(title, x=0.01, ha="left", fontsize=9.5, fontweight="bold")
+        part.supxlabel(x, fontsize=8.5)
+        part.supylabel(y, fontsize=8.5)
+        for axes in grid[len(arms) :]:
+            axes.set_axis_off()
+        for axes, arm in zip(grid, arms, strict=False):
+            axes.set_title(arm, fontsize=8.5, fontweight="normal", pad=3)
+        found.append(dict(zip(arms, grid, strict=False)))
+    return figure, found
+
+
+def draw_arms(panels: Mapping[str, Axes], reference: str, draw: Callable[[Axes, str, str], None]) -> None:
+    """Call ``draw(axes, arm, colour)`` for every arm; where each has its own panel, first for the reference,
+    in grey.
+    """
+    for arm, axes in panels.items():
+        if panel_per_arm(panels) and arm != reference and reference in panels:
+            draw(axes, reference, BEHIND)
+        draw(axes, arm, arm_colours(panels)[arm])
+
+
+def arm_legend(figure: Figure, arms: Sequence[str], reference: str, *more: Line2D, **marks: Any) -> None:
+    """Keys of the arms' colours, or, where each arm has its own panel, of the grey behind it; ``more``
+    follow.
+    """
+    colours = {reference: BEHIND} if panel_per_arm(arms) else arm_colours(arms)
+    handles = [Line2D([], [], color=colour, label=arm, **marks) for arm, colour in colours.items()]
+    figure.legend(handles=[*handles, *more], loc="outside lower center", ncols=6)
+
+
+def panels_note(arms: Collection[str], reference: str = "") -> str:
+    """What a caption of curves adds where each arm has its panel (``panel_per_arm``); ``reference`` is
+    the arm in grey behind it, if any.
+    """
+    return (
+        f" Each arm has its panel{f', with *{reference}* in grey' if reference else ''}."
+        if panel_per_arm(arms)
+        else ""
+    )

@@ -1,0 +1,224 @@
+"""Notebook 01: the images, their classes, and the split."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from helpers.report.drawing import wrapped
+from helpers.report.paper_values import Paper
+from helpers.report.pictures import draw_picture, veil
+from helpers.report.style import SPLITS, styled
+from helpers.report.table import Table, of_row
+from helpers.report.words import (
+    percent_of_images,
+)
+
+
+def dataset_table(split: pd.DataFrame, names: Mapping[str, str], paper: Paper) -> Table:
+    """Images, lesions and share of each class, and the paper's count."""
+    grouped = split.groupby("dx")
+    frame = pd.DataFrame({"images": grouped.size(), "lesions": grouped["lesion_id"].nunique()}).reset_index(
+        names="class"
+    )
+    if names:
+        frame.insert(1, "name", [names.get(name, name) for name in frame["class"]])
+    frame["share"] = frame["images"] / len(split)
+    frame = frame.sort_values("images", ascending=False, ignore_index=True)
+    total = {
+        "class": "all",
+        **({"name": ""} if names else {}),
+        "images": len(split),
+        "lesions": split["lesion_id"].nunique(),
+        "share": 1.0,
+    }
+    frame = pd.concat([frame, pd.DataFrame([total])], ignore_index=True)
+    if not paper["dataset"].empty:
+        known = paper["dataset"].set_index("class")["images"]
+        known["all"] = known.sum()
+        frame["paper_images"] = pd.array([known.get(name) for name in frame["class"]], dtype="Int64")
+    return Table(
+        frame,
+        {"share": lambda share: percent_of_images(share, len(split))},
+        {"share": "share, %", "paper_images": "images in the paper"},
+    )
+
+
+def split_table(split: pd.DataFrame, paper: Paper) -> Table:
+    """Images per class and part of the split; the last row has the paper's sizes."""
+    parts = ["train", "validation", "test"]
+    frame = pd.crosstab(split["dx"], split["split"]).reindex(columns=parts, fill_value=0)
+    frame = frame.loc[frame.sum(axis=1).sort_values(ascending=False).index]
+    frame.loc["all"] = frame.sum()
+    frame = frame.rename_axis("class").rename_axis(None, axis=1).reset_index()
+    theirs = paper["split"].set_index("split")["images"]
+    if not theirs.empty:
+        frame = pd.concat(
+            [frame, pd.DataFrame([{"class": "all, in the paper", **{part: theirs[part] for part in parts}}])],
+            ignore_index=True,
+        )
+    return Table(frame)
+
+
+def leak_table(quality: Mapping[str, Any], target: str) -> Table:
+    """Test images whose lesion was also photographed in the training set: all, and of the target class.
+
+    ``quality`` is helpers.data.splits.split_quality's answer.
+    """
+    rows = [
+        {
+            "test_images": "all classes",
+            "n": quality["test_images"],
+            "lesion_also_in_training": quality["test_seen"],
+            "share": quality["test_seen_share"],
+        },
+        {
+            "test_images": target,
+            "n": quality["target_images"],
+            "lesion_also_in_training": quality["target_seen"],
+            "share": quality["target_seen_share"],
+        },
+    ]
+    frame = pd.DataFrame(rows)
+    return Table(
+        frame,
+        {"share": of_row(lambda row: percent_of_images(row["share"], row["n"]))},
+        {"n": "images", "share": "share, %"},
+    )
+
+
+def imbalance_sentence(manifest: Mapping[str, Any], target: str) -> str:
+    """How rare the target class is."""
+    counts = manifest["classes"]
+    largest = max(counts, key=counts.get)
+    own = counts[target]
+    return (
+        f"The largest class, {largest}, has {counts[largest]:,} images, {target} {own:,}: "
+        f"{counts[largest] / own:.1f} to 1. "
+        f"{percent_of_images(own / sum(counts.values()), sum(counts.values()))} % of all images are "
+        f"{target}."
+    )
+
+
+def leak_sentence(quality: Mapping[str, Any], target: str, by: str) -> str:
+    """How many test images show a lesion that was trained on."""
+    share = percent_of_images(quality["test_seen_share"], quality["test_images"])
+    own = percent_of_images(quality["target_seen_share"], quality["target_images"])
+    if not quality.get("lesions_known", True):
+        return (
+            f"The split is made by {by}, and the data do not say which images show the same lesion: how "
+            "many test images show one that was trained on is unknown."
+        )
+    if not quality["test_seen"]:
+        return (
+            f"The split is made by {by}: no test image (n = {quality['test_images']:,}) shows a lesion that "
+            "is also in the training set."
+        )
+    return (
+        f"The split is made by {by}, and lesions are photographed several times: {share} % of the test "
+        f"images (n = {quality['test_images']:,}) and "
+        f"{own} % of those of {target} (n = {quality['target_images']:,}) show a lesion that the "
+        "training set shows too. Scores on such images "
+        "count memory as skill; section 5 therefore reports seen and unseen lesions apart."
+    )
+
+
+def photographs(
+    dataset: Any, split: pd.DataFrame, per_class: int = 4, policy: str = "show", width: int = 160
+) -> dict[str, list[np.ndarray]]:
+    """The first training images of every class, frequent classes first, reduced and veiled as ``policy``
+    says.
+
+    ``dataset`` is an opened helpers.data.ham10000.Dataset; ``split`` has columns image_id, dx, split.
+    """
+    from PIL import Image
+
+    def read(image_id: str) -> np.ndarray:
+        with Image.open(io.BytesIO(dataset.read(image_id))) as opened:
+            return np.asarray(
+                opened.convert("RGB").resize(
+                    (width, round(width * opened.height / opened.width)),
+                    Image.Resampling.BOX if opened.width >= width else Image.Resampling.BICUBIC,
+                )
+            )
+
+    training = split[split["split"] == "train"]
+    firsts = {
+        name: training.loc[training["dx"] == name, "image_id"].head(per_class)
+        for name in split["dx"].value_counts().index
+    }
+    return {name: veil([read(image_id) for image_id in chosen], policy) for name, chosen in firsts.items()}
+
+
+@styled
+def sample_images(
+    images: Mapping[str, Sequence[np.ndarray]], names: Mapping[str, str] | None = None
+) -> Figure:
+    """The paper's Figure 1: a column per class with a few of its images.
+
+    ``images`` maps a class to uint8 arrays (H, W, 3); ``names`` maps it to a plain name.
+    """
+    names = names or {}
+    rows = max(len(column) for column in images.values())
+    height, width = next(iter(images.values()))[0].shape[:2]
+    columns = max(len(images), 5)  # a few classes do not become giants
+    tile = 9 / columns * 0.97
+    figure = Figure(figsize=(9, rows * tile * height / width + 0.62))
+    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    characters = max(8, int(tile * 11))
+    for axes in grid[:, len(images) :].flat:
+        axes.set_axis_off()
+    for column, (name, pictures) in enumerate(images.items()):
+        for row in range(rows):
+            draw_picture(grid[row, column], pictures[row] if row < len(pictures) else None)
+        plain = wrapped(names.get(name, ""), characters)
+        grid[0, column].set_title(
+            f"{name}\n{plain}" if plain and plain != name else name,
+            fontsize=8,
+            fontweight="normal",
+            loc="center",
+            pad=4,
+        )
+    return figure
+
+
+@styled
+def class_distribution(split: pd.DataFrame, target: str, names: Mapping[str, str] | None = None) -> Figure:
+    """The paper's Figure 2: images per class, stacked by part of the split, from zero.
+
+    ``split`` has columns dx and split.
+    """
+    names = names or {}
+    counts = pd.crosstab(split["dx"], split["split"]).reindex(columns=list(SPLITS), fill_value=0)
+    counts = counts.loc[counts.sum(axis=1).sort_values().index]
+    totals = counts.sum(axis=1)
+    figure = Figure(figsize=(9, 0.9 + 0.36 * len(counts)))
+    axes = figure.subplots()
+    left = np.zeros(len(counts))
+    for part, colour in SPLITS.items():
+        axes.barh(range(len(counts)), counts[part], left=left, color=colour, label=part, height=0.68)
+        left += counts[part].to_numpy()
+    for row, total in enumerate(totals):
+        axes.annotate(
+            f"{total:,}  ({total / totals.sum():.1%})",
+            (total, row),
+            (5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
+    axes.set_yticks(
+        range(len(counts)), [f"{names[name]} ({name})" if name in names else name for name in counts.index]
+    )
+    for label, name in zip(axes.get_yticklabels(), counts.index, strict=True):
+        label.set_fontweight("bold" if name == target else "normal")
+    axes.set_xlim(0, totals.max() * 1.14)
+    axes.set_xlabel("images")
+    axes.grid(False, axis="y")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.legend(loc="lower right", ncols=3)
+    return figure

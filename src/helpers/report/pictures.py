@@ -1,0 +1,93 @@
+"""Pictures from the data set and from the generator, shown as report.real_images allows."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from helpers.data.sources import SOURCES
+from helpers.params import Params
+from helpers.report.drawing import wrapped
+from helpers.report.style import styled
+
+
+def picture_policy(params: Params) -> str:
+    """How data set images may be shown: report.real_images, but drawn lesions belong to nobody and are always
+    shown.
+    """
+    return params.report.real_images if SOURCES.get(params.data.source).private else "show"
+
+
+def photographs_sentence(policy: str) -> str:
+    """Why pictures are blurred or grey, or nothing where they are shown (``policy`` is
+    figures.picture_policy's).
+    """
+    if policy == "show":
+        return ""
+    how = {"blur": "blurred beyond recognition", "omit": "left out, a grey tile in place of each"}[policy]
+    return (
+        f"The photographs of the data set are {how} (report.real_images is '{policy}'): this page may go to "
+        "people who may not see them."
+    )
+
+
+def veil(images: Sequence[np.ndarray], policy: str) -> list[np.ndarray]:
+    """Images, uint8 (H, W, 3), as the page may show them: as they are, blurred beyond recognition, or grey
+    tiles.
+    """
+    if policy == "show":
+        return list(images)
+    if policy == "omit":
+        return [np.full_like(image, 225) for image in images]
+    from PIL import Image
+
+    veiled = []
+    for image in images:
+        size = (image.shape[1], image.shape[0])
+        veiled.append(
+            np.asarray(
+                Image.fromarray(image)
+                .resize((5, 4), Image.Resampling.BOX)
+                .resize(size, Image.Resampling.BICUBIC)
+            )
+        )
+    return veiled
+
+
+@styled
+def image_rows(
+    rows: Mapping[str, Sequence[np.ndarray]], notes: Mapping[str, Sequence[str]] | None = None
+) -> Figure:
+    """Labelled rows of square images; ``notes`` stand below the images of a row."""
+    notes = notes or {}
+    columns = max(len(pictures) for pictures in rows.values())
+    label = 1.15
+    tile = (9 - label) / columns
+    figure = Figure(figsize=(9, len(rows) * tile + 0.2 * len(notes) + 0.05))
+    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.02, wspace=0, hspace=0)
+    grid = figure.subplots(len(rows), columns + 1, squeeze=False, width_ratios=[label, *[tile] * columns])
+    for row, (name, pictures) in enumerate(rows.items()):
+        grid[row, 0].axis("off")
+        grid[row, 0].text(
+            0, 0.5, wrapped(name, 15), transform=grid[row, 0].transAxes, va="center", fontsize=8.5
+        )
+        for column in range(columns):
+            axes = grid[row, column + 1]
+            draw_picture(axes, pictures[column] if column < len(pictures) else None)
+            if column < len(notes.get(name, ())):
+                axes.set_xlabel(notes[name][column], fontsize=8, labelpad=2)
+    return figure
+
+
+def draw_picture(axes, picture: np.ndarray | None) -> None:
+    axes.grid(False)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    if picture is None:
+        axes.set_axis_off()
+    else:
+        axes.imshow(
+            picture, interpolation="nearest" if picture.shape[1] < 200 else "antialiased", aspect="equal"
+        )

@@ -1,0 +1,31 @@
+"""Notebook 05: figures, tables and sentences of the results, a module for each section."""
+
+from helpers.report.results import (
+    claims,
+    classes,
+    contrasts,
+    controls,
+    differences,
+    dynamics,
+    external,
+    gan,
+    lesions,
+    metrics,
+    probabilities,
+    scope,
+)
+
+__all__ = [
+    "claims",
+    "classes",
+    "contrasts",
+    "controls",
+    "differences",
+    "dynamics",
+    "external",
+    "gan",
+    "lesions",
+    "metrics",
+    "probabilities",
+    "scope",
+]

@@ -1,0 +1,206 @@
+"""The contrasts that were named before any result was seen."""
+
+from collections.abc import Container
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from helpers.evaluation.paper import show_p
+from helpers.report.drawing import FAINT, INK, empty_figure
+from helpers.report.results.scope import has_intervals, one_gan_note
+from helpers.report.style import arm_colours, styled
+from helpers.report.table import Table, points_range
+from helpers.report.words import (
+    MINUS,
+    counted,
+    metric_words,
+    points_of_images,
+)
+
+
+def contrasts_table(
+    contrasts: pd.DataFrame, n: int, smallest_effect: float, metric: str = "target_recall"
+) -> Table:
+    """The contrasts named beforehand on one metric: difference, interval, bootstrap interval, p values and
+    verdict.
+
+    ``n`` is the number of images behind the metric. The verdict is that of
+    ``helpers.evaluation.paper.judged``.
+    """
+    from helpers.evaluation.paper import judged
+
+    columns = [
+        "role",
+        "difference",
+        "low",
+        "high",
+        "bootstrap_low",
+        "bootstrap_high",
+        "degrees_of_freedom",
+        "p",
+        "p_holm",
+        "replicates",
+    ]
+    rows = contrasts[contrasts["metric"] == metric].reset_index(drop=True)
+    frame = pd.concat(
+        [(rows["arm"] + f" {MINUS} " + rows["reference"]).rename("contrast"), rows[columns]], axis=1
+    )
+    frame["verdict"] = [
+        judged(row.low, row.high, row.replicates, smallest_effect) for row in rows.itertuples()
+    ]
+    formats = {
+        "difference": lambda value: points_of_images(value, n),
+        "low": points_range(n),
+        "bootstrap_low": points_range(n, "bootstrap_low", "bootstrap_high"),
+        "degrees_of_freedom": lambda value: f"{value:.1f}",
+        "p": show_p,
+        "p_holm": show_p,
+    }
+    headers = {
+        "difference": "difference, points",
+        "low": "interval",
+        "bootstrap_low": "by bootstrap",
+        "degrees_of_freedom": "degrees of freedom",
+        "p_holm": "p after Holm",
+    }
+    return Table(frame, formats, headers, hidden=("high", "bootstrap_high"))
+
+
+@styled
+def named_contrasts(
+    contrasts: pd.DataFrame, metrics: pd.DataFrame, smallest_effect: float, metric: str = "target_recall"
+) -> Figure:
+    """The contrasts named beforehand on one metric, in points: a dot per replicate, the interval thick, the
+    bootstrap's thin below it.
+
+    ``contrasts`` and ``metrics`` are the tables of evaluation/. Without an interval the dots stand alone.
+    """
+    rows = contrasts[contrasts["metric"] == metric]
+    if rows.empty:
+        return empty_figure("The run has none of the arms that the contrasts named beforehand need.")
+    values = metrics.pivot_table(index="replicate", columns="arm", values=metric)
+    colours = arm_colours([*rows["arm"], *rows["reference"]])
+    figure = Figure(figsize=(9, 1.2 + 0.5 * len(rows)))
+    axes = figure.subplots()
+    axes.axvspan(-100 * smallest_effect, 100 * smallest_effect, color="#F0F0F0", zorder=0)
+    axes.axvline(0, color=FAINT, linewidth=1)
+    for place, (_, row) in enumerate(rows.iterrows()):
+        colour = colours[row["arm"]]
+        lifted = place - 0.2 * np.isfinite(
+            row["low"]
+        )  # dots stand above an interval, and in its place where there is none
+        axes.plot(
+            100 * (values[row["arm"]] - values[row["reference"]]),
+            [lifted] * len(values),
+            "o",
+            color=colour,
+            alpha=0.5,
+            markersize=5,
+            markeredgewidth=0,
+        )
+        for low, high, offset, width in (
+            ("low", "high", 0, 2.4),
+            ("bootstrap_low", "bootstrap_high", 0.22, 0.9),
+        ):
+            if np.isfinite(row[low]):
+                axes.plot(
+                    [100 * row[low], 100 * row[high]],
+                    [place + offset] * 2,
+                    color=colour,
+                    linewidth=width,
+                    solid_capstyle="butt",
+                )
+        if np.isfinite(row["low"]):
+            fill = colour if row["role"] == "primary" else "white"
+            axes.plot(
+                100 * row["difference"],
+                place,
+                "s",
+                markerfacecolor=fill,
+                markeredgecolor=colour,
+                markeredgewidth=1.4,
+                markersize=7,
+            )
+    widest = max(5, *(abs(value) for value in axes.get_xlim()))
+    axes.set_xlim(-widest, widest)
+    axes.set_yticks(
+        range(len(rows)),
+        [f"{row.arm} \N{MINUS SIGN} {row.reference}\n({row.role})" for row in rows.itertuples()],
+    )
+    axes.set_ylim(len(rows) - 0.4, -0.5)
+    axes.set_xlabel(f"difference in {metric_words(metric)}, points")
+    axes.grid(False, axis="y")
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=INK,
+            marker="o",
+            alpha=0.5,
+            markersize=5,
+            linestyle="",
+            markeredgewidth=0,
+            label="one replicate",
+        )
+    ]
+    if rows["low"].notna().any():
+        handles.append(Line2D([], [], color=INK, linewidth=2.4, marker="s", label="interval"))
+        handles.append(Line2D([], [], color=INK, linewidth=0.9, label="the same by bootstrap"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def named_contrasts_caption(
+    contrasts: pd.DataFrame, target: str, n: int, confidence: float = 0.95, one_gan: Container[str] = ()
+) -> str:
+    """The caption of figures.named_contrasts; it speaks of intervals only where some are drawn. ``one_gan``
+    as in ``difference_sentence``.
+    """
+    note = one_gan_note(contrasts["arm"], one_gan)
+    start = (
+        f"The contrasts named beforehand, in recall of {target} (n = {n:,} test images of it). A dot is the "
+        "difference between two trainings of one seed"
+    )
+    if not has_intervals(contrasts):
+        return (
+            f"{start}; they are too few for an interval, and nothing follows from them. The grey band is "
+            f"the smallest effect of interest.{note}"
+        )
+    return (
+        f"{start}, the thick line the {100 * confidence:.0f} % interval of the difference between "
+        "procedures, the thin line the same by bootstrap. "
+        "See whether a line leaves the grey band, the smallest effect of interest; hollow squares are "
+        f"exploratory.{note}"
+    )
+
+
+def primary_sentence(
+    contrasts: pd.DataFrame, smallest_effect: float, target: str, one_gan: Container[str] = ()
+) -> str:
+    """How many contrasts were named beforehand, and what became of them after Holm's adjustment."""
+    from helpers.evaluation.paper import judged
+
+    rows = contrasts[contrasts["role"] == "primary"]
+    if rows.empty:
+        return (
+            "The run has none of the arms that the contrasts named beforehand need; everything here is "
+            "exploratory."
+        )
+    scope = ", for this one GAN" if any(arm in one_gan for arm in rows["arm"]) else ""
+    named = (
+        f"{counted(len(rows), 'contrast')} in recall of {target} {'was' if len(rows) == 1 else 'were'} "
+        "named beforehand; everything else is exploratory."
+    )
+    verdicts = [
+        f"*{row.arm}* {MINUS} *{row.reference}* {judged(row.low, row.high, row.replicates, smallest_effect)}"
+        for row in rows.itertuples()
+    ]
+    told = int((rows["p_holm"] < 0.05).sum())
+    after = (
+        f" After Holm's adjustment {told} of {len(rows)} {'has' if told == 1 else 'have'} p below 0.05."
+        if rows["p_holm"].notna().any()
+        else ""
+    )
+    return f"{named} That each is a gain is, by its interval{scope}: {'; '.join(verdicts)}.{after}"

@@ -1,0 +1,170 @@
+"""The arms that test the study itself: what it is able to see."""
+
+import math
+from collections.abc import Container, Mapping
+from typing import Any
+
+import pandas as pd
+
+from helpers.evaluation.paper import show_p
+from helpers.report.table import Table, points_range
+from helpers.report.words import (
+    MINUS,
+    metric_name,
+    points_of_images,
+)
+
+CONTROL_METRICS = ("target_recall", "target_operating_recall", "target_roc_auc")
+
+
+def controls_table(controls: pd.DataFrame, n: int, target: str) -> Table:
+    """evaluation/controls.csv for the target's recall, at argmax and at the operating point, and its ROC AUC;
+    all of it exploratory.
+
+    ``n`` is the number of test images of the target.
+    """
+    columns = [
+        "metric",
+        "difference",
+        "low",
+        "high",
+        "bootstrap_low",
+        "bootstrap_high",
+        "p",
+        "replicates",
+        "outcome",
+    ]
+    rows = controls[controls["metric"].isin(CONTROL_METRICS)].reset_index(drop=True)
+    frame = pd.concat(
+        [(rows["arm"] + f" {MINUS} " + rows["reference"]).rename("contrast"), rows[columns]], axis=1
+    )
+    formats = {
+        "metric": lambda metric: metric_name(metric, target),
+        "difference": lambda value: points_of_images(value, n),
+        "low": points_range(n),
+        "bootstrap_low": points_range(n, "bootstrap_low", "bootstrap_high"),
+        "p": show_p,
+    }
+    headers = {
+        "difference": "difference, points",
+        "low": "interval",
+        "bootstrap_low": "by bootstrap",
+        "outcome": "by its interval",
+    }
+    return Table(frame, formats, headers, hidden=("high", "bootstrap_high"))
+
+
+def controls_section(
+    controls: pd.DataFrame, n: int, target: str, confidence: float = 0.95, one_gan: Container[str] = ()
+) -> str:
+    """Heading and words on the arms that test the study itself, one sentence each; ``controls`` is
+    evaluation/controls.csv.
+
+    ``n`` is the number of test images of the target. A study that did not see its positive control is said to
+    be blind to such a loss.
+    """
+    from helpers.evaluation import controls as own
+
+    parts = [_withheld_sentence(row, n, target, confidence) for row in own.rows_of(controls, own.WITHHELD)]
+    if not parts:
+        parts = [
+            (
+                f"No arm of this run has real images of {target} taken away, so whether the study would see "
+                "such a loss is not known."
+            )
+        ]
+    parts += [_again_sentence(row, n, target, confidence) for row in own.rows_of(controls, own.AGAIN)]
+    worth = {row["arm"]: row for row in own.rows_of(controls, own.WITHHELD)}
+    for row in own.rows_of(controls, own.RESTORED):
+        parts.append(
+            _restored_sentence(row, worth[row["reference"]], n, target, confidence, row["arm"] in one_gan)
+        )
+    return "### What the study can see\n\n" + "\n".join(f"- {part}" for part in parts)
+
+
+def positive_control_sentence(found: str, lost: str, detail: str) -> str:
+    """Whether a study saw the loss of real images of the target: ``found`` is
+    ``helpers.evaluation.controls.outcome``'s word for it.
+
+    ``lost`` says what was taken away, ``detail``, in brackets, what that did to recall.
+    """
+    from helpers.evaluation import controls as own
+
+    return {
+        own.LOWER: (
+            f"The study sees the loss of {lost} ({detail}): it can see effects of that size, and smaller "
+            "ones may escape it."
+        ),
+        own.NOT_SHOWN: (
+            f"This study could not see the loss of {lost} ({detail}), so it cannot call synthesis useless."
+        ),
+        own.HIGHER: (
+            f"The loss of {lost} went the wrong way ({detail}), so this study cannot call synthesis useless."
+        ),
+        own.NOT_TESTED: (
+            f"Whether the study would see the loss of {lost} is not tested ({detail}), so it cannot call "
+            "synthesis useless."
+        ),
+    }[found]
+
+
+def _withheld_sentence(row: Mapping[str, Any], n: int, target: str, confidence: float) -> str:
+    from helpers.evaluation import controls as own
+
+    change = f"*{row['arm']}* {MINUS} *{row['reference']}*: {points_of_images(row['difference'], n)} points"
+    detail = f"{change} of recall of {target}, {_ends(row['low'], row['high'], n, confidence)}"
+    return positive_control_sentence(
+        own.outcome(row), f"{own.share_words(row['fraction'])} real images of {target}", detail
+    )
+
+
+def _ends(low: float, high: float, n: int, confidence: float) -> str:
+    """'95 % interval -3.0 to +1.2', or that there is none."""
+    return (
+        f"{100 * confidence:.0f} % interval {points_of_images(low, n)} to {points_of_images(high, n)}"
+        if math.isfinite(low) and math.isfinite(high)
+        else "no interval"
+    )
+
+
+def _again_sentence(row: Mapping[str, Any], n: int, target: str, confidence: float) -> str:
+    from helpers.evaluation import controls as own
+
+    start = (
+        f"*{row['arm']}* is *{row['reference']}* trained once more with other seeds: "
+        f"{points_of_images(row['difference'], n)} points "
+        f"of recall of {target} ({_ends(row['low'], row['high'], n, confidence)})"
+    )
+    if own.outcome(row) in (own.HIGHER, own.LOWER):
+        return (
+            f"{start}. The interval excludes zero where nothing was changed, as about one in "
+            f"{1 / (1 - confidence):.0f} does: read the other exploratory ones with that in mind."
+        )
+    return (
+        f"{start}; "
+        f"{'too few replicates to judge' if row['replicates'] < 3 else 'no difference is shown, as it should be'}."
+    )
+
+
+def _restored_sentence(
+    row: Mapping[str, Any], withheld: Mapping[str, Any], n: int, target: str, confidence: float, one_gan: bool
+) -> str:
+    """What synthetic images give where real ones were taken away, beside what the real ones gave."""
+    from helpers.evaluation import controls as own
+
+    words = {
+        own.HIGHER: "recall is higher",
+        own.LOWER: "recall is lower",
+        own.NOT_SHOWN: "no difference is shown",
+        own.NOT_TESTED: "nothing follows from it",
+    }
+    scope = ", for this one GAN" if one_gan else ""
+    return (
+        f"Synthetic images in place of the withheld real ones (*{row['arm']}* {MINUS} "
+        f"*{row['reference']}*): {points_of_images(row['difference'], n)} points "
+        f"of recall of {target} ({_ends(row['low'], row['high'], n, confidence)}){scope}; "
+        f"{words[own.outcome(row)]}. The real ones (*{withheld['reference']}* {MINUS} "
+        f"*{withheld['arm']}*) give {points_of_images(-withheld['difference'], n)} points "
+        f"({_ends(-withheld['high'], -withheld['low'], n, confidence)}). "
+        f"The GAN itself learned from all training images of {target}, the withheld ones among them."
+    )

@@ -1,0 +1,126 @@
+"""The external test set."""
+
+import math
+from collections.abc import Container, Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from helpers.report.drawing import wrapped
+from helpers.report.style import arm_colours, styled
+from helpers.report.table import Table, mean_and_spread, percent_range
+from helpers.report.words import (
+    metric_name,
+    percent_of_images,
+)
+
+
+@styled
+def external_results(
+    external: pd.DataFrame,
+    target: str,
+    metrics: Sequence[str] = (
+        "balanced_accuracy",
+        "target_recall",
+        "target_operating_recall",
+        "target_roc_auc",
+    ),
+) -> Figure:
+    """Means and intervals of every arm on the external test set, a panel per metric. ``external`` is
+    evaluation/external.csv.
+    """
+    arms = list(dict.fromkeys(external["arm"]))
+    colours = arm_colours(arms)
+    shown = [metric for metric in metrics if metric in set(external["metric"])]
+    figure = Figure(figsize=(9, 1 + 0.36 * len(arms)))
+    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    for axes, metric in zip(panels, shown, strict=True):
+        for _, row in external[external["metric"] == metric].iterrows():
+            place = arms.index(row["arm"])
+            axes.plot(
+                [100 * row["low"], 100 * row["high"]],
+                [place] * 2,
+                color=colours[row["arm"]],
+                linewidth=2,
+                solid_capstyle="butt",
+            )
+            axes.plot(100 * row["mean"], place, "s", color=colours[row["arm"]], markersize=5.5)
+        axes.set_title(wrapped(metric_name(metric, target), 26), fontsize=9)
+        axes.set_xlabel("percent, not from zero")
+        axes.locator_params(axis="x", nbins=5)
+        axes.grid(False, axis="y")
+    panels[0].set_yticks(range(len(arms)), arms)
+    panels[0].set_ylim(len(arms) - 0.5, -0.5)
+    return figure
+
+
+def external_table(external: pd.DataFrame, target: str) -> Table:
+    """evaluation/external.csv: means, deviations and intervals in percent on the external test set."""
+
+    def images(row: pd.Series) -> int:
+        return (
+            row["target_images"]
+            if row["metric"] in ("target_recall", "target_operating_recall")
+            else row["images"]
+        )
+
+    formats = {
+        "metric": lambda metric: (
+            "Balanced multiclass accuracy (ISIC)"
+            if metric == "balanced_accuracy"
+            else metric_name(metric, target)
+        ),
+        "mean": mean_and_spread(images),
+        "low": percent_range(images),
+    }
+    frame = external[
+        [
+            "metric",
+            "arm",
+            "mean",
+            "standard_deviation",
+            "low",
+            "high",
+            "replicates",
+            "images",
+            "target_images",
+        ]
+    ]
+    headers = {"mean": "mean ± sd, %", "low": "interval, %", "target_images": f"of them {target}"}
+    return Table(frame, formats, headers, hidden=("standard_deviation", "high"))
+
+
+def external_section(external: pd.DataFrame, confidence: float = 0.95, one_gan: Container[str] = ()) -> str:
+    """Heading and first words of the section on the external test set; empty where the run has none.
+    ``one_gan`` as in ``difference_sentence``.
+    """
+    if external.empty:
+        return ""
+    rows = external[external["metric"] == "balanced_accuracy"]
+    n, (best, public) = int(rows["images"].iloc[0]), ISIC_2018
+    parts = []
+    for row in rows.itertuples():
+        ends = (
+            (
+                f" ({100 * confidence:.0f} % interval {percent_of_images(row.low, n)} to "
+                f"{percent_of_images(row.high, n)})"
+            )
+            if math.isfinite(row.low)
+            else ""
+        )
+        parts.append(f"*{row.arm}* {percent_of_images(row.mean, n)} %{ends}")
+    scope = ", with synthetic images for this one GAN" if any(arm in one_gan for arm in rows["arm"]) else ""
+    return (
+        f"### An external test set\n\nThe same classifiers on {n:,} images of a second test set, which "
+        "none of them was trained on or chosen by. Its lesions are "
+        f"not named, so each image counts as one. The ISIC metric, balanced multiclass accuracy{scope}: "
+        f"{'; '.join(parts)}. On the official test set of ISIC 2018 "
+        f"Task 3 the best entry reached {100 * best:.1f} %, the best without private data "
+        f"{100 * public:.1f} %."
+    )
+
+
+ISIC_2018 = (
+    0.885,
+    0.856,
+)  # best on the official test of Task 3, and best without private data, balanced multiclass accuracy

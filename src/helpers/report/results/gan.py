@@ -1,0 +1,61 @@
+"""The training of the generative network, in the paper's terms."""
+
+import pandas as pd
+
+from helpers.report.paper_values import Paper
+from helpers.report.table import Table
+from helpers.report.words import (
+    NONE,
+    missing,
+    plain,
+)
+
+
+def gan_results_table(history: pd.DataFrame, scores: pd.DataFrame, paper: Paper) -> Table:
+    """What the paper publishes of its GAN's training beside what history.csv and scores.csv of this run hold.
+
+    The first tenth of the training is left out of the ranges.
+    """
+    theirs = {row.quantity: _bounds(row.low, row.high) for row in paper["gan_results"].itertuples()}
+    late = history.iloc[len(history) // 10 :]
+    low, middle, high = late["generator_loss"].quantile([0.05, 0.5, 0.95])
+    kept = int(scores["selected"].sum())
+    penalty = late["gradient_penalty"]
+    rows = [
+        (
+            "generator_loss",
+            "Generator loss: median (5th to 95th percentile)",
+            f"{plain(middle)} ({plain(low)} to {plain(high)})",
+        ),
+        ("discriminator_loss", "Critic loss: median", plain(late["critic_loss"].median())),
+        (
+            "separation",
+            "Logged steps with D(real) above D(fake)",
+            f"{100 * (late['score_real'] > late['score_fake']).mean():.0f} %",
+        ),
+        (
+            "gradient_penalty",
+            "Gradient penalty: median (95th percentile)",
+            f"{plain(penalty.median())} ({plain(penalty.quantile(0.95))})",
+        ),
+        ("epochs", "Epochs", plain(float(history["epoch"].max()))),
+        ("steps", "Generator steps", plain(int(history["step"].max()))),
+        ("synthetic_images", "Synthetic images", plain(len(scores))),
+        ("kept_images", "Kept by the filter", plain(kept)),
+        ("kept_percent", "Kept, %", f"{100 * kept / len(scores):.0f}"),
+    ]
+    frame = pd.DataFrame(
+        [{"quantity": label, "paper": theirs.get(key, NONE), "this_run": ours} for key, label, ours in rows]
+    )
+    return Table(frame if theirs else frame.drop(columns="paper"), {}, {"this_run": "this run"})
+
+
+def _bounds(low: float, high: float) -> str:
+    """A published range in words."""
+    return (
+        f"under {plain(float(high))}"
+        if missing(low)
+        else plain(float(high))
+        if low == high
+        else f"{plain(float(low))} to {plain(float(high))}"
+    )

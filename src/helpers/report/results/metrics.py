@@ -1,0 +1,319 @@
+"""Metrics of every arm: overall, and of the target class alone, beside the paper's."""
+
+import math
+from collections.abc import Container, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from helpers.report.drawing import INK, MANY_ARMS, wrapped
+from helpers.report.paper_values import Paper, paper_metrics
+from helpers.report.style import arm_colours, styled
+from helpers.report.table import Table, mean_and_spread, percent_range
+from helpers.report.words import (
+    OVERALL,
+    TARGET,
+    metric_name,
+    metric_words,
+    percent_of_images,
+    points_of_images,
+)
+
+
+def performance_table(
+    metrics: pd.DataFrame, paper: Paper, columns: Sequence[str], n: int, arms: pd.DataFrame | None = None
+) -> Table:
+    """Metric by arm: the paper's value, ours (mean and standard deviation over replicates, with its
+    interval), the difference.
+
+    ``n`` is the number of images behind each share: the test set, or its images of the target class. ``arms``
+    is evaluation/arms.csv, whose
+    intervals are shown where there are any.
+    """
+    published = paper_metrics(paper).set_index("arm")
+    ends = (
+        pd.DataFrame()
+        if arms is None
+        else arms.dropna(subset=["low", "high"]).set_index(["metric", "arm"])[["low", "high"]]
+    )
+    rows = []
+    for column in columns:
+        for arm in dict.fromkeys(metrics["arm"]):
+            values = metrics.loc[metrics["arm"] == arm, column]
+            theirs = (
+                float(published.at[arm, column])
+                if arm in published.index and column in published
+                else math.nan
+            )
+            rows.append(
+                {
+                    "metric": metric_name(column),
+                    "arm": arm,
+                    "paper": theirs,
+                    "mean": values.mean(),
+                    "standard_deviation": values.std() if len(values) > 1 else math.nan,
+                    **({} if ends.empty else dict(ends.reindex([(column, arm)]).iloc[0])),
+                    "difference": values.mean() - theirs,
+                    "replicates": len(values),
+                }
+            )
+    formats = {
+        "paper": lambda value: f"{100 * value:.2f}",
+        "mean": mean_and_spread(n),
+        "low": percent_range(n),
+        "difference": lambda value: points_of_images(value, n),
+    }
+    headers = {
+        "paper": "paper, %",
+        "mean": "this run, % (mean ± sd)",
+        "low": "interval, %",
+        "difference": "run less paper, points",
+    }
+    frame = pd.DataFrame(rows)
+    frame = frame.drop(columns=["paper", "difference"]) if published.empty else frame
+    return Table(frame, formats, headers, hidden=("standard_deviation", "high"))
+
+
+def overall_metrics(
+    metrics: pd.DataFrame, paper: pd.DataFrame | None = None, intervals: pd.DataFrame | None = None
+) -> Figure:
+    """The paper's Figure 5: its overall metrics as bars, and ours as dots per replicate with their mean and
+    its interval.
+
+    ``metrics`` is evaluation/metrics.csv (shares); ``paper`` the paper's values, one row per arm;
+    ``intervals`` is evaluation/arms.csv.
+    """
+    return _metric_panels(metrics, paper, OVERALL, intervals)
+
+
+def melanoma_metrics(
+    metrics: pd.DataFrame, paper: pd.DataFrame | None = None, intervals: pd.DataFrame | None = None
+) -> Figure:
+    """The paper's Figure 6: the same for the target class's precision, recall, specificity and F1."""
+    return _metric_panels(metrics, paper, TARGET, intervals)
+
+
+@styled
+def _metric_panels(
+    metrics: pd.DataFrame, paper: pd.DataFrame | None, columns: Sequence[str], intervals: pd.DataFrame | None
+) -> Figure:
+    arms = list(dict.fromkeys(metrics["arm"]))
+    published = (
+        []
+        if paper is None
+        else [arm for arm in dict.fromkeys(paper["arm"]) if set(columns) <= set(paper.columns)]
+    )
+    colours = arm_colours([*arms, *published])
+    ends = (
+        {}
+        if intervals is None
+        else {
+            (row.arm, row.metric): (row.low, row.high)
+            for row in intervals.itertuples()
+            if np.isfinite(row.low)
+        }
+    )
+    many = len(arms) > MANY_ARMS
+    figure = Figure(figsize=(9, 6.6 if many and published else 3.9))
+    if published:
+        bars, dots = (
+            figure.subplots(2, 1, height_ratios=[1, 1.6])
+            if many
+            else figure.subplots(1, 2, width_ratios=[1, 1.35])
+        )
+        _paper_bars(bars, paper.set_index("arm").loc[published], columns, colours, 20 if many else 9)
+    else:
+        dots = figure.subplots()
+    _replicate_dots(dots, metrics, paper if published else None, columns, colours, ends)
+    handles = [Patch(color=colours[arm], label=arm) for arm in dict.fromkeys([*arms, *published])]
+    handles += [
+        Line2D([], [], color=INK, marker="o", linestyle="", markersize=4, label="one replicate"),
+        Line2D([], [], color=INK, linewidth=2, label="mean"),
+    ]
+    if ends:
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color=INK,
+                marker="|",
+                linestyle="",
+                markersize=9,
+                markeredgewidth=0.9,
+                label="its interval",
+            )
+        )
+    if published:
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color=INK,
+                marker="D",
+                markerfacecolor="none",
+                linestyle="",
+                markersize=5,
+                label="the paper's value",
+            )
+        )
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 7))
+    return figure
+
+
+def _paper_bars(
+    axes, paper: pd.DataFrame, columns: Sequence[str], colours: Mapping[str, str], label_width: int
+) -> None:
+    width = 0.8 / len(paper)
+    for index, arm in enumerate(paper.index):
+        axes.bar(
+            np.arange(len(columns)) - 0.4 + (index + 0.5) * width,
+            100 * paper.loc[arm, list(columns)].astype(float),
+            width * 0.92,
+            color=colours[arm],
+        )
+    axes.set_title("Paper")
+    axes.set_ylabel("percent")
+    axes.set_ylim(0, 100)
+    _metric_ticks(axes, columns, label_width)
+
+
+def _replicate_dots(
+    axes,
+    metrics: pd.DataFrame,
+    paper: pd.DataFrame | None,
+    columns: Sequence[str],
+    colours: Mapping[str, str],
+    ends: Mapping[tuple[str, str], tuple[float, float]],
+) -> None:
+    arms = list(dict.fromkeys(metrics["arm"]))
+    step = 0.8 / len(arms)
+    for index, arm in enumerate(arms):
+        part = metrics[metrics["arm"] == arm]
+        for place, column in enumerate(columns):
+            centre = place - 0.4 + (index + 0.5) * step
+            values = 100 * part[column].to_numpy(dtype=float)
+            spread = np.linspace(-0.22, 0.22, len(values)) * step if len(values) > 1 else [0.0]
+            axes.plot(
+                centre + np.asarray(spread),
+                values,
+                "o",
+                color=colours[arm],
+                markersize=4 if len(arms) < 5 else 3,
+                alpha=0.75,
+                markeredgewidth=0,
+            )
+            axes.plot(
+                [centre - 0.36 * step, centre + 0.36 * step],
+                [values.mean()] * 2,
+                color=colours[arm],
+                linewidth=2,
+                solid_capstyle="butt",
+            )
+            if (arm, column) in ends:
+                axes.plot(
+                    [centre] * 2,
+                    [100 * end for end in ends[arm, column]],
+                    color=colours[arm],
+                    linewidth=0.9,
+                    alpha=0.8,
+                    zorder=1,
+                )
+            row = paper[paper["arm"] == arm] if paper is not None else ()
+            if len(row):
+                axes.plot(
+                    centre,
+                    100 * float(row[column].iloc[0]),
+                    "D",
+                    markerfacecolor="none",
+                    markeredgecolor=INK,
+                    markersize=5,
+                    markeredgewidth=0.9,
+                )
+    low, high = axes.get_ylim()
+    axes.set_ylim(low - 1, min(100.5, high + 1))
+    replicates = metrics["replicate"].nunique()
+    axes.set_title(f"This run ({replicates} replicate{'s' * (replicates != 1)} per arm)")
+    axes.set_ylabel("percent, not from zero")
+    for boundary in np.arange(0.5, len(columns) - 0.5):
+        axes.axvline(boundary, color="#E4E4E4", linewidth=0.6)
+    _metric_ticks(axes, columns, 12)
+
+
+def _metric_ticks(axes, columns: Sequence[str], width: int) -> None:
+    axes.set_xticks(range(len(columns)), [wrapped(metric_name(column), width) for column in columns])
+    axes.tick_params(axis="x", length=0)
+    axes.grid(False, axis="x")
+    axes.set_xlim(-0.5, len(columns) - 0.5)
+
+
+def metrics_caption(start: str, paper: pd.DataFrame) -> str:
+    """What figures.overall_metrics and melanoma_metrics draw; ``paper`` (tables.paper_metrics) has no row
+    where its bars are not drawn.
+    """
+    if paper.empty:
+        return f"{start} A dot per replicate, a line at the mean, its interval where there are three."
+    return (
+        f"{start} The paper's three trainings as bars from zero; this run as a dot per replicate, a "
+        "line at the mean, its interval where there are three, "
+        "and the paper's value as a diamond."
+    )
+
+
+def metrics_alt(which: str, paper: pd.DataFrame) -> str:
+    """The same for who cannot see it."""
+    ours = f"dots of this run's replicates by metric and arm, {which}"
+    return (
+        f"{ours[0].upper()}{ours[1:]}." if paper.empty else f"Bars of the paper's metrics by arm, and {ours}."
+    )
+
+
+def best_arm_sentence(metrics: pd.DataFrame, metric: str, n: int, one_gan: Container[str] = ()) -> str:
+    """Which arm has the highest mean, with the range of single replicates that puts it into proportion.
+
+    Arms whose means are printed alike tie. ``one_gan`` as in ``difference_sentence``.
+    """
+    means = metrics.groupby("arm", sort=False)[metric].mean()
+    highest = percent_of_images(means.max(), n)
+    leaders = [f"*{arm}*" for arm, mean in means.items() if percent_of_images(mean, n) == highest]
+    ranges = metrics.groupby("arm", sort=False)[metric].agg(["min", "max"])
+    name = metric_words(metric)
+    spread = "; ".join(
+        f"*{arm}* {percent_of_images(row['min'], n)} to {percent_of_images(row['max'], n)}"
+        for arm, row in ranges.iterrows()
+    )
+    if len(leaders) == 1:
+        outcome = f"The highest mean {name} is {leaders[0]}'s, {highest} %"
+    elif len(leaders) == len(means):
+        outcome = f"All arms tie: the mean {name} of each is {highest} %"
+    else:
+        outcome = f"{', '.join(leaders[:-1])} and {leaders[-1]} tie for the highest mean {name}, {highest} %"
+    scope = ", for this one GAN" if any(arm in one_gan for arm in means.index) else ""
+    return f"{outcome}{scope} (n = {n:,} images). Single replicates range, in percent: {spread}."
+
+
+def arms_table(arms: pd.DataFrame, metrics: Sequence[str], n: int, target: str = "") -> Table:
+    """evaluation/arms.csv for some metrics: mean and deviation over replicates, and the interval, in percent.
+
+    ``n`` is the number of images behind the shares.
+    """
+    frame = arms[arms["metric"].isin(metrics)]
+    frame = (
+        frame.assign(order=frame["metric"].map(list(metrics).index))
+        .sort_values("order", kind="stable")
+        .reset_index(drop=True)
+    )
+    frame = frame[["metric", "arm", "mean", "standard_deviation", "low", "high", "replicates", "method"]]
+    formats = {
+        "metric": lambda metric: metric_name(metric, target),
+        "mean": mean_and_spread(n),
+        "low": percent_range(n),
+    }
+    return Table(
+        frame,
+        formats,
+        {"mean": "mean ± sd, %", "low": "interval, %"},
+        hidden=("standard_deviation", "high", "method"),
+    )

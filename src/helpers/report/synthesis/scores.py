@@ -1,0 +1,192 @@
+"""The critic's scores of the synthetic images: how the filter cuts, and how far the scores can be trusted."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from helpers.report.drawing import INK
+from helpers.report.pictures import image_rows
+from helpers.report.style import styled
+from helpers.report.table import Table, of_row
+from helpers.report.words import (
+    percent_of_images,
+    plain,
+    significant,
+    with_interval,
+)
+
+
+def filter_sentence(scores: pd.DataFrame, keep_fraction: float) -> str:
+    """What the filter kept, and how far apart kept and left out images are."""
+    kept = scores[scores["selected"] == 1]["score"]
+    left = scores[scores["selected"] == 0]["score"]
+    text = (
+        f"Of {len(scores):,} synthetic images the critic's best {len(kept):,} are kept "
+        f"({100 * keep_fraction:.0f} %)"
+    )
+    if left.empty:
+        return text + "."
+    return (
+        f"{text}; the cut lies at a score of {plain(kept.min())}. Kept images score {plain(kept.mean())} on "
+        f"average, those left out {plain(left.mean())}."
+    )
+
+
+@styled
+def score_histogram(scores: pd.DataFrame) -> Figure:
+    """How the critic scored the synthetic images, and the cut above which they are kept."""
+    figure = Figure(figsize=(9, 3))
+    axes = figure.subplots()
+    kept = scores["selected"] == 1
+    cut = scores.loc[kept, "score"].min()
+    bins = _bins_with_edge(scores["score"].to_numpy(), cut)
+    axes.hist(
+        [scores.loc[kept, "score"], scores.loc[~kept, "score"]],
+        bins=bins,
+        stacked=True,
+        color=["#009E73", "#C9CED3"],
+        edgecolor="white",
+    )
+    axes.axvline(cut, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+    axes.annotate(
+        f" cut at {significant(cut)}", (cut, 0.97), xycoords=("data", "axes fraction"), va="top", fontsize=8
+    )
+    axes.set_xlabel("critic score (higher: more like a training image, to this critic)")
+    axes.set_ylabel("synthetic images")
+    axes.grid(False, axis="x")
+    axes.set_ylim(top=1.12 * axes.get_ylim()[1])  # room for the label of the cut
+    handles = [
+        Patch(color="#C9CED3", label=f"left out ({(~kept).sum():,})"),
+        Patch(color="#009E73", label=f"kept ({kept.sum():,})"),
+    ]
+    figure.legend(handles=handles, loc="outside upper right", ncols=2)
+    return figure
+
+
+def _bins_with_edge(values: np.ndarray, edge: float) -> np.ndarray:
+    """Equal bins over ``values`` of which one begins at ``edge``."""
+    low, high = values.min(), values.max()
+    width = (high - low) / min(40, max(8, 2 * int(np.sqrt(len(values))))) or 1.0
+    return edge + width * np.arange(
+        np.floor((low - edge) / width - 1e-9), np.floor((high - edge) / width) + 2
+    )
+
+
+def synthetic_samples(
+    real: Sequence[np.ndarray], images: np.ndarray, scores: pd.DataFrame, columns: int = 8, seed: int = 0
+) -> Figure:
+    """The paper's Figure 4: real images above kept, best and worst synthetic ones.
+
+    ``images`` are uint8 (count, R, R, 3); ``scores`` has index, score, rank and selected per image.
+    """
+    ranked = scores.sort_values("rank")
+    kept = ranked[ranked["selected"] == 1]
+    drawn = kept.sample(min(columns, len(kept)), random_state=seed).sort_values("rank")
+    chosen = {
+        "Kept, drawn at random": drawn,
+        "Best scores": ranked.head(columns),
+        "Worst scores": ranked.tail(columns),
+    }
+    rows: dict[str, Sequence[np.ndarray]] = {"Real": list(real)[:columns]}
+    notes = {}
+    for name, part in chosen.items():
+        rows[name] = [images[index] for index in part["index"]]
+        notes[name] = [significant(score) for score in part["score"]]
+    return image_rows(rows, notes)
+
+
+def stability_table(stability: pd.DataFrame) -> Table:
+    """synthetic/seed-<g>/score-stability.csv: how far the critic's scores agree when other real images keep
+    the scored ones company.
+    """
+    frame = stability.assign(
+        companies=[f"{row.first_company} and {row.second_company}" for row in stability.itertuples()]
+    )
+    frame = frame[["companies", "rank_correlation", "low", "high", "kept_by_both", "keep_fraction", "images"]]
+    formats = {
+        "rank_correlation": of_row(
+            lambda row: with_interval(row["rank_correlation"], row["low"], row["high"])
+        ),
+        "kept_by_both": of_row(
+            lambda row: percent_of_images(
+                row["kept_by_both"], max(1, round(row["keep_fraction"] * row["images"]))
+            )
+        ),
+    }
+    return Table(
+        frame,
+        formats,
+        {"companies": "companies of real images", "kept_by_both": "kept by both, %"},
+        ("low", "high", "keep_fraction"),
+    )
+
+
+def stability_sentence(stability: pd.DataFrame) -> str:
+    """How much the company in which images are scored matters to the filter."""
+    worst = math.floor(1000 * stability["rank_correlation"].min()) / 1000
+    kept = max(1, round(stability["keep_fraction"].iloc[0] * stability["images"].iloc[0]))
+    shared = (
+        f"{percent_of_images(stability['kept_by_both'].min(), kept)} to "
+        f"{percent_of_images(stability['kept_by_both'].max(), kept)} %"
+    )
+    return (
+        "An image's score depends on the real images that stand beside it in the critic's batch. With "
+        "three different companies of them the ranks "
+        f"correlate by at least {worst:.3f}, and any two share {shared} of the {kept:,} images that "
+        "they keep."
+    )
+
+
+def correlation_table(correlations: pd.DataFrame) -> Table:
+    """synthetic/seed-<g>/filter-correlation.csv: Spearman's correlation of the critic's score with what
+    others say of the same images.
+    """
+    frame = correlations[["meaning", "correlation", "low", "high", "images"]]
+    formats = {
+        "correlation": of_row(
+            lambda row: with_interval(row["correlation"], row["low"], row["high"], signed=True)
+        )
+    }
+    return Table(
+        frame, formats, {"meaning": "critic's score and", "correlation": "rank correlation"}, ("low", "high")
+    )
+
+
+def correlation_sentence(correlations: pd.DataFrame) -> str:
+    """Whether the critic's order agrees with nearness to the real images and with the baseline classifier."""
+    meaning = {
+        "distance": (
+            "images that it scores higher lie nearer to the real ones",
+            "images that it scores higher lie farther from the real ones",
+            -1,
+        )
+    }
+    meaning["probability"] = (
+        "the baseline classifier agrees with it",
+        "the baseline classifier contradicts it",
+        1,
+    )
+    said = []
+    for row in correlations.itertuples():
+        agrees, contradicts, sign = meaning[row.compared_with]
+        if not math.isfinite(row.low):
+            said.append(f"its correlation with the {row.meaning} cannot be computed")
+            continue
+        outcome = (
+            "no agreement is shown either way"
+            if row.low <= 0 <= row.high
+            else agrees
+            if (row.low > 0) == (sign > 0)
+            else contradicts
+        )
+        said.append(
+            (
+                f"its rank correlation with the {row.meaning} is {row.correlation:.2f} ({row.low:.2f} to "
+                f"{row.high:.2f}): {outcome}"
+            ).replace("-", "\N{MINUS SIGN}")
+        )
+    return f"The critic's score on {int(correlations['images'].iloc[0]):,} images: {'; '.join(said)}."

@@ -1,0 +1,79 @@
+"""Loss and accuracy of the classifiers' trainings over epochs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from helpers.report.drawing import INK, arm_panels, panel_per_arm
+from helpers.report.style import arm_colours, styled
+
+
+@styled
+def classifier_curves(history: pd.DataFrame) -> Figure:
+    """The paper's Figure 8: losses and accuracies over epochs, a line per arm and replicate, a dot at the
+    best epoch.
+
+    ``history`` has columns arm, replicate, best_epoch and those of a classifier's history.csv. Few arms share
+    a panel each for training and
+    validation; of many each has its own, with training dotted.
+    """
+    arms = list(dict.fromkeys(history["arm"]))
+    colours, apart, few = (
+        arm_colours(arms),
+        panel_per_arm(arms),
+        len(history[["arm", "replicate"]].drop_duplicates()) <= 12,
+    )
+    figure, panels = _curve_panels(arms)
+    for (part, measure), drawn in panels.items():
+        factor, column = 100 if measure == "accuracy" else 1, f"{part}_{measure}"
+        line = {
+            "linestyle": ":" if apart and part == "train" else "-",
+            "linewidth": 1.1 if few else 0.7,
+            "alpha": 0.8 if few else 0.6,
+        }
+        dot = {"markersize": 4.5 if few else 3.5, "markeredgecolor": "white", "markeredgewidth": 0.6}
+        for (arm, _), rows in history.groupby(["arm", "replicate"], sort=False):
+            drawn[arm].plot(rows["epoch"], factor * rows[column], color=colours[arm], **line)
+            if part == "validation":
+                best = rows[rows["epoch"] == rows["best_epoch"]]
+                drawn[arm].plot(best["epoch"], factor * best[column], "o", color=colours[arm], **dot)
+    for measure in ("loss", "accuracy"):  # training and validation, and every arm, on one scale
+        row = [axes for part in ("train", "validation") for axes in panels[part, measure].values()]
+        limits = np.array([axes.get_ylim() for axes in row])
+        for axes in row:
+            axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
+            axes.xaxis.get_major_locator().set_params(integer=True)
+    keys = (
+        {"validation": (INK, "-"), "training": (INK, ":")}
+        if apart
+        else {arm: (colour, "-") for arm, colour in colours.items()}
+    )
+    handles = [
+        Line2D([], [], color=colour, linestyle=style, label=label) for label, (colour, style) in keys.items()
+    ]
+    handles.append(Line2D([], [], color=INK, marker="o", linestyle="", markersize=4, label="best epoch"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(8, len(handles)))
+    return figure
+
+
+def _curve_panels(arms: Sequence[str]) -> tuple[Figure, dict[tuple[str, str], dict[str, Axes]]]:
+    """A figure and, for ('train' or 'validation', 'loss' or 'accuracy'), the axes in which each arm is drawn."""
+    measures = ("loss", "accuracy")
+    if panel_per_arm(arms):
+        figure, grid = arm_panels(arms, {"Loss": ("epoch", ""), "Accuracy, %": ("epoch", "")}, 0)
+        return figure, {
+            (part, measure): panels
+            for measure, panels in zip(measures, grid, strict=True)
+            for part in ("train", "validation")
+        }
+    figure, found = Figure(figsize=(9, 5.2)), {}
+    for row, measure in zip(figure.subplots(2, 2, sharex=True), measures, strict=True):
+        for axes, part, title in zip(row, ("train", "validation"), ("Training", "Validation"), strict=True):
+            axes.set_title(f"{title} {measure}{', %' * (measure == 'accuracy')}")
+            axes.set_xlabel("epoch" * (measure == "accuracy"))
+            found[part, measure] = dict.fromkeys(arms, axes)
+    return figure, found
