@@ -1,74 +1,47 @@
-# The engine's map: one rule per stage. run_all.py prepares the run (params.json, run.json) and starts the engine in
-# its folder; this file only says which files a job reads and writes and what makes it stale.
+# The engine's map: one rule for each stage. run_all.py prepares the run and starts the engine in its folder.
 #
-# Staleness: each job carries the fingerprint of all that its numbers depend on (parameters, code, data) as a `params`
-# value; files made by an earlier stage count by their time. The split is `ancient`: its content is already in the
-# fingerprint, so that a new figure in the first notebook does not cost a GAN.
-import os
+# A job is run where run_all.py names it, and for no other reason: it has compared the key of each job with the one in the
+# job's record, and its files with what the record says of them. Every input is an `ancient` stamp that exists, so that
+# neither the times of files nor what was run before play a part.
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from helpers.engine import needs
+from helpers.engine.cards import gpus_asked
 from helpers.engine.runfile import load_runfile
-from helpers.engine.stages import Job, inputs, jobs, outputs
+from helpers.engine.snakemake import stamp
+from helpers.engine.stages import STAGES, Job, jobs, threads, upstream
 from helpers.paths import RunPaths
 
 RUN = RunPaths(config["run"])
-parameters, runfile = load_runfile(RUN)
-
-
-def relative(paths):
-    """Relative to the run's folder, so that a moved project stays fresh."""
-    return [os.path.relpath(path, RUN.folder) for path in paths]
-
-
-def files(stage, **wildcards):
-    """A job's outputs."""
-    return relative(outputs(Job(stage, wildcards), RUN, parameters))
-
-
-def job(stage, names, wildcards):
-    """The job of a rule's wildcards."""
-    return Job(stage, {name: kind(wildcards[name]) for name, kind in names.items()})
-
-
-def read(stage, **names):
-    """A job's inputs, by its wildcards; none where the run has no such job."""
-
-    def of(wildcards):
-        asked = job(stage, names, wildcards)
-        return relative(inputs(asked, RUN, parameters)) if asked.name in runfile["keys"] else []
-
-    return of
-
-
-def key(stage, **names):
-    """The fingerprint of one job, by its wildcards."""
-
-    def of(wildcards):
-        return runfile["keys"][job(stage, names, wildcards).name]
-
-    return of
-
-
-def command(stage, *names):
-    words = " ".join(f"{name}={{wildcards.{name}}}" for name in names)
-    return f"exec {{PYTHON:q}} -m helpers.engine.job {{RUN.run}} {stage} {words}"
-
-
-def asks(stage):
-    """What a job asks of a cluster; a profile's set-resources overrides it. On one machine only the GPU counts."""
-    return {
-        "mem_mb": lambda wildcards, attempt: needs.memory_mb(stage, attempt),
-        "runtime": lambda wildcards, attempt: needs.minutes(stage, attempt),
-        "gpu": needs.gpus(stage, parameters, int(config.get("gpus", 0))),
-    }
-
-
+PARAMS = load_runfile(RUN).params
 PYTHON = sys.executable
-SPLIT = files("eda")[0]
+KINDS = {"seed": int, "replicate": int, "arm": str}
+
+
+def stamps_before(stage):
+    """The stamps of the jobs that a job of this stage reads, by its wildcards; none where the run has no such job."""
+
+    def of(wildcards):
+        job = Job(stage.name, {name: KINDS[name](wildcards[name]) for name in stage.wildcards})
+        return [stamp(other) for other in upstream(job, PARAMS)] if job in jobs(PARAMS) else []
+
+    return of
+
+
+def words(stage):
+    """What names a job on the command line: its stage and its wildcards."""
+    return " ".join([stage.name, *(f"{name}={{{name}}}" for name in stage.wildcards)])
+
+
+def memory(stage):
+    """MB of memory; a second try gets twice as much. Only a cluster asks, and a profile's set-resources overrides it."""
+    return lambda wildcards, attempt: stage.memory_gb * 1000 * attempt
+
+
+def minutes(stage):
+    return lambda wildcards, attempt: stage.minutes * attempt
 
 
 wildcard_constraints:
@@ -77,92 +50,27 @@ wildcard_constraints:
     arm=r"[A-Za-z0-9][A-Za-z0-9_-]*",
 
 
-# The outputs of every stage are targets: with the page alone, a failed or deleted middle stage would pass for done.
 rule all:
     input:
-        [path for each in jobs(parameters) for path in files(each.stage, **each.wildcards)],
+        ancient([stamp(job) for job in jobs(PARAMS)]),
 
 
-rule eda:
-    output:
-        files("eda"),
-    params:
-        key=runfile["keys"]["eda"],
-    threads: 2
-    resources:
-        **asks("eda"),
-    shell:
-        command("eda")
+for STAGE in STAGES.values():
 
-
-rule gan:
-    input:
-        ancient(SPLIT),
-    output:
-        files("gan", seed="{seed}"),
-    params:
-        key=key("gan", seed=int),
-    priority: 3  # the longest wait of all: the arms with synthetic images stand behind it
-    threads: parameters.gan.threads
-    resources:
-        **asks("gan"),
-    shell:
-        command("gan", "seed")
-
-
-rule synthesis:
-    input:
-        ancient(SPLIT),
-        read("synthesis", seed=int),
-    output:
-        files("synthesis", seed="{seed}"),
-    params:
-        key=key("synthesis", seed=int),
-    priority: 2
-    threads: parameters.gan.threads
-    resources:
-        **asks("synthesis"),
-    shell:
-        command("synthesis", "seed")
-
-
-rule classifier:
-    input:
-        ancient(SPLIT),
-        read("classifier", arm=str, replicate=int),
-    output:
-        files("classifier", arm="{arm}", replicate="{replicate}"),
-    params:
-        key=key("classifier", arm=str, replicate=int),
-    threads: parameters.classifier.threads
-    resources:
-        **asks("classifier"),
-    shell:
-        command("classifier", "arm", "replicate")
-
-
-rule evaluation:
-    input:
-        ancient(SPLIT),
-        read("evaluation"),
-    output:
-        files("evaluation"),
-    params:
-        key=runfile["keys"]["evaluation"],
-    resources:
-        **asks("evaluation"),
-    shell:
-        command("evaluation")
-
-
-rule report:
-    input:
-        read("report"),
-    output:
-        files("report"),
-    params:
-        key=runfile["keys"]["report"],
-    resources:
-        **asks("report"),
-    shell:
-        command("report")
+    rule:
+        name:
+            STAGE.name
+        input:
+            ancient(stamps_before(STAGE)),
+        output:
+            touch(stamp(Job(STAGE.name, {name: f"{{{name}}}" for name in STAGE.wildcards}))),
+        priority: STAGE.priority
+        threads: threads(STAGE.name, PARAMS) or STAGE.cores
+        resources:
+            mem_mb=memory(STAGE),
+            runtime=minutes(STAGE),
+            gpu=gpus_asked(STAGE, PARAMS, int(config.get("gpus", 0))),
+        params:
+            words=words(STAGE),
+        shell:  # evaluated when a job starts, and STAGE is the last one by then
+            "exec {PYTHON:q} -m helpers.engine.job {RUN.run} {params.words}"

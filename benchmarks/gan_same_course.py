@@ -1,9 +1,9 @@
-"""The course of 200 steps by the textbook loop and by ours, from one state and the same random numbers: a figure of both losses.
+"""The course of 200 steps by the textbook loop and by ours, from one state and the same random numbers.
 
 Run: python benchmarks/gan_same_course.py [--steps 200] [--output gan-same-course.png]
 
-Ours runs twice, in float32 and in bfloat16. The curves lie on one another at first; later rounding drives them apart, as it
-would two runs of the same loop on two machines.
+The figure shows both losses. Ours runs twice, in float32 and in bfloat16. The curves lie on one another at
+first; later rounding drives them apart, as it would two runs of the same loop on two machines.
 """
 
 import argparse
@@ -38,19 +38,17 @@ LOOPS = {"textbook, float32": None, "ours, float32": "float32", "ours, bfloat16"
 
 
 def course(images: np.ndarray, precision: str | None, steps: int) -> np.ndarray:
-    """Losses (steps, 2) of critic and generator; every loop starts from the same state and draws the same numbers."""
+    """Losses (steps, 2) of critic and generator; every loop has the same state and numbers at the start."""
     trainer = Trainer(images, CONFIG.model_copy(update={"precision": precision or "float32"}), "cpu", 0)
     textbook = Textbook(CONFIG).copy_from(trainer)
     losses = []
     for _ in range(steps):
-        real, inputs, mix = trainer.data.next_batch(), trainer.draw_inputs(), trainer.draw_uniform(1)
-        later = trainer.draw_inputs()
+        real, drawn, later = trainer.data.next_batch(), trainer.draws.critic(), trainer.draws.generator()
         if precision is None:
-            losses.append((textbook.critic_step(real, *inputs, mix[:, 0]), textbook.generator_step(*later)))
+            critic_loss = textbook.critic_step(real, drawn.latents, drawn.noise, drawn.mix)
+            losses.append((critic_loss, textbook.generator_step(later.latents, later.noise)))
         else:
-            losses.append(
-                (trainer.critic_step(real, *inputs, mix).loss, trainer.generator_step(*later, mix[:, :0]))
-            )
+            losses.append((trainer.critic_step(real, *drawn).loss, trainer.generator_step(*later)))
     return np.array([[float(loss) for loss in pair] for pair in losses])
 
 

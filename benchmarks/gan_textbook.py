@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from helpers import params
-from helpers.gan.networks import Discriminator, Generator
+from helpers.gan.paper_networks import Discriminator, Generator
 from helpers.gan.training import Trainer
 
 

@@ -117,11 +117,10 @@ def operations(config: params.Gan) -> int:
         "cpu",
         0,
     )
-    draws = small.draw_uniform(small.loss.critic_draws), small.draw_uniform(small.loss.generator_draws)
     with Operations() as critic:
-        small.critic_step(small.data.next_batch(), *small.draw_inputs(), draws[0])
+        small.critic_step(small.data.next_batch(), *small.draws.critic())
     with Operations() as generator:
-        small.generator_step(*small.draw_inputs(), draws[1])
+        small.generator_step(*small.draws.generator())
     return (config.n_critic * critic.total + generator.total) * config.batch_size // 4
 
 
@@ -146,7 +145,7 @@ def profile(config: params.Gan, device: str) -> None:
     trainer = Trainer(images_like_the_papers(config.resolution), config, device, 0)
     activities, order = [torch.profiler.ProfilerActivity.CPU], "self_cpu_time_total"
     if device == "cuda":
-        trainer.critic_step, trainer.generator_step = trainer.critic_step.step, trainer.generator_step.step
+        trainer.update_critic, trainer.update_generator = trainer.critic_step, trainer.generator_step
         activities, order = [*activities, torch.profiler.ProfilerActivity.CUDA], "self_cuda_time_total"
     with fast_arithmetic(device):
         for _ in range(WARM_UP[device]):

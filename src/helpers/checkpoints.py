@@ -1,7 +1,7 @@
 """Resumable states of a training: whole or absent, the last two kept, never those of another training.
 
 A checkpoint holds a step, a state (tensors, numbers, texts, and dicts and lists of them), a
-fingerprint of what is being trained, and a checksum of the three, for torch.load notices no flipped bit.
+fingerprint of what is being trained, and a checksum of the three, because torch.load notices no flipped bit.
 It is read with ``weights_only=True``: no code runs from it.
 """
 
@@ -16,7 +16,7 @@ from helpers.errors import UserError
 from helpers.files import atomic_path, remove_leftovers
 
 NAME = re.compile(r"checkpoint-(\d{9,})\.pt")
-KEPT = 2  # the one before stays for the day that the newest turns out damaged
+KEPT = 2  # the one before the newest stays, in case the newest is damaged
 SET_ASIDE = re.compile(r"stale-(\d+)")
 
 
@@ -47,7 +47,8 @@ def save_checkpoint(directory: Path | str, step: int, state: dict[str, Any], fin
             )
     except (OSError, RuntimeError) as error:
         raise UserError(
-            f"The checkpoint {path} could not be written ({error}): free some disk space and start again; the run resumes from the checkpoint before."
+            f"The checkpoint {path} could not be written ({error}): free some disk space and start again; "
+            "the run resumes from the checkpoint before."
         ) from error
     for _, old in list_checkpoints(directory)[KEPT:]:
         old.unlink(missing_ok=True)
@@ -74,7 +75,8 @@ def load_latest(
                 older.unlink()
             path.replace(path.with_suffix(".damaged"))
             warnings.warn(
-                f"The checkpoint {path.name} in {directory} is damaged and was set aside; the one before is used, if there is one.",
+                f"The checkpoint {path.name} in {directory} is damaged and was set aside; "
+                "the one before is used, if there is one.",
                 stacklevel=2,
             )
         elif content["fingerprint"] != fingerprint:
@@ -84,7 +86,8 @@ def load_latest(
     if stale:
         folder = _set_aside(directory, stale)
         warnings.warn(
-            f"Checkpoints in {directory} belong to other parameters, images or code and were moved to {folder.name}/; they are not resumed.",
+            f"Checkpoints in {directory} belong to other parameters, images or code "
+            f"and were moved to {folder.name}/; they are not resumed.",
             stacklevel=2,
         )
     return found

@@ -32,7 +32,8 @@ def pick_device(compute: "Compute") -> str:
         else "PyTorch sees no GPU (check nvidia-smi and the driver)"
     )
     raise ParameterError(
-        f"compute.device is 'cuda', but {reason}; set compute.device to 'cpu' or 'auto', or mend the installation."
+        f"compute.device is 'cuda', but {reason}; "
+        "set compute.device to 'cpu' or 'auto', or repair the installation."
     )
 
 
@@ -90,7 +91,10 @@ def import_torchvision() -> ModuleType:
 
 
 def check_pair() -> None:
-    """Raise UserError where the installed torch is not the one that torchvision says it was built for; neither is imported."""
+    """Raise UserError where the installed torch is not the one that torchvision was built for.
+
+    It imports neither.
+    """
     installed, wanted = installed_version("torch"), _wanted_torch()
     if installed is None:
         raise UserError(
@@ -104,18 +108,24 @@ def mismatch_sentence(error: BaseException | None = None) -> str:
     """What to install when torchvision does not import (with ``error``), or would not."""
     installed = {name: installed_version(name) for name in ("torch", "torchvision")}
     if installed["torchvision"] is None:
-        return f"torchvision is not installed: install the one that goes with torch {installed['torch']} (pip install 'torch=={_plain(installed['torch'])}' torchvision)."
+        return (
+            f"torchvision is not installed: install the one that goes with torch {installed['torch']} "
+            f"(pip install 'torch=={_plain(installed['torch'])}' torchvision)."
+        )
     wanted = _wanted_torch()
     torchvision = _plain(installed["torchvision"])
     said = "" if error is None else f" ({error})"
     if wanted and _plain(installed["torch"]) != _plain(wanted):
         return (
-            f"torchvision {torchvision} was built for torch {wanted}, and torch {installed['torch']} is installed{said}: "
-            f"install a pair, such as pip install 'torch=={_plain(wanted)}' 'torchvision=={torchvision}', both from the same index."
+            f"torchvision {torchvision} was built for torch {wanted}, "
+            f"and torch {installed['torch']} is installed{said}: install a pair, "
+            f"such as pip install 'torch=={_plain(wanted)}' 'torchvision=={torchvision}', "
+            "both from the same index."
         )
     return (
         f"torch {installed['torch']} and torchvision {installed['torchvision']} do not go together{said}: "
-        f"install both anew from the same index, pip install --force-reinstall 'torch=={_plain(wanted or installed['torch'])}' 'torchvision=={torchvision}'."
+        "install both anew from the same index, pip install --force-reinstall "
+        f"'torch=={_plain(wanted or installed['torch'])}' 'torchvision=={torchvision}'."
     )
 
 

@@ -2,15 +2,15 @@
 
 import unicodedata
 
-TURNS = frozenset(
-    "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-)  # characters that make a terminal show text backwards
+# Characters that make a terminal show text backwards.
+TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def printable(text: str) -> str:
-    """``text`` on one line and without characters that steer a terminal: a name found in a folder may hold any.
+    """``text`` on one line and without characters that control a terminal; file names may hold such.
 
-    Line breaks and tabs become spaces; other control characters, and bytes that are no text, are written as escapes such as ``\\x1b``.
+    Line breaks and tabs become spaces. Other control characters, and bytes that are not text, are written as
+    escapes such as ``\\x1b``.
     """
     return "".join(_shown(character) for character in text)
 
@@ -18,12 +18,12 @@ def printable(text: str) -> str:
 def _shown(character: str) -> str:
     if character in "\n\r\t":
         return " "
-    steers = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in TURNS
-    return character.encode("unicode_escape").decode("ascii") if steers else character
+    controls = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in TURNS
+    return character.encode("unicode_escape").decode("ascii") if controls else character
 
 
 class UserError(Exception):
-    """A mistake that the user can mend; its text is one printable line, a sentence or two with the way out."""
+    """A mistake that the user can correct. Its text is one printable line: what is wrong, and what to do."""
 
     def __str__(self) -> str:
         return printable(super().__str__())

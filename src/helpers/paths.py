@@ -28,8 +28,8 @@ class RunPaths:
     def __post_init__(self) -> None:
         if not RUN_NAME.fullmatch(self.run):
             raise ParameterError(
-                f"'{self.run}' cannot name a run: use letters, digits, dots, dashes and underscores, at most 64, "
-                "and begin with a letter or digit; --run NAME gives another name."
+                f"'{self.run}' cannot name a run: use letters, digits, dots, dashes and underscores, "
+                "at most 64, and begin with a letter or digit; --run NAME gives another name."
             )
 
     @property
@@ -95,7 +95,10 @@ class RunPaths:
 
 
 def from_project(path: Path | str) -> Path:
-    """Where a path that a parameter gives leads: absolute, from a home by ``~``, or from the project's folder, for a job works elsewhere than its reader."""
+    """The absolute path of one that a parameter gives: absolute, from a home by ``~``, or from the project.
+
+    It is never taken from the working folder, because a job runs in another folder than its reader.
+    """
     return ROOT / Path(path).expanduser()
 
 
@@ -108,6 +111,7 @@ def require(path: Path, stage: str) -> Path:
     """Return ``path``, or raise MissingStageError that names the stage which writes it."""
     if not path.exists():
         raise MissingStageError(
-            f"{as_typed(path)} does not exist yet: run the stage '{stage}' first (python run_all.py --until {stage}, or its notebook)."
+            f"{as_typed(path)} does not exist yet: run the stage '{stage}' first "
+            f"(python run_all.py --until {stage}, or its notebook)."
         )
     return path

@@ -1,4 +1,4 @@
-"""Progress of a long loop: a line on the terminal's live view when run by the engine, a bar in JupyterLab."""
+"""Progress of a long loop: a line in the terminal's live view, or a bar in JupyterLab."""
 
 import json
 import os
@@ -31,6 +31,7 @@ class Progress:
         if self.bar is not None:
             self.bar.set_postfix_str(note, refresh=False)
             self.bar.update(done - self.bar.n)
+        if self.status is None:
             return
         now = time.monotonic()
         if self.first is None:
@@ -53,7 +54,7 @@ class Progress:
             temporary.write_text(json.dumps(line))
             temporary.replace(self.status)
         except OSError:
-            pass  # progress is a courtesy: a full disk is for the results' writers to report
+            pass  # a full disk is reported by those who write results; progress may be missing
 
     def close(self) -> None:
         """End the bar."""

@@ -188,7 +188,9 @@ def test_no_network(tmp_path):
 
 
 def test_from_the_parameters_to_the_split(server, tmp_path, monkeypatch):
-    """data.source 'ham10000' without a root: downloaded into the project's data folder, opened, verified, split; then used without asking."""
+    """data.source 'ham10000' without a root: downloaded into the project's data folder, opened,
+    verified, split; then used without a request.
+    """
     from helpers import paths
     from helpers.data.prepare import prepare_data
     from helpers.params import Data

@@ -1,4 +1,4 @@
-"""One's own images: a folder per class or a table of classes, through the same door as HAM10000, and a sentence for every mistake."""
+"""The user's own images: a folder per class or a table of classes, and a sentence for every mistake."""
 
 import io
 import zipfile
@@ -42,7 +42,10 @@ def folders(root, counts=COUNTS):
 
 
 def table(root, **columns):
-    """One folder of images and a table with other column names; two photographs of a patient. ``columns`` replaces or adds columns."""
+    """One folder of images and a table with other column names; two photographs of each patient.
+
+    ``columns`` replaces or adds columns.
+    """
     (root / "photos").mkdir(parents=True)
     rows = []
     for name, count in COUNTS.items():
@@ -185,7 +188,8 @@ MISTAKES = {  # each makes a folder with one mistake
         ("another kind", "1 file of another kind (a/000.tif) cannot be read: convert to JPEG or PNG."),
         (
             "some of another kind",
-            "1 file of another kind (angioma/scan.tiff) cannot be read: convert to JPEG or PNG. Or take them away.",
+            "1 file of another kind (angioma/scan.tiff) cannot be read: convert to JPEG or PNG. Or take "
+            "them away.",
         ),
         ("one class", "holds images of one class only, 'naevus', and a classifier needs at least two."),
         ("a split", "holds the folders test, train, which look like parts of a split"),
@@ -196,7 +200,8 @@ MISTAKES = {  # each makes a folder with one mistake
         ("named twice", "labels.csv names 1 image more than once (photos/Spitz-0): keep one row of each."),
         (
             "two classes",
-            "has 2 columns that may be the class (Diagnosis, label): say which by data.columns: {class: Diagnosis}.",
+            "has 2 columns that may be the class (Diagnosis, label): say which by data.columns: "
+            "{class: Diagnosis}.",
         ),
         ("no patient", "labels.csv names no lesion in 1 row (line 6)"),
         ("an age", "an age is a number of years, not 'forty'"),
@@ -244,7 +249,8 @@ class TestStage:
         [
             (
                 {},
-                "data.target_class is 'mel', and the data have no such class; they have Spitz naevus, angioma, lentigo.",
+                "data.target_class is 'mel', and the data have no such class; they have Spitz naevus, "
+                "angioma, lentigo.",
             ),
             (
                 {"target_class": "lentigo", "split": {"by": "lesion"}},
@@ -311,11 +317,11 @@ def test_the_front_door_takes_the_folder(tmp_path):
 
 
 def test_the_columns_make_only_runs_on_own_images_stale():
-    from helpers.engine.stages import Job, relevant_parameters
+    from helpers.engine.stages import Job, number_parameters
 
-    assert "columns" not in relevant_parameters(Job("eda"), load_params("quick"))["data"]
+    assert "columns" not in number_parameters(Job("eda"), load_params("quick"))["data"]
     own = load_params("quick", ["data.source=folder", "data.root=x", "data.columns.class=finding"])
-    assert relevant_parameters(Job("eda"), own)["data"]["columns"] == {"class": "finding"}
+    assert number_parameters(Job("eda"), own)["data"]["columns"] == {"class": "finding"}
 
 
 # --- the page and the tables: none of the paper's results beside another data set's ------------------

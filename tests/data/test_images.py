@@ -78,7 +78,10 @@ def data(root):
 
 
 def rewrite(root, change):
-    """Write the archive again; ``change`` maps (position, bytes) to bytes, or to None to leave the image out."""
+    """Write the archive again.
+
+    ``change`` maps (position, bytes) to bytes, or to None to leave the image out.
+    """
     path = root / "HAM10000_images_part_1.zip"
     with zipfile.ZipFile(path) as archive:
         contents = {name: archive.read(name) for name in archive.namelist()}
@@ -386,7 +389,8 @@ def test_three_jobs_at_once_build_one_array(run, data, tmp_path):
         "from helpers.data import arrays; from helpers.params import Data; import hashlib\n"
         "real = arrays._decode_all\n"
         "arrays._decode_all = lambda *a: print('built') or real(*a)\n"
-        "print(hashlib.sha256(arrays.load_images(paths.RunPaths('test'), Data(root=sys.argv[2]), 32, 'area').tobytes()).hexdigest())\n"
+        "print(hashlib.sha256(arrays.load_images(paths.RunPaths('test'), Data(root=sys.argv[2]), 32, "
+        "'area').tobytes()).hexdigest())\n"
         "assert 'torch' not in sys.modules\n"
     )
     words = [sys.executable, "-c", program, str(tmp_path / "artifacts"), data.root]

@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.data.selection import RANKS, select_images
+from helpers.data.selection import select_images
 from helpers.errors import ParameterError
+from helpers.gan.selectors import SELECTORS
 
+RANKS = {name: SELECTORS.get(name).rank for name in SELECTORS.names()}
 ORDERS = {column: np.random.default_rng(place).permutation(20) for place, column in enumerate(RANKS.values())}
 SCORES = pd.DataFrame(
     {"index": range(20)} | {column: np.argsort(order) + 1 for column, order in ORDERS.items()}
@@ -35,5 +37,5 @@ def test_a_rank_that_is_not_there_is_a_sentence():
         select_images(SCORES.drop(columns="rank_classifier"), "top", count=1, rank="classifier")
     with pytest.raises(ParameterError, match="no column rank_diverse.*run the stage 'synthesis' again"):
         select_images(SCORES.drop(columns="rank_diverse"), "bottom", count=1, rank="diverse")
-    with pytest.raises(ParameterError, match="not by 'beauty'"):
+    with pytest.raises(ParameterError, match="no selector 'beauty'"):
         select_images(SCORES, "top", count=1, rank="beauty")

@@ -34,7 +34,7 @@ def _open(run, data):
 
 SOURCE = Source(
     open=_open, title="squares", phrase="squares", short_phrase="squares",
-    sentence="This run uses squares: {counted}.", placeholder="", lesions_way_out="", private=False,
+    sentence="This run uses squares: {counted}.", folder_of="images", lesions_way_out="", private=False,
 )
 '''
 USE_IT = """

@@ -1,5 +1,6 @@
 """Jobs that leave this machine: profiles, what jobs ask for, and tickets."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from helpers.engine import needs, profiles
+from helpers.engine import profiles
+from helpers.engine.cards import gpus_asked
+from helpers.engine.failures import last_words
 from helpers.engine.process import write_ticket
 from helpers.engine.runfile import RunFile
-from helpers.engine.snakemake import command, last_words
+from helpers.engine.snakemake import command, events_path
 from helpers.engine.stages import STAGES
 from helpers.errors import UserError
 from helpers.params import load_params
@@ -27,14 +30,7 @@ time.sleep(60)
 
 
 def runfile(*overrides: str) -> RunFile:
-    return RunFile(
-        RunPaths("any"),
-        load_params(ROOT / "params" / "smoke.yaml", list(overrides)),
-        dict.fromkeys(STAGES, ""),
-        {},
-        "phantom",
-        [],
-    )
+    return RunFile(RunPaths("any"), load_params(ROOT / "params" / "smoke.yaml", list(overrides)), {}, [])
 
 
 @pytest.mark.parametrize(
@@ -43,18 +39,18 @@ def runfile(*overrides: str) -> RunFile:
 def test_a_kept_profile_sends_jobs_away_and_asks_for_gpus(name):
     profile = profiles.load_profile(name)
     assert profile.elsewhere and profile.counts_jobs and profile.gpus == 8
-    words = command(runfile(), None, [], profile)
+    words = command(runfile(), None, profile)
     assert "--cores" not in words and "--resources" not in words  # the profile's own count
     assert "gpus=8" in words and words[words.index("--profile") + 1] == str(ROOT / "profiles" / name)
     assert words[words.index("--config") : words.index("--nolock")] == ["--config", "run=any", "gpus=8"]
-    assert "gpus=0" in command(runfile("compute.device=cpu"), None, [], profile)
-    limited = command(runfile(), 12, [], profile)
+    assert "gpus=0" in command(runfile("compute.device=cpu"), None, profile)
+    limited = command(runfile(), 12, profile)
     assert limited[limited.index("--cores") + 1] == "12"
 
 
 def test_without_a_profile_this_machine_is_counted(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    words = command(runfile(), None, [], profiles.load_profile(None))
+    words = command(runfile(), None, profiles.load_profile(None))
     assert words[words.index("--cores") + 1] == str(os.cpu_count()) and "gpu=2" in words and "gpus=2" in words
 
 
@@ -85,37 +81,35 @@ def test_gpus_are_a_whole_number_in_either_notation(tmp_path):
 
 
 def test_every_stage_says_what_it_needs():
-    assert set(needs.FIRST_TRY) == set(STAGES)
-    for stage in STAGES:
-        assert needs.memory_mb(stage, 2) == 2 * needs.memory_mb(stage) >= 2 * 4000
-        assert needs.minutes(stage, 2) == 2 * needs.minutes(stage)
     params = load_params(ROOT / "params" / "smoke.yaml", [])
-    assert [needs.gpus(stage, params, 4) for stage in STAGES] == [0, 1, 1, 1, 0, 0]
-    assert needs.gpus("gan", params, 0) == 0
-    assert needs.gpus("gan", load_params(ROOT / "params" / "smoke.yaml", ["compute.device=cpu"]), 4) == 0
+    assert all(stage.memory_gb >= 4 and stage.minutes >= 60 for stage in STAGES.values())
+    assert [gpus_asked(stage, params, 4) for stage in STAGES.values()] == [0, 1, 1, 1, 0, 0]
+    assert gpus_asked(STAGES["gan"], params, 0) == 0
+    on_cpu = load_params(ROOT / "params" / "smoke.yaml", ["compute.device=cpu"])
+    assert gpus_asked(STAGES["gan"], on_cpu, 4) == 0
 
 
-ENGINE_LOG = """\
-[Wed Nov 25 17:45:42 2026]
-Error in rule eda:
-    message: SLURM-job '4' failed, SLURM status is: 'OUT_OF_MEMORY'. For further error details see the cluster/cloud log.
-    jobid: 1
-    log: /a folder/slurm_logs/rule_eda/4.log (check log file(s) for error details)
-    external_jobid: 4
-Exiting because a job execution failed. Look above for error messages
-"""
+SAID = {
+    "event": "job_error",
+    "message": "Error in rule eda, jobid: 1",
+    "rule": "eda",
+    "said": "SLURM-job '4' failed, SLURM status is: 'OUT_OF_MEMORY'.",
+    "logs": ["/a folder/slurm_logs/rule_eda/4.log (check log file(s) for error details)"],
+}
 
 
 def test_what_the_cluster_said_of_a_failed_job_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("helpers.paths.ARTIFACTS", tmp_path)
     run = RunPaths("any")
     run.logs.mkdir(parents=True)
-    (run.logs / "engine.log").write_text(ENGINE_LOG)
+    assert last_words(run) == []
+    events_path(run).write_text(json.dumps(SAID) + "\n")
     assert last_words(run) == [
         "eda: SLURM-job '4' failed, SLURM status is: 'OUT_OF_MEMORY'. (/a folder/slurm_logs/rule_eda/4.log)"
     ]
-    (run.logs / "engine.log").write_text("one\ntwo\nthree\nfour\n")
-    assert last_words(run) == ["two", "three", "four"]
+    own = {"event": "error", "message": "WorkflowError:\nNo disk.", "rule": None, "said": None, "logs": []}
+    events_path(run).write_text(json.dumps(own) + "\n")
+    assert last_words(run) == ["No disk."]
 
 
 def keeper(folder: Path, ticket: str | None) -> subprocess.Popen:

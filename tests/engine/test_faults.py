@@ -1,17 +1,16 @@
-"""Damaged files, times from the future, cards for jobs: what the engine does about them, without running it (tests/test_engine.py does)."""
+"""Damaged files and records, results that come out otherwise, cards for jobs: what the engine does about them, without running it."""
 
 import json
 import os
 import threading
-import time
 
 import numpy as np
 import pytest
 
-from helpers.engine import seals
+from helpers.engine import records
 from helpers.engine.cards import one_card, visible_cards
-from helpers.engine.runfile import RunFile, current_codes, damaged_preparation, load_runfile
-from helpers.engine.stages import STAGES, jobs, outputs, upstream
+from helpers.engine.runfile import RunFile, accepted_code, damaged_preparation, load_runfile
+from helpers.engine.stages import jobs, outputs, upstream
 from helpers.errors import UserError
 from helpers.files import atomic_path, file_digest, remove_leftovers, write_json, write_text
 from helpers.params import load_params
@@ -31,9 +30,8 @@ def run(tmp_path, monkeypatch):
         for path in outputs(job, made, PARAMS):
             write_text(path, f"{path.name} of {job.name}")
         # parameters with keys and values that JSON writes in its own way
-        seals.write_record(
-            made, job, PARAMS, {"job": job.name, "parameters": {10: (1, 2), 2: 0.1}, "key": "k"}
-        )
+        record = {"job": job.name, "parameters": {10: (1, 2), 2: 0.1}, "key": f"key of {job.name}"}
+        records.write_record(made, job, PARAMS, record)
     return made
 
 
@@ -51,32 +49,58 @@ def cut(path) -> None:
 
 
 def found(run) -> dict:
-    return seals.damaged(run, PARAMS, BY_NAME.values())
+    """By job name, its files that are missing or not what its record says."""
+    told = {job.name: record for job in BY_NAME.values() if (record := records.read_record(run, job))}
+    return records.faults(run, told)
 
 
 @pytest.mark.parametrize("harm", [flip, cut])
 def test_every_declared_file_and_every_record_is_sealed(run, harm):
     assert found(run) == {}
     for job in BY_NAME.values():
-        for path in [*outputs(job, run, PARAMS), seals.record_path(run, job)]:
+        for path in outputs(job, run, PARAMS):
             content = path.read_bytes()
             harm(path)
-            assert found(run) == {job.name: [path]}
+            faults = found(run)
+            assert list(faults) == [job.name] and not faults[job.name][0][1]
+            assert os.path.normpath(faults[job.name][0][0]) == str(path)
+            path.unlink()
+            assert [missing for _, missing in found(run)[job.name]] == [True]
             path.write_bytes(content)
-    assert found(run) == {}
-
-
-def test_a_missing_file_is_the_engine_s_to_see(run):
-    run.split.unlink()
-    assert found(run) == {}
+        place = records.record_path(run, job)
+        content = place.read_bytes()
+        harm(place)
+        assert records.read_record(run, job) is None
+        place.write_bytes(content)
+    assert found(run) == {} and len(records.records(run)) == len(BY_NAME)
 
 
 def test_a_record_without_its_checksum_is_damaged(run):
-    place = seals.record_path(run, BY_NAME["eda"])
+    place = records.record_path(run, BY_NAME["eda"])
     bare = {key: value for key, value in json.loads(place.read_text()).items() if key != "checksum"}
     for text in ("", "{", "[]", "{}", "3", '{"job": 3}', json.dumps(bare)):
         place.write_text(text)
-        assert found(run) == {"eda": [place]} and seals.read_record(place) is None
+        assert records.read_record(run, BY_NAME["eda"]) is None
+
+
+def test_a_result_that_came_out_otherwise_by_the_same_key_is_told(run):
+    job = BY_NAME["gan-seed-0"]
+    path = run.gan(0) / "generator.safetensors"
+    before = records.read_record(run, job)
+    assert before["variant"] == ""
+
+    def written(text: str, key: str = before["key"]) -> str:
+        write_text(path, text)
+        records.write_record(run, job, PARAMS, {"job": job.name, "key": key})
+        return records.read_record(run, job)["variant"]
+
+    assert written(path.read_text()) == ""
+    other = written("as another card rounds")
+    assert other != "" and written("as another card rounds") == other
+    records.put_aside(run, job)  # as --force does
+    assert records.read_record(run, job) is None
+    assert written("as another card rounds") == other and written("again otherwise") not in ("", other)
+    assert written("new code", key="another") == ""
 
 
 def test_a_job_refuses_what_it_would_read(run):
@@ -95,33 +119,9 @@ def test_a_job_refuses_what_it_would_read(run):
             with pytest.raises(
                 UserError, match="synthetic/seed-0/images.npy is damaged or was changed by hand"
             ):
-                seals.require_whole_inputs(run, PARAMS, [BY_NAME[name]])
+                records.require_whole_inputs(run, PARAMS, BY_NAME[name])
         else:
-            seals.require_whole_inputs(run, PARAMS, [BY_NAME[name]])
-
-
-def test_what_comes_out_as_it_was_gets_its_time_back(run):
-    images, scores = run.synthetic(0) / "images.npy", run.synthetic(0) / "scores.csv"
-    old = min(
-        path.stat().st_mtime_ns
-        for path in outputs(BY_NAME["synthesis-seed-0"], run, PARAMS)
-        if path != images
-    )
-    before = images.read_text(), scores.read_text()
-    cut(images)
-    broken = found(run)
-    seals.take_back_times(run, PARAMS, broken)
-    assert images.stat().st_mtime_ns == old
-    repair = seals.Repair(run, PARAMS, broken)
-    assert [set(files) for files in repair.targets()] == [
-        {os.path.relpath(path, run.folder) for path in outputs(BY_NAME["synthesis-seed-0"], run, PARAMS)}
-    ]
-    write_text(images, before[0])
-    write_text(scores, before[1] + " made otherwise")
-    seals.write_record(run, BY_NAME["synthesis-seed-0"], PARAMS, {"job": "synthesis-seed-0"})
-    repair.settle()
-    assert images.stat().st_mtime_ns == old < scores.stat().st_mtime_ns
-    assert found(run) == {}
+            records.require_whole_inputs(run, PARAMS, BY_NAME[name])
 
 
 def test_shared_arrays_are_read_whole_before_work(run):
@@ -135,24 +135,14 @@ def test_shared_arrays_are_read_whole_before_work(run):
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, np.arange(1000))
         write_json(path.with_suffix(".json"), {"sha256": file_digest(path, 64)})
-    assert seals.remove_damaged_caches(run) == []
+    assert records.remove_damaged_caches(run) == []
     flip(run.data / "images-32-area.npy")
     (run.folder / "classifier/bank/train-1.json").write_text("{")
-    gone = seals.remove_damaged_caches(run)
+    gone = records.remove_damaged_caches(run)
     assert {path.name for path in gone} == {"images-32-area.npy", "train-1.npy"} and not any(
         path.exists() for path in gone
     )
     assert (run.data / "features-x-1.npy").exists()
-
-
-def test_times_from_the_future_are_set_to_now(run):
-    past, future = time.time_ns() - 10**12, time.time_ns() + 10**14
-    os.utime(run.split, ns=(past, past))
-    for path in (run.manifest, run.report):
-        os.utime(path, ns=(future, future))
-    seals.settle_times([run.split, run.manifest, run.report, run.folder / "absent"])
-    assert run.split.stat().st_mtime_ns == past
-    assert run.manifest.stat().st_mtime_ns == run.report.stat().st_mtime_ns <= time.time_ns()
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
@@ -182,10 +172,10 @@ def test_what_killed_writers_left_is_told_by_its_name(tmp_path):
 @pytest.mark.parametrize("name", ["params.json", "run.json"])
 @pytest.mark.parametrize("harm", [flip, cut])
 def test_a_damaged_preparation_is_noticed(run, name, harm):
-    runfile = RunFile(run, PARAMS, dict.fromkeys(STAGES, "code"), {}, "phantom", ["python", "run_all.py"])
+    runfile = RunFile(run, PARAMS, {}, ["python", "run_all.py"])
     assert not damaged_preparation(run)  # there is none yet
     runfile.save()
-    assert not damaged_preparation(run) and load_runfile(run)[0] == PARAMS
+    assert not damaged_preparation(run) and load_runfile(run).params == PARAMS
     harm(run.folder / name)
     assert damaged_preparation(run)
     with pytest.raises(UserError, match="damaged"):
@@ -198,7 +188,7 @@ def test_a_damaged_preparation_is_noticed(run, name, harm):
 def test_a_damaged_acceptance_is_named(run, text):
     (run.folder / "accepted.json").write_text(text)
     with pytest.raises(UserError, match="accepted.json is damaged: remove it"):
-        current_codes(run, PARAMS, [])
+        accepted_code(run, PARAMS, [])
 
 
 def test_each_job_gets_a_card_of_its_own(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """The engine on stand-in notebooks: what is stale, what is not, and what happens when something fails or is killed."""
 
+import hashlib
 import json
 import os
 import random
@@ -7,6 +8,7 @@ import re
 import shutil
 import signal
 import time
+from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -26,9 +28,9 @@ def project(project_copy):
 
 
 def executed(project) -> list[str]:
-    """Jobs executed since the last call."""
+    """Jobs executed since the last call; behind those whose numbers were finished stands ``shown``."""
     path = project.folder / "executed.txt"
-    names = path.read_text().split() if path.exists() else []
+    names = path.read_text().splitlines() if path.exists() else []
     path.unlink(missing_ok=True)
     return names
 
@@ -45,11 +47,9 @@ def stale(project, *words) -> set[str]:
     return {line.split()[1] for line in plan.splitlines() if line.strip().startswith("stale")}
 
 
-def test_nothing_changed_runs_nothing_and_is_quick(project):
-    began = time.monotonic()
+def test_nothing_changed_runs_nothing(project):
     told = project.run(*SMOKE)
     assert executed(project) == []
-    assert time.monotonic() - began < 15
     assert "every job is fresh" in told.stdout
 
 
@@ -81,103 +81,167 @@ def test_the_baseline_does_not_wait_for_the_gan_parameters(project):
 
 
 def test_a_new_arm_is_the_only_new_training(project):
-    plan = project.run(*SMOKE, "--dry-run", "--set", "arms.weighted={loss: balanced}").stdout
-    assert re.findall(r"stale\s+classifier (\w+)", plan) == ["weighted"]
+    told = reasons(project, "--set", "arms.weighted={loss: balanced}")
+    trained = [title for title, why in told.items() if title.startswith("classifier") and "shown" not in why]
+    assert trained == ["classifier weighted, replicate 0"]
 
 
+@contextmanager
 def _edited(project, path, old, new):
     """Replace text in a file of the copied project, and put it back afterwards."""
-    from contextlib import contextmanager
+    file = project.folder / path
+    before = file.read_text()
+    assert old in before
+    file.write_text(before.replace(old, new, 1))
+    try:
+        yield
+    finally:
+        file.write_text(before)
 
-    @contextmanager
-    def edit():
-        file = project.folder / path
-        before = file.read_text()
-        assert old in before
-        file.write_text(before.replace(old, new, 1))
-        try:
-            yield
-        finally:
-            file.write_text(before)
 
-    return edit()
+def reasons(project, *words) -> dict[str, str]:
+    """Why a dry run calls jobs stale, by their titles."""
+    plan = project.run(*SMOKE, "--dry-run", *words).stdout
+    return {title.strip(): reason for title, reason in re.findall(r"^  stale  (.{36}) (.+)$", plan, re.M)}
 
 
 def test_code_makes_stale_only_what_its_numbers_depend_on(project):
     helpers = "src/helpers"
-    with _edited(project, f"{helpers}/gan/__init__.py", '"""', 'NEW = 1\n"""'):
-        assert stale(project) == {"gan", "synthesis", "classifier", "evaluation", "report"}
-    with _edited(project, f"{helpers}/classifier/__init__.py", '"""', 'NEW = 1\n"""'):
-        assert stale(project) == {"synthesis", "classifier", "evaluation", "report"}
-    with _edited(project, f"{helpers}/report/__init__.py", '"""', 'NEW = 1\n"""'):
-        assert stale(project) == {"report"}
-    with _edited(project, f"{helpers}/gan/__init__.py", '"""', '# a comment costs nothing\n"""'):
+    with _edited(project, f"{helpers}/gan/health.py", "CHECK_EVERY = ", "NEW = CHECK_EVERY = "):
+        told = reasons(project)
+        assert set(told) >= {
+            "gan seed 0",
+            "synthesis seed 0",
+            "classifier all, replicate 0",
+            "evaluation",
+            "report",
+        }
+        assert told["gan seed 0"] == "its code changed: gan/health.py"
+        assert told["synthesis seed 0"] == "an earlier stage is made anew"
+        assert "classifier baseline, replicate 0" not in told and "eda" not in told
+    with _edited(
+        project, f"{helpers}/classifier/training.py", "from dataclasses", "NEW = 1\nfrom dataclasses"
+    ):
+        told = reasons(project)
+        assert {title.split()[0] for title in told} == {"synthesis", "classifier", "evaluation", "report"}
+    with _edited(project, f"{helpers}/gan/health.py", "CHECK_EVERY = ", "# costs nothing\nCHECK_EVERY = "):
         assert stale(project) == set()
 
 
-def test_prose_costs_a_training_nothing(project):
+def test_a_new_module_and_its_call_are_found(project):
+    with _edited(
+        project,
+        "src/helpers/gan/health.py",
+        "CHECK_EVERY = ",
+        "from helpers.gan import more\n\nCHECK_EVERY = ",
+    ):
+        (project.folder / "src/helpers/gan/more.py").write_text("NUMBER = 1\n")
+        first = reasons(project)["gan seed 0"]
+        project.run(*SMOKE, "--accept-code", "gan")
+        assert "gan/more.py" in first and "gan" not in stale(project)
+        (project.folder / "src/helpers/gan/more.py").write_text("NUMBER = 2\n")
+        assert reasons(project)["gan seed 0"] == "its code changed: gan/health.py, gan/more.py"
+    (project.folder / "src/helpers/gan/more.py").unlink()
+    project.run(*SMOKE)
+    executed(project)
+
+
+def test_what_is_shown_is_drawn_anew_over_finished_numbers(project):
     with _edited(project, "notebooks/02_gan_training.ipynb", "# 02_gan_training", "# Other words"):
-        assert stale(project) == {"report"}
-    with _edited(project, "notebooks/05_evaluation.ipynb", "# 05_evaluation", "# Other words"):
-        assert stale(project) == {"evaluation", "report"}
+        told = reasons(project)
+        assert set(told) == {"gan seed 0", "report"}
+        assert told["gan seed 0"] == "shown anew: notebooks/02_gan_training.ipynb"
+        record = project.folder / "artifacts/smoke/logs/gan-seed-0.record.json"
+        before = record.read_bytes()
+        project.run(*SMOKE)
+        assert executed(project) == ["gan-seed-0 shown"]
+        assert record.read_bytes() == before  # the account of the training stays
+        assert stale(project) == set()
+    project.run(*SMOKE)
+    executed(project)
+
+
+def test_an_executed_notebook_that_the_page_does_not_show_is_not_missed(project):
+    notebooks = project.folder / "artifacts/smoke/notebooks"
+    (notebooks / "04_classifier_training-all-replicate-0.ipynb").unlink()
+    assert stale(project) == set()
+    (notebooks / "04_classifier_training-baseline-replicate-0.ipynb").unlink()
+    assert "missing" in reasons(project)["classifier baseline, replicate 0"]
+    project.run(*SMOKE)
+    assert executed(project) == ["classifier-baseline-replicate-0 shown"]
+
+
+def _everything(folder):
+    """Every file below ``folder`` with its content's digest, its size and its time."""
+    return {
+        str(path): (
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+            path.stat().st_size,
+            path.stat().st_mtime_ns,
+        )
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_a_dry_run_changes_no_file_and_no_time(project):
+    before = _everything(project.folder)
+    project.run(
+        *SMOKE, "--dry-run", "--force", "gan", "--accept-code", "gan", "--set", "gan.lr_generator=0.002"
+    )
+    project.run(*SMOKE, "--dry-run", "--run", "never-made")
+    assert _everything(project.folder) == before and not (project.folder / "artifacts/never-made").exists()
 
 
 def test_accepted_code_keeps_results_until_the_next_change(project):
-    path = "src/helpers/gan/__init__.py"
-    with _edited(project, path, '"""', 'NEW = 1\n"""'):
-        assert stale(project, "--accept-code", "gan", "--accept-code", "synthesis") == {
-            "report"
-        }  # the page says so
-        assert "gan" in stale(project)  # a plan accepts nothing
-        project.run(*SMOKE, "--accept-code", "gan", "--accept-code", "synthesis")
-        assert executed(project) == []
-        assert "gan" in json.loads((project.folder / "artifacts/smoke/run.json").read_text())["accepted"]
+    path = "src/helpers/gan/health.py"
+    with _edited(project, path, "CHECK_EVERY = ", "NEW = 1\nCHECK_EVERY = "):
+        assert "gan" not in stale(project, "--accept-code", "gan")  # what it shows may be drawn anew
+        assert "its code changed" in reasons(project)["gan seed 0"]  # a plan accepts nothing
+        project.run(*SMOKE, "--accept-code", "gan")
+        assert executed(project) == ["gan-seed-0 shown"]
+        told = json.loads((project.folder / "artifacts/smoke/run.json").read_text())
+        assert list(told["accepted"]) == ["gan-seed-0"]
         assert stale(project) == set()
         with _edited(project, path, "NEW = 1", "NEW = 2"):
-            assert "gan" in stale(project)
-    assert stale(project) == {"report"}  # which still tells of the acceptance
+            assert "its code changed" in reasons(project)["gan seed 0"]
+    assert "report" in stale(project)  # which still tells of the acceptance
+    project.run(*SMOKE)
+    executed(project)
 
 
 def test_a_deleted_middle_file_is_made_again(project):
     (project.folder / "artifacts/smoke/synthetic/seed-0/scores.csv").unlink()
+    assert reasons(project)["synthesis seed 0"] == "missing: scores.csv"
     project.run(*SMOKE)
-    made = executed(project)
-    assert "synthesis-seed-0" in made and "evaluation" in made
-    assert "gan-seed-0" not in made and "classifier-baseline-replicate-0" not in made
+    # it came out as it was, so that nothing behind it is made anew but the page, which tells when it was made
+    assert executed(project) == ["synthesis-seed-0"]
 
 
 def test_the_baselines_opinion_comes_before_the_synthetic_images(project):
     folder = project.folder / "artifacts/smoke"
-    (folder / "classifier/baseline/replicate-0/model.safetensors").unlink()
+    (folder / "logs/classifier-baseline-replicate-0.record.json").unlink()
+    (folder / "logs/synthesis-seed-0.record.json").unlink()
     assert "classifier baseline" in project.run(*SMOKE, "--until", "synthesis", "--dry-run").stdout
     refused = project.run(*SMOKE, "--only", "synthesis", code=2)
     assert "run the stage 'classifier' first" in refused.stderr
     project.run(*SMOKE)
-    made = executed(project)
-    assert (
-        made.index("classifier-baseline-replicate-0")
-        < made.index("synthesis-seed-0")
-        < made.index("classifier-filtered-replicate-0")
-    )
-    assert "gan-seed-0" not in made
+    assert executed(project) == ["classifier-baseline-replicate-0", "synthesis-seed-0"]
 
 
-def test_a_new_first_notebook_does_not_cost_a_gan(project):
+def test_new_code_of_a_stage_and_a_new_parameter_of_another_run_at_once(project):
     with _edited(project, "notebooks/01_eda.ipynb", "import json, os, time", "import json, os, time, math"):
-        project.run(*SMOKE)
-        made = executed(project)
-        assert "eda" in made and "gan-seed-0" not in made
-    project.run(*SMOKE)
-
-
-def test_a_stale_first_stage_hides_no_stale_gan(project):
-    with _edited(project, "notebooks/01_eda.ipynb", "import json, os, time", "import json, os, time, cmath"):
-        assert {"eda", "gan", "classifier"} <= stale(project, "--set", "gan.lr_generator=0.004")
+        assert reasons(project)["eda"] == "shown anew: notebooks/01_eda.ipynb"
         project.run(*SMOKE, "--set", "gan.lr_generator=0.004")
         made = executed(project)
-        assert {"eda", "gan-seed-0", "synthesis-seed-0", "classifier-all-replicate-0", "evaluation"} <= set(
-            made
-        )
+        assert {
+            "eda shown",
+            "gan-seed-0",
+            "synthesis-seed-0",
+            "classifier-all-replicate-0",
+            "evaluation",
+        } <= set(made)
+        assert "classifier-baseline-replicate-0" not in made
         assert stale(project, "--set", "gan.lr_generator=0.004") == set()
     project.run(*SMOKE)
     executed(project)
@@ -198,7 +262,6 @@ def test_a_failure_is_told_kept_apart_and_mended(project):
         and (project.folder / "artifacts/smoke/logs/gan-seed-0.ipynb").exists()
     )
     assert "Traceback" not in told.stderr
-    assert not (project.folder / "artifacts/smoke/gan/seed-0/generator.safetensors").exists()
     # the old page must not pass for this run's
     executed(project)
     project.run(*SMOKE, "--set", "gan.lr_generator=0.003")
@@ -218,116 +281,76 @@ def test_damaged_files_are_named_and_made_anew_alone(project):
     before, changed = split.read_bytes(), split.stat()
     split.write_bytes(before + b"half a row\n")  # which has no class
     assert "split.csv is damaged or changed by hand" in project.run(*SMOKE, "--dry-run").stdout
-    split.write_bytes(
-        bytes([before[0] ^ 1]) + before[1:]
-    )  # one bit, and as far as the times tell nothing happened
+    # one bit, and as far as the times tell nothing happened
+    split.write_bytes(bytes([before[0] ^ 1]) + before[1:])
     os.utime(split, ns=(changed.st_atime_ns, changed.st_mtime_ns))
-    os.truncate(scores, 3)  # this one is new, and what reads it looks stale
+    os.truncate(scores, 3)
     array.write_bytes(b"damaged")
     array.with_suffix(".json").write_text('{"sha256": "of the whole"}')
     leftover = folder / "evaluation/.metrics.4711.tmp.csv"
     leftover.touch()
-    plan = project.run(*SMOKE, "--dry-run").stdout
-    assert re.search(r"stale +eda +split.csv is damaged or changed by hand", plan)
-    assert (
-        re.search(r"stale +synthesis seed 0 +scores.csv is damaged or changed by hand", plan)
-        and "\n2 of 8 jobs would run" in plan
-    )
-    assert (
-        "scores.csv is damaged or was changed by hand"
-        in project.run(*SMOKE, "--only", "classifier", code=2).stderr
-    )
+    told = reasons(project)
+    assert told["eda"] == "split.csv is damaged or changed by hand"
+    assert told["synthesis seed 0"] == "scores.csv is damaged or changed by hand"
+    assert set(told) == {"eda", "synthesis seed 0", "report"}
+    refused = project.run(*SMOKE, "--only", "classifier", code=2)
+    assert "scores.csv is damaged or was changed by hand" in refused.stderr
     told = project.run(*SMOKE).stdout
-    assert (
-        "split.csv is damaged or changed by hand: eda is made anew." in told
-        and "images-9-area.npy is damaged" in told
-    )
-    assert set(executed(project)) <= {
-        "eda",
-        "synthesis-seed-0",
-        "evaluation",
-    }  # which shows the notebook of the first two
+    assert "split.csv is damaged or changed by hand: eda is made anew." in told
+    assert "images-9-area.npy is damaged" in told
+    assert executed(project) == ["eda", "synthesis-seed-0"]
     assert split.read_bytes() == before and not leftover.exists() and not array.exists()
     assert "every job is fresh" in project.run(*SMOKE).stdout
 
 
-@pytest.mark.long
-def test_what_reads_a_mended_file_is_made_anew_where_it_came_out_otherwise(project):
-    path = project.folder / "artifacts/smoke/synthetic/seed-0/images.npy"
-    path.write_text("damaged")
-    # as a graphics card rounds: the same code and parameters, another result
-    with _edited(
-        project, "notebooks/03_generation_filtering.ipynb", "BODY = {}", "BODY = {'images.npy': 'others'}"
-    ):
-        project.run(*SMOKE, "--accept-code", "synthesis")
-    made = executed(project)
-    assert made[0] == "synthesis-seed-0" and {
-        "classifier-filtered-replicate-0",
-        "classifier-all-replicate-0",
-        "evaluation",
-    } <= set(made)
-    assert "classifier-baseline-replicate-0" not in made and "gan-seed-0" not in made
+@contextmanager
+def _another_result(project, name, text):
+    """A file comes out otherwise, by the same code and parameters, as graphics cards round."""
+    folder = project.folder / "others"
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(text)
+    try:
+        yield
+    finally:
+        (folder / name).unlink()
 
 
-def test_what_is_stale_is_made_though_the_engine_has_forgotten(project):
-    shutil.rmtree(project.folder / "artifacts/smoke/.snakemake/metadata")
-    project.run(*SMOKE, "--set", "evaluation.bootstrap=300")
-    assert executed(project) == ["evaluation"]
-
-
-def test_a_clock_that_jumped_back_makes_nothing_stale(project):
-    project.run(*SMOKE)
-    executed(project)
-    tomorrow = time.time_ns() + 86_400 * 10**9
-    for path in (project.folder / "artifacts/smoke").rglob("*"):
-        if path.is_file():
-            os.utime(path, ns=(tomorrow, tomorrow))
-    assert "every job is fresh" in project.run(*SMOKE).stdout
+def test_what_reads_a_file_that_came_out_otherwise_is_made_anew(project):
+    folder = project.folder / "artifacts/smoke"
+    (folder / "gan/seed-0/generator.safetensors").write_text("damaged")
+    with _another_result(project, "generator.safetensors", "other"):
+        (project.folder / "fault").write_text("synthesis-seed-0")
+        project.run(*SMOKE, code=1)
+        (project.folder / "fault").unlink()
+        assert executed(project) == ["gan-seed-0"]
+        _shuffle_times(folder, 3)
+        assert reasons(project)["synthesis seed 0"] == "an earlier stage is made anew"
+        project.run(*SMOKE)
+        made = executed(project)
+        assert made[0] == "synthesis-seed-0" and "evaluation" in made
+        assert "classifier-baseline-replicate-0" not in made and "gan-seed-0" not in made
+        assert stale(project) == set()
 
 
 def _shuffle_times(folder, seed: int) -> None:
-    """Times in an order of their own, as a copy without them has; all lie in the past."""
+    """Times in an order of their own, some of them in the future."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     for number, path in enumerate(random.Random(seed).sample(files, len(files))):
-        moment = time.time_ns() - (len(files) + 10 - number) * 10**9
+        moment = time.time_ns() + (number - len(files) // 2) * 10**9
         os.utime(path, ns=(moment, moment))
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_copy_without_its_times_stays_fresh(project, seed):
+def test_the_times_of_files_play_no_part(project):
     project.run(*SMOKE)
     executed(project)
-    _shuffle_times(project.folder / "artifacts/smoke", seed)
-    assert stale(project) == set()
+    _shuffle_times(project.folder / "artifacts/smoke", 1)
+    assert "every job is fresh" in project.run(*SMOKE).stdout
+    shutil.rmtree(project.folder / "artifacts/smoke/.snakemake", ignore_errors=True)
+    shutil.rmtree(project.folder / "artifacts/smoke/stamps")
     assert "every job is fresh" in project.run(*SMOKE).stdout
     assert stale(project, "--set", "evaluation.bootstrap=300") == {"evaluation", "report"}
-
-
-def test_what_read_another_file_is_stale_whatever_the_times_say(project):
-    folder = project.folder / "artifacts/smoke"
-    (folder / "gan/seed-0/generator.safetensors").write_text("damaged")
-    (project.folder / "fault").write_text("synthesis-seed-0")
-    # as a graphics card rounds: the same code and parameters, another result
-    with _edited(
-        project, "notebooks/02_gan_training.ipynb", "BODY = {}", "BODY = {'generator.safetensors': 'other'}"
-    ):
-        project.run(*SMOKE, "--accept-code", "gan", code=1)
-        (project.folder / "fault").unlink()
-        assert executed(project) == ["gan-seed-0"]
-        for path in (folder / "gan/seed-0").iterdir():
-            os.utime(path, ns=(1, 1))
-        _shuffle_times(folder / "classifier", 3)
-        told = project.run(*SMOKE, "--accept-code", "gan", "--dry-run").stdout
-        assert re.search(r"stale  synthesis seed 0 .*(made anew|not made yet|missing)", told)
-        project.run(*SMOKE, "--accept-code", "gan")
-        made = executed(project)
-        assert (
-            made[0] == "synthesis-seed-0"
-            and "evaluation" in made
-            and "classifier-baseline-replicate-0" not in made
-        )
-    project.run(*SMOKE)
-    executed(project)
+    project.run(*SMOKE, "--set", "evaluation.bootstrap=300")
+    assert executed(project) == ["evaluation"]
 
 
 def test_until_only_and_force(project):

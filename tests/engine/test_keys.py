@@ -1,32 +1,58 @@
-"""What is in a job's key: everything that its numbers depend on, files and twins included."""
+"""What is in a job's key: everything that its numbers depend on, files and identical arms included."""
 
+import importlib.util
 import os
 
-from helpers.engine.runfile import RunFile, _fingerprint, _listing, data_fingerprint
-from helpers.engine.stages import STAGES, Job
-from helpers.fingerprints import _read_source
+from helpers.engine import data
+from helpers.engine.data import data_fingerprint
+from helpers.engine.keys import Keys
+from helpers.engine.stages import STAGES, Job, code_modules, jobs, number_parameters
+from helpers.fingerprints import WITHOUT_EFFECT, _read_source, imported_modules
 from helpers.params import load_params
 from helpers.paths import RunPaths
 
 
 def key(stage: str, *overrides: str, accepted=None, **wildcards) -> str:
-    codes = dict.fromkeys(STAGES, "same")
-    _fingerprint.cache_clear()
-    _listing.cache_clear()
-    return RunFile(
-        RunPaths("keys"), load_params("smoke", overrides), codes, accepted or {}, "phantom", []
-    ).key(Job(stage, wildcards))
+    data._content.cache_clear()
+    data._listing.cache_clear()
+    return Keys(RunPaths("keys"), load_params("smoke", overrides), accepted).key(Job(stage, wildcards))
 
 
-def test_a_twin_that_becomes_the_second_gets_another_key():
-    alone = key("classifier", "arms.again={}", arm="baseline", replicate=0)
-    second = key("classifier", "arms.again={}", arm="again", replicate=0)
-    assert alone == key("classifier", arm="baseline", replicate=0) != second
-    # again is no twin any more, and trains with the seed of its replicate
-    assert (
-        key("classifier", "arms.again={}", "arms.baseline={loss: balanced}", arm="again", replicate=0)
-        == alone
-    )
+def test_no_two_jobs_have_one_key():
+    params = load_params("smoke", ["replicates=2", "gan.seeds=[0, 1]"])
+    keys = Keys(RunPaths("keys"), params)
+    every = list(jobs(params))
+    assert len({keys.key(job) for job in every}) == len(every)
+
+
+def test_numbers_come_from_the_modules_that_their_stage_imports():
+    params = load_params("smoke")
+    found = {job.stage: imported_modules(*code_modules(job, params)) for job in jobs(params)}
+    assert {"helpers.gan.training", "helpers.gan.losses", "helpers.data.splits"} <= set(found["gan"])
+    assert not [
+        name for name in found["gan"] if name.startswith(("helpers.classifier", "helpers.evaluation"))
+    ]
+    assert "helpers.data.external" not in found["gan"] and "helpers.data.external" in found["classifier"]
+    for stage in ("eda", "gan", "synthesis", "classifier", "evaluation"):
+        assert not [name for name in found[stage] if name.startswith("helpers.report")], stage
+
+
+def test_what_cannot_change_a_number_is_a_short_list_with_reasons():
+    assert len(WITHOUT_EFFECT) <= 8
+    for name, reason in WITHOUT_EFFECT.items():
+        assert importlib.util.find_spec(name) and len(reason.split()) >= 3
+    every = {name for stage in STAGES.values() for name in imported_modules(stage.entry)}
+    assert not any(name in WITHOUT_EFFECT for name in every)
+
+
+def test_an_arm_that_repeats_an_earlier_one_gets_another_seed():
+    params = load_params("smoke", ["arms.again={}"])
+    values = number_parameters(Job("classifier", {"arm": "again", "replicate": 0}), params)
+    assert values["identical_arms_before"] == 1
+    # it repeats no arm any more, and trains with the seed of its replicate
+    params = load_params("smoke", ["arms.again={}", "arms.baseline={loss: balanced}"])
+    values = number_parameters(Job("classifier", {"arm": "again", "replicate": 0}), params)
+    assert "identical_arms_before" not in values
 
 
 def test_files_that_parameters_name_are_read(tmp_path):
@@ -60,7 +86,7 @@ def test_a_corrected_external_test_set_is_predicted_anew(tmp_path):
 
 
 def test_the_page_is_made_again_when_code_was_accepted():
-    accepted = {"gan": {"code": "new", "made_by": "old"}}
+    accepted = {"gan-seed-0": {"code": "new", "made_by": "old"}}
     assert key("report", accepted=accepted) != key("report")
     assert key("evaluation", accepted=accepted) == key("evaluation")
 
@@ -73,13 +99,13 @@ def test_the_data_fingerprint_sees_what_the_loader_sees(tmp_path):
     (elsewhere / "a.jpg").write_bytes(b"1")
     os.symlink(elsewhere, home / "images")
     params = load_params("smoke", ["data.source=ham10000", f"data.root={home}"])
-    first = data_fingerprint(params)
-    _listing.cache_clear()
+    first = data_fingerprint(Job("eda"), params)
+    data._listing.cache_clear()
     (home / ".DS_Store").write_bytes(b"a viewer's own")
-    assert data_fingerprint(params) == first
-    _listing.cache_clear()
+    assert data_fingerprint(Job("eda"), params) == first
+    data._listing.cache_clear()
     (elsewhere / "a.jpg").write_bytes(b"12")
-    assert data_fingerprint(params) != first
+    assert data_fingerprint(Job("eda"), params) != first
 
 
 def test_code_has_one_fingerprint_in_every_python(tmp_path):

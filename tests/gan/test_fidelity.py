@@ -1,4 +1,4 @@
-"""Features and measures against closed forms and torch-fidelity; memorisation, ranks and the filter's study on planted answers."""
+"""Features and measures against closed forms and torch-fidelity; memorisation and filter on known answers."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from scipy import linalg, stats
 
 from helpers import params
 from helpers.errors import ParameterError, UserError
-from helpers.gan import assessment, features, filtering
-from helpers.gan.features import build_extractor, distances, image_features, nearest
+from helpers.gan import assessment, features
+from helpers.gan.features import build_extractor, image_features
 from helpers.gan.fidelity import (
     LOWER_IS_BETTER,
     MEASURES,
@@ -21,16 +21,10 @@ from helpers.gan.fidelity import (
     measure_draws,
     measure_features,
 )
-from helpers.gan.filtering import (
-    add_ranks,
-    correlations,
-    diverse_order,
-    rank_by,
-    score_stability,
-    spearman,
-    sweep,
-)
+from helpers.gan.filtering import correlations, score_stability, spearman, sweep
 from helpers.gan.memorisation import closer_share, flatten_images, measure_memorisation
+from helpers.gan.rows import distances, nearest
+from helpers.gan.selectors import rank_by
 
 SYNTHESIS = params.Synthesis(count=40, fidelity_images=10, fidelity_draws=5)
 
@@ -230,10 +224,10 @@ def test_draws_are_of_equal_size_share_their_real_images_and_do_not_repeat(monke
     sets = {"one": (pool, np.arange(12)), "two": (pool, np.arange(12, 30)), "small": (pool, np.arange(3))}
     found = measure_draws(sets, real, 8, 6, 0)
     assert set(found) == {"one", "two"} and found["one"].shape == (6, len(MEASURES))
-    for (one, company), (two, other) in zip(seen[::2], seen[1::2], strict=True):
+    for (one, reference), (two, other) in zip(seen[::2], seen[1::2], strict=True):
         assert (
-            np.array_equal(company, other)
-            and len(np.unique(company)) == len(np.unique(one)) == len(np.unique(two)) == 8
+            np.array_equal(reference, other)
+            and len(np.unique(reference)) == len(np.unique(one)) == len(np.unique(two)) == 8
         )
         assert one.max() < 12 <= two.min()
 
@@ -316,41 +310,6 @@ def test_larger_images_are_averaged_first():
 
 
 # --- the filter ---------------------------------------------------------------------------------
-
-
-def test_ranks_of_every_kind():
-    real = np.zeros((8, 2), np.float32)
-    fake = np.array([[3, 0], [1, 0], [0, 2], [9, 0], [1.1, 0], [0, 9]], np.float32)
-    scores = pd.DataFrame({"index": range(6), "score": [1.0, 2, 3, 4, 5, 6]})
-    table = add_ranks(scores, fake, real, probabilities=np.array([0.1, 0.9, 0.9, 0.2, 0.3, 0.4]))
-    np.testing.assert_allclose(table["distance"], [3, 1, 2, 9, 1.1, 9], atol=1e-6)
-    assert table["rank_distance"].tolist() == [4, 1, 3, 5, 2, 6]
-    assert table["rank_classifier"].tolist() == [6, 1, 2, 5, 4, 3]
-    assert table["rank_diverse"].tolist() == [
-        4,
-        1,
-        2,
-        5,
-        3,
-        6,
-    ]  # of the nearer half: the nearest, the farthest from it, the rest
-    assert "rank_classifier" not in add_ranks(scores, fake, real)
-    assert rank_by(np.array([1.0, 2, 2])).tolist() == [3, 1, 2]
-
-
-def test_diverse_spreads_out_and_serves_any_count(monkeypatch):
-    fake = normal(200, 1, 3)
-    distance = np.linalg.norm(fake, axis=1)
-    order = diverse_order(fake, distance)
-    assert sorted(order) == list(range(200))
-    near = np.argsort(distance)[:100]
-    assert set(order[:100]) == set(near)
-    gap = lambda chosen: np.sort(distances(fake[chosen], fake[chosen]), axis=1)[:, 1].min()  # noqa: E731
-    assert gap(order[:10]) > 2 * gap(near[:10])
-    monkeypatch.setattr(filtering, "MOST_DIVERSE", 10)
-    shorter = diverse_order(fake, distance)
-    assert sorted(shorter) == list(range(200)) and shorter[:10].tolist() == order[:10].tolist()
-    assert (np.diff(distance[shorter[10:100]]) >= 0).all()
 
 
 def test_spearman_is_scipys_and_its_interval_covers():

@@ -1,7 +1,8 @@
-"""Captured training steps, on a stand-in for CUDA's graphs: what is recorded once and run again must train as the plain loop does.
+"""Captured training steps, on a stand-in for CUDA's graphs: replayed steps must train as the plain loop does.
 
-The stand-in keeps to CUDA's law. While it records nothing happens to any tensor; afterwards the recorded operations run on the very
-tensors that they saw, and no Python of the step does. So whatever a step keeps outside of such tensors would show.
+The stand-in follows CUDA's rules. While it records, nothing happens to any tensor; afterwards the recorded
+operations run on the same tensors, and no Python of the step runs. So whatever a step keeps outside of such
+tensors would show.
 """
 
 from contextlib import nullcontext
@@ -48,7 +49,7 @@ RECIPES = {
 
 
 class Recording(TorchDispatchMode):
-    """In place of ``torch.cuda.CUDAGraph``: notes every operation, takes its effects back, and repeats them on demand."""
+    """In place of ``torch.cuda.CUDAGraph``: records operations, takes their effects back, replays them."""
 
     def __init__(self):
         super().__init__()
@@ -109,15 +110,18 @@ def captures(monkeypatch):
     return recorded
 
 
+def capture(trainer):
+    """Let the trainer's steps run from graphs, as on a GPU."""
+    trainer.update_critic = GraphedStep(trainer.critic_step)
+    trainer.update_generator = GraphedStep(trainer.generator_step)
+
+
 def trained(config, steps, graphed):
     """A trainer after ``steps`` steps, its state and its history."""
     torch.set_num_threads(1)
     trainer = Trainer(IMAGES, config, "cpu", 3)
     if graphed:
-        trainer.critic_step, trainer.generator_step = (
-            GraphedStep(trainer.critic_step),
-            GraphedStep(trainer.generator_step),
-        )
+        capture(trainer)
     for _ in range(steps):
         trainer.step()
         trainer.log()
@@ -153,10 +157,7 @@ def test_replayed_steps_train_as_plain_ones_do(name, captures):
 def test_a_resumed_training_is_captured_anew(captures):
     whole, first = trained(SMALL, 9, True), trained(SMALL, 4, True)
     resumed = Trainer(IMAGES, SMALL, "cpu", 3)
-    resumed.critic_step, resumed.generator_step = (
-        GraphedStep(resumed.critic_step),
-        GraphedStep(resumed.generator_step),
-    )
+    capture(resumed)
     resumed.load_state(first.state(0))
     while resumed.steps < 9:
         resumed.step()
@@ -200,10 +201,10 @@ def test_what_a_graph_returns_is_overwritten_by_its_next_call(captures):
 
 
 def course(config, steps, graphed):
-    """Weights' way from their start and history of a training on the card, with its graphs or step by step."""
+    """Trainer, movement of its weights and history of a training on the card, with graphs or without."""
     trainer = Trainer(IMAGES, config, "cuda", 3)
     if not graphed:
-        trainer.critic_step, trainer.generator_step = trainer.critic_step.step, trainer.generator_step.step
+        trainer.update_critic, trainer.update_generator = trainer.critic_step, trainer.generator_step
     start = [weight.detach().clone() for weight in (*trainer.generator_weights, *trainer.critic_weights)]
     for _ in range(steps):
         trainer.step()
@@ -220,7 +221,7 @@ def course(config, steps, graphed):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
 @pytest.mark.parametrize("name", RECIPES)
 def test_on_a_card_graphs_train_as_plain_steps_do(name, monkeypatch):
-    """Not to the bit: a card adds in an order of its own, and Adam makes a whole step of a gradient that is next to nothing."""
+    """Not to the bit: a card adds in its own order, and Adam turns gradients near zero into whole steps."""
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     config = SMALL.model_copy(update={"precision": "float32", **RECIPES[name]})
@@ -229,7 +230,7 @@ def test_on_a_card_graphs_train_as_plain_steps_do(name, monkeypatch):
         course(config, steps, True),
         course(config, steps, False),
     )
-    assert graphed.critic_step.captured and graphed.generator_step.captured
+    assert graphed.update_critic.captured and graphed.update_generator.captured
     tolerance = 0.05 if config.precision == "bfloat16" else 0.01
     assert np.allclose(history, plain_history, rtol=tolerance, atol=tolerance * np.abs(plain_history).max(0))
     assert torch.linalg.vector_norm(way - plain_way) < 10 * tolerance * torch.linalg.vector_norm(plain_way)

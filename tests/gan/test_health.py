@@ -1,4 +1,4 @@
-"""Every look at a training's health: it fires on a training made to fail, within 50 steps, and is silent on a good one."""
+"""Every health check fires on a training made to fail, within 50 steps, and not on a good one."""
 
 import re
 

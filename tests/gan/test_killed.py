@@ -1,4 +1,4 @@
-"""Training killed by SIGKILL at random moments and started again each time ends in the same weights, to the bit."""
+"""A training killed by SIGKILL at random moments and started again ends in the same weights, to the bit."""
 
 import multiprocessing
 import random

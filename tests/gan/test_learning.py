@@ -1,4 +1,4 @@
-"""A whole small training learns: by the distance that the report itself uses, and no health check cries wolf on the way."""
+"""A whole small training learns, by the distance that the report itself uses, without a false alarm."""
 
 import numpy as np
 import pytest

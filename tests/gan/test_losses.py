@@ -1,4 +1,4 @@
-"""The losses of both recipes against closed forms, their lazy penalties, and the augmentation of what the critic sees."""
+"""The losses of both recipes against closed forms, their lazy penalties, and the augmentation."""
 
 import math
 
@@ -9,8 +9,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from helpers import params
 from helpers.gan.augmentation import AMOUNTS, DRAWS, OPERATIONS, Augmentation, cut_out, move, recolour
-from helpers.gan.losses import CriticLoss, NonSaturatingLoss, WassersteinLoss, build_loss, gradient_penalty
-from helpers.gan.stylegan2 import empty_networks
+from helpers.gan.draws import CriticDraws, GeneratorDraws, StepDraws
+from helpers.gan.nonsaturating import NonSaturatingLoss
+from helpers.gan.recipes import RECIPES
+from helpers.gan.wasserstein import WassersteinLoss, gradient_penalty
+from helpers.gan.weights import empty_networks
 
 
 class LinearCritic(nn.Module):
@@ -33,6 +36,33 @@ def settings(**changes) -> params.Gan:
     return params.Gan(
         **{"recipe": "stylegan2", "resolution": 32, "channel_scale": 0.03, "batch_size": 4} | changes
     )
+
+
+def build_loss(config: params.Gan, device: str):
+    """The loss of the configuration's recipe."""
+    return RECIPES.get(config.recipe).build_loss(config, device)
+
+
+def critic_draws(**given: torch.Tensor) -> CriticDraws:
+    """Draws that hold what is given, and nothing else."""
+    return CriticDraws(**{name: torch.empty(2, 0) for name in CriticDraws._fields} | given)
+
+
+def generator_draws(**given: torch.Tensor) -> GeneratorDraws:
+    """Draws that hold what is given, and nothing else."""
+    return GeneratorDraws(**{name: torch.empty(2, 0) for name in GeneratorDraws._fields} | given)
+
+
+def step_draws(generator, loss) -> StepDraws:
+    """A source of draws for steps of four images."""
+    random = torch.Generator().manual_seed(0)
+    inputs = generator.latent_size, generator.noise_size
+    return StepDraws(4, *inputs, loss.critic_sizes, loss.generator_sizes, random)
+
+
+def sizes(loss) -> tuple[int, int]:
+    """Uniform numbers per image of both steps."""
+    return sum(loss.critic_sizes), sum(loss.generator_sizes)
 
 
 # --- WGAN-GP ------------------------------------------------------------------------------------
@@ -65,23 +95,23 @@ def test_each_image_is_mixed_by_its_own_number():
 
 def test_wasserstein_losses_by_hand():
     loss = build_loss(settings(recipe="paper", gradient_penalty=10, drift_penalty=0.1), "cpu")
-    assert isinstance(loss, WassersteinLoss) and (loss.critic_draws, loss.generator_draws) == (1, 0)
+    assert isinstance(loss, WassersteinLoss) and sizes(loss) == (1, 0)
     critic = LinearCritic(torch.ones(1, 1, 1, dtype=torch.float64))
-    terms = loss.critic(critic, pixel(3, 5), pixel(1, 2), torch.rand(2, 1, dtype=torch.float64), True)
+    terms = loss.critic(
+        critic, pixel(3, 5), pixel(1, 2), critic_draws(mix=torch.rand(2, 1, dtype=torch.float64)), True
+    )
     assert terms.score_real.item() == 4 and terms.score_fake.item() == 1.5
     assert terms.loss.item() == pytest.approx(1.5 - 4 + 0.1 * (9 + 25) / 2)  # the norm is 1: no penalty
     assert terms.sign_real.item() == 1  # both lie above the middle, 2.75
-    generated = loss.generator(
-        lambda latents, noise: pixel(1, 2), critic, None, None, torch.empty(2, 0), False
-    )
+    generated = loss.generator(lambda latents, noise: pixel(1, 2), critic, generator_draws(), False)
     assert generated.item() == -1.5
 
 
 def test_wasserstein_has_nothing_lazy():
     loss = build_loss(settings(recipe="paper", path_length_weight=1.0), "cpu")
     assert not any(loss.critic_regularised(step) or loss.generator_regularised(step) for step in range(20))
-    assert (loss.critic_draws, loss.generator_draws) == (1, 0)
-    critic, draws = LinearCritic(torch.full((1, 1, 1), 3.0)), torch.rand(2, 1)
+    assert sizes(loss) == (1, 0)
+    critic, draws = LinearCritic(torch.full((1, 1, 1), 3.0)), critic_draws(mix=torch.rand(2, 1))
     steep, flat = (
         loss.critic(critic, pixel(1, 2).float(), pixel(0, 0).float(), draws, False) for _ in range(2)
     )
@@ -97,9 +127,9 @@ def softplus(x: float) -> float:
 
 def test_non_saturating_losses_by_hand():
     loss = build_loss(settings(r1_weight=0.5, r1_every=4), "cpu")
-    assert isinstance(loss, NonSaturatingLoss) and (loss.critic_draws, loss.generator_draws) == (0, 0)
+    assert isinstance(loss, NonSaturatingLoss) and sizes(loss) == (0, 0)
     critic = LinearCritic(torch.full((1, 1, 1), 2.0, dtype=torch.float64))
-    none = torch.empty(2, 0)
+    none = critic_draws()
     plain = loss.critic(critic, pixel(3, -5), pixel(1, 2), none, False)
     expected = (softplus(-6) + softplus(10)) / 2 + (softplus(2) + softplus(4)) / 2
     assert plain.loss.item() == pytest.approx(expected)
@@ -108,7 +138,7 @@ def test_non_saturating_losses_by_hand():
     regularised = loss.critic(critic, pixel(3, -5), pixel(1, 2), none, True)
     assert regularised.gradient_penalty.item() == 4 and regularised.gradient_norm.item() == 2
     assert regularised.loss.item() == pytest.approx(expected + 0.5 / 2 * 4 * 4)
-    generated = loss.generator(lambda latents, noise: pixel(1, 2), critic, None, None, none, False)
+    generated = loss.generator(lambda latents, noise: pixel(1, 2), critic, generator_draws(), False)
     assert generated.item() == pytest.approx((softplus(-2) + softplus(-4)) / 2)
 
 
@@ -117,7 +147,7 @@ def test_r1_of_a_linear_critic_is_its_squared_weight():
     loss = build_loss(settings(r1_weight=3.0, r1_every=1), "cpu")
     critic = LinearCritic(torch.randn(3, 4, 4, dtype=torch.float64))
     real, fake = (torch.randn(5, 3, 4, 4, dtype=torch.float64) for _ in range(2))
-    none = torch.empty(5, 0)
+    none = critic_draws()
     terms, plain = (loss.critic(critic, real, fake, none, regularised) for regularised in (True, False))
     assert terms.gradient_penalty.item() == pytest.approx(critic.weight.square().sum().item())
     # d/dw r1_weight / 2 |w|^2 = r1_weight w
@@ -130,7 +160,8 @@ def test_r1_is_computed_in_float32_under_autocast():
     torch.manual_seed(0)
     _, critic = empty_networks(config)
     loss = build_loss(config, "cpu")
-    real, fake, draws = torch.randn(4, 3, 32, 32), torch.randn(4, 3, 32, 32), torch.rand(4, loss.critic_draws)
+    real, fake = torch.randn(4, 3, 32, 32), torch.randn(4, 3, 32, 32)
+    draws = critic_draws(augment_real=torch.rand(4, DRAWS), augment_fake=torch.rand(4, DRAWS))
     exact = loss.critic(critic, real, fake, draws, True)
     with torch.autocast("cpu", torch.bfloat16):
         fast = loss.critic(critic, real, fake, draws, True)
@@ -148,7 +179,7 @@ def test_lazy_penalties_come_when_they_are_due():
 
 def test_between_two_penalties_the_terms_keep_the_last():
     loss = build_loss(settings(), "cpu")
-    none = torch.empty(1, 0)
+    none = critic_draws()
     steep, flat = (LinearCritic(torch.full((1, 1, 1), slope, dtype=torch.float64)) for slope in (3.0, 1.0))
     loss.after_step(loss.critic(steep, pixel(1), pixel(0), none, True))
     later = loss.critic(flat, pixel(1), pixel(0), none, False)
@@ -174,14 +205,14 @@ class LinearGenerator:
 
 def test_path_length_penalty_by_hand():
     loss = build_loss(settings(path_length_weight=2.0, path_length_every=4), "cpu")
-    assert loss.generator_draws == 3 * 32 * 32
-    draws = torch.tensor([[0.9, 0.2], [0.5, 0.7]])
-    latents, noise = torch.randn(2, 2, dtype=torch.float64), torch.zeros(2, 0)
+    assert sizes(loss) == (0, 3 * 32 * 32)
+    path = torch.tensor([[0.9, 0.2], [0.5, 0.7]])
+    draws = generator_draws(latents=torch.randn(2, 2, dtype=torch.float64), path=path)
     generator, critic = LinearGenerator(3.0), LinearCritic(torch.ones(1, 1, 2, dtype=torch.float64))
-    plain = loss.generator(generator, critic, latents, noise, draws, False)
+    plain = loss.generator(generator, critic, draws, False)
     assert loss.path_length.item() == 0
-    regularised = loss.generator(generator, critic, latents, noise, draws, True)
-    normal = torch.distributions.Normal(0.0, 1.0).icdf(draws[0].double())  # half of the images
+    regularised = loss.generator(generator, critic, draws, True)
+    normal = torch.distributions.Normal(0.0, 1.0).icdf(path[0].double())  # half of the images
     length = 3 * normal.norm().item() / math.sqrt(2)
     assert loss.path_length.item() == pytest.approx(0.01 * length, rel=1e-5)
     assert (regularised - plain).item() == pytest.approx(2 * 4 * (0.99 * length) ** 2, rel=1e-4)
@@ -192,15 +223,11 @@ def test_path_length_teaches_the_generator_in_every_precision():
     torch.manual_seed(0)
     generator, critic = empty_networks(config)
     loss = build_loss(config, "cpu")
-    latents, noise, draws = (
-        torch.randn(4, generator.latent_size),
-        torch.randn(4, generator.noise_size),
-        torch.rand(4, loss.generator_draws),
-    )
-    draws[0, :2] = torch.tensor([0.0, 1 - 2**-24])  # the ends of what a uniform number may be
+    draws = step_draws(generator, loss).generator()
+    draws.path[0, :2] = torch.tensor([0.0, 1 - 2**-24])  # the ends of what a uniform number may be
     for autocast in (False, True):
         with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-            value = loss.generator(generator, critic, latents, noise, draws, True)
+            value = loss.generator(generator, critic, draws, True)
         gradients = torch.autograd.grad(value, list(generator.parameters()))
         assert all(torch.isfinite(gradient).all() for gradient in gradients)
 
@@ -214,26 +241,14 @@ def test_both_losses_have_one_interface_and_draw_nothing_themselves(recipe, augm
     loss = build_loss(config, "cpu")
     random = torch.get_rng_state()
     source = torch.Generator().manual_seed(0)
-    real, latents, noise, critic_draws, generator_draws = (
-        torch.rand(4, *shape, generator=source)
-        for shape in (
-            (3, 32, 32),
-            (generator.latent_size,),
-            (generator.noise_size,),
-            (loss.critic_draws,),
-            (loss.generator_draws,),
-        )
-    )
-    fake = generator(latents, noise).detach()
+    real, draws = torch.rand(4, 3, 32, 32, generator=source), step_draws(generator, loss)
     for step in (0, 1):
-        terms = loss.critic(critic, real, fake, critic_draws, loss.critic_regularised(step))
+        drawn = draws.critic()
+        fake = generator(drawn.latents, drawn.noise).detach()
+        terms = loss.critic(critic, real, fake, drawn, loss.critic_regularised(step))
         loss.after_step(terms)
-        value = loss.generator(
-            generator, critic, latents, noise, generator_draws, loss.generator_regularised(step)
-        )
-        assert all(
-            torch.isfinite(getattr(terms, name)) for name in CriticLoss.__dataclass_fields__
-        ) and torch.isfinite(value)
+        value = loss.generator(generator, critic, draws.generator(), loss.generator_regularised(step))
+        assert all(torch.isfinite(term) for term in terms) and torch.isfinite(value)
     assert torch.equal(torch.get_rng_state(), random)
     again = build_loss(config, "cpu")
     again.load_state({name: tensor.clone() for name, tensor in loss.state().items()})
@@ -253,7 +268,7 @@ def augmentation(kind: str, probability: float | None = None) -> Augmentation:
 
 
 def named(**amounts: float) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """One image's operations and amounts: those given are applied, for the operation of the same first word."""
+    """One image's operations and amounts: the given ones, by the operation of the same first word."""
     chosen = {key.split("_")[0] for key in amounts}
     applied = {name: torch.tensor([name in chosen]) for name in OPERATIONS}
     values = {name: torch.tensor([amounts.get(name.replace(" ", "_"), 0.0)]) for name in AMOUNTS}
@@ -346,17 +361,16 @@ def test_augmentation_keeps_float32_in_autocast_and_differentiates_twice():
 def test_real_and_fake_are_augmented_by_one_law():
     loss = build_loss(settings(augment="differentiable"), "cpu")
     draws = torch.rand(6, DRAWS, generator=torch.Generator().manual_seed(0))
-    real, fake = loss._augment_both(IMAGES, IMAGES, torch.cat([draws, draws], 1))
+    alike = critic_draws(augment_real=draws, augment_fake=draws)
+    real, fake = loss.augment_both(IMAGES, IMAGES, alike)
     assert torch.equal(real, fake)
-    _, other = loss._augment_both(IMAGES, IMAGES, torch.cat([draws, draws.flip(0)], 1))
+    _, other = loss.augment_both(IMAGES, IMAGES, alike._replace(augment_fake=draws.flip(0)))
     assert not torch.allclose(real, other, atol=0.05)
     seen = []
     loss.generator(
         lambda latents, noise: IMAGES,
         lambda images: seen.append(images) or images.sum((1, 2, 3)),
-        None,
-        None,
-        draws,
+        generator_draws(augment_fake=draws),
         False,
     )
     assert torch.equal(seen[0], real)
@@ -400,27 +414,18 @@ def test_a_step_can_be_captured_in_a_graph(recipe):
     torch.manual_seed(0)
     generator, critic = empty_networks(config)
     loss = build_loss(config, "cpu")
-    shapes = (
-        (3, 32, 32),
-        (generator.latent_size,),
-        (generator.noise_size,),
-        (loss.critic_draws,),
-        (loss.generator_draws,),
-    )
-    real, latents, noise, critic_draws, generator_draws = (torch.rand(4, *shape) for shape in shapes)
+    real, draws = torch.rand(4, 3, 32, 32), step_draws(generator, loss)
+    drawn, generator_drawn = draws.critic(), draws.generator()
     for operations in (
         Operations(),
         Operations(),
     ):  # the first pass fills caches, as the one before a capture does
         with operations, torch.autocast("cpu", torch.bfloat16):
-            terms = loss.critic(
-                critic, real, generator(latents, noise).detach(), critic_draws, loss.critic_regularised(0)
-            )
+            fake = generator(drawn.latents, drawn.noise).detach()
+            terms = loss.critic(critic, real, fake, drawn, loss.critic_regularised(0))
             torch.autograd.grad(terms.loss, list(critic.parameters()))
             loss.after_step(terms)
-            value = loss.generator(
-                generator, critic, latents, noise, generator_draws, loss.generator_regularised(0)
-            )
+            value = loss.generator(generator, critic, generator_drawn, loss.generator_regularised(0))
             torch.autograd.grad(value, list(generator.parameters()), allow_unused=True)
     assert "aten.convolution.default" in operations.seen
     forbidden = {
@@ -444,12 +449,15 @@ def test_the_second_recipe_learns_a_colour():
         network: torch.optim.Adam(network.parameters(), 5e-3, betas=(0.0, 0.99))
         for network in (generator, critic)
     }
-    source, none = torch.Generator().manual_seed(0), torch.empty(4, 0)
+    source = torch.Generator().manual_seed(0)
 
     def draw() -> list[torch.Tensor]:
         return [
             torch.randn(4, size, generator=source) for size in (generator.latent_size, generator.noise_size)
         ]
+
+    def generator_drawn() -> GeneratorDraws:
+        return GeneratorDraws(*draw(), torch.empty(4, 0), torch.empty(4, 0))
 
     def descend(value: torch.Tensor, network: nn.Module) -> None:
         for weight, gradient in zip(
@@ -463,8 +471,10 @@ def test_the_second_recipe_learns_a_colour():
     before = distance()
     for step in range(60):
         real = colour + 0.05 * torch.randn(4, 3, 32, 32, generator=source)
-        terms = loss.critic(critic, real, generator(*draw()).detach(), none, loss.critic_regularised(step))
+        terms = loss.critic(
+            critic, real, generator(*draw()).detach(), critic_draws(), loss.critic_regularised(step)
+        )
         descend(terms.loss, critic)
         loss.after_step(terms)
-        descend(loss.generator(generator, critic, *draw(), none, False), generator)
+        descend(loss.generator(generator, critic, generator_drawn(), False), generator)
     assert distance() < before / 2

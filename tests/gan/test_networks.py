@@ -7,16 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers.gan.networks import (
-    Discriminator,
-    Generator,
-    SpectralConv,
-    adaptive_instance_norm,
-    channels_by_resolution,
-    double,
-    minibatch_standard_deviation,
-    pixel_norm,
-)
+from helpers.gan.networks import channels_by_resolution, double, minibatch_standard_deviation, pixel_norm
+from helpers.gan.paper_networks import Discriminator, Generator, adaptive_instance_norm
+from helpers.gan.spectral import SpectralConv
 
 
 def count(module: nn.Module) -> int:
@@ -136,7 +129,7 @@ def test_scoring_changes_nothing_in_the_critic():
     assert all(torch.equal(value, before[key]) for key, value in critic.state_dict().items())
 
 
-def test_noise_is_shared_out_in_the_order_of_the_layers():
+def test_noise_is_distributed_in_the_order_of_the_layers():
     generator = Generator(8, 0.02)
     noise = torch.arange(generator.noise_size, dtype=torch.float32)[None]
     sides = [layer.shape[-1] for layer in generator._split_noise(noise)]

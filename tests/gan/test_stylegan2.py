@@ -1,4 +1,4 @@
-"""The second recipe: counts, demodulation by hand, two derivatives in every precision, the interface that both recipes share, and its training."""
+"""The second recipe: counts, demodulation, two derivatives, the shared interface, its training."""
 
 import math
 
@@ -12,16 +12,16 @@ from helpers import params
 from helpers.checkpoints import list_checkpoints
 from helpers.errors import TrainingError
 from helpers.gan.networks import WIDTHS, Critic, StyleGenerator, initial_deviation
-from helpers.gan.stylegan2 import (
+from helpers.gan.optimisers import learning_rates
+from helpers.gan.stylegan2_networks import (
     ModulatedConv,
     ResidualBlock,
     StyleGAN2Discriminator,
     StyleGAN2Generator,
-    empty_networks,
 )
 from helpers.gan.synthesis import generate, reference_features, score_images
-from helpers.gan.training import Trainer, learning_rates, train_gan
-from helpers.gan.weights import load_discriminator, load_generator
+from helpers.gan.training import Trainer, train_gan
+from helpers.gan.weights import empty_networks, load_discriminator, load_generator
 
 
 def count(module: nn.Module) -> int:
@@ -30,7 +30,8 @@ def count(module: nn.Module) -> int:
 
 def test_parameter_counts_at_full_size():
     generator, critic = StyleGAN2Generator(), StyleGAN2Discriminator()
-    layer = lambda i, o: i * o * 9 + o + 1 + 512 * i + i  # noqa: E731  convolution, bias, noise strength, style
+    # convolution, bias, noise strength, style
+    layer = lambda i, o: i * o * 9 + o + 1 + 512 * i + i  # noqa: E731
     rgb = lambda i: 3 * i + 3 + 512 * i + i  # noqa: E731
     widths = list(WIDTHS.values())
     blocks = [layer(512, 512) + rgb(512)] + [

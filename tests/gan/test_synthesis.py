@@ -1,4 +1,4 @@
-"""Generation by seed, scores that do not depend on neighbours, PNG files, and memory that does not grow with the images."""
+"""Generation by seed, scores that do not depend on neighbours, PNG files, and bounded memory."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from PIL import Image
 
 from helpers import params
 from helpers.files import row_blocks
-from helpers.gan.features import take_rows, write_rows
-from helpers.gan.networks import Discriminator, Generator
+from helpers.gan.paper_networks import Discriminator, Generator
+from helpers.gan.rows import take_rows, write_rows
 from helpers.gan.synthesis import (
-    COMPANIES,
+    REFERENCE_BATCHES,
     export_png,
     generate,
     mean_style,
@@ -62,7 +62,7 @@ def images_of(generator, seeds, batch_size, truncation=1.0):
     return np.concatenate(list(generate(generator, np.array(seeds), batch_size, truncation)))
 
 
-def companies(critic, seeds=range(COMPANIES)):
+def references(critic, seeds=range(REFERENCE_BATCHES)):
     return torch.stack([reference_features(critic, REAL, seed, "cpu") for seed in seeds])
 
 
@@ -78,7 +78,7 @@ def test_files(run):
         saved.loc[saved["selected"] == 1, "score"].min() >= saved.loc[saved["selected"] == 0, "score"].max()
     )
     stability = pd.read_csv(directory / "synthetic/score-stability.csv")
-    assert stability[["first_company", "second_company"]].to_numpy().tolist() == [[1, 2], [1, 3], [2, 3]]
+    assert stability[["first_batch", "second_batch"]].to_numpy().tolist() == [[1, 2], [1, 3], [2, 3]]
     assert (
         stability["rank_correlation"].between(-1, 1).all() and stability["kept_by_both"].between(0, 1).all()
     )
@@ -92,7 +92,7 @@ def test_files(run):
 def test_scores_can_be_computed_again_from_the_saved_images(run):
     directory, scores = run
     critic = load_discriminator(directory / "gan", CONFIG, "cpu")
-    again = score_images(critic, np.load(directory / "synthetic/images.npy"), companies(critic))
+    again = score_images(critic, np.load(directory / "synthetic/images.npy"), references(critic))
     np.testing.assert_allclose(again[:, 0], scores["score"], atol=1e-6)
 
 
@@ -120,13 +120,13 @@ def test_truncation_pulls_images_together(generator):
 
 def test_a_score_does_not_depend_on_its_neighbours(critic):
     images = np.random.default_rng(1).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
-    scores = score_images(critic, images, companies(critic))
+    scores = score_images(critic, images, references(critic))
     for chosen in ([0], [3, 0], [5, 4, 3, 2, 1, 0]):
         np.testing.assert_allclose(
-            score_images(critic, images[chosen], companies(critic)), scores[chosen], atol=1e-6
+            score_images(critic, images[chosen], references(critic)), scores[chosen], atol=1e-6
         )
     assert np.array_equal(
-        score_images(critic, images, companies(critic)), scores
+        score_images(critic, images, references(critic)), scores
     )  # and scoring leaves the critic as it is
 
 
@@ -136,7 +136,7 @@ def test_a_score_is_that_of_a_group_with_the_references(critic):
     group = torch.from_numpy(np.concatenate([image, REAL[chosen]])).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.no_grad():
         expected = critic(group)[0].item()
-    assert score_images(critic, image, companies(critic, [3, 7]))[0, 1] == pytest.approx(expected, abs=1e-6)
+    assert score_images(critic, image, references(critic, [3, 7]))[0, 1] == pytest.approx(expected, abs=1e-6)
 
 
 def test_ranks_by_hand():

@@ -1,7 +1,8 @@
-"""The fast training step is the textbook's: the same gradients from the same state and the same random numbers.
+"""The fast training step is the textbook's: the same gradients from the same state and random numbers.
 
-In float32 the comparison needs an activation without a kink: where a pre-activation lies within rounding of LeakyReLU's, one
-of the two loops falls on its other side, and a penalty on slopes sees that in the third digit. In float64 nothing comes so near.
+In float32 the comparison needs an activation without a kink: where a pre-activation lies within rounding of
+LeakyReLU's, the two loops can fall on different sides of it, and a penalty on slopes shows that in the third
+digit. In float64 nothing comes so near.
 """
 
 import sys
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from helpers import params
-from helpers.gan import networks
+from helpers.gan import networks, paper_networks
 from helpers.gan.training import Trainer
 from support.project import ROOT
 
@@ -42,8 +43,20 @@ def pair(dtype=torch.float32, **changes):
                 0.02 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
             )  # noise strengths and biases start at zero
     textbook = Textbook(config, dtype=dtype).copy_from(ours)
-    inputs = [ours.data.next_batch(), *ours.draw_inputs(), ours.draw_uniform(1)]
-    return ours, textbook, [tensor.to(dtype) for tensor in inputs]
+    real, critic_draws, generator_draws = ours.data.next_batch(), ours.draws.critic(), ours.draws.generator()
+    return ours, textbook, (real.to(dtype), in_type(critic_draws, dtype), in_type(generator_draws, dtype))
+
+
+def in_type(draws, dtype):
+    """The same named draws in another precision."""
+    return type(draws)(*(tensor.to(dtype) for tensor in draws))
+
+
+@pytest.fixture
+def smooth(monkeypatch):
+    """An activation without a kink, in all layers."""
+    for module in (networks, paper_networks):
+        monkeypatch.setattr(module, "activate", torch.nn.functional.silu)
 
 
 def gradient(network):
@@ -55,31 +68,29 @@ def relative_difference(first, second):
 
 
 def both_steps(ours, textbook, inputs):
-    """Gradients of ours and of the textbook: of the critic's step, then of the generator's against the moved critic."""
-    real, latents, noise, draws = inputs
-    ours.critic_step(*inputs)
-    textbook.critic_step(real, latents, noise, draws[:, 0])
+    """Gradients of ours and of the textbook: of the critic's step, then of the generator's."""
+    real, drawn, generator_drawn = inputs
+    ours.critic_step(real, *drawn)
+    textbook.critic_step(real, drawn.latents, drawn.noise, drawn.mix)
     critic = gradient(ours.critic), gradient(textbook.critic)
-    ours.critic.load_state_dict(
-        textbook.critic.state_dict()
-    )  # Adam's first step turns rounding at gradients near zero into whole steps
-    ours.generator_step(latents.flip(0), noise, draws[:, :0])
-    textbook.generator_step(latents.flip(0), noise)
+    # Adam's first step turns rounding at gradients near zero into whole steps
+    ours.critic.load_state_dict(textbook.critic.state_dict())
+    ours.generator_step(*generator_drawn)
+    textbook.generator_step(generator_drawn.latents, generator_drawn.noise)
     return critic, (gradient(ours.generator), gradient(textbook.generator))
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-4), (torch.float64, 1e-9)])
-def test_one_steps_gradients_agree(name, dtype, tolerance, monkeypatch):
+def test_one_steps_gradients_agree(name, dtype, tolerance, request):
     if dtype is torch.float32:
-        monkeypatch.setattr(networks, "activate", torch.nn.functional.silu)
+        request.getfixturevalue("smooth")
     for mine, theirs in both_steps(*pair(dtype, **VARIANTS[name])):
         assert len(mine) == len(theirs) and theirs.norm() > 0
         assert relative_difference(mine, theirs) < tolerance
 
 
-def test_a_wrong_penalty_would_be_seen(monkeypatch):
-    monkeypatch.setattr(networks, "activate", torch.nn.functional.silu)
+def test_a_wrong_penalty_would_be_seen(smooth):
     ours, textbook, inputs = pair()
     textbook.config = textbook.config.model_copy(update={"gradient_penalty": 10.1})
     (mine, theirs), _ = both_steps(ours, textbook, inputs)
@@ -102,11 +113,10 @@ def test_bfloat16_gradients_point_the_same_way_on_a_trained_critic():
         ours = Trainer(IMAGES, CONFIG.model_copy(update={"precision": precision}), "cpu", 0)
         for name in ("generator", "critic"):
             getattr(ours, name).load_state_dict(getattr(trained, name).state_dict())
-        ours.generator_step(*ours.draw_inputs(), ours.draw_uniform(0))
-        ours.generator.load_state_dict(
-            trained.generator.state_dict()
-        )  # the critic's step shall see the same images
-        ours.critic_step(ours.data.next_batch(), *ours.draw_inputs(), ours.draw_uniform(1))
+        ours.generator_step(*ours.draws.generator())
+        # the critic's step shall see the same images
+        ours.generator.load_state_dict(trained.generator.state_dict())
+        ours.critic_step(ours.data.next_batch(), *ours.draws.critic())
         gradients.append((gradient(ours.critic), gradient(ours.generator)))
     for exact, fast in zip(*gradients, strict=True):
         assert float(torch.nn.functional.cosine_similarity(exact, fast, dim=0)) > 0.999
@@ -116,16 +126,14 @@ def test_the_same_random_numbers_give_the_same_course():
     ours, textbook, _ = pair(torch.float64)
     losses = []
     for _ in range(3):
-        real, inputs, draws = (
-            ours.data.next_batch().double(),
-            [tensor.double() for tensor in ours.draw_inputs()],
-            ours.draw_uniform(1).double(),
-        )
-        terms = ours.critic_step(real, *inputs, draws)
-        losses.append((float(terms.loss), float(textbook.critic_step(real, *inputs, draws[:, 0]))))
-        losses.append(
-            (float(ours.generator_step(*inputs, draws[:, :0])), float(textbook.generator_step(*inputs)))
-        )
+        real = ours.data.next_batch().double()
+        drawn = in_type(ours.draws.critic(), torch.float64)
+        terms = ours.critic_step(real, *drawn)
+        expected = textbook.critic_step(real, drawn.latents, drawn.noise, drawn.mix)
+        losses.append((float(terms.loss), float(expected)))
+        drawn = in_type(ours.draws.generator(), torch.float64)
+        expected = textbook.generator_step(drawn.latents, drawn.noise)
+        losses.append((float(ours.generator_step(*drawn)), float(expected)))
     mine, theirs = np.array(losses).T
     np.testing.assert_allclose(mine, theirs, rtol=1e-6)
     torch.testing.assert_close(ours.average.constant, textbook.average.constant, rtol=1e-6, atol=1e-9)

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +11,8 @@ from PIL import Image
 
 from helpers import params, paths
 from helpers.checkpoints import list_checkpoints
-from helpers.engine import cli
 from helpers.engine.stages import Job
+from helpers.engine.start import forget_checkpoints
 from helpers.errors import DataError, MissingStageError, TrainingError
 from helpers.gan import training
 from helpers.gan.batches import ImageStream, to_bytes, to_float
@@ -101,10 +100,9 @@ def test_forcing_the_stage_forgets_its_checkpoints(trained, tmp_path, monkeypatc
     monkeypatch.setattr(paths, "ARTIFACTS", tmp_path)
     run = paths.RunPaths("forced")
     shutil.copytree(trained[0], run.gan(1))
-    plan = [SimpleNamespace(job=Job("gan", {"seed": 1}))]
-    cli._forget_checkpoints(run, plan, ["evaluation"])
+    forget_checkpoints(run, [Job("evaluation"), Job("gan", {"seed": 2})])
     assert len(list_checkpoints(run.gan(1))) == 2
-    cli._forget_checkpoints(run, plan, ["gan"])
+    forget_checkpoints(run, [Job("gan", {"seed": 1})])
     assert list_checkpoints(run.gan(1)) == []
 
 
@@ -175,10 +173,10 @@ def test_the_moving_average_has_no_history():
 def test_critic_trains_n_times_on_fresh_batches(monkeypatch):
     trainer = Trainer(IMAGES, SMALL.model_copy(update={"n_critic": 3, "flips": "none"}), "cpu", 0)
     batches = []
-    ordinary = trainer.critic_step
+    ordinary = trainer.update_critic
     monkeypatch.setattr(
         trainer,
-        "critic_step",
+        "update_critic",
         lambda real, *inputs, **options: (batches.append(real), ordinary(real, *inputs, **options))[1],
     )
     trainer.step()

@@ -101,8 +101,8 @@ def stability():
     return pd.DataFrame(
         rows,
         columns=[
-            "first_company",
-            "second_company",
+            "first_batch",
+            "second_batch",
             "rank_correlation",
             "low",
             "high",

@@ -5,24 +5,27 @@ import nbformat
 CODE = """
 import json, os, time
 from pathlib import Path
+from helpers.engine.plan import is_finished
 from helpers.engine.runfile import load_runfile
 from helpers.engine.stages import Job, outputs
 from helpers.paths import RunPaths
 
 job = Job({stage!r}, {wildcards})
 paths = RunPaths(run)
+params = load_runfile(paths).params
 if Path("../pause").exists():
     (Path("..") / f"paused-{{job.name}}").write_text(str(os.getpid()))
     while Path("../pause").exists():
         time.sleep(0.05)
 if Path("../fault").exists() and Path("../fault").read_text() == job.name:
     raise ValueError("a fault was asked for")
+finished = is_finished(paths, params, job.stage, **job.wildcards)
 with open("../executed.txt", "a") as log:
-    log.write(job.name + "\\n")
-for path in outputs(job, paths, load_runfile(paths)[0]):
-    if path.suffix != ".ipynb":
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(BODY.get(path.name, job.name))
+    log.write(job.name + (" shown\\n" if finished else "\\n"))
+for path in [] if finished else outputs(job, paths, params):
+    other = Path("../others") / path.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(other.read_text() if other.exists() else BODY.get(path.name, job.name))
 """
 METRICS = (
     'BODY = {"metrics.csv": "arm,accuracy,target_recall,macro_precision\\n"'

@@ -31,7 +31,7 @@ from helpers.data.manifest import load_split
 from helpers.data.prepare import prepare_data
 from helpers.engine import cli, preflight
 from helpers.errors import DataError, ParameterError
-from helpers.params import Data, Gan, Params, load_params
+from helpers.params import Data, Gan, Params, choices, load_params
 from helpers.paths import RunPaths
 from support import dataverse
 from support.project import ROOT
@@ -525,7 +525,7 @@ def test_every_range_is_told_at_its_edge(key, words, bound, outside):
         assert f"{key} must be" not in wrong(key, bound)
 
 
-CHOICES = {
+CHOICES = {key: choices(key) for key in KEYS if choices(key)} | {
     key: typing.get_args(field.annotation)
     for key, field in KEYS.items()
     if typing.get_origin(field.annotation) is typing.Literal
@@ -535,7 +535,13 @@ CHOICES = {
 @pytest.mark.parametrize("key", CHOICES)
 def test_every_choice_is_listed(key):
     *others, last = map(repr, CHOICES[key])
-    assert wrong(key, "nonsense") == f"{key} must be one of {', '.join(others)} or {last}, not 'nonsense'."
+    assert wrong(key, "0000") == f"{key} must be one of {', '.join(others)} or {last}, not '0000'."
+
+
+@pytest.mark.parametrize("key", [key for key in CHOICES if isinstance(CHOICES[key][0], str)])
+def test_a_misspelt_choice_is_met_with_the_right_one(key):
+    word = max(CHOICES[key], key=len)
+    assert wrong(key, f"{word}x").endswith(f", not '{word}x' (did you mean '{word}'?).")
 
 
 WORDS = {
@@ -546,7 +552,7 @@ WORDS = {
 }
 
 
-KINDS = [key for key, field in KEYS.items() if re_kind(field)]
+KINDS = [key for key, field in KEYS.items() if re_kind(field) and key not in CHOICES]
 
 
 @pytest.mark.parametrize("key", KINDS)
@@ -1044,7 +1050,7 @@ def test_a_gpu_that_is_not_there(place, capsys, monkeypatch):
         told = mistake(capsys, "--set", "compute.device=cuda")
         assert (
             told
-            == f"compute.device is 'cuda', but {reason}; set compute.device to 'cpu' or 'auto', or mend the installation."
+            == f"compute.device is 'cuda', but {reason}; set compute.device to 'cpu' or 'auto', or repair the installation."
         )
 
 

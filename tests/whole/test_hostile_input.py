@@ -27,7 +27,6 @@ from helpers.data.decoding import decode
 from helpers.engine import cli, snakemake
 from helpers.engine.profiles import Profile
 from helpers.engine.runfile import RunFile
-from helpers.engine.stages import STAGES
 from helpers.engine.view import View
 from helpers.errors import DataError, ParameterError, TrainingError, UserError, printable
 from helpers.paths import RunPaths
@@ -159,7 +158,7 @@ def test_weights_with_code_in_them_are_refused_before_the_first_job(place, capsy
             harmful(place / "weights" / name, canary, whole)
         told = mistake(capsys, "--set", f"{key}={place}/weights")
         assert re.fullmatch(
-            rf"{place}/weights/generator\.safetensors is no whole safetensors file \(.+\), and weights are read from no other kind\.",
+            rf"{place}/weights/generator\.safetensors is not a whole safetensors file \(.+\), and weights are read from no other kind\.",
             told,
         )
     else:
@@ -376,9 +375,9 @@ def test_the_engine_s_command_line_holds_no_value_of_a_parameter(title, root, pl
     given_params = params.validate(
         {"report": {"title": title.strip() or "x"}, "data": {"root": root}, "description": title}
     )
-    runfile = RunFile(RunPaths("run-1"), given_params, dict.fromkeys(STAGES, ""), {}, "", [])
+    runfile = RunFile(RunPaths("run-1"), given_params, {}, [])
     profile = Profile("any", Path(place))
-    words = snakemake.command(runfile, 2, ["gan"], profile)
+    words = snakemake.command(runfile, 2, profile, "gan")
     assert not [word for word in words if word in (title, root)]
     assert (
         words.count(str(profile.folder)) == 1 and words[words.index(str(profile.folder)) - 1] == "--profile"

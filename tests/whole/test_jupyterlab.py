@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from helpers.engine.stages import Job, papermill_parameters
+from helpers.engine.notebook import execute_notebook
+from helpers.engine.stages import Job, job_parameters
 from helpers.files import write_json
 from helpers.params import load_params
-from helpers.report.notebooks import execute_notebook
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE = 300  # seconds; 20 are enough on an idle machine
@@ -184,7 +184,7 @@ def test_the_page_would_get_the_same_tables(lab):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(project.folder / "src"))
         params = load_params("quick", [f"data.phantom.images={FEW}"])
-        given = papermill_parameters(Job("eda"), params, "headless")
+        given = job_parameters(Job("eda"), "headless")
         write_json(project.folder / given["params_file"], params.as_dict())
         executed = project.folder / "artifacts/headless/notebooks/01_eda.ipynb"
         execute_notebook(

@@ -1,4 +1,4 @@
-"""Files below a folder, members of unopened zip archives included: found safely, read one at a time, never unpacked."""
+"""Files below a folder and in its zip archives: found safely, read one at a time, never unpacked to disk."""
 
 import os
 import re
@@ -42,11 +42,13 @@ class Found:
 
 
 class FileTree:
-    """All files below ``root`` (a folder or one zip archive), in folders first, then in zip archives, each in name order.
+    """All files below ``root``, which is a folder or one zip archive.
 
-    Symbolic links are followed, each folder once. Hidden files, segmentations and the challenge's test and validation parts are
-    passed over; ``ignored`` replaces that choice of names. Reading is safe from several threads. Raises DataError for a missing
-    root, a folder too deep or too full, and an archive that is damaged, encrypted or unsafe.
+    Files in folders come first, then those in zip archives, each in the order of their names. Symbolic links
+    are followed, each folder once. Hidden files, segmentations and the challenge's test and validation parts
+    are passed over; ``ignored`` replaces that choice of names. Reading is safe from several threads. Raises
+    DataError for a missing root, a folder too deep or too full, and an archive that is damaged, encrypted or
+    unsafe.
     """
 
     def __init__(self, root: Path | str, ignored: re.Pattern[str] = IGNORED):
@@ -73,19 +75,13 @@ class FileTree:
         archive = _open_archive(file)
         self._archives[file.path] = archive
         _check_members(file, archive.infolist())
-        members = [member for member in archive.infolist() if not member.is_dir()]
         found = [
             Found(f"{file.name}/{member.filename}", file.path, member.filename, member.file_size)
-            for member in members
+            for member in archive.infolist()
+            if not member.is_dir()
+            and not any(self.ignored.search(part) for part in PurePosixPath(member.filename).parts)
         ]
-        return sorted(
-            (
-                f
-                for f in found
-                if not any(self.ignored.search(part) for part in PurePosixPath(f.member).parts)
-            ),
-            key=lambda f: f.name,
-        )
+        return sorted(found, key=lambda each: each.name)
 
     def read(self, file: Found) -> bytes:
         """The bytes of ``file``. Raises OSError where they cannot be had (a damaged member included)."""
@@ -113,7 +109,10 @@ class FileTree:
 
 
 def _walk(root: Path, ignored: re.Pattern[str]) -> Iterator[Found]:
-    """Files below ``root``, folder by folder in name order; a folder met again through a link is passed over."""
+    """Files below ``root``, folder by folder in name order.
+
+    A folder that is met again through a link is skipped.
+    """
     met: set[tuple[int, int]] = set()
     count = 0
     pending = [(root, "", 0)]
@@ -134,7 +133,8 @@ def _walk(root: Path, ignored: re.Pattern[str]) -> Iterator[Found]:
             count += 1
             if count > MAX_FILES:
                 raise DataError(
-                    f"{root} holds more than {MAX_FILES:,} files, which is no image data set: name its folder itself."
+                    f"{root} holds more than {MAX_FILES:,} files, which is no image data set: name its "
+                    "folder itself."
                 )
             try:
                 if entry.is_dir():
@@ -162,14 +162,16 @@ def _check_members(file: Found, members: list[zipfile.ZipInfo]) -> None:
     """Raise DataError for members that an honest image archive does not have."""
     if len(members) > MAX_FILES:
         raise DataError(
-            f"{file.name} lists {len(members):,} members, more than the {MAX_FILES:,} that an image archive may have."
+            f"{file.name} lists {len(members):,} members, more than the {MAX_FILES:,} that an image archive "
+            "may have."
         )
     total = 0
     for member in members:
         fault = _fault(member)
         if fault:
             raise DataError(
-                f"{file.name} is refused: its member '{member.orig_filename}' {fault}. Take an archive from the data's official home."
+                f"{file.name} is refused: its member '{member.orig_filename}' {fault}. Take an archive from "
+                "the data's official home."
             )
         total += member.file_size
     if total > MAX_ARCHIVE_BYTES:
@@ -193,5 +195,6 @@ def _fault(member: zipfile.ZipInfo) -> str:
     if member.file_size > MAX_MEMBER_BYTES:
         return f"would unpack to {member.file_size / 1e6:,.0f} MB"
     if member.file_size > 2**20 and member.file_size > MAX_RATIO * max(member.compress_size, 1):
-        return f"is packed {member.file_size / max(member.compress_size, 1):,.0f} times smaller than it is, as no photograph can be"
+        times = member.file_size / max(member.compress_size, 1)
+        return f"is packed {times:,.0f} times smaller than it is, as no photograph can be"
     return ""

@@ -21,9 +21,9 @@ from helpers.paths import RunPaths
 def load_images(run: RunPaths, data: Data, size: int, resize: str) -> np.memmap:
     """All images as uint8 (N, size, size, 3), read-only and memory-mapped, rows as in split.csv.
 
-    Decoded in parallel on the first call, by one job while others wait; built again where the data, the decoding or
-    the file have changed. ``resize`` is one of ``decoding.FILTERS``. Raises MissingStageError before the stage 'eda',
-    DataError where the images are no longer those that it verified.
+    Decoded in parallel on the first call, by one job while others wait; built again where the data, the
+    decoding or the file have changed. ``resize`` is one of ``decoding.FILTERS``. Raises MissingStageError
+    before the stage 'eda', DataError where the images are no longer those that it verified.
     """
     split, manifest = load_split(run), load_manifest(run)
     path = run.data / f"images-{size}-{resize}.npy"
@@ -56,8 +56,8 @@ def _decode_all(
                 array[row] = resize_image(decode(content), shape[1], resize)
             except (OSError, DataError) as error:
                 raise DataError(
-                    f"{dataset.images[ids[row]].name} is broken ({error}), and was not when the stage 'eda' ran: "
-                    "get it anew."
+                    f"{dataset.images[ids[row]].name} is broken ({error}), and was not when the stage 'eda' "
+                    "ran: get it anew."
                 ) from None
             return ids[row], hashlib.sha256(content).hexdigest()
 

@@ -27,7 +27,10 @@ class Dataset:
     tree: FileTree = field(repr=False)
 
     def read(self, image_id: str) -> bytes:
-        """The encoded bytes of an image; safe from several threads. Raises OSError where they cannot be read."""
+        """The encoded bytes of an image. Several threads may call it at once.
+
+        Raises OSError where the bytes cannot be read.
+        """
         return self.tree.read(self.images[image_id])
 
     def close(self) -> None:

@@ -24,10 +24,10 @@ FORMATS = ("JPEG", "PNG")
 def decode(content: bytes | Path, formats: tuple[str, ...] = FORMATS, upright: bool = False) -> Image.Image:
     """An encoded image (its bytes or its file), fully decoded, as 8-bit RGB.
 
-    ``upright`` turns it as its orientation tag says. The format is read from the bytes, so a PNG named .jpg is
-    decoded as a PNG. Only ``formats`` are tried, because PIL runs outside programs for some others. CMYK, palette,
-    grey and 16-bit images are converted; transparency is dropped. Raises DataError with a few words that follow a
-    file name.
+    ``upright`` turns it as its orientation tag says. The format is read from the bytes, so a PNG named .jpg
+    is decoded as a PNG. Only ``formats`` are tried, because PIL runs outside programs for some others. CMYK,
+    palette, grey and 16-bit images are converted; transparency is dropped. Raises DataError with a few words
+    that follow a file name.
     """
     with _opened(content, formats) as opened:
         opened.load()
@@ -49,7 +49,10 @@ def check_header(content: bytes | Path, formats: tuple[str, ...] = FORMATS) -> N
 
 @contextmanager
 def _opened(content: bytes | Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
-    """An image of allowed format and size, not decoded yet; what fails while it is open becomes a DataError."""
+    """An image of allowed format and size, not decoded yet.
+
+    An error while it is open becomes a DataError.
+    """
     if not (content if isinstance(content, bytes) else content.stat().st_size):
         raise DataError("empty")
     try:
@@ -73,8 +76,8 @@ def resize_image(image: Image.Image, size: int, resize: str) -> np.ndarray:
     """The whole image squashed to ``size`` x ``size``, as the paper does: uint8 (size, size, 3).
 
     ``nearest`` takes one pixel per pixel and aliases; ``area`` averages the pixels that each one covers;
-    ``bilinear`` averages under a triangle as wide as the reduction (antialiased). JPEG's scaled decoding would be
-    faster, but gives other pixels, so it is not used. Raises ParameterError for another word.
+    ``bilinear`` averages under a triangle as wide as the reduction (antialiased). JPEG's scaled decoding
+    would be faster, but gives other pixels, so it is not used. Raises ParameterError for another word.
     """
     if resize not in FILTERS:
         raise ParameterError(f"Images are resized by {', '.join(FILTERS)}, not by '{resize}'.")

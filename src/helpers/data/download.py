@@ -1,4 +1,8 @@
-"""HAM10000 from its official home, a Dataverse, by its DOI: sizes said first, checksums kept, no half file under a final name."""
+"""HAM10000 from its official home, a Dataverse, found by its DOI.
+
+The size is announced before anything is fetched, checksums are verified and recorded, and a file gets its
+final name only when it is whole.
+"""
 
 import hashlib
 import os
@@ -8,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +30,8 @@ WANTED = (
 )
 RECORD = "download.json"  # written last: with it, the download is whole
 TIMEOUT = 60  # seconds without a byte
-CHUNK = 2**16  # bytes; of a broken connection the last piece is lost
-MARGIN = 2**24  # bytes by which a file may be longer than listed: a converted table's size is not always told
+CHUNK = 2**16  # bytes; the last piece is lost when a connection breaks
+MARGIN = 2**24  # bytes by which a file may be longer than listed: the size of a converted table may be wrong
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class RemoteFile:
 
 
 class _Unreachable(Exception):
-    """A failure that may pass: no connection, a busy server, bytes that went astray."""
+    """A failure that may pass: no connection, a busy server, damaged bytes."""
 
 
 class _Refused(_Unreachable):
@@ -60,7 +65,10 @@ def is_downloaded(folder: Path | str) -> bool:
 
 
 def official_folder() -> Path | None:
-    """The folder below data/ that holds HAM10000's official files, fetched or put there by hand; None without them."""
+    """The folder below data/ that holds HAM10000's official files; None where there is none.
+
+    The files may have been fetched, or put there by hand.
+    """
     for folder in (paths.DOWNLOADS / "ham10000", paths.DOWNLOADS):
         if _holds_official_files(folder):
             return folder
@@ -88,18 +96,21 @@ def fetch(
     pause: float = 5.0,
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Download HAM10000's images and metadata into ``folder`` and return it; at once where that was done before.
+    """Download HAM10000's images and metadata into ``folder`` and return the folder.
 
-    Files that arrived whole are kept; one that was interrupted goes on where it was, if the server can do that and gives a checksum. ``server`` is the address of the Dataverse, ``attempts``
-    the tries per request, ``pause`` the seconds after the first (doubled each time). Raises DataError with the way out: no network, a full
-    disk, a server's refusal, a wrong checksum.
+    Where that was done before, nothing is fetched. Files that arrived whole are kept. A file that was
+    interrupted is resumed, if the server supports that and gives a checksum. ``server`` is the address of
+    the Dataverse, ``attempts`` the tries per request, ``pause`` the seconds after the first (doubled each
+    time), ``say`` takes lines for the user. Raises DataError with the way out: no network, a full disk, a
+    server's refusal, a wrong checksum.
     """
     folder, server = Path(folder), (server or SERVER).rstrip("/")
     if is_downloaded(folder):
         return folder
     by_hand = (
-        f"Or download HAM10000_images_part_1.zip, HAM10000_images_part_2.zip and HAM10000_metadata from https://doi.org/{doi} by hand "
-        f"into {folder}, or into a folder that you name with --data-root; the zip files stay as they are."
+        "Or download HAM10000_images_part_1.zip, HAM10000_images_part_2.zip and HAM10000_metadata from "
+        f"https://doi.org/{doi} by hand into {folder}, or into a folder that you name with --data-root; the "
+        "zip files stay as they are."
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -108,7 +119,8 @@ def fetch(
                 _fetch(folder, server, doi, attempts, pause, say)
     except _Unreachable as error:
         raise DataError(
-            f"HAM10000 could not be downloaded from {server}: {error}. Try again later: files that arrived whole are kept. {by_hand}"
+            f"HAM10000 could not be downloaded from {server}: {error}. Try again later: files that arrived "
+            f"whole are kept. {by_hand}"
         ) from None
     except OSError as error:
         raise DataError(
@@ -120,31 +132,34 @@ def fetch(
 def _fetch(
     folder: Path, server: str, doi: str, attempts: int, pause: float, say: Callable[[str], None]
 ) -> None:
-    partial = folder / ".partial"
+    """Fetch the files that are missing in ``folder``, then write the record of the whole download."""
+    unfinished = folder / ".partial"
     files = _patiently(lambda: _listing(server, doi), attempts, pause, say)
     missing = [file for file in files if not _whole(folder / file.name, file)]
     arrived = sum(
-        (partial / file.name).stat().st_size
+        (unfinished / file.name).stat().st_size
         for file in missing
-        if file.checksum and (partial / file.name).exists()
+        if file.checksum and (unfinished / file.name).exists()
     )
     size = max(0, sum(file.size for file in missing) - arrived)
     say(
-        f"Downloading HAM10000 (doi:{doi}, CC BY-NC 4.0): {len(missing)} of {len(files)} files, {_bytes(size)}{' to go' if arrived else ''}, into {folder}."
+        f"Downloading HAM10000 (doi:{doi}, CC BY-NC 4.0): {len(missing)} of {len(files)} files, "
+        f"{_bytes(size)}{' to go' if arrived else ''}, into {folder}."
     )
     free = shutil.disk_usage(folder).free
     if free < size * 1.05:
         raise DataError(
-            f"The download needs {_bytes(size)} and the disk of {folder} has {_bytes(free)} free: make room, or name another folder with --data-root."
+            f"The download needs {_bytes(size)} and the disk of {folder} has {_bytes(free)} free: make "
+            "room, or name another folder with --data-root."
         )
-    partial.mkdir(exist_ok=True)
+    unfinished.mkdir(exist_ok=True)
     try:
         for file in missing:
-            _patiently(lambda file=file: _fetch_file(file, partial, folder), attempts, pause, say)
-        shutil.rmtree(partial, ignore_errors=True)
+            _patiently(partial(_fetch_file, file, unfinished, folder), attempts, pause, say)
+        shutil.rmtree(unfinished, ignore_errors=True)
     finally:
-        with suppress(OSError):  # half a file is in it, to go on from
-            partial.rmdir()
+        with suppress(OSError):  # it is not empty where a download can be resumed from it
+            unfinished.rmdir()
     kept = [
         {"name": file.name, "size": (folder / file.name).stat().st_size, "checksum": file.checksum}
         for file in files
@@ -161,7 +176,8 @@ def _patiently(act: Callable[[], Any], attempts: int, pause: float, say: Callabl
             if attempt == attempts or isinstance(error, _Refused):
                 raise
             say(
-                f"{str(error)[0].upper()}{str(error)[1:]}; attempt {attempt + 1} of {attempts} in {pause:.0f} s."
+                f"{str(error)[0].upper()}{str(error)[1:]}; attempt {attempt + 1} of {attempts} in "
+                f"{pause:.0f} s."
             )
             time.sleep(pause)
             pause *= 2
@@ -190,7 +206,8 @@ def _listing(server: str, doi: str) -> list[RemoteFile]:
             ) from None
     if len(found) != len(WANTED):
         raise DataError(
-            f"The data set doi:{doi} at {server} lists {len(found)} of the {len(WANTED)} files that HAM10000 consists of: its home has changed."
+            f"The data set doi:{doi} at {server} lists {len(found)} of the {len(WANTED)} files that "
+            "HAM10000 consists of: its home has changed."
         )
     return found
 
@@ -200,7 +217,11 @@ def _named(entry: dict[str, Any], pattern: str) -> bool:
 
 
 def _remote(server: str, entry: dict[str, Any], pattern: str) -> RemoteFile:
-    """A listed file. A table that the Dataverse has converted is asked for as it was deposited: only that has the listed checksum."""
+    """A listed file.
+
+    A table that the Dataverse has converted is fetched as it was deposited: only that form has the listed
+    checksum.
+    """
     converted = bool(entry.get("originalFileFormat"))
     name = (entry.get("originalFileName") or entry["filename"]) if converted else entry["filename"]
     name = name if re.fullmatch(pattern, name, re.IGNORECASE) else entry["filename"]
@@ -223,10 +244,13 @@ def _whole(path: Path, file: RemoteFile) -> bool:
 
 
 def _fetch_file(file: RemoteFile, partial: Path, folder: Path) -> None:
-    """Download one file beside its place, check it, and move it there; what arrived of it stays for the next attempt."""
+    """Download one file beside its place, check it, and move it there.
+
+    What arrived before an interruption stays for the next attempt.
+    """
     path = partial / file.name
     if file.checksum is None:
-        path.unlink(missing_ok=True)  # nothing would tell whether two pieces belong together
+        path.unlink(missing_ok=True)  # nothing could show whether two pieces belong together
     with _failures(file.name):
         _receive(file, path)
     got = path.stat().st_size
@@ -241,7 +265,10 @@ def _fetch_file(file: RemoteFile, partial: Path, folder: Path) -> None:
 
 
 def _receive(file: RemoteFile, path: Path) -> None:
-    """Append to ``path`` what is missing of the file; a server that cannot give just that gives it all."""
+    """Append to ``path`` what is missing of the file.
+
+    A server that cannot send a part sends the whole file.
+    """
     import requests
 
     there = path.stat().st_size if path.exists() else 0
@@ -287,9 +314,11 @@ def _failures(what: str) -> Iterator[None]:
     try:
         yield
     except requests.HTTPError as error:
-        status = error.response.status_code
-        kind = _Refused if 400 <= status < 500 and status not in (408, 429) else _Unreachable
-        raise kind(f"the server answered {status} ({error.response.reason}) for {what}") from None
+        answer = error.response
+        assert answer is not None  # raise_for_status hands it over
+        refused = 400 <= answer.status_code < 500 and answer.status_code not in (408, 429)
+        kind = _Refused if refused else _Unreachable
+        raise kind(f"the server answered {answer.status_code} ({answer.reason}) for {what}") from None
     except requests.Timeout:
         raise _Unreachable(f"no answer within {TIMEOUT} s for {what}") from None
     except requests.exceptions.ChunkedEncodingError:

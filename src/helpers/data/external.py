@@ -1,4 +1,4 @@
-"""A second test set that nothing is trained on or selected by: the ISIC 2018 Task 3 test images with their ground truth.
+"""A second test set, never used for training or selection: the ISIC 2018 Task 3 test images and their labels.
 
 Sources: Codella et al., arXiv 1902.03368 (2019); the files lie beside HAM10000, doi:10.7910/DVN/DBW86T.
 """
@@ -35,9 +35,10 @@ PREDICTIONS = "predictions-external.csv"
 def open_external(root: Path | str, classes: Sequence[str] = CLASSES) -> Dataset:
     """Open a test set below ``root``: a folder, nested folders or unopened zip archives, images of any size.
 
-    The ground truth is one-hot columns (image, MEL, NV, …) or image_id and dx, in a table whose name holds 'Test' and 'GroundTruth', or in
-    the only table of that form. Images without a row are passed over, for the folder may hold all of HAM10000. No image is
-    decoded here. Raises DataError, a sentence: no or more than one ground truth, unknown ``classes``, rows without an image.
+    The ground truth is one-hot columns (image, MEL, NV, …) or image_id and dx, in a table whose name holds
+    'Test' and 'GroundTruth', or in the only table of that form. Images without a row are passed over, for
+    the folder may hold all of HAM10000. No image is decoded here. Raises DataError, a sentence: no or more
+    than one ground truth, unknown ``classes``, rows without an image.
     """
     folder = from_project(root)
     if not folder.exists():
@@ -54,7 +55,8 @@ def open_external(root: Path | str, classes: Sequence[str] = CLASSES) -> Dataset
         missing = [image_id for image_id in metadata["image_id"] if image_id not in images]
         if missing:
             raise DataError(
-                f"{folder} lacks {len(missing):,} of the {len(metadata):,} images of its ground truth ({shown(missing)})."
+                f"{folder} lacks {len(missing):,} of the {len(metadata):,} images of its ground truth "
+                f"({shown(missing)})."
             )
         return Dataset(
             folder,
@@ -77,13 +79,14 @@ def _ground_truth(tree: FileTree, classes: Sequence[str]) -> pd.DataFrame:
     found = {tree.read(file): file for file in reversed(named or fitting)}  # copies of one table are one
     if len(found) != 1:
         what = (
-            f"{len(found)} tables that could be the ground truth ({shown(file.name for file in found.values())}): keep one"
+            f"{len(found)} tables that could be the ground truth "
+            f"({shown(file.name for file in found.values())}): keep one"
             if found
             else "no ground truth"
         )
         raise DataError(
-            f"{tree.root} holds {what}. Looked for ISIC2018_Task3_Test_GroundTruth.csv, or any table with the columns image_id and dx, "
-            "or image and one column a class."
+            f"{tree.root} holds {what}. Looked for ISIC2018_Task3_Test_GroundTruth.csv, or any table with "
+            "the columns image_id and dx, or image and one column a class."
         )
     file = next(iter(found.values()))
     if _form(tree, file) == "one-hot":
@@ -107,17 +110,18 @@ def _form(tree: FileTree, file: Found) -> str:
 
 @dataclass(frozen=True)
 class External:
-    """The external test set of a run: ``table`` (image_id, label) and ``images``, uint8 (n, S, S, 3), memory-mapped, in the same order."""
+    """The external test set of a run; both parts have the same order."""
 
-    table: pd.DataFrame
-    images: np.ndarray
+    table: pd.DataFrame  # image_id, label
+    images: np.ndarray  # uint8 (n, S, S, 3), memory-mapped
 
 
 def load_external(run: RunPaths, data: Data, size: int, resize: str = "bilinear") -> External | None:
-    """The images of ``data.external_root`` squashed to ``size`` as the run's own are; None where no folder is given.
+    """The images of ``data.external_root``, squashed to ``size`` pixels as the run's own are.
 
-    Decoded once per folder, size and code, and kept beside the run's arrays. Raises MissingStageError before the stage 'eda', and DataError for
-    what ``open_external`` refuses, a class that the run does not have, an image of the run's own data, and an image that cannot be decoded.
+    None where no folder is given. Decoded once per folder, size and code, and kept beside the run's arrays.
+    Raises MissingStageError before the stage 'eda', and DataError for what ``open_external`` refuses, a
+    class that the run does not have, an image of the run's own data, and an image that cannot be decoded.
     """
     if data.external_root is None:
         return None
@@ -126,7 +130,8 @@ def load_external(run: RunPaths, data: Data, size: int, resize: str = "bilinear"
         shared = sorted(set(split["image_id"]) & set(dataset.metadata["image_id"]))
         if shared:
             raise DataError(
-                f"{dataset.root} holds {len(shared):,} images of the run's own data ({shown(shared)}): an external test set must have none."
+                f"{dataset.root} holds {len(shared):,} images of the run's own data ({shown(shared)}): an "
+                "external test set must have none."
             )
         files = [(found.name, found.size, found.path.stat().st_mtime_ns) for found in dataset.images.values()]
         name = f"external-{size}-{resize}"
@@ -140,7 +145,10 @@ def load_external(run: RunPaths, data: Data, size: int, resize: str = "bilinear"
 
 
 def _decode_all(dataset: Dataset, path: Path, size: int, resize: str) -> None:
-    """Write every image to ``path``; two jobs that meet write the same bytes, and the later rename does no harm."""
+    """Write every image to ``path``.
+
+    Two jobs that do so at the same time write the same bytes, so the later rename does no harm.
+    """
     with atomic_path(path) as temporary:
         array = np.lib.format.open_memmap(
             temporary, mode="w+", dtype=np.uint8, shape=(len(dataset.metadata), size, size, 3)
@@ -152,7 +160,8 @@ def _decode_all(dataset: Dataset, path: Path, size: int, resize: str) -> None:
                 array[row] = resize_image(decode(dataset.read(image_id)), size, resize)
             except (OSError, DataError) as error:
                 raise DataError(
-                    f"{dataset.images[image_id].name} of the external test set is broken ({error}): get it anew."
+                    f"{dataset.images[image_id].name} of the external test set is broken ({error}): get it "
+                    "anew."
                 ) from None
 
         list(in_parallel(fill, range(len(array)), f"decoding the external test set to {size} px"))
@@ -162,10 +171,11 @@ def _decode_all(dataset: Dataset, path: Path, size: int, resize: str) -> None:
 def write_external_predictions(
     directory: Path, external: External | None, predict: Callable[[np.ndarray], np.ndarray]
 ) -> Path | None:
-    """Write predictions-external.csv (image_id, label, p_<class>) beside a classifier's predictions.csv; nothing without a test set.
+    """Write predictions-external.csv (image_id, label, p_<class>) beside a classifier's predictions.csv.
 
-    ``predict`` maps uint8 images (n, S, S, 3) to probabilities (n, classes), classes in the order of predictions.csv. A file of an earlier
-    run with a test set is removed where there is none now. Raises ValueError for another number of classes.
+    Without a test set nothing is written. ``predict`` maps uint8 images (n, S, S, 3) to probabilities (n,
+    classes), classes in the order of predictions.csv. A file of an earlier run with a test set is removed
+    where there is none now. Raises ValueError for another number of classes.
     """
     path = directory / PREDICTIONS
     if external is None:
@@ -177,7 +187,8 @@ def write_external_predictions(
     probabilities = predict(external.images)
     if probabilities.shape != (len(external.table), len(columns)):
         raise ValueError(
-            f"{len(external.table):,} images of {len(columns)} classes were to be predicted, not an array of shape {probabilities.shape}."
+            f"{len(external.table):,} images of {len(columns)} classes were to be predicted, not an array "
+            f"of shape {probabilities.shape}."
         )
     return write_table(
         path, pd.concat([external.table, pd.DataFrame(probabilities, columns=columns)], axis=1)

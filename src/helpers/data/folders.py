@@ -33,23 +33,28 @@ RECOGNISED = {  # names of columns, in small letters, words joined by underscore
 UNREAD_ENDINGS = (".bmp", ".dcm", ".gif", ".heic", ".jp2", ".tif", ".tiff", ".webp")
 PARTS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 TAKEN = {"all", "mean of classes"}  # rows of the report's tables
-WAY_OUT = "Put the images of each class into a folder of its name, or lay a CSV with the columns image and class beside them."
+WAY_OUT = (
+    "Put the images of each class into a folder of its name, or lay a CSV with the columns image and class "
+    "beside them."
+)
 
 
 def open_folder(root: Path | str, columns: Mapping[str, str] | None = None) -> Dataset:
     """Open one's own images below ``root``: unopened zip archives will do, and so will subfolders.
 
-    A table with a column for the image (its file, with or without folders and ending) and one for the class decides; without such a table the
-    first folder below ``root`` is the class. ``columns`` maps a role (a key of RECOGNISED) to the table's column where its name says too little.
-    Lesions are known where the table has a column for them, or for patients. An image's id is its path below ``root`` without the ending. No
-    image is decoded here. Raises DataError with one sentence that names what is wrong.
+    A table with a column for the image (its file, with or without folders and ending) and one for the class
+    decides; without such a table the first folder below ``root`` is the class. ``columns`` maps a role (a
+    key of RECOGNISED) to the table's column where its name says too little. Lesions are known where the
+    table has a column for them, or for patients. An image's id is its path below ``root`` without the
+    ending. No image is decoded here. Raises DataError with one sentence that names what is wrong.
     """
     tree = FileTree(root)
     try:
         images = [file for file in tree.files if file.ending in IMAGE_ENDINGS]
         if not images:
             raise DataError(
-                f"{tree.root} holds no image (looked for {', '.join(IMAGE_ENDINGS)}, in folders and zip archives).{_unread(tree)}"
+                f"{tree.root} holds no image (looked for {', '.join(IMAGE_ENDINGS)}, in folders and zip "
+                f"archives).{_unread(tree)}"
             )
         ids = _identities(images)
         table = _find_table(tree, columns or {})
@@ -77,7 +82,8 @@ def _unread(tree: FileTree) -> str:
     """A sentence on images of kinds that are not read; empty where there are none."""
     others = [file.name for file in tree.files if file.ending in UNREAD_ENDINGS]
     return (
-        f" {plural(others, 'file')} of another kind ({shown(others, 3)}) cannot be read: convert to JPEG or PNG."
+        f" {plural(others, 'file')} of another kind ({shown(others, 3)}) cannot be read: convert to JPEG or "
+        "PNG."
         if others
         else ""
     )
@@ -110,8 +116,9 @@ def _of_folders(tree: FileTree, ids: Mapping[Found, str]) -> pd.DataFrame:
     found = sorted(set(classes.values()))
     if {name.lower() for name in found} <= PARTS:
         raise DataError(
-            f"{tree.root} holds the folders {shown(found)}, which look like parts of a split and not like classes: the report splits by itself, "
-            "so put the images of a class from all parts into one folder, or name one of the parts by data.root."
+            f"{tree.root} holds the folders {shown(found)}, which look like parts of a split and not like "
+            "classes: the report splits by itself, so put the images of a class from all parts into one "
+            "folder, or name one of the parts by data.root."
         )
     return pd.DataFrame({"image_id": [ids[file] for file in parts], "dx": [classes[file] for file in parts]})
 
@@ -135,13 +142,15 @@ def _find_table(tree: FileTree, columns: Mapping[str, str]) -> Found | None:
             )
             wanted = " and ".join(f"'{name}' ({role})" for role, name in columns.items())
             raise DataError(
-                f"data.columns names {wanted}, and {tree.root} has no table with such columns for image and class. Tables there: {seen}."
+                f"data.columns names {wanted}, and {tree.root} has no table with such columns for image and "
+                f"class. Tables there: {seen}."
             )
         return None
     different = {tree.read(file): file for file in reversed(fitting)}  # copies of one table are one
     if len(different) > 1:
         raise DataError(
-            f"{tree.root} holds {len(different)} tables that name images and classes ({shown(file.name for file in fitting)}): keep one."
+            f"{tree.root} holds {len(different)} tables that name images and classes "
+            f"({shown(file.name for file in fitting)}): keep one."
         )
     return fitting[0]
 
@@ -168,11 +177,13 @@ def _of_table(
         found = _candidates(role, table.columns, columns)
         if len(found) > 1:
             raise DataError(
-                f"{file.name} has {len(found)} columns that may be the {role} ({shown(found)}): say which by data.columns: {{{role}: {found[0]}}}."
+                f"{file.name} has {len(found)} columns that may be the {role} ({shown(found)}): say which "
+                f"by data.columns: {{{role}: {found[0]}}}."
             )
         if role in columns and not found:
             raise DataError(
-                f"{file.name} has no column '{columns[role]}', which data.columns names for the {role}; it has {shown(table.columns, 12)}."
+                f"{file.name} has no column '{columns[role]}', which data.columns names for the {role}; it "
+                f"has {shown(table.columns, 12)}."
             )
         if found:
             metadata[official] = table[found[0]]
@@ -180,14 +191,18 @@ def _of_table(
         blank = metadata.index[metadata[column] == ""] if column in metadata else []
         if len(blank):
             raise DataError(
-                f"{file.name} names no {role} in {plural(blank, 'row')} (line {shown(str(row + 2) for row in blank)}): fill it in or take the row away."
+                f"{file.name} names no {role} in {plural(blank, 'row')} (line "
+                f"{shown(str(row + 2) for row in blank)}): fill it in or take the row away."
             )
     metadata["image_id"] = _matched(tree, file, metadata["image_id"], ids)
     return metadata, "lesion_id" in metadata
 
 
 def _matched(tree: FileTree, table: Found, names: pd.Series, ids: Mapping[Found, str]) -> list[str]:
-    """The id of the image that each row names. Raises DataError for rows without an image, and for an image that two rows name."""
+    """The id of the image that each row names.
+
+    Raises DataError for rows without an image, and for an image that two rows name.
+    """
     exact: dict[str, list[Found]] = {}
     by_name: dict[str, list[Found]] = {}
     for file in ids:
@@ -204,7 +219,8 @@ def _matched(tree: FileTree, table: Found, names: pd.Series, ids: Mapping[Found,
     missing = [name for name, files in zip(names, found, strict=True) if not files]
     if missing:
         raise DataError(
-            f"{table.name} names {plural(missing, 'image')} that {tree.root} does not hold ({shown(missing)}).{_unread(tree)}"
+            f"{table.name} names {plural(missing, 'image')} that {tree.root} does not hold "
+            f"({shown(missing)}).{_unread(tree)}"
         )
     unclear = [
         f"{name}: {' or '.join(file.name for file in files[:2])}"
@@ -213,18 +229,21 @@ def _matched(tree: FileTree, table: Found, names: pd.Series, ids: Mapping[Found,
     ]
     if unclear:
         raise DataError(
-            f"{table.name} names {plural(unclear, 'image')} that may be more than one file ({shown(unclear, 2)}): write their folders too."
+            f"{table.name} names {plural(unclear, 'image')} that may be more than one file "
+            f"({shown(unclear, 2)}): write their folders too."
         )
     matched = [ids[files[0]] for files in found]
     twice = pd.Series(matched)[pd.Series(matched).duplicated()].unique()
     if len(twice):
         raise DataError(
-            f"{table.name} names {plural(twice, 'image')} more than once ({shown(twice)}): keep one row of each."
+            f"{table.name} names {plural(twice, 'image')} more than once ({shown(twice)}): keep one row of "
+            "each."
         )
     if left := len(ids) - len(matched):
         rest = sorted(set(ids.values()) - set(matched))
         warnings.warn(
-            f"{table.name} names no class for {left:,} of {len(ids):,} images ({shown(rest, 3)}): they are left out.",
+            f"{table.name} names no class for {left:,} of {len(ids):,} images ({shown(rest, 3)}): they are "
+            "left out.",
             stacklevel=5,
         )
     return matched
@@ -234,18 +253,23 @@ def _matched(tree: FileTree, table: Found, names: pd.Series, ids: Mapping[Found,
 
 
 def _checked(metadata: pd.DataFrame, root: Path) -> pd.DataFrame:
-    """The seven official columns with class names that every table of a run can hold; at least two classes."""
+    """The seven official columns, with class names that every table of a run can hold.
+
+    Raises DataError for fewer than two classes.
+    """
     names = {name: _class_name(name, root) for name in metadata["dx"].unique()}
     folded: dict[str, str] = {}
     for name in names.values():
         if folded.setdefault(name.lower(), name) != name:
             raise DataError(
-                f"{root}: the classes '{folded[name.lower()]}' and '{name}' differ only in how they are written: write them alike."
+                f"{root}: the classes '{folded[name.lower()]}' and '{name}' differ only in how they are "
+                "written: write them alike."
             )
     metadata["dx"] = metadata["dx"].map(names)
     if metadata["dx"].nunique() < 2:
         raise DataError(
-            f"{root} holds images of one class only, '{metadata['dx'].iloc[0]}', and a classifier needs at least two. {WAY_OUT}"
+            f"{root} holds images of one class only, '{metadata['dx'].iloc[0]}', and a classifier needs at "
+            f"least two. {WAY_OUT}"
         )
     if "lesion_id" not in metadata:
         metadata["lesion_id"] = metadata["image_id"]
@@ -254,15 +278,20 @@ def _checked(metadata: pd.DataFrame, root: Path) -> pd.DataFrame:
 
 
 def _class_name(name: str, root: Path) -> str:
-    """``name`` in one line; behind the word 'class' where a table read again would give a number or a truth value, as 0 and 1 do."""
+    """``name`` in one line, with the word 'class' before it where a saved table would not give the name back.
+
+    That is so for 0 and 1, for example, which are read as numbers, and for true.
+    """
     name = " ".join(name.split())
     if "$" in name or len(name) > 60:
         raise DataError(
-            f"{root}: '{shown([name[:60]])}' cannot be a class's name: it has at most 60 characters and no dollar sign."
+            f"{root}: '{shown([name[:60]])}' cannot be a class's name: it has at most 60 characters and no "
+            "dollar sign."
         )
     read = pd.read_csv(io.StringIO(f'name\n"{name.replace(chr(34), chr(34) * 2)}"\n'))["name"].iloc[0]
     if pd.isna(read):
         raise DataError(
-            f"{root} has images of the class '{name}', which tables read as no value: give them a class, or take them away."
+            f"{root} has images of the class '{name}', which tables read as no value: give them a class, or "
+            "take them away."
         )
     return name if read == name and name.lower() not in TAKEN else f"class {name}"

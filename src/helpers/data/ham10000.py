@@ -1,4 +1,4 @@
-"""HAM10000 in every layout that people have: official zips, Kaggle's folders, the ISIC 2018 challenge's, one flat folder.
+"""HAM10000 in all its layouts: official zip files, Kaggle's folders, the ISIC 2018 challenge's, one folder.
 
 Source: Tschandl, Rosendahl, Kittler, Scientific Data 5:180161 (2018), doi:10.7910/DVN/DBW86T.
 """
@@ -29,8 +29,9 @@ CONFIRMATIONS = {  # the challenge's words for dx_type
 def open_dataset(root: Path | str, classes: Sequence[str] | None = CLASSES) -> Dataset:
     """Open the data set below ``root``, whatever its layout, and check that rows and images agree.
 
-    An image found twice under the same file name is taken where it is met first, folders before archives. ``classes`` are the
-    allowed values of dx (None: any). No image is decoded here. Raises DataError with one sentence that names what is wrong.
+    An image found twice under the same file name is taken where it is met first, folders before archives.
+    ``classes`` are the allowed values of dx (None: any). No image is decoded here. Raises DataError with one
+    sentence that names what is wrong.
     """
     tree = FileTree(root)
     try:
@@ -46,7 +47,10 @@ def open_dataset(root: Path | str, classes: Sequence[str] | None = CLASSES) -> D
 
 
 def load_metadata(root: Path | str, classes: Sequence[str] | None = CLASSES) -> pd.DataFrame:
-    """The metadata below ``root`` (or the table itself) in file order, with the seven official columns. Raises DataError."""
+    """The metadata below ``root`` (or the table itself) in file order, with the seven official columns.
+
+    Raises DataError as ``open_dataset`` does.
+    """
     tree = FileTree(root)
     try:
         return _read_metadata(tree, classes)[0]
@@ -87,7 +91,8 @@ def _read_metadata(tree: FileTree, classes: Sequence[str] | None) -> tuple[pd.Da
         )
     raise DataError(
         f"{tree.root} holds no metadata: looked for HAM10000_metadata (.csv, .tab, .tsv, .txt or no ending), "
-        "ISIC2018_Task3_Training_GroundTruth.csv and any table with the columns image_id and dx. Images of your own are read by data.source=folder."
+        "ISIC2018_Task3_Training_GroundTruth.csv and any table with the columns image_id and dx. Images of "
+        "your own are read by data.source=folder."
     )
 
 
@@ -97,7 +102,8 @@ def _only(tree: FileTree, files: list[Found], classes: Sequence[str] | None) -> 
     for other in files[1:]:
         if not _official(tree, other, classes).equals(first):
             raise DataError(
-                f"{tree.root} holds two different tables of metadata, {files[0].name} and {other.name}: keep one."
+                f"{tree.root} holds two different tables of metadata, {files[0].name} and {other.name}: "
+                "keep one."
             )
     return first
 
@@ -113,7 +119,10 @@ def _official(tree: FileTree, file: Found, classes: Sequence[str] | None) -> pd.
 
 
 def from_challenge(tree: FileTree, truth: Found, groupings: list[Found]) -> tuple[pd.DataFrame, bool]:
-    """The challenge's one-hot labels as official columns, with lesions from its LesionGroupings table where there is one."""
+    """The challenge's one-hot labels as official columns, and whether the lesions are known.
+
+    Lesions are taken from the challenge's LesionGroupings table where there is one.
+    """
     table = read_table(tree, truth)
     codes = [column for column in table.columns if column != "image"]
     values = table[codes].apply(pd.to_numeric, errors="coerce")
@@ -140,7 +149,8 @@ def from_challenge(tree: FileTree, truth: Found, groupings: list[Found]) -> tupl
                 )
             return metadata, True
     warnings.warn(
-        f"{truth.name} does not say which images show the same lesion: each counts as its own, and a split by lesion is impossible.",
+        f"{truth.name} does not say which images show the same lesion: each counts as its own, and a split "
+        "by lesion is impossible.",
         stacklevel=4,
     )
     return metadata, False

@@ -1,4 +1,4 @@
-"""What the stage 'eda' leaves for the later stages: split.csv, one row an image, and manifest.json about the whole data."""
+"""What later stages read of the stage 'eda': split.csv, a row per image, and manifest.json about all data."""
 
 import hashlib
 import json
@@ -47,9 +47,10 @@ def describe_dataset(source: str, dataset: Dataset, checks: pd.DataFrame) -> dic
 
 
 def data_checksum(metadata: pd.DataFrame, hashes: Iterable[tuple[str, str]]) -> str:
-    """SHA-256 over the metadata in file order and every image's own SHA-256; the same data in another layout have the same.
+    """SHA-256 over the metadata in file order and every image's own SHA-256.
 
-    ``hashes`` are pairs of image id and SHA-256 in hexadecimal digits, in any order.
+    The same data in another layout have the same checksum. ``hashes`` are pairs of image id and SHA-256 in
+    hexadecimal digits, in any order.
     """
     whole = hashlib.sha256(metadata[list(COLUMNS)].to_csv(index=False, lineterminator="\n").encode())
     for image_id, sha256 in sorted(hashes):

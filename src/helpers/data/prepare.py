@@ -20,10 +20,11 @@ SPLIT_COLUMNS = ("image_id", "lesion_id", "dx", "dx_type", "age", "sex", "locali
 
 
 def prepare_data(run: RunPaths, data: Data) -> pd.DataFrame:
-    """Draw, fetch or open the data, verify every image, split, write split.csv and manifest.json; returns the split table.
+    """Open the data, verify every image, split, write split.csv and manifest.json; returns the split table.
 
-    The table has the columns of SPLIT_COLUMNS and the order of the metadata. Files whose bytes would not change are
-    left untouched. Raises DataError with one sentence that names what is missing or broken.
+    What is not there yet is drawn or fetched. The table has the columns of SPLIT_COLUMNS and the order of
+    the metadata. Files whose bytes would not change are left untouched. Raises DataError with one sentence
+    that names what is missing or broken.
     """
     with open_source(run, data) as dataset:
         metadata = dataset.metadata
@@ -51,16 +52,17 @@ def split_dataset(dataset: Dataset, data: Data) -> pd.Series:
         )
     if data.split.by == "lesion" and not dataset.lesions_known:
         raise DataError(
-            f"{dataset.root} does not say which images show the same lesion, so data.split.by cannot be 'lesion': "
-            f"{SOURCES.get(data.source).lesions_way_out}, or split by 'image'."
+            f"{dataset.root} does not say which images show the same lesion, so data.split.by cannot be "
+            f"'lesion': {SOURCES.get(data.source).lesions_way_out}, or split by 'image'."
         )
     return split_metadata(dataset.metadata, data.split.by, data.split.fractions, data.split.seed)
 
 
 def verify_images(dataset: Dataset) -> pd.DataFrame:
-    """Read and decode every image in parallel; one row per image in metadata order: image_id, sha256 (of its bytes), width, height.
+    """Read and decode every image in parallel; one row per image in metadata order.
 
-    Raises DataError that names the broken ones: empty, cut off, neither JPEG nor PNG, too large, too small.
+    Columns: image_id, sha256 (of its bytes), width and height (pixels). Raises DataError that names the
+    broken ones: empty, cut off, neither JPEG nor PNG, too large, too small.
     """
 
     def check(image_id: str) -> tuple[str, str, int, int, str]:

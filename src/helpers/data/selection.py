@@ -6,19 +6,14 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import ParameterError
-
-RANKS = {
-    "critic": "rank",
-    "classifier": "rank_classifier",
-    "distance": "rank_distance",
-    "diverse": "rank_diverse",
-}  # columns of scores.csv
+from helpers.gan.selectors import SELECTORS
 
 
 def wanted_count(available: int, count: int | None = None, fraction: float | None = None) -> int:
-    """``count``, or ``fraction`` of ``available`` rounded half up, at least 1; all of them where neither is given.
+    """How many images are wanted: ``count``, or ``fraction`` (0..1) of ``available``.
 
-    Raises ParameterError where it cannot be served.
+    Where neither is given, all are wanted. The fraction is rounded half up, to at least 1. Raises
+    ParameterError for both at once, for numbers out of range, and for more images than are available.
     """
     if count is not None and fraction is not None:
         raise ParameterError(
@@ -37,7 +32,8 @@ def wanted_count(available: int, count: int | None = None, fraction: float | Non
         raise ParameterError(f"At least 1 image must be selected, not {count}.")
     if count > available:
         raise ParameterError(
-            f"{count:,} synthetic images are asked for and only {available:,} were generated: lower the arm's count or raise synthesis.count."
+            f"{count:,} synthetic images are asked for and only {available:,} were generated: lower the "
+            "arm's count or raise synthesis.count."
         )
     return int(count)
 
@@ -52,9 +48,9 @@ def select_images(
 ) -> np.ndarray:
     """Indices (int64, column ``index`` of ``scores``) of the selected synthetic images.
 
-    ``top`` and ``bottom`` go by the column of ``rank`` in RANKS (1 is best), best and worst first; ``random`` draws without replacement from
-    ``seed``, whatever the order of the rows; ``all`` takes every image. Raises ParameterError for an unknown way, a rank that the
-    scores do not hold, or more images than there are.
+    ``top`` and ``bottom`` go by the selector ``rank`` (1 is best), best and worst first; ``random`` draws
+    without replacement from ``seed``, whatever the order of the rows; ``all`` takes every image. Raises
+    ParameterError for an unknown way, a rank that the scores do not hold, or more images than there are.
     """
     if select not in ("top", "bottom", "random", "all"):
         raise ParameterError(
@@ -75,17 +71,10 @@ def select_images(
 
 
 def _rank_column(scores: pd.DataFrame, rank: str) -> str:
-    if rank not in RANKS:
+    selector = SELECTORS.get(rank)
+    if selector.rank not in scores:
         raise ParameterError(
-            f"Synthetic images are ranked by {', '.join(map(repr, RANKS))}, not by '{rank}'."
+            f"An arm ranks synthetic images by '{rank}', and scores.csv has no column {selector.rank}: "
+            f"{selector.missing}, or rank by 'critic'."
         )
-    if RANKS[rank] not in scores:
-        way_out = (
-            "give notebook 03 the baseline classifier's probabilities"
-            if rank == "classifier"
-            else "run the stage 'synthesis' again"
-        )
-        raise ParameterError(
-            f"An arm ranks synthetic images by '{rank}', and scores.csv has no column {RANKS[rank]}: {way_out}, or rank by 'critic'."
-        )
-    return RANKS[rank]
+    return selector.rank

@@ -1,4 +1,4 @@
-"""Training, validation and test: the paper's split by image, and one that keeps the photographs of a lesion together."""
+"""Training, validation and test: the paper's split by image, and a split by lesion that leaks nothing."""
 
 from typing import Any
 
@@ -19,8 +19,9 @@ def split_metadata(
 ) -> pd.Series:
     """Share images out among train, validation and test; a Series of these words on ``metadata.index``.
 
-    ``image`` is the paper's split (section 3.2): stratified by dx, blind to lesions. ``lesion`` has the same fractions of every class and
-    no lesion in two parts. Raises DataError for a class too small to be in all three.
+    ``image`` is the paper's split (section 3.2): stratified by dx, blind to lesions. ``lesion`` has the same
+    fractions of every class and no lesion in two parts. Raises DataError for a class too small to be in all
+    three.
     """
     if by not in ("image", "lesion"):
         raise ParameterError(f"A split goes by 'image' or by 'lesion', not by '{by}'.")
@@ -58,9 +59,10 @@ def _by_image(metadata: pd.DataFrame, fractions: tuple[float, float, float], see
 
 
 def _by_lesion(metadata: pd.DataFrame, fractions: tuple[float, float, float], seed: int) -> np.ndarray:
-    """Lesions of each class in random order, the most photographed first, each to the part that is furthest behind.
+    """Lesions of each class go one by one to the part that lacks most images of the class.
 
-    Going by size keeps the parts alike in photographs per lesion, and leaves single photographs to even out the counts.
+    The most photographed lesions go first, in random order among equals. This order keeps the parts alike in
+    photographs per lesion, and leaves single photographs to even out the counts.
     """
     rng = np.random.default_rng(seed)
     lesions = lesion_table(metadata)
@@ -77,7 +79,10 @@ def _by_lesion(metadata: pd.DataFrame, fractions: tuple[float, float, float], se
 
 
 def lesion_table(metadata: pd.DataFrame) -> pd.DataFrame:
-    """One row per lesion (index lesion_id, sorted): ``dx``, the label of most of its images (alphabetically first if tied), and ``images``."""
+    """One row per lesion (index lesion_id, sorted): ``dx`` and ``images``, the number of its images.
+
+    ``dx`` is the label of most of its images, the alphabetically first among equals.
+    """
     counts = metadata.groupby(["lesion_id", "dx"], sort=True).size().rename("count").reset_index()
     label = (
         counts.sort_values(["lesion_id", "count", "dx"], ascending=[True, False, True])
@@ -99,14 +104,16 @@ def _too_small(metadata: pd.DataFrame, unit: str) -> DataError:
     )
     name, count = counts.index[-1], counts.iloc[-1]
     return DataError(
-        f"The class '{name}' has {count:,} {unit if count != 1 else unit[:-1]}, too few to be in training, validation and test: leave the class out or add {unit}."
+        f"The class '{name}' has {count:,} {unit if count != 1 else unit[:-1]}, too few to be in training, "
+        f"validation and test: leave the class out or add {unit}."
     )
 
 
 def lesion_seen(split: pd.DataFrame) -> pd.Series:
-    """Whether the lesion of each image (columns lesion_id, split) was trained on: a boolean Series on ``split.index``, true for training images.
+    """Whether the lesion of each image was trained on: a boolean Series on ``split.index``.
 
-    An image without a lesion id counts as unseen.
+    ``split`` has the columns lesion_id and split. Training images are true. An image without a lesion
+    id counts as not trained on.
     """
     trained = split.loc[split["split"] == "train", "lesion_id"]
     return (split["lesion_id"].notna() & split["lesion_id"].isin(trained)).rename("lesion_seen")
@@ -115,9 +122,10 @@ def lesion_seen(split: pd.DataFrame) -> pd.Series:
 def split_quality(metadata: pd.DataFrame, split: pd.Series, target: str | None = None) -> dict[str, Any]:
     """What a split leaks: the test and validation images whose lesion was trained on.
 
-    Counts and shares (0..1): ``test_images``, ``test_seen``, ``test_seen_share``, the same for validation, ``classes`` with the test figures
-    of each class (images, seen, seen_share), and, where ``target`` is given, ``target_images``, ``target_seen``, ``target_seen_share``. ``lesions_known`` is
-    false where no image names its lesion: nothing seen then means nothing known.
+    Counts and shares (0..1): ``test_images``, ``test_seen``, ``test_seen_share``, the same for validation,
+    ``classes`` with the test figures of each class (images, seen, seen_share), and, where ``target`` is
+    given, ``target_images``, ``target_seen``, ``target_seen_share``. ``lesions_known`` is false where no
+    image names its lesion: nothing seen then means nothing known.
     """
     table = metadata[["lesion_id", "dx"]].assign(split=split)
     table["seen"] = lesion_seen(table)

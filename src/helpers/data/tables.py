@@ -52,7 +52,8 @@ def read_table(tree: FileTree, file: Found, rows: int | None = None) -> pd.DataF
     names = next(csv.reader([header], delimiter=separator), [])  # pandas renames the second of two equal ones
     if len(names) != table.shape[1]:
         raise DataError(
-            f"{file.name} is no table: its first line names {len(names)} columns, and {table.shape[1]} follow."
+            f"{file.name} is no table: its first line names {len(names)} columns, and {table.shape[1]} "
+            "follow."
         )
     table.columns = [known.get(column.strip().lower(), column.strip()) for column in names]
     if len(set(table.columns) - {""}) < sum(table.columns != ""):
@@ -69,7 +70,8 @@ def check_metadata(table: pd.DataFrame, name: str, classes: Sequence[str] | None
         blank = table.index[table[column] == ""]
         if len(blank):
             raise DataError(
-                f"{name}: no {column} in {plural(blank, 'row')} (line {shown(str(row + 2) for row in blank)})."
+                f"{name}: no {column} in {plural(blank, 'row')} (line "
+                f"{shown(str(row + 2) for row in blank)})."
             )
     twice = table["image_id"][table["image_id"].duplicated()].unique()
     if len(twice):
@@ -85,13 +87,18 @@ def check_metadata(table: pd.DataFrame, name: str, classes: Sequence[str] | None
         if len(unknown):
             found = shown(f"'{value}'" for value in unknown["dx"].unique())
             raise DataError(
-                f"{name} has {plural(unknown, 'row')} of an unknown class, {found} ({shown(unknown['image_id'])}); known: {', '.join(classes)}."
+                f"{name} has {plural(unknown, 'row')} of an unknown class, {found} "
+                f"({shown(unknown['image_id'])}); known: {', '.join(classes)}."
             )
     return typed_metadata(table, name)
 
 
 def typed_metadata(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The seven official columns of ``table``, all text, with age as a number of years and blanks of the other descriptions as 'unknown'."""
+    """The seven official columns of ``table``, whose values are text; ``name`` is its name in errors.
+
+    Age becomes a number of years, NaN where unknown; blanks of the other descriptions become 'unknown'.
+    Raises DataError for an age that is none.
+    """
     known = ~table["age"].str.lower().isin(["", "unknown", "na", "nan", "none"])
     age = pd.to_numeric(table["age"].str.replace(",", ".", regex=False), errors="coerce").astype(float)
     wrong = table[known & ~age.between(0, 130)]

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from helpers import paths
+from helpers.engine.stages import Stage
+from helpers.params import Params
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-STAGES_ON_CARDS = ("gan", "synthesis", "classifier")
 
 
 def visible_cards() -> list[str]:
@@ -28,6 +29,11 @@ def visible_cards() -> list[str]:
         str(number)
         for number, _ in enumerate(line for line in listed.stdout.splitlines() if line.startswith("GPU "))
     ]
+
+
+def gpus_asked(stage: Stage, params: Params, there: int) -> int:
+    """GPUs that a job of ``stage`` holds: one where its parameters allow it and there are any."""
+    return int(stage.on_card and there > 0 and params.compute.device != "cpu")
 
 
 @contextmanager

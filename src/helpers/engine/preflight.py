@@ -11,22 +11,24 @@ from pathlib import Path
 from helpers.data.download import placed_by_hand
 from helpers.data.wording import shown
 from helpers.device import check_pair, pick_device
-from helpers.engine.runfile import RunFile, records
-from helpers.engine.seals import damaged
 from helpers.engine.snakemake import count_gpus
-from helpers.engine.stages import Job
 from helpers.errors import DataError, ParameterError
 from helpers.params import Params
+from helpers.paths import RunPaths
 
 
-def check(runfile: RunFile, stages: Collection[str], elsewhere: bool = False) -> None:
-    """Raise UserError for what would stop one of ``stages`` later; ``elsewhere``: the jobs run on other machines than this one."""
-    params = runfile.params
+def check(
+    run: RunPaths, params: Params, stages: Collection[str], verified: bool, elsewhere: bool = False
+) -> None:
+    """Raise UserError for what would stop one of ``stages`` later.
+
+    ``verified``: the run's first stage has read these data already. ``elsewhere``: the jobs run on other machines.
+    """
     if not elsewhere:
         check_pair()
         if params.compute.device == "cuda" and not count_gpus():
             pick_device(params.compute)
-    classes = _classes(runfile)
+    classes = _classes(run, params, verified)
     if "classifier" in stages:
         _check_arms(params, classes)
         if params.data.external_root is not None:
@@ -34,34 +36,32 @@ def check(runfile: RunFile, stages: Collection[str], elsewhere: bool = False) ->
     _check_weights(params, stages)
 
 
-def _classes(runfile: RunFile) -> list[str]:
-    """The classes of the data: from the split where the stage 'eda' has verified these data, else from the data themselves, which are split for a trial."""
+def _classes(run: RunPaths, params: Params, verified: bool) -> list[str]:
+    """The classes of the data: from the split where they are verified, else from the data, which are split for a trial."""
     from helpers.data.classes import CLASSES
 
-    run, data = runfile.run, runfile.params.data
-    verified = records(run).get("eda", {}).get("key") == runfile.key(Job("eda")) and not damaged(
-        run, runfile.params, [Job("eda")]
-    )
+    data = params.data
     if run.split.exists() and verified:
         with open(run.split, encoding="utf-8", newline="") as file:
             return sorted({row["dx"] for row in csv.DictReader(file)})
     if data.source != "phantom" and (data.root is not None or placed_by_hand() is not None):
-        return _classes_of_data(runfile)
+        return _classes_of_data(run, params)
     if data.target_class not in CLASSES:  # lesions to be drawn or downloaded
         raise DataError(
-            f"data.target_class is '{data.target_class}', and the data have no such class; they have {', '.join(CLASSES)}."
+            f"data.target_class is '{data.target_class}', and the data have no such class; "
+            f"they have {', '.join(CLASSES)}."
         )
     return list(CLASSES)
 
 
-def _classes_of_data(runfile: RunFile) -> list[str]:
+def _classes_of_data(run: RunPaths, params: Params) -> list[str]:
     from helpers.data.prepare import split_dataset
     from helpers.data.sources import open_source
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the first notebook shows them
-        with open_source(runfile.run, runfile.params.data) as dataset:
-            split_dataset(dataset, runfile.params.data)
+        with open_source(run, params.data) as dataset:
+            split_dataset(dataset, params.data)
             return sorted(dataset.metadata["dx"].unique())
 
 

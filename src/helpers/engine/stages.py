@@ -1,21 +1,26 @@
-"""The stages of a run and their jobs: what each reads, writes and is made by. The Snakefile and the front door share it."""
+"""The stages of a run and their jobs: what each reads and writes, and what its key is made of.
+
+What a stage computes stands in ``helpers.stages``; the Snakefile and the front door share what stands here.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from helpers.files import digest
-from helpers.fingerprints import notebook_digest, source_digest
-from helpers.gan import TRAINING_CODE
 from helpers.params import Params, result_values
 from helpers.paths import RunPaths
+from helpers.report.page.shown import shown_jobs
 
-SHARED_CODE = ("files.py", "device.py", "checkpoints.py")
-GAN_TRAINING_CODE = ("gan/__init__.py", "gan/health.py", "gan/records.py", *TRAINING_CODE)
-FIGURE_CODE = tuple(
-    f"report/{name}"
-    for name in ("figures.py", "tables.py", "publish.py", "style.py", "sentences.py", "report.mplstyle")
+SYNTHESIS_FILES = (
+    *("images.npy", "scores.csv", "score-stability.csv", "fidelity.csv", "filter-sweep.csv"),
+    *("filter-correlation.csv", "memorisation.csv", "memorisation-pairs.csv"),
+)
+CLASSIFIER_FILES = ("predictions.csv", "history.csv", "summary.json", "model.safetensors")
+EVALUATION_TABLES = (
+    *("metrics", "per_class", "arms", "arms_per_class", "comparisons", "contrasts", "controls", "leak"),
+    *("metrics_by_lesion", "per_class_by_lesion", "reliability", "curves", "decision_curve", "external"),
+    *("mcnemar", "claims", "audit"),
 )
 
 
@@ -25,73 +30,59 @@ class Stage:
 
     name: str
     notebook: str | None  # the report stage has none: it renders the others
-    code: tuple[str, ...]  # below src/helpers: what the stage's numbers are made by
-    sections: tuple[str, ...]  # parameter sections that its notebook is given
-    prose: bool = False  # whether a change of the notebook's words makes it stale
+    entry: str  # the module that its numbers come from
+    wildcards: tuple[str, ...]
+    shows: tuple[str, ...]  # parameter sections whose values its notebook shows
+    memory_gb: int  # asked of a cluster at the first try, generously: docs/clusters.md has measured peaks
+    minutes: int  # likewise
+    on_card: bool = False  # whether a graphics card makes it faster
+    priority: int = 0
+    cores: int = 1  # that its jobs keep busy where no parameter says how many
 
 
 STAGES = {
     stage.name: stage
     for stage in (
-        Stage("eda", "01_eda", ("data", *FIGURE_CODE, *SHARED_CODE), ("data", "report")),
+        Stage("eda", "01_eda", "helpers.stages.eda", (), ("data", "report"), 4, 240, cores=2),
+        # the longest wait of all: the arms with synthetic images stand behind it
         Stage(
-            "gan", "02_gan_training", ("data", *GAN_TRAINING_CODE, *SHARED_CODE), ("data", "gan", "compute")
+            "gan",
+            "02_gan_training",
+            "helpers.stages.gan",
+            ("seed",),
+            ("data", "gan", "compute"),
+            8,
+            1440,
+            True,
+            3,
         ),
         Stage(
             "synthesis",
             "03_generation_filtering",
-            ("data", "gan", "pretrained.py", *SHARED_CODE),
-            ("data", "gan", "synthesis", "classifier", "compute", "report"),
+            "helpers.stages.synthesis",
+            ("seed",),
+            ("data", "gan", "synthesis", "compute", "report"),
+            *(8, 240, True, 2),
         ),
         Stage(
             "classifier",
             "04_classifier_training",
-            ("data", "classifier", "pretrained.py", *SHARED_CODE),
-            ("data", "gan", "synthesis", "classifier", "arms", "compute"),
+            "helpers.stages.classifier",
+            ("arm", "replicate"),
+            ("data", "classifier", "arms", "compute"),
+            *(8, 720, True),
         ),
         Stage(
             "evaluation",
             "05_evaluation",
-            ("data", "evaluation", *FIGURE_CODE, *SHARED_CODE),
+            "helpers.stages.evaluation",
+            (),
             ("data", "gan", "synthesis", "classifier", "arms", "replicates", "evaluation", "report"),
-            prose=True,
+            *(8, 240),
         ),
-        Stage("report", None, ("report", "evaluation", "params"), ()),
+        Stage("report", None, "helpers.stages.report", (), (), 4, 60),
     )
 }
-SYNTHESIS_FILES = (
-    "images.npy",
-    "scores.csv",
-    "score-stability.csv",
-    "fidelity.csv",
-    "filter-sweep.csv",
-    "filter-correlation.csv",
-    "memorisation.csv",
-    "memorisation-pairs.csv",
-)
-READ_BY_JOBS = {  # of a stage's files, by the jobs of the next; the last two stages read all
-    "gan": ("generator.safetensors", "discriminator.safetensors"),
-    "synthesis": ("images.npy", "scores.csv"),
-    "classifier": ("summary.json", "model.safetensors"),
-}
-EVALUATION_TABLES = tuple(
-    f"{name}.csv"
-    for name in (
-        *(
-            "metrics",
-            "per_class",
-            "arms",
-            "arms_per_class",
-            "comparisons",
-            "contrasts",
-            "controls",
-            "leak",
-            "metrics_by_lesion",
-            "per_class_by_lesion",
-        ),
-        *("reliability", "curves", "decision_curve", "external", "mcnemar", "claims", "audit"),
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -137,29 +128,25 @@ def jobs(params: Params) -> Iterator[Job]:
 
 def judge(params: Params) -> Job | None:
     """The classifier that gives its opinion on synthetic images before any is trained on them."""
-    return params.judge and Job("classifier", {"arm": params.judge, "replicate": 0})
+    return Job("classifier", {"arm": params.judge, "replicate": 0}) if params.judge else None
 
 
 def outputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
-    """The files that a job declares: all of them are there when it is done, and are removed when it fails."""
-    executed = [run.notebooks / job.notebook_file] if job.notebook_file else []
+    """The files with a job's numbers: all of them are there when it is done."""
     w = job.wildcards
     if job.stage == "eda":
-        return [run.split, run.manifest, *executed]
+        return [run.split, run.manifest]
     if job.stage == "gan":
-        return [
-            run.gan(w["seed"]) / name
-            for name in ("generator.safetensors", "discriminator.safetensors", "history.csv")
-        ] + executed
+        names: tuple[str, ...] = ("generator.safetensors", "discriminator.safetensors", "history.csv")
+        return [run.gan(w["seed"]) / name for name in names]
     if job.stage == "synthesis":
-        return [run.synthetic(w["seed"]) / name for name in SYNTHESIS_FILES] + executed
+        return [run.synthetic(w["seed"]) / name for name in SYNTHESIS_FILES]
     if job.stage == "classifier":
-        names = ["predictions.csv", "history.csv", "summary.json", "model.safetensors"]
-        names += ["predictions-external.csv"] if params.data.external_root else []
-        return [run.classifier(w["arm"], w["replicate"]) / name for name in names] + executed
+        names = (*CLASSIFIER_FILES, *(["predictions-external.csv"] if params.data.external_root else []))
+        return [run.classifier(w["arm"], w["replicate"]) / name for name in names]
     if job.stage == "evaluation":
-        names = [*EVALUATION_TABLES, *(f"confusion-{arm}.csv" for arm in params.arms)]
-        return [run.evaluation / name for name in names] + executed
+        tables = [*EVALUATION_TABLES, *(f"confusion-{arm}" for arm in params.arms)]
+        return [run.evaluation / f"{name}.csv" for name in tables]
     return [run.report, run.provenance]
 
 
@@ -168,97 +155,85 @@ def upstream(job: Job, params: Params) -> list[Job]:
     if job.stage in ("evaluation", "report"):
         order = list(STAGES)
         return [other for other in jobs(params) if order.index(other.stage) < order.index(job.stage)]
-    read = [] if job.stage == "eda" else [Job("eda")]
+    if job.stage == "eda":
+        return []
     if job.stage == "synthesis":
         opinion = judge(params)
-        return [*read, Job("gan", job.wildcards), *([opinion] if opinion else [])]
+        return [Job("eda"), Job("gan", job.wildcards), *([opinion] if opinion else [])]
     if job.stage == "classifier" and params.arms[job.wildcards["arm"]].uses_gan:
-        return [*read, Job("synthesis", {"seed": params.gan_seed(job.wildcards["replicate"])})]
-    return read
+        return [Job("eda"), Job("synthesis", {"seed": params.gan_seed(job.wildcards["replicate"])})]
+    return [Job("eda")]
 
 
-def inputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
-    """The files of other jobs that make a job stale by their change. The split does not: its content is in every key, and a new figure beside it costs no GAN."""
-    every = job.stage in ("evaluation", "report")
-    others = [other for other in upstream(job, params) if other.stage != "eda" or job.stage == "report"]
-    return [
-        path
-        for other in others
-        for path in outputs(other, run, params)
-        if every or path.name in READ_BY_JOBS[other.stage]
-    ]
+def is_shown(job: Job, params: Params) -> bool:
+    """Whether the page shows a job's executed notebook."""
+    return any(job.notebook_file == file for _, file in shown_jobs(params))
 
 
-def papermill_parameters(job: Job, params: Params, run: str) -> dict[str, Any]:
+def job_parameters(job: Job, run: str) -> dict[str, Any]:
     """What papermill gives a job's notebook: the run, its parameter file, and the job's own values."""
-    given: dict[str, Any] = {"run": run, "params_file": f"artifacts/{run}/params.json"}
     own = {"seed": "gan_seed"} if job.stage in ("gan", "synthesis") else {}
-    if job.stage == "synthesis":
-        given["judge"] = params.judge
+    given = {"run": run, "params_file": f"artifacts/{run}/params.json"}
     return given | {own.get(key, key): value for key, value in job.wildcards.items()}
 
 
-# --- staleness ----------------------------------------------------------------------------------
+def threads(stage: str, params: Params) -> int | None:
+    """CPU threads that a stage's numbers are computed with, which are part of the result; None where none is fixed."""
+    gan, classifier = params.gan.threads, params.classifier.threads
+    return {"gan": gan, "synthesis": gan, "classifier": classifier}.get(stage)
 
 
-def code_digest(stage: str) -> str:
-    """Fingerprint of the code that makes a stage's results."""
-    spec = STAGES[stage]
-    notebooks = (
-        [notebook_digest(spec.notebook, spec.prose)]
-        if spec.notebook
-        else [notebook_digest(s.notebook, True) for s in STAGES.values() if s.notebook]
-    )
-    return digest(source_digest(spec.code), *notebooks)
+# --- what a key is made of ----------------------------------------------------------------------
 
 
-def relevant_parameters(job: Job, params: Params) -> dict[str, Any]:
-    """The parameters that a job's results depend on, upstream ones included."""
-    values = params.as_dict()
-    values |= {name: result_values(getattr(params, name)) for name in ("data", "gan", "classifier")}
-    if params.data.source != "phantom":
-        values["data"].pop("phantom")
-    if params.data.source != "folder":
-        values["data"].pop("columns")
-    del values["description"]
-    data = {"data": values["data"]}
+def number_parameters(job: Job, params: Params) -> dict[str, Any]:
+    """The parameters that a stage's own numbers depend on; those of the stages before it are in their keys."""
+    data = {"target_class": params.data.target_class}
+    compute = {"compute": result_values(params.compute)}
+    gan, synthesis = {"gan": result_values(params.gan)}, {"synthesis": result_values(params.synthesis)}
+    classifier = {"classifier": result_values(params.classifier)}
     if job.stage == "eda":
-        return data | {"report.real_images": params.report.real_images}
-    generative = data | {"gan": values["gan"], "compute": values["compute"]}
+        values = result_values(params.data)
+        unread = {"phantom": params.data.source != "phantom", "columns": params.data.source != "folder"}
+        return {"data": {key: value for key, value in values.items() if not unread.get(key)}}
     if job.stage == "gan":
-        return generative
+        return {"data": data} | gan | compute
     if job.stage == "synthesis":
-        opinion = (
-            {"classifier": values["classifier"], "judge": values["arms"][params.judge]}
-            if params.judge
-            else {}
-        )
-        return (
-            generative
-            | opinion
-            | {"synthesis": values["synthesis"], "report.real_images": params.report.real_images}
-        )
+        judging = classifier | {"judge": params.judge} if params.judge else {}
+        return {"data": data} | gan | synthesis | judging | compute
     if job.stage == "classifier":
         name, replicate = job.wildcards["arm"], job.wildcards["replicate"]
         arm = params.arms[name]
-        images = (
-            {"synthesis": values["synthesis"], "gan": values["gan"], "gan_seed": params.gan_seed(replicate)}
-            if arm.uses_gan
-            else {}
-        )
-        twins = params.identical_arms_before(name)  # they decide the seed
-        seed = {"identical_arms_before": twins} if twins else {}
+        seeds = {"gan_seed": params.gan_seed(replicate)} if arm.uses_gan else {}
+        before = params.identical_arms_before(name)  # they decide the seed
+        seeds |= {"identical_arms_before": before} if before else {}
         external = {"external_root": params.data.external_root}
-        return (
-            data
-            | external
-            | images
-            | seed
-            | {"classifier": values["classifier"], "compute": values["compute"], "arm": values["arms"][name]}
-        )
-    everything = values | {"gan_seeds": list(params.gan.seeds), "external_root": params.data.external_root}
+        return {"data": data | external, "arm": arm.model_dump(mode="json")} | seeds | classifier | compute
     if job.stage == "evaluation":
-        everything = {key: value for key, value in everything.items() if key != "report"} | {
-            "report.real_images": params.report.real_images
-        }
-    return everything
+        whole = {"replicates": params.replicates, "gan_seeds": list(params.gan.seeds)}
+        arms = {"arms": params.as_dict()["arms"], "evaluation": result_values(params.evaluation)}
+        return {"data": data | {"source": params.data.source}} | whole | arms | synthesis | classifier | gan
+    return params.as_dict()
+
+
+def shown_parameters(job: Job, params: Params) -> dict[str, Any]:
+    """The parameters whose values a job's notebook may show; where the data lie is none of them."""
+    values = params.as_dict()
+    values["data"] = {key: value for key, value in values["data"].items() if not key.endswith("root")}
+    values["report"] = {"real_images": params.report.real_images}
+    return values if job.stage == "evaluation" else {name: values[name] for name in STAGES[job.stage].shows}
+
+
+def code_modules(job: Job, params: Params) -> list[str]:
+    """The modules that a job's numbers come from: its stage's entry, and the variants that its parameters choose."""
+    found = [STAGES[job.stage].entry]
+    if job.stage == "eda":
+        found.append(f"helpers.data.sources.{params.data.source}")
+    if job.stage in ("gan", "synthesis"):
+        found.append(f"helpers.gan.recipes.{params.gan.recipe}")
+    if job.stage == "synthesis":
+        ranks = {arm.synthetic.rank for arm in params.arms.values() if arm.synthetic}
+        found += [f"helpers.gan.selectors.{rank}" for rank in sorted({"critic", *ranks})]
+    if job.stage == "classifier" or (job.stage == "synthesis" and params.judge):
+        found.append(f"helpers.classifier.backbones.{params.classifier.backbone}")
+    return found

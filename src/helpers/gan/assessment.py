@@ -1,5 +1,6 @@
-"""Everything that is said about a GAN's images beyond the critic's score: arrays in, tables out, and one function that writes them."""
+"""Everything that is measured on a GAN's images besides the critic's score: arrays in, tables out."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +28,19 @@ def assess_images(
     unseen: np.ndarray,
     device: str,
     probabilities: np.ndarray | None = None,
+    *,
+    class_probabilities: np.ndarray | None = None,
+    asked: Iterable[str] = (),
 ) -> dict[str, pd.DataFrame]:
-    """Measure the images in ``folder`` (images.npy and scores.csv of helpers.gan.synthesis) and write the tables there.
+    """Measure the images that helpers.gan.synthesis wrote to ``folder``, and write the tables there.
 
-    ``real``: the GAN's training images, ``held_out``: validation and test images of the class, uint8 (N, R, R, 3); ``unseen`` (bool, per held-out image):
-    its lesion was not trained on. ``probabilities`` (N,): the baseline classifier's, of the class, for each synthetic image.
-    Features are kept in ``folder`` and ``real_folder``. Returns what it writes, by name: scores, fidelity, memorisation, memorisation-pairs,
-    filter-correlation, filter-sweep.
+    ``real``: the GAN's training images, ``held_out``: validation and test images of the class, uint8 (N, R,
+    R, 3); ``unseen`` (bool, per held-out image): its lesion was not trained on. The baseline classifier's
+    ``probabilities`` (N,) of the class and ``class_probabilities`` (N, classes) of all classes belong to the
+    synthetic images. ``asked``: names of the selectors that arms rank by; their columns are added to
+    scores.csv after those that it always has. Features are kept in ``folder`` and ``real_folder``. Returns
+    what it writes, by name: scores, fidelity, memorisation, memorisation-pairs, filter-correlation,
+    filter-sweep.
     """
     folder = Path(folder)
     scores = pd.read_csv(require(folder / "scores.csv", "synthesis")).sort_values("index", ignore_index=True)
@@ -46,25 +53,16 @@ def assess_images(
     )
     unseen = np.asarray(unseen, dtype=bool)
     pixels, spaces = (images, real, held_out[unseen]), (features, trained, new[unseen])
-    # matrices this small make threads wait for one another, and their number would change the last bits
+    # threads do not pay for matrices this small, and their number would change the last bits
     with threadpool_limits(1, user_api="blas"):
         shares, pairs = measure_memorisation(*pixels, spaces, synthesis.features, synthesis.seed)
-        scores = add_ranks(scores, features, trained, probabilities)
-        tables = {
-            "scores": scores,
-            "memorisation": shares,
-            "memorisation-pairs": pairs,
-            "filter-correlation": correlations(scores),
-        }
-        tables |= compare_sets(scores, features, trained, new, unseen, synthesis)
+        scores = add_ranks(scores, features, trained, probabilities, class_probabilities, asked)
+        compared = {"filter-correlation": correlations(scores)}
+        compared |= compare_sets(scores, features, trained, new, unseen, synthesis)
+    tables = {"scores": scores, "memorisation": shares, "memorisation-pairs": pairs}
+    tables |= {name: table.assign(features=synthesis.features) for name, table in compared.items()}
     for name, table in tables.items():
-        own = (
-            table
-            if name in ("scores", "memorisation", "memorisation-pairs")
-            else table.assign(features=synthesis.features)
-        )
-        tables[name] = own
-        write_table(folder / f"{name}.csv", own)
+        write_table(folder / f"{name}.csv", table)
     return tables
 
 
@@ -76,9 +74,10 @@ def compare_sets(
     unseen: np.ndarray,
     synthesis: params.Synthesis,
 ) -> dict[str, pd.DataFrame]:
-    """The tables fidelity (fidelity.fidelity_table) and filter-sweep (filtering.sweep) of features, each with a column held_out.
+    """The tables fidelity (``fidelity_table``) and filter-sweep (``sweep``), each with a column held_out.
 
-    That says which held-out images give the floor: those of lesions not trained on, where there are at least half as many as a comparison wants, else all.
+    The column says which held-out images give the floor: those of lesions not trained on, where they are at
+    least half as many as a comparison wants, else all.
     """
     selected = scores["selected"].to_numpy(dtype=bool)
     wanted, draws, seed = synthesis.fidelity_images, synthesis.fidelity_draws, synthesis.seed
@@ -87,15 +86,9 @@ def compare_sets(
     description = UNSEEN if enough else ALL_HELD_OUT
     progress = Progress("Fidelity", 2 * draws, "draw")
     fidelity = fidelity_table(features, selected, real, floor, wanted, draws, seed, progress.update)
+    ranks = scores["rank"].to_numpy()
     swept = sweep(
-        features,
-        scores["rank"].to_numpy(),
-        real,
-        floor,
-        wanted,
-        draws,
-        seed,
-        lambda done: progress.update(draws + done),
+        features, ranks, real, floor, wanted, draws, seed, lambda done: progress.update(draws + done)
     )
     progress.close()
     return {

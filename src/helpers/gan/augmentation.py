@@ -1,12 +1,13 @@
-"""Augmentation of what the critic sees, real and fake images alike, so that few training images cannot be learnt by heart.
+"""Augmentation of the critic's images, real and fake alike, so that it does not memorise few training images.
 
-The generator is taught through it and need not imitate it (Zhao et al. 2020, "Differentiable augmentation"; Karras et al.
-2020, "Training GANs with limited data", ADA). Every operation is applied to an image with one probability: 1 under
-``differentiable``, and under ``adaptive`` whatever keeps the critic from being sure of more than ``gan.augment_target``
-of the training images. A lesion has no up, so that any rotation is a lesion still.
+The generator learns through it and need not imitate it (Zhao et al. 2020, "Differentiable augmentation";
+Karras et al. 2020, "Training GANs with limited data", ADA). Every operation is applied to an image with one
+probability. It is 1 under ``differentiable``; under ``adaptive`` it is steered so that the critic is sure of
+``gan.augment_target`` of the training images at most. Skin lesions have no upright orientation, so that any
+rotation shows a possible lesion.
 
-Nothing is drawn here: the uniform numbers come from the caller, and the probability is a tensor on the device that is
-updated in place, so that a step can be captured in a CUDA graph and repeated to the bit.
+Nothing is drawn here: the uniform numbers come from the caller, and the probability is a tensor on the device
+that is updated in place, so that a step can be captured in a CUDA graph and repeated to the bit.
 """
 
 from typing import Any
@@ -39,7 +40,7 @@ CUTOUT = 0.5  # side of the square that is blanked, of the image's
 
 
 class Augmentation:
-    """Augments images (N, 3, R, R), and steers how often; ``draws`` is how many uniform numbers per image it needs."""
+    """Augments images (N, 3, R, R), and steers how often; it needs ``draws`` uniform numbers per image."""
 
     def __init__(self, config: params.Gan, device: str):
         self.kind, self.target = config.augment, config.augment_target
@@ -48,7 +49,10 @@ class Augmentation:
         self.probability = torch.tensor(1.0 if self.kind == "differentiable" else 0.0, device=device)
 
     def __call__(self, images: Tensor, draws: Tensor) -> Tensor:
-        """``images`` about -1 to 1, each varied by its own ``draws`` (N, DRAWS) in [0, 1); differentiable twice, never in less than float32."""
+        """``images`` about -1 to 1, each varied by its own ``draws`` (N, DRAWS) in [0, 1).
+
+        Differentiable twice; in float32 or the images' own precision if that is higher.
+        """
         if self.kind == "none":
             return images
         with torch.autocast(images.device.type, enabled=False):
@@ -61,14 +65,14 @@ class Augmentation:
             return cut_out(recolour(move(images, applied, amounts), applied, amounts), applied, amounts)
 
     def update(self, sign_real: Tensor) -> None:
-        """One step of the probability, towards more where the mean sign of the real scores lies above the target; waits for no device.
+        """One step of the probability: upwards where the mean sign of the real scores lies above the target.
 
-        ADA looks at four batches for each of its steps, which are four times as long.
+        It does not wait for the device. ADA looks at four batches for each of its steps, which are four times
+        as long.
         """
         if self.kind == "adaptive":
-            self.probability.add_(torch.sign(sign_real.detach() - self.target), alpha=self.increment).clamp_(
-                0, 1
-            )
+            direction = torch.sign(sign_real.detach() - self.target)
+            self.probability.add_(direction, alpha=self.increment).clamp_(0, 1)
 
     def state(self) -> dict[str, Tensor]:
         """The probability; not a copy."""
@@ -80,7 +84,7 @@ class Augmentation:
 
 
 def move(images: Tensor, applied: dict[str, Tensor], amounts: dict[str, Tensor]) -> Tensor:
-    """Mirrored, turned by any angle, scaled and shifted, in one bilinear resampling; reflected at the border."""
+    """Mirrored, rotated, scaled and shifted, in one bilinear resampling; reflected at the border."""
     from kornia.geometry.transform import get_affine_matrix2d
 
     side = images.shape[-1]
@@ -98,7 +102,7 @@ def move(images: Tensor, applied: dict[str, Tensor], amounts: dict[str, Tensor])
 
 
 def recolour(images: Tensor, applied: dict[str, Tensor], amounts: dict[str, Tensor]) -> Tensor:
-    """Brightness, saturation and contrast. Nothing is clipped, for what is clipped teaches the generator nothing."""
+    """Brightness, saturation and contrast. Nothing is clipped: clipped pixels have no gradient."""
     from kornia.color import rgb_to_grayscale
 
     def amount(name: str, most: float) -> Tensor:
@@ -122,10 +126,10 @@ def cut_out(images: Tensor, applied: dict[str, Tensor], amounts: dict[str, Tenso
 
 
 class _Resampling(torch.autograd.Function):
-    """kornia's ``warp_affine`` of images by pixel matrices (N, 2, 3), differentiable by the images as often as one likes.
+    """kornia's ``warp_affine`` by pixel matrices (N, 2, 3), differentiable by the images any number of times.
 
-    Resampling is linear in the image, so that its derivative is its adjoint and the adjoint's is the resampling; older
-    PyTorch has no second derivative of ``grid_sample``.
+    Resampling is linear in the image: its derivative is its adjoint, and the derivative of the adjoint is the
+    resampling itself. Older PyTorch has no second derivative of ``grid_sample``.
     """
 
     @staticmethod
@@ -154,4 +158,5 @@ class _Adjoint(torch.autograd.Function):
 def _resample(images: Tensor, matrices: Tensor) -> Tensor:
     from kornia.geometry.transform import warp_affine
 
-    return warp_affine(images, matrices, images.shape[2:], padding_mode="reflection", align_corners=False)
+    size = images.shape[2], images.shape[3]
+    return warp_affine(images, matrices, size, padding_mode="reflection", align_corners=False)

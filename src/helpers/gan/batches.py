@@ -1,10 +1,12 @@
-"""Training images on the device: uint8, shuffled, mirrored and made float there, so that no loader process exists."""
+"""Training images on the device: uint8 there, shuffled, mirrored and made float without a loader process."""
 
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+MIRRORED_AXES: dict[str, tuple[int, ...]] = {"none": (), "horizontal": (3,), "both": (3, 2)}
 
 
 class ImageStream:
@@ -26,7 +28,7 @@ class ImageStream:
         return self._mirror(to_float(self.images[chosen]))
 
     def _mirror(self, batch: Tensor) -> Tensor:
-        for axis in {"none": (), "horizontal": (3,), "both": (3, 2)}[self.flips]:
+        for axis in MIRRORED_AXES[self.flips]:
             heads = torch.rand(len(batch), 1, 1, 1, generator=self.random, device=batch.device) < 0.5
             batch = torch.where(heads, batch.flip(axis), batch)
         return batch
@@ -41,20 +43,11 @@ class ImageStream:
 
 
 def to_float(images: Tensor) -> Tensor:
-    """uint8 (N, R, R, 3) to float32 (N, 3, R, R) from -1 to 1; channels-last without a copy."""
+    """uint8 (N, R, R, 3) to float32 (N, 3, R, R) from -1 to 1; channels-last in memory."""
     return images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def to_bytes(images: Tensor) -> np.ndarray:
     """Float (N, 3, R, R) from -1 to 1 to uint8 (N, R, R, 3); what lies outside is cut off."""
-    return (
-        images.add(1)
-        .mul(127.5)
-        .round()
-        .clamp(0, 255)
-        .to(torch.uint8)
-        .permute(0, 2, 3, 1)
-        .contiguous()
-        .cpu()
-        .numpy()
-    )
+    levels = images.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    return levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()

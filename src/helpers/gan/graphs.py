@@ -1,8 +1,9 @@
-"""Training steps as CUDA graphs: a small network's step is hundreds of kernels, and starting each by itself takes longer than running it.
+"""Training steps as CUDA graphs.
 
-The eager code is captured as it stands, double backward included; nothing is compiled. A step that is to be captured must
-work in place on tensors that stay where they are (weights, optimiser state, moving averages), take everything random as an
-argument and never look at a value.
+The step of a small network is hundreds of kernels, and to start each of them alone takes longer than to run
+it. The eager code is captured as it is, double backward included; nothing is compiled. A step that is to be
+captured must work in place on tensors that stay where they are (weights, optimiser state, moving averages),
+take everything random as an argument, and never read a value on the host.
 """
 
 from collections.abc import Callable
@@ -15,10 +16,10 @@ WARM_UP = 3  # calls before the capture: the optimiser makes its state and cuDNN
 
 
 class GraphedStep:
-    """``step(*tensors, regularised)``, run as it is at first and replayed from a CUDA graph from then on.
+    """``step(*tensors, regularised)``: WARM_UP calls run it as it is, later ones replay a CUDA graph.
 
-    Each variant (with the lazy penalty and without) is a graph of its own. What ``step`` returns lies in the graph's
-    memory: the next call overwrites it.
+    The step with the lazy penalty and the step without are two graphs. What ``step`` returns lies in the
+    graph's memory: the next call overwrites it.
     """
 
     def __init__(self, step: Callable[..., Any]):

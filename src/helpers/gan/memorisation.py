@@ -1,8 +1,9 @@
-"""Whether the generator repeats its training images: how near its images are to them, beside real images of new lesions.
+"""Whether the generator repeats its training images: how near its images are to them.
 
-A real photograph of a lesion that was never trained on has some nearest training image too. Only synthetic images that are
-nearer than that say something about copying. Distances are taken twice: in features, and in pixels, where a training image
-counts in all four mirrorings, for a generator that learned from mirrored images repeats mirrored ones.
+A real photograph of a lesion that was never trained on has a nearest training image too. Only synthetic
+images that are nearer than that say something about copying. Distances are taken twice: in features, and in
+pixels. In pixels a training image counts in all four mirrorings, because a generator that learned from
+mirrored images repeats mirrored ones.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.files import row_blocks
-from helpers.gan.features import ROWS, nearest
+from helpers.gan.rows import ROWS, nearest
 
 MIRRORINGS = ((1, 1), (1, -1), (-1, 1), (-1, -1))  # steps through rows and columns
 SIDE = 32  # pixels; images are reduced to this size by averaging before they are compared
@@ -29,31 +30,34 @@ def measure_memorisation(
     name: str,
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Two tables of the synthetic ``images``, the training images ``real`` and real images ``held_out`` of lesions not trained on.
+    """Two tables: how near the synthetic ``images`` are to the training images ``real``, and closest pairs.
 
-    Images are uint8 (N, R, R, 3); ``features`` are those of the three, called ``name``. First table, one row per space (``name``, then pixels):
-    see ``closer_share``. Second: the PAIRS closest pairs of each space, every synthetic image once: space, pair, synthetic_index,
-    training_index (rows of the arrays), mirrored (how the training image was turned: a position in MIRRORINGS), distance.
+    ``held_out`` are real images of lesions not trained on. Images are uint8 (N, R, R, 3); ``features`` are
+    those of the three, called ``name``. First table, one row per space (``name``, then pixels): see
+    ``closer_share``. Second: the PAIRS closest pairs of each space, every synthetic image once: space, pair,
+    synthetic_index, training_index (rows of the arrays), mirrored (how the training image was turned: a
+    position in MIRRORINGS), distance.
     """
     shares, pairs = [], []
-    for space, (fake, theirs, new) in {name: features, "pixels": (images, real, held_out)}.items():
-        (to_fake, partner), (to_new, _) = (_nearest_in(space, part, theirs) for part in (fake, new))
-        shares.append({"space": space, **closer_share(to_fake, to_new, seed), "training_images": len(theirs)})
+    for space, (fake, training, new) in {name: features, "pixels": (images, real, held_out)}.items():
+        (to_fake, partner), (to_new, _) = (_nearest_in(space, part, training) for part in (fake, new))
+        row = {"space": space, **closer_share(to_fake, to_new, seed)}
+        shares.append(row | {"training_images": len(training)})
         first = np.argsort(to_fake, kind="stable")[:PAIRS]
         columns = {
+            "space": space,
+            "pair": range(1, len(first) + 1),
             "synthetic_index": first,
-            "training_index": partner[first] % len(theirs),
-            "mirrored": partner[first] // len(theirs),
+            "training_index": partner[first] % len(training),
+            "mirrored": partner[first] // len(training),
+            "distance": to_fake[first],
         }
-        pairs.append(
-            pd.DataFrame(
-                {"space": space, "pair": range(1, len(first) + 1), **columns, "distance": to_fake[first]}
-            )
-        )
+        pairs.append(pd.DataFrame(columns))
     return pd.DataFrame(shares), pd.concat(pairs, ignore_index=True)
 
 
 def _nearest_in(space: str, vectors: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distance of each of ``vectors`` to the nearest of ``real``, and its index (mirrored, in pixels)."""
     if not len(vectors):
         return np.empty(0), np.empty(0, np.int64)
     if space != "pixels":
@@ -70,17 +74,12 @@ def _flat_blocks(images: np.ndarray) -> Iterator[np.ndarray]:
 def closer_share(synthetic: np.ndarray, real: np.ndarray, seed: int = 0) -> dict[str, float]:
     """Share of the ``synthetic`` distances below the QUANTILE of the ``real`` ones, with its 95 % interval.
 
-    The interval has both sources of chance: the quantile by bootstrap of the real distances, and for each of these the share by a draw from
-    its Jeffreys posterior, Beta(k + 1/2, n - k + 1/2), so that a share of 0 has an upper end. NaN where there are fewer than FEWEST real ones.
+    The interval has both sources of chance: the quantile by bootstrap of the real distances, and for each of
+    these the share by a draw from its Jeffreys posterior, Beta(k + 1/2, n - k + 1/2), so that a share of 0
+    has an upper end. NaN where there are fewer than FEWEST real ones.
     """
-    row = {
-        "closer": np.nan,
-        "share": np.nan,
-        "low": np.nan,
-        "high": np.nan,
-        "expected": QUANTILE,
-        "threshold": np.nan,
-    }
+    row = dict.fromkeys(("closer", "share", "low", "high", "expected", "threshold"), np.nan)
+    row["expected"] = QUANTILE
     medians = {
         "median_synthetic": np.median(synthetic),
         "median_real": np.median(real) if len(real) else np.nan,
@@ -104,10 +103,8 @@ def closer_share(synthetic: np.ndarray, real: np.ndarray, seed: int = 0) -> dict
 
 
 def flatten_images(images: np.ndarray) -> np.ndarray:
-    """uint8 (N, R, R, 3) as float32 vectors (N, D) of SIDE x SIDE averages (images of SIDE or fewer pixels as they are)."""
+    """uint8 (N, R, R, 3) as float32 vectors (N, D) of SIDE x SIDE averages; smaller images as they are."""
     count, side = len(images), images.shape[1]
     factor = side // SIDE if side > SIDE and side % SIDE == 0 else 1
-    small = images.reshape(count, side // factor, factor, side // factor, factor, 3).mean(
-        (2, 4), dtype=np.float32
-    )
-    return small.reshape(count, -1)
+    tiles = images.reshape(count, side // factor, factor, side // factor, factor, 3)
+    return tiles.mean((2, 4), dtype=np.float32).reshape(count, -1)

@@ -1,10 +1,15 @@
-"""What a training leaves for people to look at: history, sample grids, TensorBoard, timing. None of it changes a weight."""
+"""What a training records for people to look at: history, sample grids, TensorBoard, timing.
+
+None of it changes a weight.
+"""
+
+from __future__ import annotations
 
 import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +20,9 @@ from helpers import params
 from helpers.device import describe_device
 from helpers.files import atomic_path, write_table
 from helpers.gan.networks import StyleGenerator
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 HISTORY_COLUMNS = (
     "step",
@@ -31,20 +39,23 @@ SAMPLE_SEED = 2**32  # above any seed that a parameter may have
 
 
 def write_history(rows: list[list[float]], directory: Path) -> pd.DataFrame:
-    """history.csv as a whole, so that a resumed training repeats no row."""
+    """Write history.csv as a whole, so that a resumed training repeats no row; return it."""
     history = pd.DataFrame(rows, columns=HISTORY_COLUMNS).astype({"step": int})
     write_table(directory / "history.csv", history)
     return history
 
 
 def sample_inputs(generator: StyleGenerator, seed: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Latents and noise of the sample grid: always the same, and from a source of their own, so that looking changes nothing."""
+    """Latents and noise of the sample grid.
+
+    They are the same for every grid of a training, and come from a source of their own, so that sampling does
+    not change the training.
+    """
     random = torch.Generator().manual_seed(SAMPLE_SEED + seed)
     count = GRID[0] * GRID[1]
-    return tuple(
-        torch.randn(count, size, generator=random).to(device)
-        for size in (generator.latent_size, generator.noise_size)
-    )
+    latents = torch.randn(count, generator.latent_size, generator=random)
+    noise = torch.randn(count, generator.noise_size, generator=random)
+    return latents.to(device), noise.to(device)
 
 
 def sample_grid(images: np.ndarray) -> np.ndarray:
@@ -55,7 +66,7 @@ def sample_grid(images: np.ndarray) -> np.ndarray:
 
 
 def write_samples(grid: np.ndarray, step: int, directory: Path) -> Path:
-    """samples/step-<7 digits>.png."""
+    """Write samples/step-<7 digits>.png in ``directory``; return its path."""
     path = directory / "samples" / f"step-{step:07d}.png"
     with atomic_path(path) as temporary:
         Image.fromarray(grid).save(temporary)
@@ -63,10 +74,13 @@ def write_samples(grid: np.ndarray, step: int, directory: Path) -> Path:
 
 
 class Scalars:
-    """TensorBoard's files in ``directory``/tensorboard; does nothing where ``wanted`` is false. A resumed training's later rows replace the old."""
+    """TensorBoard's files in ``directory``/tensorboard; does nothing where ``wanted`` is false.
+
+    Rows of an earlier start from ``first_step`` on are removed.
+    """
 
     def __init__(self, directory: Path, wanted: bool, first_step: int):
-        self.writer = None
+        self.writer: SummaryWriter | None = None
         if wanted:
             from torch.utils.tensorboard import SummaryWriter
 
@@ -89,23 +103,24 @@ class Scalars:
             self.writer.close()
 
 
-class Sitting:
-    """The time that training takes, over all its sittings; in real images that the critic saw, by the thousand."""
+class TrainingClock:
+    """The time that a training takes, over all its starts.
+
+    ``steps_before`` and ``seconds_before`` are those of earlier starts. Rates are per thousand real images
+    that the critic saw.
+    """
 
     def __init__(self, images_per_step: int, steps_before: int = 0, seconds_before: float = 0.0):
-        self.images_per_step, self.steps_before, self.seconds_before = (
-            images_per_step,
-            steps_before,
-            seconds_before,
-        )
+        self.images_per_step = images_per_step
+        self.steps_before, self.seconds_before = steps_before, seconds_before
         self.began = self.saved_at = time.monotonic()
 
     def seconds(self) -> float:
-        """Of all sittings."""
+        """Of all starts."""
         return self.seconds_before + time.monotonic() - self.began
 
     def minutes_since_saved(self) -> float:
-        """Since the last checkpoint, or the beginning."""
+        """Since the last checkpoint of this start, or its beginning."""
         return (time.monotonic() - self.saved_at) / 60
 
     def saved(self) -> None:
@@ -113,17 +128,14 @@ class Sitting:
         self.saved_at = time.monotonic()
 
     def seconds_per_kimg(self, steps: int) -> float:
-        """Of this sitting, which began at ``steps_before`` and stands at ``steps``."""
-        return (
-            (time.monotonic() - self.began)
-            / max(1, (steps - self.steps_before) * self.images_per_step)
-            * 1000
-        )
+        """Of this start, which has now come to ``steps``."""
+        images = max(1, (steps - self.steps_before) * self.images_per_step)
+        return (time.monotonic() - self.began) / images * 1000
 
     def summary(
         self, steps: int, config: params.Gan, device: str, dtype: torch.dtype | None
     ) -> dict[str, Any]:
-        """What timing.json says: seconds of all sittings, images, s/kimg, and where and how it ran."""
+        """What timing.json says: seconds of all starts, images, s/kimg, and where and how it ran."""
         images = steps * self.images_per_step
         return {
             "seconds": round(self.seconds(), 1),

@@ -15,14 +15,16 @@ from helpers import params
 from helpers.data.selection import wanted_count
 from helpers.files import atomic_path, row_blocks, write_table
 from helpers.gan.batches import to_bytes, to_float
-from helpers.gan.features import ROWS, write_rows
-from helpers.gan.filtering import rank_by, score_stability
+from helpers.gan.filtering import score_stability
 from helpers.gan.networks import GROUP_SIZE, Critic, StyleGenerator
+from helpers.gan.rows import ROWS, write_rows
+from helpers.gan.selectors import rank_by
 from helpers.gan.weights import load_discriminator, load_generator
 from helpers.progress import Progress
 
-COMPANIES = 3  # draws of real images that keep the scored ones company; the first decides, the others show what it mattered
-MEAN_STYLE_LATENTS = 4096  # latents whose mean style truncation pulls to
+# reference batches in which every image is scored: the first gives the score, the others its stability
+REFERENCE_BATCHES = 3
+MEAN_STYLE_LATENTS = 4096  # latents whose mean style is the centre of truncation
 
 
 def synthesize(
@@ -33,31 +35,27 @@ def synthesize(
     real_images: np.ndarray,
     device: str,
 ) -> pd.DataFrame:
-    """Generate and score ``synthesis.count`` images; return the scores: index, seed, score, rank (1 is best), selected (0/1).
+    """Generate and score ``synthesis.count`` images; return the scores as ``rank_scores`` does.
 
-    Image i depends on its own seed, ``synthesis.seed + i``, and on nothing else. ``real_images`` (uint8, N x R x R x 3) are
-    the GAN's training images: three of them keep every scored image company. Writes images.npy (uint8, count x R x R x 3,
-    as they come), scores.csv, score-stability.csv (what another three would have changed) and, if asked for, png/ to ``directory``.
+    Image i depends on its own seed, ``synthesis.seed + i``, and on nothing else. ``real_images`` (uint8, N x
+    R x R x 3) are the GAN's training images: three of them are the reference batch in which every image is
+    scored. Writes images.npy (uint8, count x R x R x 3, in the order of the seeds), scores.csv,
+    score-stability.csv (how far other reference batches agree) and, if asked for, png/ to ``directory``.
     Raises MissingStageError where no GAN was trained.
     """
     torch.set_num_threads(config.threads)
-    generator, critic = (
-        load_generator(gan_directory, config, device),
-        load_discriminator(gan_directory, config, device),
-    )
+    generator = load_generator(gan_directory, config, device)
+    critic = load_discriminator(gan_directory, config, device)
     seeds = np.arange(synthesis.seed, synthesis.seed + synthesis.count)
     directory = Path(directory)
-    scores = np.empty((synthesis.count, COMPANIES))
+    scores = np.empty((synthesis.count, REFERENCE_BATCHES))
     with exact_convolutions(), atomic_path(directory / "images.npy") as temporary:
-        companies = torch.stack(
-            [
-                reference_features(critic, real_images, synthesis.seed + company, device)
-                for company in range(COMPANIES)
-            ]
-        )
-        write_rows(
-            temporary, _scored(generator, critic, companies, seeds, synthesis, scores), synthesis.count
-        )
+        references = [
+            reference_features(critic, real_images, synthesis.seed + batch, device)
+            for batch in range(REFERENCE_BATCHES)
+        ]
+        scored = _scored(generator, critic, torch.stack(references), seeds, synthesis, scores)
+        write_rows(temporary, scored, synthesis.count)
     export_png(directory, wanted=synthesis.export_png)
     write_table(directory / "score-stability.csv", score_stability(scores, synthesis.keep_fraction))
     table = rank_scores(seeds, scores[:, 0], synthesis.keep_fraction)
@@ -67,7 +65,7 @@ def synthesize(
 
 @contextmanager
 def exact_convolutions() -> Iterator[None]:
-    """Convolutions in float32 on a GPU, too, which takes TF32 for them unless told otherwise: too coarse to tell scores apart."""
+    """Convolutions in float32 on a GPU, too; its default, TF32, is too coarse to tell scores apart."""
     allowed = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
     try:
@@ -79,16 +77,16 @@ def exact_convolutions() -> Iterator[None]:
 def _scored(
     generator: StyleGenerator,
     critic: Critic,
-    companies: Tensor,
+    references: Tensor,
     seeds: np.ndarray,
     synthesis: params.Synthesis,
     scores: np.ndarray,
 ) -> Iterator[np.ndarray]:
-    """Batches of images, whose scores are filled into ``scores``."""
+    """Batches of images; fills their scores into ``scores`` (N, REFERENCE_BATCHES)."""
     progress = Progress("Synthesis", synthesis.count, "image")
     done = 0
     for batch in generate(generator, seeds, synthesis.batch_size, synthesis.truncation):
-        scores[done : done + len(batch)] = score_images(critic, batch, companies)
+        scores[done : done + len(batch)] = score_images(critic, batch, references)
         done += len(batch)
         progress.update(done)
         yield batch
@@ -96,7 +94,10 @@ def _scored(
 
 
 def export_png(directory: Path, wanted: bool = True) -> None:
-    """Write ``directory``/images.npy as png/00000.png and so on; PNG files of earlier images are removed, also where none are ``wanted``."""
+    """Write ``directory``/images.npy as png/00000.png and so on.
+
+    PNG files of earlier images are removed, also where none are ``wanted``.
+    """
     folder = Path(directory) / "png"
     shutil.rmtree(folder, ignore_errors=True)
     if not wanted:
@@ -118,10 +119,8 @@ def generate(
     device = generator.constant.device
     mean = mean_style(generator) if truncation < 1 else None
     for start in range(0, len(seeds), batch_size):
-        draws = [
-            _draw(int(seed), generator.latent_size + generator.noise_size)
-            for seed in seeds[start : start + batch_size]
-        ]
+        size = generator.latent_size + generator.noise_size
+        draws = [_draw(int(seed), size) for seed in seeds[start : start + batch_size]]
         latents, noise = torch.stack(draws).to(device).split([generator.latent_size, generator.noise_size], 1)
         yield to_bytes(generator(latents, noise, truncation, mean))
 
@@ -134,13 +133,13 @@ def mean_style(generator: StyleGenerator) -> Tensor:
 
 
 def _draw(seed: int, size: int) -> Tensor:
-    """Standard normal numbers of one seed, drawn on the CPU so that every device gets the same."""
+    """``size`` standard normal numbers of one seed, drawn on the CPU so that every device gets the same."""
     return torch.randn(size, generator=torch.Generator().manual_seed(seed))
 
 
 @torch.no_grad()
 def reference_features(critic: Critic, real_images: np.ndarray, seed: int, device: str) -> Tensor:
-    """Critic features (GROUP_SIZE - 1, C, 4, 4) of real images drawn by ``seed``: the company in which images are scored."""
+    """Critic features (GROUP_SIZE - 1, C, 4, 4) of a reference batch: real images drawn by ``seed``."""
     chosen = np.random.default_rng(seed).choice(
         len(real_images), GROUP_SIZE - 1, replace=len(real_images) < GROUP_SIZE - 1
     )
@@ -149,22 +148,26 @@ def reference_features(critic: Critic, real_images: np.ndarray, seed: int, devic
 
 
 @torch.no_grad()
-def score_images(critic: Critic, images: np.ndarray, companies: Tensor) -> np.ndarray:
-    """The critic's scores (float64, N x S) of uint8 images, in float32, in each of S ``companies`` (S, GROUP_SIZE - 1, C, 4, 4); higher is more like the training images.
+def score_images(critic: Critic, images: np.ndarray, references: Tensor) -> np.ndarray:
+    """The critic's scores (float64, N x S) of uint8 images; higher is more like the training images.
 
-    Each image makes a group with the same features of real images, so that its neighbours do not matter. The images are scored as
-    they are saved, so that anyone can compute the score again from images.npy.
+    They are computed in float32. ``references`` (S, GROUP_SIZE - 1, C, 4, 4) are features of S reference
+    batches. Each image makes a group with the same real images, so that its neighbours do not matter. The
+    images are scored as they are saved, so that anyone can compute the score again from images.npy.
     """
-    features = critic.features(to_float(torch.from_numpy(images).to(companies.device))).unsqueeze(1)
+    features = critic.features(to_float(torch.from_numpy(images).to(references.device))).unsqueeze(1)
     scores = []
-    for company in companies:
-        groups = torch.cat([features, company.expand(len(features), *company.shape)], 1)
+    for reference in references:
+        groups = torch.cat([features, reference.expand(len(features), *reference.shape)], 1)
         scores.append(critic.head(groups.flatten(0, 1)).view(len(features), -1)[:, 0])
     return torch.stack(scores, 1).double().cpu().numpy()
 
 
 def rank_scores(seeds: np.ndarray, scores: np.ndarray, keep_fraction: float) -> pd.DataFrame:
-    """One row per image: index, seed, score, rank (1 is best; of equal scores the earlier image), selected (the best ``keep_fraction``)."""
+    """One row per image: index, seed, score, rank and selected (0/1).
+
+    Rank 1 is best, of equal scores the earlier image; selected are the best ``keep_fraction``.
+    """
     rank = rank_by(scores)
     selected = (rank <= wanted_count(len(scores), fraction=keep_fraction)).astype(np.int64)
     return pd.DataFrame(

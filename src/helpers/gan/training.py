@@ -1,39 +1,46 @@
 """Training of the GAN: the loop, the step, and the state from which a training goes on.
 
-Read ``train_gan`` first, then ``Trainer.step``: n_critic critic steps on fresh batches, one generator step, one step of
-the moving average. Networks, losses, health and records stand in files of their own. Everything random comes from two
+Read ``train_gan`` first, then ``Trainer.step``: it is Algorithm 1 of Gulrajani et al. (2017), "Improved
+Training of Wasserstein GANs", with any recipe's loss in place of WGAN-GP's, and a moving average of the
+generator. That it is so is proved by tests/gan/test_textbook.py, which compares gradients and courses with
+the loop of benchmarks/gan_textbook.py, written as a textbook has it. Everything random comes from two
 sources: one for training, one for the sample grids, so that looking at the samples changes nothing.
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from helpers import params
 from helpers.checkpoints import list_checkpoints, load_latest, remove_checkpoints, save_checkpoint
 from helpers.device import resolve_precision
 from helpers.errors import DataError, TrainingError
 from helpers.files import array_digest, digest, file_digest, write_json
-from helpers.fingerprints import source_digest
-from helpers.gan import TRAINING_CODE
+from helpers.fingerprints import code_fingerprint
 from helpers.gan.batches import ImageStream, to_bytes
+from helpers.gan.draws import CriticDraws, GeneratorDraws, StepDraws
 from helpers.gan.graphs import GraphedStep
 from helpers.gan.health import CHECK_EVERY, Vitals, mean_distance, real_distance, require_health
-from helpers.gan.losses import CriticLoss, build_loss
-from helpers.gan.networks import initial_deviation
-from helpers.gan.records import Scalars, Sitting, sample_grid, sample_inputs, write_history, write_samples
+from helpers.gan.losses import CriticLoss
+from helpers.gan.optimisers import adam, descend
+from helpers.gan.recipes import RECIPES
+from helpers.gan.records import (
+    Scalars,
+    TrainingClock,
+    sample_grid,
+    sample_inputs,
+    write_history,
+    write_samples,
+)
 from helpers.gan.weights import build_networks, initial_files, save_networks
 from helpers.progress import Progress
-
-MAPPING_RATE = 0.01  # of the other layers' learning rate, where rates are equalised
 
 
 def train_gan(
@@ -44,59 +51,74 @@ def train_gan(
     seed: int = 0,
     resume: bool = True,
 ) -> pd.DataFrame:
-    """Train generator and critic on ``images`` (uint8, N x R x R x 3); return the history, one row per logged step.
+    """Train generator and critic on ``images`` (uint8, N x R x R x 3); return the history of logged steps.
 
-    Goes on from the newest checkpoint in ``directory`` that belongs to these parameters, images, code, device kind and
-    seed, unless ``resume`` is false; on a CPU the result is then the same to the bit as without the interruption. Writes generator.safetensors (the
-    moving average), discriminator.safetensors, history.csv, samples/step-<7 digits>.png, timing.json, checkpoint-*.pt.
-    Raises DataError for unfit images, TrainingError when the training is sick (see ``health``).
+    Goes on from the newest checkpoint in ``directory`` that belongs to these parameters, images, code, device
+    kind and seed, unless ``resume`` is false; on a CPU the result is then the same to the bit as without the
+    interruption. Writes generator.safetensors (the moving average), discriminator.safetensors, history.csv,
+    samples/step-<7 digits>.png, timing.json, checkpoint-*.pt. Raises DataError for unfit images,
+    TrainingError when the training is sick (``health``).
     """
     images = _checked(images, config)
     torch.set_num_threads(config.threads)
     directory = Path(directory)
     trainer = Trainer(images, config, device, seed)
     fingerprint = training_fingerprint(images, config, device, seed)
-    if not resume:
-        remove_checkpoints(directory)
-    found = load_latest(directory, fingerprint, map_location=device)
-    if found is not None:
-        trainer.load_state(found[1])
-    else:
-        for grid in (directory / "samples").glob("step-*.png"):
-            grid.unlink()  # of another training
-
+    _start_or_resume(trainer, directory, fingerprint, resume)
     progress = Progress("GAN", trainer.total_steps, "step")
-    sitting = Sitting(config.batch_size * config.n_critic, trainer.steps, trainer.seconds_before)
+    clock = TrainingClock(config.batch_size * config.n_critic, trainer.steps, trainer.seconds_before)
     scalars = Scalars(directory, config.tensorboard, trainer.steps + 1)
     with fast_arithmetic(device):
         while trainer.steps < trainer.total_steps:
             trainer.step()
-            step = trainer.steps
-            last = step == trainer.total_steps
-            if step % config.log_every == 0 or step == 1 or last:
-                scalars.row(trainer.log())
-            if step % config.sample_every == 0 or step == 1 or last:
-                grid = sample_grid(trainer.samples())
-                write_samples(grid, step, directory)
-                scalars.grid(grid, step)
-            due = sitting.minutes_since_saved() >= config.checkpoint_minutes or last
-            if due or step % CHECK_EVERY == 0:
-                _examine(trainer, directory)
-            if due:  # and in good health
-                save_checkpoint(directory, step, trainer.state(sitting.seconds()), fingerprint)
-                sitting.saved()
-                write_history(trainer.history, directory)
-            progress.update(step, f"{sitting.seconds_per_kimg(step):.1f} s/kimg")
+            _record(trainer, directory, scalars)
+            _check_and_save(trainer, directory, clock, fingerprint)
+            progress.update(trainer.steps, f"{clock.seconds_per_kimg(trainer.steps):.1f} s/kimg")
     progress.close()
     scalars.close()
-
     save_networks(trainer.average, trainer.critic, directory)
-    write_json(directory / "timing.json", sitting.summary(trainer.steps, config, device, trainer.dtype))
+    write_json(directory / "timing.json", clock.summary(trainer.steps, config, device, trainer.dtype))
     return write_history(trainer.history, directory)
 
 
-def _examine(trainer: "Trainer", directory: Path) -> None:
-    """Stop a sick training; its history stays to be looked at."""
+def _start_or_resume(trainer: "Trainer", directory: Path, fingerprint: str, resume: bool) -> None:
+    """Go on from the newest checkpoint with this fingerprint, or remove old sample grids and start."""
+    if not resume:
+        remove_checkpoints(directory)
+    found = load_latest(directory, fingerprint, map_location=trainer.device)
+    if found is not None:
+        trainer.load_state(found[1])
+        return
+    for grid in (directory / "samples").glob("step-*.png"):
+        grid.unlink()
+
+
+def _record(trainer: "Trainer", directory: Path, scalars: Scalars) -> None:
+    """A row of the history and a grid of samples, where they are due; always at the first and the last step."""
+    step = trainer.steps
+    at_an_end = step in (1, trainer.total_steps)
+    if at_an_end or step % trainer.config.log_every == 0:
+        scalars.row(trainer.log())
+    if at_an_end or step % trainer.config.sample_every == 0:
+        grid = sample_grid(trainer.samples())
+        write_samples(grid, step, directory)
+        scalars.grid(grid, step)
+
+
+def _check_and_save(trainer: "Trainer", directory: Path, clock: TrainingClock, fingerprint: str) -> None:
+    """Check the training's health and save a checkpoint, where they are due; no checkpoint without a check."""
+    step = trainer.steps
+    due = clock.minutes_since_saved() >= trainer.config.checkpoint_minutes or step == trainer.total_steps
+    if due or step % CHECK_EVERY == 0:
+        _check(trainer, directory)
+    if due:
+        save_checkpoint(directory, step, trainer.state(clock.seconds()), fingerprint)
+        clock.saved()
+        write_history(trainer.history, directory)
+
+
+def _check(trainer: "Trainer", directory: Path) -> None:
+    """Stop a sick training with an error; its history is written before."""
     checkpoints = list_checkpoints(directory)
     good = (
         f"The last good checkpoint is {checkpoints[0][1]}."
@@ -112,7 +134,14 @@ def _examine(trainer: "Trainer", directory: Path) -> None:
 
 
 class Trainer:
-    """Both networks, the generator's moving average, the optimisers, and where training stands."""
+    """Both networks, the generator's moving average, the optimisers, and where training stands.
+
+    ``update_critic`` and ``update_generator`` run ``critic_step`` and ``generator_step``: directly on a CPU,
+    and from a CUDA graph on a GPU.
+    """
+
+    last_critic: CriticLoss
+    last_generator: Tensor
 
     def __init__(self, images: np.ndarray, config: params.Gan, device: str, seed: int):
         self.config, self.device = config, device
@@ -125,56 +154,64 @@ class Trainer:
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self.generator_weights = [p for p in self.generator.parameters() if p.requires_grad]
         self.critic_weights = list(self.critic.parameters())
-        self.generator_optimiser = _adam(self.generator, config.lr_generator, config, device)
-        self.critic_optimiser = _adam(self.critic, config.lr_discriminator, config, device)
-        self.loss = build_loss(config, device)
+        self.generator_optimiser = adam(self.generator, config.lr_generator, config, device)
+        self.critic_optimiser = adam(self.critic, config.lr_discriminator, config, device)
+        self.loss = RECIPES.get(config.recipe).build_loss(config, device)
         self.random = torch.Generator(device).manual_seed(seed)
         self.data = ImageStream(images, config.batch_size, config.flips, device, self.random)
+        self.draws = StepDraws(
+            config.batch_size,
+            self.generator.latent_size,
+            self.generator.noise_size,
+            self.loss.critic_sizes,
+            self.loss.generator_sizes,
+            self.random,
+        )
         self.sample_inputs = sample_inputs(self.generator, seed, device)
         self.real_distance = real_distance(images)
-        self.last_critic: CriticLoss | None = None
-        self.last_generator: Tensor | None = None
-        if device.startswith("cuda"):
-            self.critic_step, self.generator_step = (
-                GraphedStep(self.critic_step),
-                GraphedStep(self.generator_step),
-            )
+        graphed = device.startswith("cuda")
+        self.update_critic: Callable[..., CriticLoss] = (
+            GraphedStep(self.critic_step) if graphed else self.critic_step
+        )
+        self.update_generator: Callable[..., Tensor] = (
+            GraphedStep(self.generator_step) if graphed else self.generator_step
+        )
 
     def step(self) -> None:
-        """n_critic critic steps, one generator step with one step of the moving average."""
+        """n_critic critic steps on fresh batches, one generator step with one step of the moving average."""
         for turn in range(self.config.n_critic):
             regularised = self.loss.critic_regularised(self.steps * self.config.n_critic + turn)
-            real = self.data.next_batch()
-            self.last_critic = self.critic_step(
-                real, *self.draw_inputs(), self.draw_uniform(self.loss.critic_draws), regularised=regularised
-            )
+            real, draws = self.data.next_batch(), self.draws.critic()
+            self.last_critic = self.update_critic(real, *draws, regularised=regularised)
         regularised = self.loss.generator_regularised(self.steps)
-        self.last_generator = self.generator_step(
-            *self.draw_inputs(), self.draw_uniform(self.loss.generator_draws), regularised=regularised
-        )
+        self.last_generator = self.update_generator(*self.draws.generator(), regularised=regularised)
         self.steps += 1
 
-    def critic_step(
-        self, real: Tensor, latents: Tensor, noise: Tensor, draws: Tensor, regularised: bool = False
-    ) -> CriticLoss:
-        """Descend the critic's loss on one batch of real images and one of the generator's."""
+    def critic_step(self, real: Tensor, *drawn: Tensor, regularised: bool = False) -> CriticLoss:
+        """Descend the critic's loss on one batch of real images and one of the generator's.
+
+        ``drawn`` are the parts of CriticDraws, one by one, as a CUDA graph takes them.
+        """
+        draws = CriticDraws(*drawn)
         self.critic.update_spectral_norms()
         with self.autocast():
             with torch.no_grad():
-                fake = self.generator(latents, noise)
+                fake = self.generator(draws.latents, draws.noise)
             terms = self.loss.critic(self.critic, real, fake, draws, regularised)
-        _descend(terms.loss, self.critic_optimiser, self.critic_weights)
-        terms = replace(terms, **{field.name: getattr(terms, field.name).detach() for field in fields(terms)})
+        descend(terms.loss, self.critic_optimiser, self.critic_weights)
+        terms = CriticLoss(*(term.detach() for term in terms))
         self.loss.after_step(terms)
         return terms
 
-    def generator_step(
-        self, latents: Tensor, noise: Tensor, draws: Tensor, regularised: bool = False
-    ) -> Tensor:
-        """Descend the generator's loss on one batch, and move the average."""
+    def generator_step(self, *drawn: Tensor, regularised: bool = False) -> Tensor:
+        """Descend the generator's loss on one batch, and move the average.
+
+        ``drawn`` are the parts of GeneratorDraws, one by one.
+        """
+        draws = GeneratorDraws(*drawn)
         with self.autocast():
-            loss = self.loss.generator(self.generator, self.critic, latents, noise, draws, regularised)
-        _descend(loss, self.generator_optimiser, self.generator_weights)
+            loss = self.loss.generator(self.generator, self.critic, draws, regularised)
+        descend(loss, self.generator_optimiser, self.generator_weights)
         with torch.no_grad():  # or the average's history would grow with every step
             torch._foreach_lerp_(
                 list(self.average.parameters()), list(self.generator.parameters()), 1 - self.config.ema_decay
@@ -182,30 +219,19 @@ class Trainer:
         return loss.detach()
 
     def autocast(self) -> torch.autocast:
+        """The arithmetic of ``config.precision``."""
         return torch.autocast(
             self.device.split(":")[0], dtype=self.dtype or torch.bfloat16, enabled=self.dtype is not None
         )
 
-    def draw_inputs(self) -> tuple[Tensor, Tensor]:
-        """Latents and noise of one batch."""
-        sizes = self.generator.latent_size, self.generator.noise_size
-        return tuple(
-            torch.randn(self.config.batch_size, size, generator=self.random, device=self.device)
-            for size in sizes
-        )
-
-    def draw_uniform(self, count: int) -> Tensor:
-        """``count`` numbers from 0 to 1 for each image of a batch."""
-        return torch.rand(self.config.batch_size, count, generator=self.random, device=self.device)
-
     @torch.no_grad()
     def samples(self) -> np.ndarray:
-        """uint8 (24, R, R, 3): the moving average's images of the same latents as ever."""
+        """uint8 (24, R, R, 3): the moving average's images of the fixed latents."""
         with self.autocast():
             return to_bytes(self.average(*self.sample_inputs))
 
     def log(self) -> list[float]:
-        """Append this step's row to the history."""
+        """Append this step's row (records.HISTORY_COLUMNS) to the history, and return it."""
         terms = self.last_critic
         values = torch.stack(
             [
@@ -222,7 +248,10 @@ class Trainer:
 
     @torch.no_grad()
     def vitals(self) -> Vitals:
-        """What a look at the training's health sees; the diversity is that of the generator itself, which collapses long before its average."""
+        """What ``health`` looks at.
+
+        The diversity is that of the generator itself, which collapses long before its average.
+        """
         with self.autocast():
             images = self.generator(*self.sample_inputs)
             score = self.critic(images).mean()
@@ -251,81 +280,50 @@ class Trainer:
         """Go back to a saved ``state``."""
         self.steps, self.seconds_before, self.history = state["steps"], state["seconds"], state["history"]
         self.last_good = self.steps
-        for name in ("generator", "average", "critic", "generator_optimiser", "critic_optimiser"):
-            getattr(self, name).load_state_dict(state[name])
-        for name in ("loss", "data"):
-            getattr(self, name).load_state(state[name])
+        self.generator.load_state_dict(state["generator"])
+        self.average.load_state_dict(state["average"])
+        self.critic.load_state_dict(state["critic"])
+        self.generator_optimiser.load_state_dict(state["generator_optimiser"])
+        self.critic_optimiser.load_state_dict(state["critic_optimiser"])
+        self.loss.load_state(state["loss"])
+        self.data.load_state(state["data"])
         self.random.set_state(state["random"].cpu())
 
 
-def _descend(loss: Tensor, optimiser: torch.optim.Optimizer, weights: Sequence[Tensor]) -> None:
-    """One optimiser step on the gradient of ``loss`` by ``weights`` alone: the other network's gradients are never computed."""
-    for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
-        # fused Adam walks through both as they lie in memory: another layout would give every weight another one's gradient
-        weight.grad = (
-            gradient if gradient.stride() == weight.stride() else torch.empty_like(weight).copy_(gradient)
-        )
-    optimiser.step()
-
-
-def _adam(network: nn.Module, rate: float, config: params.Gan, device: str) -> torch.optim.Adam:
-    groups = learning_rates(network, rate, config.equalised)
-    return torch.optim.Adam(groups, betas=config.adam_betas, fused=True, capturable=device.startswith("cuda"))
-
-
-def learning_rates(network: nn.Module, rate: float, equalised: bool) -> list[dict[str, Any]]:
-    """Parameter groups for Adam: one rate for all, or each weight's rate in proportion to He's deviation for its number of inputs.
-
-    The second is ProGAN's equalised learning rate (Karras et al. 2018). Adam does not see the scale of a gradient, so that
-    scaling the rate equals scaling the weight in the forward pass. The mapping learns 100 times slower (Karras et al. 2019).
-    """
-    trained = [p for p in network.parameters() if p.requires_grad]
-    if not equalised:
-        return [{"params": trained, "lr": rate}]
-    factors = {id(p): 1.0 for p in trained}
-    for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
-            factors[id(module.weight)] = initial_deviation(module.weight)
-    for weight in getattr(network, "mapping", nn.Module()).parameters():
-        factors[id(weight)] *= MAPPING_RATE
-    return [
-        {"params": [p for p in trained if factors[id(p)] == factor], "lr": rate * factor}
-        for factor in dict.fromkeys(factors[id(p)] for p in trained)
-    ]
-
-
-# --- how long, and what of ----------------------------------------------------------------------
+# --- length and fingerprint ---------------------------------------------------------------------
 
 
 def steps_per_epoch(config: params.Gan, images: int) -> float:
-    """Generator steps of one epoch: 48 for the paper's 779 images in batches of 16, or a third of that by ``data_passes``."""
+    """Generator steps of one epoch.
+
+    These are 48 for the paper's 779 images in batches of 16, or a third of that by ``data_passes``.
+    """
     batches = max(1, images // config.batch_size)
     return batches if config.epoch == "generator_steps" else batches / config.n_critic
 
 
 def total_steps(config: params.Gan, images: int) -> int:
     """Generator steps of the whole training: ``config.steps``, or ``config.epochs`` epochs."""
-    return (
-        config.steps
-        if config.steps is not None
-        else max(1, round(config.epochs * steps_per_epoch(config, images)))
-    )
+    if config.steps is not None:
+        return config.steps
+    return max(1, round(config.epochs * steps_per_epoch(config, images)))
 
 
 def training_fingerprint(images: np.ndarray, config: params.Gan, device: str, seed: int) -> str:
     """Equal for trainings that may go on from each other's checkpoints."""
     values = params.result_values(config)
     start = [file_digest(path) for path in initial_files(config)]
-    return digest(
-        values, seed, device.split(":")[0], array_digest(images), start, source_digest(TRAINING_CODE)
-    )
+    code = code_fingerprint("helpers.gan.training", RECIPES.module(config.recipe))
+    return digest(values, seed, device.split(":")[0], array_digest(images), start, code)
 
 
 def _checked(images: np.ndarray, config: params.Gan) -> np.ndarray:
     side = config.resolution
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (side, side, 3):
+        found = " x ".join(map(str, images.shape[1:]))
         raise DataError(
-            f"The GAN needs uint8 images of {side} x {side} x 3 (gan.resolution), not {images.dtype} of {' x '.join(map(str, images.shape[1:]))}."
+            f"The GAN needs uint8 images of {side} x {side} x 3 (gan.resolution), "
+            f"not {images.dtype} of {found}."
         )
     if len(images) < 2:
         raise DataError(f"The GAN needs at least 2 training images of its class, not {len(images)}.")
@@ -334,7 +332,10 @@ def _checked(images: np.ndarray, config: params.Gan) -> np.ndarray:
 
 @contextmanager
 def fast_arithmetic(device: str) -> Iterator[None]:
-    """On CUDA: TF32 for what autocast leaves in float32, and the fastest convolution algorithms; as it was afterwards."""
+    """On CUDA: TF32 for what autocast leaves in float32, and the fastest convolution algorithms.
+
+    Both settings are as before afterwards.
+    """
     precision, benchmark = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
     if device.startswith("cuda"):
         torch.set_float32_matmul_precision("high")

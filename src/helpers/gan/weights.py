@@ -1,7 +1,7 @@
-"""Both networks with fresh, given or trained weights. Weights on disk are safetensors: reading them runs no code."""
+"""Both networks with new, given or trained weights, on disk as safetensors: reading these runs no code."""
 
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -12,42 +12,56 @@ from helpers import params
 from helpers.errors import ParameterError, TrainingError
 from helpers.files import atomic_path
 from helpers.gan.networks import Critic, StyleGenerator
-from helpers.gan.stylegan2 import empty_networks
+from helpers.gan.recipes import RECIPES
 from helpers.paths import from_project, require
 
 FILES = ("generator.safetensors", "discriminator.safetensors")
 
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def empty_networks(config: params.Gan) -> tuple[StyleGenerator, Critic]:
+    """Generator and critic of ``config.recipe``, with weights drawn from torch's global source."""
+    return RECIPES.get(config.recipe).build_networks(config)
+
 
 def build_networks(config: params.Gan, seed: int, device: str) -> tuple[StyleGenerator, Critic]:
-    """Both networks with weights drawn from ``seed`` (the same on any device), or read from ``config.initial_weights``."""
+    """Generator and critic of ``config.recipe`` on ``device``.
+
+    Their weights are drawn from ``seed``, the same on any device, or read from ``config.initial_weights``.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         generator, critic = empty_networks(config)
     for network, path in zip((generator, critic), initial_files(config), strict=False):
         _load_weights(network, path)
-    return tuple(network.to(device, memory_format=torch.channels_last) for network in (generator, critic))
+    return _place(generator, device), _place(critic, device)
 
 
 def initial_files(config: params.Gan) -> list[Path]:
-    """The files that ``config.initial_weights`` names; none where training starts afresh. Raises ParameterError where one is absent."""
+    """The files that ``config.initial_weights`` names; none where training starts from drawn weights.
+
+    Raises ParameterError where one is absent.
+    """
     if config.initial_weights is None:
         return []
     folder = from_project(config.initial_weights)
     for name in FILES:
         if not (folder / name).is_file():
             raise ParameterError(
-                f"gan.initial_weights is '{config.initial_weights}', and {folder / name} is not there: name a folder with {' and '.join(FILES)}."
+                f"gan.initial_weights is '{config.initial_weights}', and {folder / name} is not there: "
+                f"name a folder with {' and '.join(FILES)}."
             )
     return [folder / name for name in FILES]
 
 
 def load_generator(directory: Path | str, config: params.Gan, device: str) -> StyleGenerator:
-    """The trained generator (moving average) of ``directory``; raises MissingStageError where there is none."""
+    """The trained generator (moving average) in ``directory``; raises MissingStageError if there is none."""
     return _load_trained(empty_networks(config)[0], Path(directory) / FILES[0], device)
 
 
 def load_discriminator(directory: Path | str, config: params.Gan, device: str) -> Critic:
-    """The trained critic of ``directory``; raises MissingStageError where there is none."""
+    """The trained critic in ``directory``; raises MissingStageError if there is none."""
     return _load_trained(empty_networks(config)[1], Path(directory) / FILES[1], device)
 
 
@@ -61,9 +75,14 @@ def save_networks(generator: nn.Module, critic: nn.Module, directory: Path) -> N
             )
 
 
-def _load_trained(network: nn.Module, path: Path, device: str) -> Any:
+def _load_trained(network: Network, path: Path, device: str) -> Network:
     _load_weights(network, require(path, "gan"))
-    return network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    return _place(network, device).eval().requires_grad_(False)
+
+
+def _place(network: Network, device: str) -> Network:
+    """``network`` on ``device``, with the layout in memory that convolutions are fastest in."""
+    return network.to(device).to(memory_format=torch.channels_last)
 
 
 def _load_weights(network: nn.Module, path: Path) -> None:
@@ -71,11 +90,13 @@ def _load_weights(network: nn.Module, path: Path) -> None:
         network.load_state_dict(load_file(path))
     except SafetensorError as error:
         raise TrainingError(
-            f"{path} is no whole safetensors file ({_first_line(error)}), and weights are read from no other kind."
+            f"{path} is not a whole safetensors file ({_first_line(error)}), and weights are read from no "
+            "other kind."
         ) from None
     except RuntimeError as error:
         raise TrainingError(
-            f"The weights in {path} were trained with another gan.recipe, resolution, channel_scale or spectral_norm: run the stage 'gan' anew ({_first_line(error)})."
+            f"The weights in {path} were trained with another gan.recipe, resolution, channel_scale or "
+            f"spectral_norm: run the stage 'gan' again ({_first_line(error)})."
         ) from None
 
 

@@ -15,8 +15,9 @@ class SyntheticImages(Section):
     )
     rank: Literal["critic", "classifier", "distance", "diverse"] = Field(
         "critic",
-        description="what 'top' and 'bottom' go by: the critic's score, the baseline classifier's probability of the target class, "
-        "nearness to the real images in feature space, or variety among the images above a floor of nearness",
+        description="what 'top' and 'bottom' go by: the critic's score, the baseline classifier's "
+        "probability of the target class, nearness to the real images in feature space, or variety among the "
+        "images above a floor of nearness",
     )
     count: int | None = Field(None, ge=1, description="how many (or 'fraction')")
     fraction: float | None = Field(None, gt=0, le=1, description="share of the generated images (or 'count')")

@@ -1,18 +1,23 @@
 """Parameters of the diagnostic classifier and its training."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from helpers.params.section import PathText, Section, Seed, mark
+from helpers.params.section import PathText, Section, Seed, Variants, mark
+from helpers.registry import Registry
 
-BACKBONE_STAGES = {"resnet50": 5, "efficientnet_lite0": 9}  # of each backbone, that can be frozen
+
+def _backbones() -> Registry[Any]:
+    from helpers.classifier.backbones import BACKBONES
+
+    return BACKBONES
 
 
 class Classifier(Section):
     """The diagnostic classifier and its training."""
 
-    backbone: Literal["resnet50", "efficientnet_lite0"] = Field(
+    backbone: Annotated[str, Variants(_backbones, "title")] = Field(
         "resnet50", description="network under the head"
     )
     weights: PathText = Field("imagenet", description="'imagenet', 'none', or a file of weights")
@@ -20,8 +25,8 @@ class Classifier(Section):
     frozen_stages: int = Field(
         4,
         ge=0,
-        le=9,
-        description="stages kept as they are: ResNet50's are stem, layer1-4 (the paper's layers 1-5); Lite0's are stem, blocks 0-6, last convolution",
+        description="stages kept as they are, from the input on: ResNet50 has 5, the stem and layer1-4 (the "
+        "paper's layers 1-5); EfficientNet-Lite has 9, the stem, blocks 0-6 and the last convolution",
     )
     hidden: int = Field(512, ge=8, le=8192, description="width of the head's hidden layer")
     dropout: float = Field(
@@ -59,11 +64,13 @@ class Classifier(Section):
         0,
         ge=0,
         le=64,
-        description="augmented trunk outputs kept per training image and shared by all trainings (0: the trunk runs each time)",
+        description="augmented trunk outputs kept per training image and shared by all trainings "
+        "(0: the trunk runs each time)",
     )
     equal_steps: bool = Field(
         False,
-        description="every arm takes as many optimiser steps in an epoch as the real training images alone would",
+        description="every arm takes as many optimiser steps in an epoch as the real training images alone "
+        "would",
     )
     seed: Seed = Field(1000, description="seed of replicate 0; replicate r uses seed + r")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
@@ -80,13 +87,15 @@ class Classifier(Section):
 
     @model_validator(mode="after")
     def _stages_are_there(self) -> "Classifier":
-        stages = BACKBONE_STAGES[self.backbone]
+        stages = _backbones().get(self.backbone).stages
         if self.frozen_stages > stages:
             raise ValueError(
-                f"frozen_stages is {self.frozen_stages}, and {self.backbone} has {stages} stages; give 0 to {stages}"
+                f"frozen_stages is {self.frozen_stages}, and {self.backbone} has {stages} stages; "
+                f"give 0 to {stages}"
             )
         if self.bank and not self.frozen_stages:
             raise ValueError(
-                "bank keeps the outputs of frozen stages, and frozen_stages is 0; freeze some, or set bank to 0"
+                "bank keeps the outputs of frozen stages, and frozen_stages is 0; "
+                "freeze some, or set bank to 0"
             )
         return self

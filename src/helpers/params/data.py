@@ -1,16 +1,17 @@
 """Parameters of the images and their split."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from helpers.data.sources import SOURCES
-from helpers.params.section import Fraction, PathText, Section, Seed, mark
+from helpers.params.section import Fraction, PathText, Section, Seed, Variants, mark
+from helpers.registry import Registry
 
-if TYPE_CHECKING:
-    SourceName = str
-else:
-    SourceName = Literal[SOURCES.names()]  # the files of helpers/data/sources are the choices
+
+def _sources() -> Registry[Any]:
+    from helpers.data.sources import SOURCES
+
+    return SOURCES
 
 
 class Split(Section):
@@ -42,18 +43,19 @@ class Phantom(Section):
 class Data(Section):
     """Where the images come from and how they are split."""
 
-    source: SourceName = Field(
-        "ham10000",
-        description="'phantom': drawn lesions; 'ham10000': the real data set; 'folder': your own images in root",
+    source: Annotated[str, Variants(_sources, "short_phrase")] = Field(
+        "ham10000", description="where the images come from"
     )
     root: PathText | None = Field(
         None,
-        description="folder of HAM10000 in any known layout (none: fetched from its DOI), or of your own images (a folder per class, or a CSV)",
+        description="folder of HAM10000 in any known layout (none: fetched from its DOI), or of your own "
+        "images (a folder per class, or a CSV)",
         json_schema_extra=mark(changes_results=False, departs=False),
     )
     columns: dict[Literal["image", "class", "lesion", "age", "sex", "site"], str] = Field(
         default_factory=dict,
-        description="source folder: the CSV's columns where their names say too little, such as {class: finding, lesion: case}",
+        description="source folder: the CSV's columns where their names say too little, such as "
+        "{class: finding, lesion: case}",
     )
     external_root: PathText | None = Field(
         None,
@@ -66,5 +68,5 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _suits_the_source(self) -> "Data":
-        SOURCES.get(self.source).refuse(self)
+        _sources().get(self.source).refuse(self)
         return self

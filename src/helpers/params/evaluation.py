@@ -14,7 +14,8 @@ class Evaluation(Section):
     seed: Seed = Field(0, description="seed of the resampling")
     operating_specificity: Fraction = Field(
         0.95,
-        description="specificity on validation images that fixes the threshold of the sensitivity beside argmax",
+        description="specificity on validation images that fixes the threshold of the sensitivity beside "
+        "argmax",
     )
     smallest_effect: float = Field(
         0.02, gt=0, lt=1, description="smallest difference of interest, as a share (0.02: two points)"

@@ -12,7 +12,8 @@ class Gan(Section):
 
     recipe: Literal["paper", "stylegan2"] = Field(
         "paper",
-        description="'paper': AdaIN and WGAN-GP; 'stylegan2': weight demodulation, skip generator, residual critic, non-saturating loss with lazy R1",
+        description="'paper': AdaIN and WGAN-GP; 'stylegan2': weight demodulation, skip generator, residual "
+        "critic, non-saturating loss with lazy R1",
     )
     resolution: Literal[32, 64, 128] = Field(128, description="side of the square images, pixels")
     channel_scale: float = Field(
@@ -27,7 +28,8 @@ class Gan(Section):
     epochs: int = Field(600, ge=1, le=100_000, description="passes, as 'epoch' counts them")
     epoch: Literal["generator_steps", "data_passes"] = Field(
         "generator_steps",
-        description="one epoch: images/batch_size generator steps with n_critic fresh critic batches each, or one pass shared by the critic's batches",
+        description="one epoch: images/batch_size generator steps with n_critic fresh critic batches each, "
+        "or one pass shared by the critic's batches",
     )
     steps: int | None = Field(
         None, ge=1, le=10_000_000, description="generator steps; given, it replaces epochs"
@@ -40,7 +42,8 @@ class Gan(Section):
     )
     equalised: bool = Field(
         False,
-        description="scale each layer's learning rate by its initial weights (ProGAN's equalised learning rate); the published rates fit plain layers",
+        description="scale each layer's learning rate by its initial weights (ProGAN's equalised learning "
+        "rate); the published rates fit plain layers",
     )
     n_critic: int = Field(3, ge=1, le=20, description="critic steps per generator step")
     gradient_penalty: float = Field(
@@ -50,14 +53,16 @@ class Gan(Section):
         0.0,
         ge=0,
         le=1,
-        description="recipe paper: weight of mean squared real scores, which anchors the score scale (0: off)",
+        description="recipe paper: weight of mean squared real scores, which anchors the score scale (0: "
+        "off)",
     )
     ema_decay: float = Field(
         0.9995, ge=0, lt=1, description="decay of the generator's moving average, per generator step"
     )
     spectral_norm: Literal["none", "blocks", "all"] = Field(
         "blocks",
-        description="recipe paper: critic layers under spectral normalisation; 'blocks': the convolutions of the five blocks",
+        description="recipe paper: critic layers under spectral normalisation; 'blocks': the convolutions "
+        "of the five blocks",
     )
     style_order: Literal["noise_activation_adain", "noise_adain_activation"] = Field(
         "noise_activation_adain",
@@ -108,13 +113,15 @@ class Gan(Section):
         1.0,
         ge=0,
         le=1000,
-        description="recipe stylegan2: weight of the critic's squared gradient at real images, halved in the loss",
+        description="recipe stylegan2: weight of the critic's squared gradient at real images, halved in "
+        "the loss",
     )
     r1_every: int = Field(
         16,
         ge=1,
         le=1000,
-        description="recipe stylegan2: critic steps between two R1 penalties, whose weight grows in proportion",
+        description="recipe stylegan2: critic steps between two R1 penalties, whose weight grows in "
+        "proportion",
     )
     path_length_weight: float = Field(
         0.0, ge=0, le=1000, description="recipe stylegan2: weight of path-length regularisation (0: off)"
@@ -124,7 +131,8 @@ class Gan(Section):
     )
     augment: Literal["none", "differentiable", "adaptive"] = Field(
         "none",
-        description="augmentation of what the critic sees, real and fake alike: always, or as often as overfitting asks for",
+        description="augmentation of what the critic sees, real and fake alike: always, or as often as "
+        "overfitting asks for",
     )
     augment_target: float = Field(
         0.6,
@@ -136,13 +144,15 @@ class Gan(Section):
         100.0,
         gt=0,
         le=10_000,
-        description="adaptive augmentation: thousands of real images in which its probability can go from 0 to 1",
+        description="adaptive augmentation: thousands of real images in which its probability can go from 0 "
+        "to 1",
     )
     min_diversity: float = Field(
         0.1,
         ge=0,
         lt=1,
-        description="training stops where the samples differ from one another by less than this share of what real images do (0: never)",
+        description="training stops where the samples differ from one another by less than this share of "
+        "what real images do (0: never)",
         json_schema_extra=mark(changes_results=False),
     )
     tensorboard: bool = Field(
@@ -152,7 +162,8 @@ class Gan(Section):
     )
     initial_weights: PathText | None = Field(
         None,
-        description="folder of generator.safetensors and discriminator.safetensors to start from (not a resume)",
+        description="folder of generator.safetensors and discriminator.safetensors to start from (not a "
+        "resume)",
     )
 
     @field_validator("seeds")

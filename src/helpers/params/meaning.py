@@ -1,37 +1,37 @@
 """What parameters mean, in words and as flat values, and where a run departs from the paper."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from helpers.data.sources import SOURCES
+from helpers.gan.selectors import SELECTORS
 from helpers.params.arms import Arm, SyntheticImages
 from helpers.params.run import Params
-from helpers.params.section import Section
-
-RANKED_BY = {
-    "critic": "by the critic's score",
-    "classifier": "by the baseline's probability",
-    "distance": "by nearness to real ones",
-    "diverse": "by variety",
-}
+from helpers.params.section import Section, Variants
 
 
-def section_at(location: tuple) -> type[Section] | None:
+def section_at(location: Sequence[str | int]) -> type[Section] | None:
     """The model that stands at a location such as ('data', 'split')."""
     model: Any = Params
     for part in location:
         if isinstance(model, type) and issubclass(model, BaseModel):
-            fields = {(f.alias or name): f for name, f in model.model_fields.items()}
+            fields: dict[str | int, FieldInfo] = {
+                f.alias or name: f for name, f in model.model_fields.items()
+            }
             model = fields[part].annotation if part in fields else None
         elif get_origin(model) is dict:
             model = get_args(model)[1]
-        if get_origin(model) is Union or type(model).__name__ == "UnionType":
-            model = next(
-                (a for a in get_args(model) if isinstance(a, type) and issubclass(a, BaseModel)), model
-            )
-    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
+        if get_origin(model) in (Union, UnionType):
+            model = next((kind for kind in get_args(model) if _is_section(kind)), model)
+    return model if _is_section(model) else None
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Section)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -66,7 +66,7 @@ def public_parameters(params: Params) -> dict[str, Any]:
     """The parameters without the place of the data on this machine."""
     values = params.as_dict()
     for name, shown in (
-        ("root", f"(a folder of {'images' if params.data.source == 'folder' else 'HAM10000'})"),
+        ("root", f"(a folder of {SOURCES.get(params.data.source).folder_of})"),
         ("external_root", "(a folder of the external test set)"),
     ):
         if values["data"].get(name):
@@ -75,7 +75,7 @@ def public_parameters(params: Params) -> dict[str, Any]:
 
 
 def departures(params: Params) -> list[dict[str, Any]]:
-    """Every parameter that differs from the paper: key, what it means, the paper's value, this run's value."""
+    """Every parameter that differs from the paper: key, meaning, the paper's value, this run's value."""
     ours, paper = comparable_values(params), comparable_values(Params())
     return [
         {"parameter": key, "meaning": describe(key), "paper": paper.get(key), "this_run": ours.get(key)}
@@ -85,7 +85,7 @@ def departures(params: Params) -> list[dict[str, Any]]:
 
 
 def parameter_rows(params: Params, sections: Iterable[str]) -> list[dict[str, Any]]:
-    """Every parameter of some sections, in the order of their declaration, in rows like those of ``departures``.
+    """Every parameter of some sections, in the order of their declaration: rows like those of ``departures``.
 
     An arm is one parameter, whose meaning is what it trains on.
     """
@@ -107,14 +107,24 @@ def describe(key: str) -> str:
     if key.startswith("arms."):
         return "an arm of the comparison"
     info = _field(key)
-    return (info.description or "") if info else ""
+    meaning = (info.description or "") if info else ""
+    variants = _variants(info)
+    return f"{meaning}: {variants.meanings()}" if variants else meaning
 
 
 def choices(key: str) -> tuple[str, ...]:
     """The words that a parameter such as 'gan.flips' may be; empty where it is no choice of words."""
     info = _field(key)
-    words = get_args(info.annotation) if info and get_origin(info.annotation) is Literal else ()
+    if variants := _variants(info):
+        return variants.names()
+    kinds = (info.annotation, *get_args(info.annotation)) if info else ()
+    words = next((get_args(kind) for kind in kinds if get_origin(kind) is Literal), ())
     return tuple(words) if all(isinstance(word, str) for word in words) else ()
+
+
+def _variants(info: FieldInfo | None) -> Variants | None:
+    """The registry that names the choices of a parameter; None where there is none."""
+    return next((each for each in (info.metadata if info else ()) if isinstance(each, Variants)), None)
 
 
 def full_meaning(key: str) -> str:
@@ -149,7 +159,7 @@ def _synthetic_meaning(wanted: SyntheticImages) -> str:
         return f"{many}{which}images of the folder {wanted.folder}"
     if wanted.select not in ("top", "bottom"):
         return f"{many}{which}synthetic images"
-    return f"the {many}{which}synthetic images, {RANKED_BY[wanted.rank]}"
+    return f"the {many}{which}synthetic images, {SELECTORS.get(wanted.rank).words}"
 
 
 def _field(key: str) -> FieldInfo | None:

@@ -1,4 +1,7 @@
-"""Validation, and the sentences for mistakes: the key, what stands there, what may, and the nearest known name."""
+"""Validation, and its sentences for mistakes.
+
+A sentence says the key, what stands there, what may stand there, and the nearest known name.
+"""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -7,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from helpers.errors import ParameterError
-from helpers.params.meaning import section_at
+from helpers.params.meaning import choices, section_at
 from helpers.params.run import Params
 from helpers.params.section import Section
 
@@ -46,6 +49,7 @@ def kind_of(value: Any) -> str:
 
 
 def nearest(name: str, known: Iterable[str], ending: str = "") -> str:
+    """``name``'s nearest among the known ones, as the end of a sentence; empty where none is near."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" (did you mean '{near[0]}{ending}'?)" if near else ""
 
@@ -61,52 +65,54 @@ def _sentence(fault: Mapping[str, Any]) -> str:
         words = str(context.get("error", fault["msg"])).rstrip(".")
         return f"{key}{'' if words.startswith('must') else ':'} {words}." if key else f"{words}."
     if kind == "string_pattern_mismatch":
-        return f"{key}: '{shorten(value)}' is not a name; use letters, digits, dashes and underscores, at most 40."
+        what = "is not a name; use letters, digits, dashes and underscores, at most 40"
+        return f"{key}: '{shorten(str(value))}' {what}."
     if kind == "missing":
         return f"{key} is missing: give a value."
     if kind in ("too_short", "too_long"):
         limit = context["min_length"] if kind == "too_short" else context["max_length"]
-        words = (
-            f"at {'least' if kind == 'too_short' else 'most'} {limit} {'value' if limit == 1 else 'values'}"
-        )
-        return f"{key} must hold {words}, not {context['actual_length']}."
-    context = {key: f"{bound:g}" if isinstance(bound, float) else bound for key, bound in context.items()}
-    expected = {
-        "literal_error": f"one of {context.get('expected')}",
-        "greater_than_equal": f"at least {context.get('ge')}",
-        "greater_than": f"more than {context.get('gt')}",
-        "less_than_equal": f"at most {context.get('le')}",
-        "less_than": f"less than {context.get('lt')}",
+        bound = f"at {'least' if kind == 'too_short' else 'most'} {limit}"
+        return f"{key} must hold {bound} value{'' if limit == 1 else 's'}, not {context['actual_length']}."
+    way_out = ""
+    if kind.startswith("string") and isinstance(value, Mapping):
+        way_out = " (a text with a colon stands in quotes)"
+    if kind == "literal_error" and isinstance(value, str):
+        way_out = nearest(value, choices(key))
+    return f"{key} must be {_expected(kind, context, fault['msg'])}, not {_shown(value)}{way_out}."
+
+
+def _expected(kind: str, context: Mapping[str, Any], message: str) -> str:
+    """What may stand where a fault of this kind was found."""
+    limits = {name: f"{bound:g}" if isinstance(bound, float) else bound for name, bound in context.items()}
+    sentences = {
+        "literal_error": "one of {expected}",
+        "greater_than_equal": "at least {ge}",
+        "greater_than": "more than {gt}",
+        "less_than_equal": "at most {le}",
+        "less_than": "less than {lt}",
         "string_too_short": "a text of at least 1 character",
-        "string_too_long": f"a text of at most {context.get('max_length')} characters",
+        "string_too_long": "a text of at most {max_length} characters",
         "finite_number": "a finite number",
-    }.get(kind)
-    if expected is None:
-        noun = {
-            "int": "a whole number",
-            "float": "a number",
-            "bool": "true or false",
-            "string": "a text",
-            "dict": "a mapping",
-            "tuple": "a list such as [0, 1]",
-            "model": "a section with keys of its own",
-        }
-        expected = next(
-            (words for start, words in noun.items() if kind.startswith(start)), fault["msg"].lower()
-        )
-    shown = (
-        str(value).lower()
-        if isinstance(value, bool)
-        else shorten(repr(value))
-        if isinstance(value, str | int | float)
-        else kind_of(value)
-    )
-    way_out = (
-        " (a text with a colon stands in quotes)"
-        if kind.startswith("string") and isinstance(value, Mapping)
-        else ""
-    )
-    return f"{key} must be {expected}, not {shown}{way_out}."
+    }
+    if kind in sentences:
+        return sentences[kind].format_map(limits)
+    nouns = {
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "true or false",
+        "string": "a text",
+        "dict": "a mapping",
+        "tuple": "a list such as [0, 1]",
+        "model": "a section with keys of its own",
+    }
+    return next((words for start, words in nouns.items() if kind.startswith(start)), message.lower())
+
+
+def _shown(value: Any) -> str:
+    """A wrong value, or what it is, for a sentence."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return shorten(repr(value)) if isinstance(value, str | int | float) else kind_of(value)
 
 
 def _unknown_key(location: tuple) -> str:

@@ -30,7 +30,7 @@ def notebook_params(params_file: str | Path, **sections: Any) -> Params:
 
 
 def notebook_paths(run: str | None, params_file: str | Path) -> RunPaths:
-    """Files of the run: of the name that is given, or else of the parameter file's, as run_all.py names it."""
+    """Files of the run that is named, or else of the one that is called as the parameter file."""
     path = Path(params_file)
     name = path.parent.name if path.name == "params.json" else path.stem
     return RunPaths(name if run is None else str(run))

@@ -23,19 +23,17 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
         for key_node, _ in node.value:
+            line = f"line {key_node.start_mark.line + 1}"
             if key_node.tag == "tag:yaml.org,2002:merge":
                 raise ParameterError(
-                    f"line {key_node.start_mark.line + 1}: YAML's '<<' is not read here; name another file by 'extends', or repeat the keys."
+                    f"{line}: YAML's '<<' is not read here; "
+                    "name another file by 'extends', or repeat the keys."
                 )
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
-                raise ParameterError(
-                    f"line {key_node.start_mark.line + 1}: the key '{key}' is not a text; write it in quotes."
-                )
+                raise ParameterError(f"{line}: the key '{key}' is not a text; write it in quotes.")
             if key in seen:
-                raise ParameterError(
-                    f"line {key_node.start_mark.line + 1}: '{key}' stands twice in one section; keep one."
-                )
+                raise ParameterError(f"{line}: '{key}' stands twice in one section; keep one.")
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -93,26 +91,12 @@ def _depth(text: str) -> int:
 
 
 def read_mapping(path: Path, chain: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The mapping in ``path``, merged over what it extends."""
+    """The mapping in ``path``, merged over what it extends; ``chain`` are the files that extend it."""
     path = Path(os.path.realpath(path))  # Path.resolve() raises for links in a circle
     if path in chain:
         circle = " -> ".join(p.name for p in (*chain[chain.index(path) :], path))
         raise ParameterError(f"{path.name} extends itself in a circle ({circle}); break it at one 'extends'.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        near = nearest(
-            path.stem, [p.stem for folder in (path.parent, PARAMS) for p in folder.glob("*.yaml")], ".yaml"
-        )
-        raise ParameterError(
-            f"There is no parameter file {path}{near}; 'python run_all.py --list' shows those there are."
-        ) from None
-    except OSError as error:
-        raise ParameterError(
-            f"The parameter file {path} cannot be read: {error.strerror or error}; 'python run_all.py --list' shows those there are."
-        ) from None
-    except UnicodeDecodeError:
-        raise ParameterError(f"The parameter file {path} is not UTF-8 text: save it as such.") from None
+    text = _read_text(path)
     mapping = _parse_json(text, path.name) if path.suffix == ".json" else parse_yaml(text, path.name)
     mapping = {} if mapping is None else mapping
     if not isinstance(mapping, dict):
@@ -129,6 +113,22 @@ def read_mapping(path: Path, chain: tuple[Path, ...] = ()) -> dict[str, Any]:
     base = read_mapping(path.parent / parent, (*chain, path))
     base.pop("description", None)
     return merge(base, mapping)
+
+
+def _read_text(path: Path) -> str:
+    """The text of a parameter file; raises ParameterError where it cannot be read."""
+    way_out = "'python run_all.py --list' shows those there are"
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        known = [each.stem for folder in (path.parent, PARAMS) for each in folder.glob("*.yaml")]
+        near = nearest(path.stem, known, ".yaml")
+        raise ParameterError(f"There is no parameter file {path}{near}; {way_out}.") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise ParameterError(f"The parameter file {path} cannot be read: {reason}; {way_out}.") from None
+    except UnicodeDecodeError:
+        raise ParameterError(f"The parameter file {path} is not UTF-8 text: save it as such.") from None
 
 
 def merge(
@@ -157,9 +157,10 @@ def find_file(path: Path | str) -> Path:
 def load_params(path: Path | str, overrides: Iterable[str] = ()) -> Params:
     """Read a parameter file and lay ``section.key=value`` overrides over it, as a file that extends it would.
 
-    ``gan={steps: 5}`` changes that one value of the section; ``arms={…}`` replaces all arms, and ``arms.x={…}`` adds the arm or replaces it.
-    ``path`` may also be the bare name of a file in params/ (``quick``). Raises ParameterError, a
-    sentence that names the file, the key, what was expected and the nearest known name.
+    ``gan={steps: 5}`` changes that one value of the section; ``arms={…}`` replaces all arms, and
+    ``arms.x={…}`` adds the arm or replaces it. ``path`` may also be the bare name of a file in params/
+    (``quick``). Raises ParameterError, a sentence that names the file, the key, what was expected and the
+    nearest known name.
     """
     path = find_file(path)
     mapping = read_mapping(path)
@@ -176,7 +177,10 @@ def _override(text: str) -> tuple[list[str], Any]:
 
 
 def _lay(mapping: Mapping[str, Any], parts: list[str], value: Any, whole: bool = False) -> dict[str, Any]:
-    """``mapping`` with ``value`` at the key of ``parts``; a section is laid over the one there, what stands below arms replaces it."""
+    """``mapping`` with ``value`` at the key of ``parts``.
+
+    A section is laid over the one there; what stands below ``arms`` replaces it.
+    """
     first, *rest = parts
     whole = whole or first == "arms"
     there = mapping.get(first)

@@ -1,9 +1,11 @@
 """All parameters of a run: the sections, and what must hold between them."""
 
+import difflib
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from helpers.errors import ParameterError
 from helpers.params.arms import PAPER_ARMS, Arm
 from helpers.params.classifier import Classifier
 from helpers.params.compute import Compute
@@ -24,10 +26,10 @@ class Params(Section):
         description="one line, shown by --list",
         json_schema_extra=mark(changes_results=False, departs=False),
     )
-    data: Data = Data()
-    gan: Gan = Gan()
-    synthesis: Synthesis = Synthesis()
-    classifier: Classifier = Classifier()
+    data: Data = Field(default_factory=Data)
+    gan: Gan = Field(default_factory=Gan)
+    synthesis: Synthesis = Field(default_factory=Synthesis)
+    classifier: Classifier = Field(default_factory=Classifier)
     arms: dict[Annotated[str, Field(pattern=NAME)], Arm] = Field(
         default_factory=lambda: dict(PAPER_ARMS), min_length=1, description="the comparison's arms, by name"
     )
@@ -37,21 +39,24 @@ class Params(Section):
         le=1000,
         description="trainings per arm; replicate r takes GAN r modulo the number of GAN seeds",
     )
-    evaluation: Evaluation = Evaluation()
-    compute: Compute = Compute()
-    report: Report = Report()
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+    compute: Compute = Field(default_factory=Compute)
+    report: Report = Field(default_factory=Report)
 
     @model_validator(mode="after")
     def _arms_can_be_served(self) -> "Params":
         if self.evaluation.reference not in self.arms:
             raise ValueError(
-                f"evaluation.reference is '{self.evaluation.reference}', and there is no such arm; the arms are {', '.join(self.arms)}"
+                f"evaluation.reference is '{self.evaluation.reference}', and there is no such arm; "
+                f"the arms are {', '.join(self.arms)}"
             )
         for name, arm in self.arms.items():
-            wanted = arm.synthetic.count if arm.uses_gan else None
+            images = arm.synthetic
+            wanted = images.count if images is not None and images.folder is None else None
             if wanted is not None and wanted > self.synthesis.count:
                 raise ValueError(
-                    f"arms.{name} asks for {wanted} synthetic images, and synthesis.count generates only {self.synthesis.count}: lower the one or raise the other"
+                    f"arms.{name} asks for {wanted} synthetic images, and synthesis.count generates only "
+                    f"{self.synthesis.count}: lower the one or raise the other"
                 )
         if len({name.lower() for name in self.arms}) < len(self.arms):
             raise ValueError(
@@ -65,12 +70,19 @@ class Params(Section):
 
     @property
     def judge(self) -> str | None:
-        """Arm whose first classifier tells how melanoma-like a synthetic image is: the reference, unless it needs such images itself."""
+        """Arm whose first classifier says how probable the target class is on each synthetic image.
+
+        It is the reference; None where the reference is trained on such images itself.
+        """
         return None if self.arms[self.evaluation.reference].uses_gan else self.evaluation.reference
 
     def identical_arms_before(self, arm: str) -> int:
-        """Number of arms before ``arm`` that have the same recipe."""
+        """Number of arms before ``arm`` with the same parameters; ParameterError for an unknown arm."""
         names = list(self.arms)
+        if arm not in self.arms:
+            near = difflib.get_close_matches(arm, names, n=1, cutoff=0.5)
+            hint = f" (did you mean '{near[0]}'?)" if near else ""
+            raise ParameterError(f"There is no arm '{arm}'{hint}; the arms are {', '.join(names)}.")
         return sum(self.arms[name] == self.arms[arm] for name in names[: names.index(arm)])
 
     def as_dict(self) -> dict[str, Any]:

@@ -20,7 +20,8 @@ class Synthesis(Section):
     export_png: bool = Field(False, description="write every image as a PNG file, too")
     features: Literal["efficientnet_lite0", "inception"] = Field(
         "efficientnet_lite0",
-        description="network in whose features fidelity is measured; Inception's weights are downloaded, or read from feature_weights",
+        description="network in whose features fidelity is measured; Inception's weights are downloaded, or "
+        "read from feature_weights",
     )
     feature_weights: PathText | None = Field(
         None, description="file of the feature network's weights, for machines without a network"

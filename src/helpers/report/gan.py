@@ -23,7 +23,7 @@ def architecture_table(gan: Gan, paper: Paper) -> Table:
     """Trainable parameters of both networks by part: of this run, and of the paper's size, counted on the
     networks.
     """
-    from helpers.gan.stylegan2 import empty_networks
+    from helpers.gan.weights import empty_networks
 
     published = paper["parameters"].set_index("network")["parameters"]
     rows = []

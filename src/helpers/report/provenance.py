@@ -116,7 +116,8 @@ def devices(run: RunPaths, params: Params) -> list[str]:
 
 def kept_results(run: RunPaths) -> list[str]:
     """The stages whose results were kept over a change of code that the user declared harmless."""
-    return list(read_json(run.folder / "run.json", {}).get("accepted") or {})
+    accepted = read_json(run.folder / "run.json", {}).get("accepted") or {}
+    return list(dict.fromkeys(job.split("-")[0] for job in accepted))
 
 
 def git_commit() -> str | None:

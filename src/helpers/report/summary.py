@@ -10,6 +10,7 @@ import pandas as pd
 
 from helpers.classifier.backbones import BACKBONES
 from helpers.data.sources import SOURCES as DATA_SOURCES
+from helpers.gan.recipes import RECIPES
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.provenance import devices, read_json, read_records
@@ -17,7 +18,6 @@ from helpers.report.results.controls import positive_control_sentence
 from helpers.report.results.scope import single_gan_arms
 from helpers.report.words import MINUS, counted, decimals, duration, listed, percent, points, points_interval
 
-RECIPES = {"paper": "AdaIN and WGAN-GP as in the paper", "stylegan2": "StyleGAN2"}
 SOURCES = {  # in the head of the page, and in a sentence
     "phantom": ("drawn by the project", "drawn lesions, which say nothing about patients"),
     "ham10000": ("HAM10000, real dermatoscopic photographs", "HAM10000"),
@@ -238,7 +238,7 @@ def facts(results: Results) -> list[tuple[str, str]]:
         ),
         (
             "GAN",
-            f"{RECIPES[params.gan.recipe]}, {params.gan.resolution} \u00d7 {params.gan.resolution} pixels, {counted(len(params.gan.seeds), 'seed')}",
+            f"{RECIPES.get(params.gan.recipe).title}, {params.gan.resolution} \u00d7 {params.gan.resolution} pixels, {counted(len(params.gan.seeds), 'seed')}",
         ),
         ("Device", listed(devices(results.run, results.params)) or "not recorded"),
         ("When", _when(results)),

@@ -1,11 +1,14 @@
-"""Brushes: soft steps, noise, discs, lines and outlines as functions of the position on the skin, with values of about 0 to 1."""
+"""Brushes: soft steps, noise, discs, lines and outlines.
+
+Each is a function of the position on the skin with values of about 0 to 1, one for each pixel of the plane.
+"""
 
 import numpy as np
 
 from helpers.data.phantom.plane import Plane
 
 
-def step(value: np.ndarray, low: float, high: float) -> np.ndarray:
+def step(value: np.ndarray, low: float | np.ndarray, high: float | np.ndarray) -> np.ndarray:
     """A smooth step from 0 (at ``low``) to 1 (at ``high``)."""
     share = np.clip((value - low) / (high - low), 0, 1)
     return share * share * (3 - 2 * share)
@@ -32,9 +35,10 @@ def noise(rng: np.random.Generator, plane: Plane, frequency: float) -> np.ndarra
 
 def cloud(rng: np.random.Generator, plane: Plane, frequency: float) -> np.ndarray:
     """Noise of three octaves in about 0..1, for blotches and mottled pigment."""
-    return sum(
+    coarse, middle, fine = (
         weight * noise(rng, plane, frequency * 2.1**octave) for octave, weight in enumerate((0.55, 0.3, 0.15))
     )
+    return coarse + middle + fine
 
 
 def disc(
@@ -46,7 +50,10 @@ def disc(
     elongation: float = 1.0,
     turn: float = 0.0,
 ) -> np.ndarray:
-    """A soft-edged ellipse: 1 inside, 0 outside; ``softness`` is the width of the edge as a share of ``radius``."""
+    """A soft-edged ellipse: 1 inside, 0 outside.
+
+    ``softness`` is the width of the edge as a share of ``radius``; ``turn`` is in radians.
+    """
     du, dv = plane.u - np.float32(x), plane.v - np.float32(y)
     along = du * np.float32(np.cos(turn)) + dv * np.float32(np.sin(turn))
     across = dv * np.float32(np.cos(turn)) - du * np.float32(np.sin(turn))
@@ -64,7 +71,10 @@ def strand(
     bend: float,
     wiggle: float = 0.0,
 ) -> np.ndarray:
-    """A curved line that starts at ``start`` in direction ``turn`` and tapers; 1 on the line, 0 away from it."""
+    """A curved line that starts at ``start`` in direction ``turn`` (radians) and tapers.
+
+    It is 1 on the line and 0 away from it.
+    """
     du, dv = plane.u - np.float32(start[0]), plane.v - np.float32(start[1])
     along = du * np.float32(np.cos(turn)) + dv * np.float32(np.sin(turn))
     across = dv * np.float32(np.cos(turn)) - du * np.float32(np.sin(turn))

@@ -1,4 +1,4 @@
-"""The seven diagnoses: which growth is drawn for each, and how often it looks like that of another diagnosis."""
+"""The seven diagnoses: which growth is drawn for each, and how often it looks like another diagnosis."""
 
 from collections.abc import Callable
 
@@ -10,8 +10,11 @@ from helpers.data.phantom.melanocytic import draw_melanocytic
 from helpers.data.phantom.plane import Plane
 
 
-def draw_nevus(rng: np.random.Generator, image: np.ndarray, plane: Plane) -> None:
-    """nv: one or two browns, a regular network or globules, symmetric, an even border; some atypical, a few papillomatous."""
+def draw_naevus(rng: np.random.Generator, image: np.ndarray, plane: Plane) -> None:
+    """nv: one or two browns, a regular network or globules, symmetric, an even border.
+
+    Some are atypical; a few are papillomatous, like a keratosis.
+    """
     if rng.random() < 0.06:
         draw_keratosis(rng, image, plane, typical=rng.uniform(0.0, 0.5))
     else:
@@ -19,12 +22,12 @@ def draw_nevus(rng: np.random.Generator, image: np.ndarray, plane: Plane) -> Non
 
 
 def draw_melanoma(rng: np.random.Generator, image: np.ndarray, plane: Plane) -> None:
-    """mel: asymmetric, irregular, several colours, veil, blotches, regression; early ones are still nevus-like."""
+    """mel: asymmetric, irregular, several colours, veil, blotches, regression; early ones look like naevi."""
     draw_melanocytic(rng, image, plane, rng.beta(2.8, 1.7))
 
 
 def draw_keratosis_or_imitator(rng: np.random.Generator, image: np.ndarray, plane: Plane) -> None:
-    """bkl: mostly plainly stuck-on; the flat, reticulated kind imitates a nevus and at times a melanoma."""
+    """bkl: most look stuck on the skin; flat ones with a network imitate a naevus, at times a melanoma."""
     if rng.random() < 0.3:
         draw_melanocytic(rng, image, plane, rng.beta(1.5, 2.5))
     else:
@@ -32,7 +35,10 @@ def draw_keratosis_or_imitator(rng: np.random.Generator, image: np.ndarray, plan
 
 
 def draw_basal_cell_or_imitator(rng: np.random.Generator, image: np.ndarray, plane: Plane) -> None:
-    """bcc: a pearly nodule; the superficial kind imitates an actinic keratosis, the heavily pigmented one a melanoma."""
+    """bcc: a pearly nodule.
+
+    The superficial kind imitates an actinic keratosis, the heavily pigmented one a melanoma.
+    """
     kind = rng.choice(["nodular", "superficial", "pigmented"], p=[0.76, 0.14, 0.10])
     if kind == "superficial":
         draw_actinic(rng, image, plane)
@@ -50,12 +56,13 @@ def draw_actinic_or_imitator(rng: np.random.Generator, image: np.ndarray, plane:
         draw_actinic(rng, image, plane)
 
 
+# how a lesion of each class is drawn: (random numbers, image to draw on, plane)
 LESIONS: dict[str, Callable[[np.random.Generator, np.ndarray, Plane], None]] = {
     "akiec": draw_actinic_or_imitator,
     "bcc": draw_basal_cell_or_imitator,
     "bkl": draw_keratosis_or_imitator,
     "df": draw_dermatofibroma,
     "mel": draw_melanoma,
-    "nv": draw_nevus,
+    "nv": draw_naevus,
     "vasc": draw_vascular,
 }

@@ -9,7 +9,10 @@ from helpers.data.phantom.structures import arborising_vessels, globules, networ
 
 
 def draw_keratosis(rng: np.random.Generator, image: np.ndarray, plane: Plane, typical: float) -> None:
-    """Stuck-on with a sharp, moth-eaten border, waxy, milia-like cysts, dark openings, furrows; ``typical`` (0..1) tells how much of it."""
+    """A growth that looks stuck on the skin: a sharp, moth-eaten border, wax, cysts, dark openings, furrows.
+
+    ``typical`` (0..1) is how plain these signs are.
+    """
     pigmented = rng.beta(1.3, 1.8)
     depth = outline(rng, plane, rng.uniform(0.03, 0.10), rng.uniform(1.0, 1.7), rng.uniform(0.03, 0.10))
     body = step(depth, -0.03, 0.06 + 0.3 * (1 - typical) * rng.random())
@@ -62,6 +65,7 @@ def draw_basal_cell(rng: np.random.Generator, image: np.ndarray, plane: Plane) -
     vessels = arborising_vessels(rng, plane, int(rng.integers(1, 4)))
     absorb(image, rng.uniform(0.15, 1.1) * vessels, BLOOD)
     ulcer = rng.random() < 0.25
-    spot = disc(plane, *scatter(rng, 1, 0.4)[0], rng.uniform(0.15, 0.28), 0.4, 1.3, rng.uniform(0, np.pi))
+    x, y = scatter(rng, 1, 0.4)[0]
+    spot = disc(plane, x, y, rng.uniform(0.15, 0.28), 0.4, 1.3, rng.uniform(0, np.pi))
     if ulcer:
         absorb(image, 1.2 * spot * (0.4 + cloud(rng, plane, 5.0)), np.array([0.5, 1.3, 1.4], np.float32))

@@ -1,4 +1,7 @@
-"""What HAM10000's metadata say of each class: its size, its patients, its sites. The drawn data set imitates them."""
+"""What HAM10000's metadata say of each class: its size, its patients, its sites.
+
+The drawn data set imitates them.
+"""
 
 from dataclasses import dataclass
 

@@ -9,7 +9,11 @@ from helpers.data.phantom.structures import globules, network, regression, strea
 
 
 def draw_melanocytic(rng: np.random.Generator, image: np.ndarray, plane: Plane, atypia: float) -> None:
-    """A nevus or a melanoma: the higher ``atypia`` (0..1), the more of asymmetry, border, colours and structures."""
+    """A naevus or a melanoma.
+
+    The higher ``atypia`` (0..1), the more asymmetric and irregular it is, and the more colours and
+    structures it has.
+    """
     irregularity, raggedness = 0.03 + 0.13 * atypia, 0.02 + 0.10 * atypia
     depth = outline(rng, plane, irregularity, rng.uniform(1.0, 1.3 + 0.4 * atypia), raggedness)
     fade = rng.uniform(0.12, 0.45) * (1 - 0.5 * atypia)
@@ -38,7 +42,8 @@ def draw_melanocytic(rng: np.random.Generator, image: np.ndarray, plane: Plane, 
 def _add_atypical_structures(
     rng: np.random.Generator, image: np.ndarray, plane: Plane, body: np.ndarray, atypia: float
 ) -> None:
-    places = scatter(rng, 6, 0.62)
+    """Each of six signs of a melanoma, at a place of its own, with a chance that grows with ``atypia``."""
+    places = [(float(x), float(y)) for x, y in scatter(rng, 6, 0.62)]
     present = rng.random(6) < np.clip(1.5 * atypia - 0.25, 0, 1) * np.array([0.6, 0.7, 0.6, 0.45, 0.45, 0.5])
     strength = 0.35 + 0.65 * atypia
     if present[0]:  # black blotch, off centre
@@ -51,7 +56,7 @@ def _add_atypical_structures(
         absorb(image, 0.8 * strength * body * film, DEEP_MELANIN)
         cover(image, 0.62 * strength * body * film, VEIL)
     if present[2]:
-        clods = globules(rng, plane, int(rng.integers(5, 14)), 0.075, 0.45, 0.5, tuple(places[2]))
+        clods = globules(rng, plane, int(rng.integers(5, 14)), 0.075, 0.45, 0.5, places[2])
         absorb(image, 1.7 * strength * step(body, 0.02, 0.3) * clods, np.array([0.8, 1.0, 1.1], np.float32))
     if present[3]:
         absorb(
@@ -61,6 +66,6 @@ def _add_atypical_structures(
         )
     if present[4]:
         regression(rng, image, plane, body, *places[4], strength)
-    if present[5]:  # pink area: new vessels
+    if present[5]:  # a pink area, as new vessels make it
         pink = body * disc(plane, *places[5], rng.uniform(0.3, 0.5), 0.6)
         cover(image, 0.55 * strength * pink, np.array([0.85, 0.50, 0.50], np.float32))

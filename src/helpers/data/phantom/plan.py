@@ -18,7 +18,8 @@ SMALLEST_CLASS = 8  # images with which a stratified 70/15/15 split still works
 def class_counts(images: int) -> dict[str, int]:
     """How many of ``images`` photographs each class gets; the sum is exact.
 
-    HAM10000's proportions, but 20 at least of 1,200 (fewer of fewer, 8 at least); the commonest class makes room.
+    The proportions are HAM10000's, but a class has at least 20 of 1,200 images. That minimum shrinks with
+    the number of images, down to 8. The commonest class gives up what the others need.
     """
     whole = sum(facts.images for facts in FACTS.values())
     floor = max(SMALLEST_CLASS, min(FLOOR, round(FLOOR * images / REFERENCE_COUNT)))
@@ -46,8 +47,8 @@ def lesion_sizes(rng: np.random.Generator, images: int, multiplicity: tuple[int,
 def plan_dataset(images: int, seed: int) -> "pd.DataFrame":
     """The metadata of a drawn data set, one row per photograph, grouped by class as in HAM10000.
 
-    Returns the seven official columns (age in years, NaN where missing) and ``number`` and ``photo``, which seed the
-    drawing. Lesion and image ids are shuffled, so that neither tells the class.
+    Returns the seven official columns (age in years, NaN where missing), and ``number`` and ``photo``, which
+    seed the drawing. Lesion ids and image ids are shuffled, so that neither reveals the class.
     """
     import pandas as pd
 
@@ -71,7 +72,7 @@ def plan_dataset(images: int, seed: int) -> "pd.DataFrame":
     return metadata
 
 
-def _describe_patient(rng: np.random.Generator, facts: ClassFacts) -> dict:
+def _describe_patient(rng: np.random.Generator, facts: ClassFacts) -> dict[str, str | float]:
     age = float(np.clip(5 * round(rng.normal(*facts.age) / 5), 0, 85))
     if rng.random() < 0.008:
         age = float("nan")

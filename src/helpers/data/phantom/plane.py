@@ -16,7 +16,7 @@ class Plane:
     pixel: float  # one pixel's size in the same unit
 
     def window(self, x: float, y: float, reach: float) -> tuple[slice, slice]:
-        """The rows and columns within ``reach`` of (x, y): a small thing need not be looked for in the whole frame."""
+        """The rows and columns within ``reach`` of (x, y), to draw a small thing without the whole frame."""
         along, across = self.u[0, 1] - self.u[0, 0], self.v[0, 1] - self.v[0, 0]
         du, dv = x - self.u[0, 0], y - self.v[0, 0]
         column, row = (along * du + across * dv) / self.pixel**2, (along * dv - across * du) / self.pixel**2

@@ -8,7 +8,11 @@ from helpers.data.phantom.plane import Plane
 
 
 def network(rng: np.random.Generator, plane: Plane, mesh: float, disorder: float) -> np.ndarray:
-    """A pigment network: brown lines around pale holes, 0..1; ``mesh`` is the holes' distance in lesion radii."""
+    """A pigment network: brown lines around pale holes, 0..1.
+
+    ``mesh`` is the distance of the holes in lesion radii; ``disorder`` (0..1) bends the lines and varies
+    their width.
+    """
     bent_u = plane.u + np.float32(disorder * mesh * 2.2) * (noise(rng, plane, 2.6) - 0.5)
     bent_v = plane.v + np.float32(disorder * mesh * 2.2) * (noise(rng, plane, 2.6) - 0.5)
     turn, waves = rng.uniform(0, np.pi), np.float32(4 * np.pi / (np.sqrt(3) * mesh))
@@ -16,7 +20,7 @@ def network(rng: np.random.Generator, plane: Plane, mesh: float, disorder: float
     for third in range(3):
         angle = turn + third * np.pi / 3 * 2
         total += np.cos(waves * (bent_u * np.float32(np.cos(angle)) + bent_v * np.float32(np.sin(angle))))
-    thickness = 0.1 + np.float32(1.6 * disorder) * (noise(rng, plane, 2.0) - 0.5)
+    thickness: np.ndarray = 0.1 + np.float32(1.6 * disorder) * (noise(rng, plane, 2.0) - 0.5)
     patchy = 0.35 + 0.65 * step(noise(rng, plane, 2.2), 0.1, 0.6)
     return 0.45 + patchy * (0.55 - step(total, thickness - 1.1, thickness + 1.6))
 
@@ -28,7 +32,7 @@ def globules(
     size: float,
     spread: float,
     unevenness: float,
-    centre=(0.0, 0.0),
+    centre: tuple[float, float] = (0.0, 0.0),
 ) -> np.ndarray:
     """Round clods of pigment, 0..1; ``unevenness`` lets their sizes differ."""
     field = np.zeros_like(plane.u)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -23,6 +24,8 @@ JPEG_QUALITY = 90
 MARKER = "phantom.json"
 PARTS = ("HAM10000_images_part_1", "HAM10000_images_part_2")
 CHUNK = 24  # photographs that a worker draws at a time
+Task = tuple[str, str, int, int, int]  # file, and the arguments of draw_photograph
+# what the drawn bytes depend on; how they are put into files is not part of it
 DRAWING_CODE = ("helpers.data.phantom.plan", "helpers.data.phantom.photograph")
 
 
@@ -35,17 +38,18 @@ def draw_dataset(
 ) -> Path:
     """Draw ``images`` photographs into ``folder`` in HAM10000's layout and return the folder.
 
-    Parameters: ``images``, 56 at least; ``seed``, not negative; ``progress`` is called with the number drawn so far;
-    ``workers`` processes (default: the processors, 8 at most), which change the time but not a byte.
-    A second call with the same arguments returns at once; other arguments, a new version of the drawing or missing
-    files draw it anew. The folder appears whole or not at all. Raises DataError for a folder that holds something
-    else or cannot be written, and for too few images.
+    ``images`` is at least 56, ``seed`` not negative; ``progress`` is called with the number drawn so far;
+    ``workers`` processes (by default one per processor, at most 8) change the time but no byte. A second
+    call with the same arguments returns at once; with other arguments, a new version of the drawing or
+    missing files, all is drawn again. The folder appears whole or not at all. Raises DataError for too few
+    images, and for a folder that holds something else or cannot be written.
     """
     folder = Path(folder)
     smallest = SMALLEST_CLASS * len(FACTS)
     if images < smallest:
         raise DataError(
-            f"{images} drawn images are too few: {smallest} are needed, {SMALLEST_CLASS} in each of {len(FACTS)} classes."
+            f"{images} drawn images are too few: {smallest} are needed, {SMALLEST_CLASS} in each of "
+            f"{len(FACTS)} classes."
         )
     if seed < 0:
         raise DataError(f"The seed of the drawing is {seed}, but must not be negative.")
@@ -66,21 +70,24 @@ def draw_dataset(
                 _draw_and_rename(folder, arguments, progress, workers)
     except OSError as error:
         raise DataError(
-            f"The drawn images cannot be written to {folder}: {error.strerror or error}. Name another folder or free some space."
+            f"The drawn images cannot be written to {folder}: {error.strerror or error}. Name another "
+            "folder or free some space."
         ) from error
     return folder
 
 
 def _refuse_foreign(folder: Path) -> None:
+    """Raise DataError for a folder that holds files of others."""
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file, so the drawn images cannot be put there: name another folder.")
     if folder.is_dir() and not (folder / MARKER).exists() and any(folder.iterdir()):
         raise DataError(
-            f"{folder} holds files that were not drawn here, so nothing was put there: name an empty or a new folder."
+            f"{folder} holds files that were not drawn here, so nothing was put there: name an empty or a "
+            "new folder."
         )
 
 
-def _finished(folder: Path, arguments: dict) -> bool:
+def _finished(folder: Path, arguments: dict[str, Any]) -> bool:
     """Whether ``folder`` holds the whole data set that ``arguments`` describe."""
     try:
         marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
@@ -93,11 +100,11 @@ def _finished(folder: Path, arguments: dict) -> bool:
 
 
 def _draw_and_rename(
-    folder: Path, arguments: dict, progress: Callable[[int], None] | None, workers: int | None
+    folder: Path, arguments: dict[str, Any], progress: Callable[[int], None] | None, workers: int | None
 ) -> None:
     metadata = plan_dataset(arguments["images"], arguments["seed"])
     drawing = folder.parent / f".{folder.name}.drawing"
-    shutil.rmtree(drawing, ignore_errors=True)  # left by a draw that was killed
+    shutil.rmtree(drawing, ignore_errors=True)  # a killed process may have left it
     for part in PARTS:
         (drawing / part).mkdir(parents=True)
     try:
@@ -122,7 +129,7 @@ def _draw_and_rename(
         shutil.rmtree(drawing, ignore_errors=True)
 
 
-def _draw_files(tasks: list[tuple], progress: Callable[[int], None], workers: int | None) -> None:
+def _draw_files(tasks: list[Task], progress: Callable[[int], None], workers: int | None) -> None:
     chunks = [tasks[start : start + CHUNK] for start in range(0, len(tasks), CHUNK)]
     workers = min(workers or min(os.cpu_count() or 1, 8), len(chunks))
     done = 0
@@ -144,7 +151,8 @@ def _draw_files(tasks: list[tuple], progress: Callable[[int], None], workers: in
             raise
 
 
-def _draw_chunk(tasks: list[tuple]) -> int:
+def _draw_chunk(tasks: list[Task]) -> int:
+    """Draw and save some photographs; returns their number."""
     for path, dx, seed, lesion, photo in tasks:
         Image.fromarray(draw_photograph(dx, seed, lesion, photo)).save(path, quality=JPEG_QUALITY)
     return len(tasks)
@@ -153,8 +161,11 @@ def _draw_chunk(tasks: list[tuple]) -> int:
 def _die_with_parent() -> None:
     """End this worker when the process that started it ends, even by a kill."""
 
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # only workers run this
+
     def watch() -> None:
-        multiprocessing.parent_process().join()
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -30,8 +30,9 @@ def _no_seeds(data: "Data") -> dict[str, int]:
 class Source:
     """One kind of data set: how it is opened, and what the rest of the project must know of it.
 
-    Its functions take the section ``data`` of the parameters. To add a source, write one module here that holds a
-    SOURCE; parameters are read before any of it is opened, so the module imports what is heavy inside its functions.
+    Its functions take the section ``data`` of the parameters. To add a source, write one module here that
+    holds a SOURCE; parameters are read before any of it is opened, so the module imports what is heavy
+    inside its functions.
     """
 
     open: Callable[["RunPaths", "Data"], "Dataset"]  # may draw or download; raises DataError
@@ -41,7 +42,7 @@ class Source:
     phrase: str  # within a sentence
     short_phrase: str  # below the table on the terminal
     sentence: str  # about the data; '{counted}' in it becomes 'N images of M lesions in K classes'
-    placeholder: str  # stands for the data's folder in commands that the page shows
+    folder_of: str  # what lies in its folder, 'images', where the folder itself is not to be shown
     lesions_way_out: str  # what to do, a clause, where a split by lesion is impossible
 
     # what may be said and shown

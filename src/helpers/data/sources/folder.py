@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def _open(run: paths.RunPaths, data: "Data") -> "Dataset":
     from helpers.data.folders import open_folder
 
-    return open_folder(_folder(data), data.columns)
+    return open_folder(_folder(data), {str(role): column for role, column in data.columns.items()})
 
 
 def _folder(data: "Data") -> Path:
@@ -28,7 +28,8 @@ def _refuse(data: "Data") -> None:
         raise ValueError("source 'folder' needs root, the folder with your images (or --data-root)")
     if data.external_root is not None:
         raise ValueError(
-            "external_root is a test set with HAM10000's classes and does not go with source 'folder': leave it out"
+            "external_root is a test set with HAM10000's classes and does not go with source 'folder': "
+            "leave it out"
         )
 
 
@@ -38,10 +39,12 @@ SOURCE = Source(
     phrase="images of one's own",
     short_phrase="your own images",
     sentence=(
-        "This run uses images of one's own: {counted}. They are not the paper's, so none of the paper's results stand "
-        "beside them; what the paper did and claims is told, and its claims are tested here, on these images."
+        "This run uses images of one's own: {counted}. They are not the paper's, so none of the paper's "
+        "results stand beside them; what the paper did and claims is told, and its claims are tested here, "
+        "on "
+        "these images."
     ),
-    placeholder="FOLDER_OF_IMAGES",
+    folder_of="images",
     lesions_way_out="name it, or the patient, in a column lesion_id of a table",
     own_parameters=("columns",),
     refuse=_refuse,

@@ -49,11 +49,11 @@ SOURCE = Source(
     phrase="drawn lesions, which say nothing about patients",
     short_phrase="drawn lesions, a demonstration",
     sentence=(
-        "**This run uses drawn lesions: {counted}, painted by the project itself.** They show that the whole chain "
-        "works and what its figures look like. They are no photographs, and nothing here has a clinical meaning; "
-        "the real data set takes one parameter, `data.source: ham10000`."
+        "**This run uses drawn lesions: {counted}, painted by the project itself.** They show that the "
+        "whole chain works and what its figures look like. They are no photographs, and nothing here has a "
+        "clinical meaning; the real data set takes one parameter, `data.source: ham10000`."
     ),
-    placeholder="FOLDER_OF_HAM10000",
+    folder_of="HAM10000",
     lesions_way_out="draw them again",  # drawn metadata always name the lesion
     class_names=CLASS_NAMES,
     beside_paper=True,  # the drawings have the paper's classes in the paper's mix

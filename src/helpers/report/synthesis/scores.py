@@ -100,13 +100,11 @@ def synthetic_samples(
 
 
 def stability_table(stability: pd.DataFrame) -> Table:
-    """synthetic/seed-<g>/score-stability.csv: how far the critic's scores agree when other real images keep
-    the scored ones company.
-    """
+    """synthetic/seed-<g>/score-stability.csv: how far the critic's scores in other reference batches agree."""
     frame = stability.assign(
-        companies=[f"{row.first_company} and {row.second_company}" for row in stability.itertuples()]
+        batches=[f"{row.first_batch} and {row.second_batch}" for row in stability.itertuples()]
     )
-    frame = frame[["companies", "rank_correlation", "low", "high", "kept_by_both", "keep_fraction", "images"]]
+    frame = frame[["batches", "rank_correlation", "low", "high", "kept_by_both", "keep_fraction", "images"]]
     formats = {
         "rank_correlation": of_row(
             lambda row: with_interval(row["rank_correlation"], row["low"], row["high"])
@@ -120,13 +118,13 @@ def stability_table(stability: pd.DataFrame) -> Table:
     return Table(
         frame,
         formats,
-        {"companies": "companies of real images", "kept_by_both": "kept by both, %"},
+        {"batches": "reference batches", "kept_by_both": "kept by both, %"},
         ("low", "high", "keep_fraction"),
     )
 
 
 def stability_sentence(stability: pd.DataFrame) -> str:
-    """How much the company in which images are scored matters to the filter."""
+    """How much the reference batch in which images are scored matters to the filter."""
     worst = math.floor(1000 * stability["rank_correlation"].min()) / 1000
     kept = max(1, round(stability["keep_fraction"].iloc[0] * stability["images"].iloc[0]))
     shared = (
@@ -135,7 +133,7 @@ def stability_sentence(stability: pd.DataFrame) -> str:
     )
     return (
         "An image's score depends on the real images that stand beside it in the critic's batch. With "
-        "three different companies of them the ranks "
+        "three different reference batches the ranks "
         f"correlate by at least {worst:.3f}, and any two share {shared} of the {kept:,} images that "
         "they keep."
     )

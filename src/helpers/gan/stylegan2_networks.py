@@ -1,11 +1,11 @@
-"""The recipe that one would choose today: StyleGAN2's networks (Karras et al. 2020) at the widths of the paper's.
+"""StyleGAN2's generator and critic (Karras et al. 2020) at the widths of the paper's networks.
 
-Same interface as networks.Generator and networks.Discriminator, same mapping, noise, initialisation and head. What differs:
+Same interface, mapping, noise, initialisation and head as paper_networks.py. What differs:
 
-- weight demodulation in place of AdaIN: styles scale a convolution's input channels, and its output is divided by the
-  deviation that this would give unit-variance input. Both are factors of channels, so they are put on the activations,
-  before and after one convolution that all images share. That equals a kernel per image, which as a grouped convolution
-  takes a CPU up to 2.5 times as long
+- weight demodulation in place of AdaIN: styles scale a convolution's input channels, and its output is
+  divided by the deviation that this would give unit-variance input. Both are factors of channels, so they are
+  put on the activations, before and after one convolution that all images share. This equals a kernel per
+  image; as a grouped convolution, that takes a CPU up to 2.5 times as long
 - one layer at 4 x 4, then two per resolution; RGBs by modulated 1 x 1 convolutions, upsampled and summed
 - residual critic blocks; halving is a 2 x 2 mean before the second convolution, which then costs a quarter
 - left out: style mixing, the blur of the critic's halving over more than two pixels
@@ -14,18 +14,18 @@ Learning rates are equalised by the optimiser's groups (``gan.equalised``), as e
 """
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from helpers import params
 from helpers.gan.networks import (
     ACTIVATION_GAIN,
     RGB_GAIN,
     Critic,
-    Discriminator,
-    Generator,
     StyleGenerator,
     activate,
     add_rgb,
@@ -36,9 +36,10 @@ from helpers.gan.networks import (
 
 
 class ModulatedConv(nn.Conv2d):
-    """A convolution without bias whose input channels are scaled by a style, each image's output then brought back to ``ACTIVATION_GAIN`` squared in variance.
+    """A convolution without bias whose input channels a style scales; its output is brought to one variance.
 
-    ``demodulate=False`` leaves the second half out, as for RGB. Any size of the weight gives the same demodulated output.
+    That variance is ``ACTIVATION_GAIN`` squared, whatever the size of the weight. ``demodulate=False`` leaves
+    this second half out, as for RGB.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class ModulatedConv(nn.Conv2d):
         nn.init.ones_(self.style.bias)
         self.demodulate = demodulate
 
-    def forward(self, x: Tensor, styles: Tensor) -> Tensor:
+    def forward(self, x: Tensor, styles: Tensor) -> Tensor:  # type: ignore[override]  # a style too
         """``x`` (N or 1, C, H, W), ``styles`` (N, S)."""
         with torch.autocast(x.device.type, enabled=False):
             scale = self.style(styles)
@@ -95,7 +96,7 @@ class ToRGB(nn.Module):
 
 
 class SkipBlock(nn.Module):
-    """The layers of one resolution and their RGB: twice the input's resolution, but for the first block."""
+    """The layers of one resolution and their RGB; all but the smallest block double the resolution."""
 
     def __init__(self, in_channels: int, out_channels: int, style_size: int, smallest: bool):
         super().__init__()
@@ -110,24 +111,30 @@ class StyleGAN2Generator(StyleGenerator):
     def __init__(self, resolution: int = 128, channel_scale: float = 1.0):
         super().__init__(resolution, channel_scale, smallest_layers=1)
         widths = list(channels_by_resolution(resolution, channel_scale).values())
-        self.blocks = nn.ModuleList(
-            SkipBlock(i, o, self.latent_size, n == 0)
-            for n, (i, o) in enumerate(zip([widths[0], *widths], widths, strict=False))
+        blocks = nn.ModuleList(
+            SkipBlock(i, o, self.latent_size, smallest=n == 0)
+            for n, (i, o) in enumerate(pairwise([widths[0], *widths]))
         )
+        self.blocks = cast(Sequence[SkipBlock], blocks)
 
     def synthesise(self, styles: Tensor, noise: Tensor | None) -> Tensor:
         layers = self._split_noise(noise)
-        x, image = self.constant, None
+        x: Tensor = self.constant
+        image: Tensor | None = None
         for block in self.blocks:
             if block.first is not None:
                 x = block.first(double(x), styles, next(layers))
             x = block.second(x, styles, next(layers))
             image = add_rgb(image, block.to_rgb(x, styles), self.constant.dtype)
+        assert image is not None  # there is a block at 4 x 4 at least
         return image
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions beside one of 1 x 1, at half the resolution; their sum over the square root of 2 keeps the variance."""
+    """Two convolutions beside a shortcut of 1 x 1, at half the resolution.
+
+    Their sum is divided by the square root of 2, which keeps the variance.
+    """
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
@@ -142,7 +149,10 @@ class ResidualBlock(nn.Module):
 
 
 class StyleGAN2Discriminator(Critic):
-    """StyleGAN2's residual critic; see Critic for what goes in and comes out. Nothing is under spectral norm. Differentiable twice."""
+    """StyleGAN2's residual critic, without spectral norm; see Critic for what goes in and comes out.
+
+    Differentiable twice.
+    """
 
     def __init__(self, resolution: int = 128, channel_scale: float = 1.0):
         outward = list(channels_by_resolution(resolution, channel_scale).values())[::-1]
@@ -150,16 +160,6 @@ class StyleGAN2Discriminator(Critic):
         super().__init__(
             resolution,
             from_rgb,
-            [ResidualBlock(i, o) for i, o in zip(outward, outward[1:], strict=False)],
+            [ResidualBlock(i, o) for i, o in pairwise(outward)],
             outward[-1],
         )
-
-
-def empty_networks(config: params.Gan) -> tuple[StyleGenerator, Critic]:
-    """Generator and critic of ``config.recipe``, with weights drawn from torch's global source."""
-    if config.recipe == "stylegan2":
-        return StyleGAN2Generator(config.resolution, config.channel_scale), StyleGAN2Discriminator(
-            config.resolution, config.channel_scale
-        )
-    generator = Generator(config.resolution, config.channel_scale, config.style_order, config.rgb)
-    return generator, Discriminator(config.resolution, config.channel_scale, config.spectral_norm)

@@ -1,0 +1,74 @@
+"""What a run reads from outside: a fingerprint of the data's folder, and of the files that its parameters name."""
+
+import hashlib
+import re
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from helpers.data.archives import IGNORED, TABLE_ENDINGS, FileTree
+from helpers.data.download import placed_by_hand
+from helpers.engine.stages import Job
+from helpers.errors import DataError
+from helpers.files import digest, file_digest
+from helpers.params import Params
+from helpers.paths import from_project
+
+
+def data_fingerprint(job: Job, params: Params) -> str | dict[str, str]:
+    """Of the first stage the data's folder, of any other the files that its parameters name for it."""
+    return _folder_fingerprint(params) if job.stage == "eda" else _named_files(job, params)
+
+
+def _folder_fingerprint(params: Params) -> str:
+    """Fingerprint of the data's folder; a constant for drawn and fetched data."""
+    if params.data.source == "phantom":
+        return "phantom"
+    root = Path(params.data.root) if params.data.root is not None else placed_by_hand()
+    return "doi" if root is None else _listing(root, IGNORED)
+
+
+def _named_files(job: Job, params: Params) -> dict[str, str]:
+    """Fingerprints of weights to start from, of an arm's own images and of the external test set."""
+    arm = params.arms.get(job.wildcards.get("arm", ""))
+    named: dict[str, str | None] = {}
+    if job.stage == "gan":
+        named["gan.initial_weights"] = params.gan.initial_weights
+    if job.stage == "synthesis":
+        named["synthesis.feature_weights"] = params.synthesis.feature_weights
+    if arm:
+        weights = params.classifier.weights
+        named["classifier.weights"] = weights if weights not in ("imagenet", "none") else None
+        named["synthetic.folder"] = arm.synthetic.folder if arm.synthetic else None
+    found = {key: _content(from_project(value)) for key, value in named.items() if value}
+    if arm and params.data.external_root is not None:
+        from helpers.data.external import HIDDEN
+
+        found["data.external_root"] = _listing(from_project(params.data.external_root), HIDDEN)
+    return found
+
+
+@cache
+def _content(path: Path) -> str:
+    """Content of a file, names and content of a folder's files; empty where there is nothing: the job says so itself."""
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    try:
+        names = [(file.relative_to(path).as_posix(), file_digest(file)) for file in files]
+    except OSError:
+        return ""
+    return digest(names) if files else ""
+
+
+@cache
+def _listing(root: Path, ignored: re.Pattern[str]) -> str:
+    """Names and sizes of the files that a loader sees, and the content of its tables."""
+    listing = []
+    with suppress(DataError):  # the loader says what is wrong
+        tree = FileTree(root, ignored)
+        for file in tree.files:
+            is_table = file.ending in ("", *TABLE_ENDINGS) and file.size < 50_000_000
+            with suppress(OSError):
+                content = hashlib.sha256(tree.read(file)).hexdigest() if is_table else ""
+                listing.append((file.name, file.size, content))
+        tree.close()
+    return digest(sorted(listing))

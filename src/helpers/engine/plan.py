@@ -1,0 +1,170 @@
+"""What a start of the front door would do: every job, fresh or stale and why. Nothing here writes.
+
+A job is stale where its record bears another key, or where a sealed file is missing or damaged; what is shown of it,
+where that is true of the record of its executed notebook. Nothing else counts, least of all the times of files.
+"""
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from helpers.engine.keys import Keys
+from helpers.engine.records import faults, record_path
+from helpers.engine.runfile import Accepted
+from helpers.engine.stages import STAGES, Job, is_shown, jobs, judge, upstream
+from helpers.params import Params, flatten
+from helpers.paths import RunPaths
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job and why it would run; no reason where it is fresh."""
+
+    job: Job
+    reason: str = ""
+    numbers: bool = False  # whether its numbers are made anew, and not only what is shown of them
+    damaged: tuple[Path, ...] = ()
+    forced: bool = False  # by --force, or behind what is forced
+
+    @property
+    def stale(self) -> bool:
+        return bool(self.reason)
+
+
+def stages_asked_for(until: str | None = None, only: str | None = None) -> list[str]:
+    """The stages up to ``until``, or ``only`` one, or all."""
+    order = list(STAGES)
+    return [only] if only else order[: order.index(until) + 1] if until else order
+
+
+def wanted_jobs(params: Params, until: str | None = None, only: str | None = None) -> list[Job]:
+    """The jobs that are to be fresh in the end; up to the synthesis the classifier that judges its images is one."""
+    stages = stages_asked_for(until, only)
+    early = judge(params) if until == "synthesis" else None
+    return [job for job in jobs(params) if job.stage in stages or job == early]
+
+
+def make_plan(
+    run: RunPaths,
+    params: Params,
+    accepted: Accepted,
+    until: str | None = None,
+    only: str | None = None,
+    force: Collection[str] = (),
+) -> list[Planned]:
+    """Every wanted job in the order of the stages. ``force``: stages that are made anew in any case, and what follows them."""
+    recorded = [stage for stage in STAGES if stage != only] if only else ()
+    keys = Keys(run, params, accepted, recorded)
+    wanted = wanted_jobs(params, until, only)
+    broken = _broken(run, keys, wanted)
+    planned: dict[str, Planned] = {}
+    for job in wanted:
+        before = [planned[other.name] for other in upstream(job, params) if other.name in planned]
+        if job.stage in force:
+            item = Planned(job, "forced", True, forced=True)
+        elif any(each.forced for each in before) or (
+            job.stage == "report" and any(each.stale for each in before)
+        ):
+            item = Planned(
+                job, "an earlier stage is made anew", True, forced=any(each.forced for each in before)
+            )
+        else:
+            item = _judged(job, keys, broken.get(job.name, []))
+        if not item.stale and is_shown(job, params):
+            item = _view_judged(job, keys, broken.get(f"{job.name} view", []))
+        planned[job.name] = item
+    return list(planned.values())
+
+
+def is_finished(run: RunPaths, params: Params, stage: str, **wildcards: Any) -> bool:
+    """Whether a job's numbers are there, whole, and made by these parameters, this code, these data and the present results before it.
+
+    So asks a notebook that is about to compute them: what is finished is read. The same question, answered by the same
+    key, as at a start of the front door.
+    """
+    from helpers.engine.runfile import accepted_code
+
+    job = Job(stage, wildcards)
+    keys = Keys(run, params, accepted_code(run, params, []), recorded=list(STAGES))
+    record, _ = keys.records(job)
+    return bool(record) and record["key"] == keys.key(job) and not faults(run, {job.name: record})
+
+
+def _broken(run: RunPaths, keys: Keys, wanted: Iterable[Job]) -> dict[str, list[tuple[Path, bool]]]:
+    """By job name (or that and 'view') the files that are missing or not what their record says."""
+    told = {}
+    for job in wanted:
+        record, view = keys.records(job)
+        told |= {job.name: record} if record else {}
+        told |= {f"{job.name} view": view} if view and is_shown(job, keys.params) else {}
+    return faults(run, told)
+
+
+def _judged(job: Job, keys: Keys, broken: list[tuple[Path, bool]]) -> Planned:
+    """A job by its record of numbers."""
+    record, _ = keys.records(job)
+    if not record:
+        place = record_path(keys.run, job)
+        if not place.exists():
+            return Planned(job, "not made yet", True)
+        return Planned(job, f"{place.name} is damaged or changed by hand", True, (place,))
+    if record["key"] != keys.key(job):
+        return Planned(job, _what_changed(record, keys.parts(job), job), True)
+    if broken:
+        return Planned(job, _told(broken), True, tuple(path for path, missing in broken if not missing))
+    return Planned(job)
+
+
+def _view_judged(job: Job, keys: Keys, broken: list[tuple[Path, bool]]) -> Planned:
+    """A job whose numbers are fresh, by its record of what is shown."""
+    _, view = keys.records(job)
+    if not view:
+        return Planned(job, "shown anew: its notebook was not executed yet")
+    if view["key"] != keys.view(job):
+        now = keys.view_parts(job)
+        return Planned(
+            job,
+            f"shown anew: {_changed_files(view, now) or _changed_values(view, now) or 'its numbers changed'}",
+        )
+    return Planned(job, f"shown anew: {_told(broken)}") if broken else Planned(job)
+
+
+def _told(broken: list[tuple[Path, bool]]) -> str:
+    names = ", ".join(path.name for path, _ in broken[:2]) + (
+        f" and {len(broken) - 2} more" if len(broken) > 2 else ""
+    )
+    if all(missing for _, missing in broken):
+        return f"missing: {names}"
+    return f"{names} {'is' if len(broken) == 1 else 'are'} damaged or changed by hand"
+
+
+def _what_changed(record: dict[str, Any], now: dict[str, Any], job: Job) -> str:
+    """The first of the parts of a key that differs, in words."""
+    then = record["parts"]
+    if values := _changed_values(then, now):
+        return f"parameters changed: {values}"
+    if files := _changed_files(then, now):
+        return f"its code changed: {files}"
+    if then["data"] != now["data"]:
+        return "the data changed" if job.stage == "eda" else "a file that its parameters name changed"
+    return "an earlier stage is made anew"
+
+
+def _changed_values(then: dict[str, Any], now: dict[str, Any]) -> str:
+    """What differs in the parameters, as ``gan.steps 400 -> 500``."""
+    a, b = flatten(then["parameters"]), flatten(json.loads(json.dumps(now["parameters"], default=str)))
+    changed = [
+        f"{key} {a.get(key)} -> {b.get(key)}" for key in dict.fromkeys((*b, *a)) if a.get(key) != b.get(key)
+    ]
+    return _listed(changed, 3)
+
+
+def _changed_files(then: dict[str, Any], now: dict[str, Any]) -> str:
+    a, b = then["code"], now["code"]
+    return _listed([name for name in dict.fromkeys((*b, *a)) if a.get(name) != b.get(name)], 3)
+
+
+def _listed(things: list[str], most: int) -> str:
+    return ", ".join(things[:most]) + (f" and {len(things) - most} more" if len(things) > most else "")

@@ -1,0 +1,192 @@
+"""What a finished job says of itself: its key, how it was made, and the seal (size and SHA-256) of each of its files.
+
+The numbers of a job have one record, what is shown of it another, so that a picture drawn anew leaves the account of
+the training as it was. Each record has a checksum of its own. The arrays that jobs share (decoded images, features, banks)
+have their SHA-256 in a sidecar, and are looked at whenever there is work to do.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from helpers.engine.stages import Job, outputs, upstream
+from helpers.errors import MissingStageError, UserError
+from helpers.files import digest, file_digest, json_text, write_json
+from helpers.params import Params
+from helpers.paths import RunPaths
+
+WHOLE = 64  # hexadecimal digits of a SHA-256
+LARGE = 4e9  # bytes from which on the reader is told why nothing happens for a while
+READERS = min(8, os.cpu_count() or 1)
+CACHES = (
+    "data/images-*.json",
+    "data/features-*.json",
+    "synthetic/*/features-*.json",
+    "classifier/bank/*.json",
+)
+
+
+def record_path(run: RunPaths, job: Job) -> Path:
+    """Where a finished job says of itself how its numbers came to be."""
+    return run.logs / f"{job.name}.record.json"
+
+
+def view_path(run: RunPaths, job: Job) -> Path:
+    """Where a job says what its executed notebook shows."""
+    return run.logs / f"{job.name}.view.json"
+
+
+def put_aside(run: RunPaths, job: Job) -> None:
+    """Make a job stale whatever its key says, as ``--force`` does; what it said is kept to be compared with the new result."""
+    if record_path(run, job).exists():
+        os.replace(record_path(run, job), _earlier(run, job))
+
+
+def _earlier(run: RunPaths, job: Job) -> Path:
+    return run.logs / f"{job.name}.earlier.json"
+
+
+def read_record(run: RunPaths, job: Job) -> dict[str, Any] | None:
+    """What a job said of its numbers, with the record's ``checksum``; None where there is no whole record."""
+    return read_sealed(record_path(run, job))
+
+
+def read_view(run: RunPaths, job: Job) -> dict[str, Any] | None:
+    """What a job said of its executed notebook; None where there is no whole record."""
+    return read_sealed(view_path(run, job))
+
+
+def read_sealed(path: Path) -> dict[str, Any] | None:
+    """A record, as long as its checksum is right; None otherwise."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        bare = {key: value for key, value in record.items() if key != "checksum"}
+        return record if record["checksum"] == digest(bare, length=WHOLE) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def records(run: RunPaths) -> dict[str, dict[str, Any]]:
+    """What finished jobs said of themselves, by job name; damaged records are left out."""
+    found = (read_sealed(path) for path in sorted(run.logs.glob("*.record.json")))
+    return {record["job"]: record for record in found if record}
+
+
+def write_record(run: RunPaths, job: Job, params: Params, record: dict[str, Any]) -> None:
+    """Write a finished job's record with the seals of its files.
+
+    Where the same key has given another result than before, as a graphics card may, the result's digest stands in it as
+    ``variant``: the jobs behind it, which read the earlier result, get another key by that.
+    """
+    files = _seal(outputs(job, run, params), run)
+    earlier = read_record(run, job) or read_sealed(_earlier(run, job)) or {}
+    variant = ""
+    if earlier.get("key") == record["key"]:
+        variant = earlier["variant"] if earlier["files"] == files else digest(files)
+    _write(record_path(run, job), record | {"variant": variant, "files": files})
+    _earlier(run, job).unlink(missing_ok=True)
+
+
+def write_view(run: RunPaths, job: Job, record: dict[str, Any]) -> None:
+    """Write the record of a job's executed notebook."""
+    _write(view_path(run, job), record | {"files": _seal([run.notebooks / str(job.notebook_file)], run)})
+
+
+def _seal(paths: Iterable[Path], run: RunPaths) -> dict[str, dict[str, Any]]:
+    return {
+        _name(path, run): {"bytes": path.stat().st_size, "sha256": file_digest(path, WHOLE)} for path in paths
+    }
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    record = json.loads(json_text(record))  # as it will be read
+    write_json(path, record | {"checksum": digest(record, length=WHOLE)})
+
+
+# --- whether files are still what they were -----------------------------------------------------
+
+
+def faults(run: RunPaths, told: dict[str, dict[str, Any]]) -> dict[str, list[tuple[Path, bool]]]:
+    """By the name of each record in ``told``, the files that are not what it says, each with whether it is missing."""
+    found: dict[str, list[tuple[Path, bool]]] = {}
+    to_read: list[tuple[str, Path, str]] = []
+    for name, record in told.items():
+        for file, seal in record["files"].items():
+            path = run.folder / file
+            if not path.exists():
+                found.setdefault(name, []).append((path, True))
+            elif path.stat().st_size != seal["bytes"]:
+                found.setdefault(name, []).append((path, False))
+            else:
+                to_read.append((name, path, seal["sha256"]))
+    for (name, path, sha256), now in zip(to_read, _digests([path for _, path, _ in to_read]), strict=True):
+        if sha256 != now:
+            found.setdefault(name, []).append((path, False))
+    return found
+
+
+def require_whole_inputs(run: RunPaths, params: Params, job: Job) -> None:
+    """Raise UserError, naming file and job, where one that ``job`` reads is not there or not what its job wrote."""
+    told = {}
+    for other in upstream(job, params):
+        record = read_record(run, other)
+        if record is None:
+            raise MissingStageError(
+                f"{job.title} reads what {other.title} writes, which is not finished: run the stage '{other.stage}' first."
+            )
+        # after the predictions nobody reads a network's weights
+        unread = ".safetensors" if job.stage in ("evaluation", "report") else None
+        files = {file: seal for file, seal in record["files"].items() if Path(file).suffix != unread}
+        told[other.name] = {"files": files}
+    for name, paths in faults(run, told).items():
+        path, missing = paths[0]
+        what = (
+            "is missing"
+            if missing
+            else f"is damaged or was changed by hand: it is not what the job {name} wrote"
+        )
+        raise UserError(f"{_name(path, run)} {what}. run_all.py makes it anew (without --only).")
+
+
+def remove_damaged_caches(run: RunPaths) -> list[Path]:
+    """Remove the arrays shared by jobs whose bytes are not those that were written; return their paths.
+
+    They are made anew when they are needed.
+    """
+    sidecars = [path for pattern in CACHES for path in sorted(run.folder.glob(pattern))]
+    arrays = [path.with_suffix(".npy") for path in sidecars if path.with_suffix(".npy").exists()]
+    now = zip(arrays, _digests(arrays), strict=True)
+    broken = [array for array, sha256 in now if sha256 != _promised(array.with_suffix(".json"))]
+    for array in broken:
+        array.unlink()
+    return broken
+
+
+def _promised(sidecar: Path) -> str | None:
+    try:
+        return json.loads(sidecar.read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _digests(paths: list[Path]) -> list[str]:
+    """SHA-256 of every file, several at a time: hashlib works outside the interpreter's lock."""
+    size = sum(path.stat().st_size for path in paths)
+    if size > LARGE:
+        print(f"Comparing {size / 1e9:.0f} GB of files with their checksums ...", flush=True)
+    with ThreadPoolExecutor(READERS) as pool:
+        return list(pool.map(_digest_if_readable, paths))
+
+
+def _digest_if_readable(path: Path) -> str:
+    try:
+        return file_digest(path, WHOLE)
+    except OSError:  # a bad block of the disk
+        return ""
+
+
+def _name(path: Path, run: RunPaths) -> str:
+    return os.path.relpath(path, run.folder)

@@ -1,0 +1,190 @@
+"""One start of the front door: plan, let the engine make what is stale, say how it went."""
+
+import argparse
+import csv
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from helpers.engine import preflight
+from helpers.engine.failures import read_failures, tell_failures
+from helpers.engine.plan import Planned, make_plan, stages_asked_for, wanted_jobs
+from helpers.engine.process import run_lock
+from helpers.engine.profiles import load_profile
+from helpers.engine.records import put_aside, read_record, remove_damaged_caches, require_whole_inputs
+from helpers.engine.runfile import RunFile, accepted_code, damaged_preparation
+from helpers.engine.snakemake import command, execute, set_stamps
+from helpers.engine.stages import Job, upstream
+from helpers.engine.view import View
+from helpers.errors import UserError, printable
+from helpers.files import atomic_path, remove_leftovers
+from helpers.params import Params
+from helpers.paths import RunPaths, as_typed
+from helpers.report.words import duration
+
+
+def make(run: RunPaths, params: Params, options: argparse.Namespace, words: list[str]) -> int:
+    """Do what the command line asks for, or with ``--dry-run`` only say what that would be; returns the exit code."""
+    options.profile = load_profile(options.profile)
+    if options.dry_run:
+        return _show_plan(run, _prepared(run, params, options, words)[1])
+    with run_lock(run.folder):
+        if damaged_preparation(run):
+            print("params.json or run.json is damaged; both are written anew.")
+        runfile, planned = _prepared(run, params, options, words)
+        runfile.save()
+        return _run(runfile, planned, options)
+
+
+def _prepared(
+    run: RunPaths, params: Params, options: argparse.Namespace, words: list[str]
+) -> tuple[RunFile, list[Planned]]:
+    """What the jobs are told, and the plan. Writes nothing; raises UserError for what would stop a job later."""
+    runfile = RunFile(
+        run, params, accepted_code(run, params, options.accept_code), ["python", "run_all.py", *words]
+    )
+    planned = _plan(runfile, options)
+    stages = stages_asked_for(options.until, options.only)
+    verified = any(item.job.stage == "eda" and not item.numbers for item in planned)
+    preflight.check(run, params, stages, verified, elsewhere=options.profile.elsewhere)
+    if options.only:
+        _require_inputs(runfile, options.only)
+    return runfile, planned
+
+
+def _plan(runfile: RunFile, options: argparse.Namespace, force: bool = True) -> list[Planned]:
+    forced = options.force if force else ()
+    return make_plan(runfile.run, runfile.params, runfile.accepted, options.until, options.only, forced)
+
+
+def _require_inputs(runfile: RunFile, only: str) -> None:
+    """Raise UserError where what ``--only`` reads has not been made, or is damaged."""
+    for job in wanted_jobs(runfile.params, only=only):
+        for other in upstream(job, runfile.params):
+            if other.stage != only and read_record(runfile.run, other) is None:
+                raise UserError(
+                    f"--only {only} reads what {other.title} writes, and that is not finished: "
+                    f"run the stage '{other.stage}' first (--until {other.stage})."
+                )
+        require_whole_inputs(runfile.run, runfile.params, job)
+
+
+def _show_plan(run: RunPaths, planned: list[Planned]) -> int:
+    print(f"Plan of the run '{run.run}' ({as_typed(run.folder)}); nothing is run.")
+    for item in planned:
+        line = f"  {'stale' if item.stale else 'fresh'}  {item.job.title:<36} {item.reason}"
+        print(printable(line.rstrip()))
+    stale = sum(item.stale for item in planned)
+    print(
+        f"{stale} of {len(planned)} jobs would run." if stale else "Nothing would run: everything is fresh."
+    )
+    return 0
+
+
+def _run(runfile: RunFile, planned: list[Planned], options: argparse.Namespace) -> int:
+    run = runfile.run
+    stale = [item for item in planned if item.stale]
+    if not stale:
+        print(f"Run '{run.run}': nothing to do, every job is fresh.")
+    else:
+        _clear_the_way(runfile, planned, options.force)
+        where = f"on {options.cores or os.cpu_count()} cores"
+        if options.profile.elsewhere:
+            where = f"by the profile '{options.profile.name}'"
+        print(
+            f"Run '{run.run}': {len(stale)} of {len(planned)} jobs to do, {where}. Logs: {as_typed(run.logs)}",
+            flush=True,
+        )
+        with View(run, [item.job.name for item in stale]) as view:
+            code = _make_stale(runfile, planned, options, view)
+        names = view.names
+        failures = read_failures(run, names)
+        if failures or code:
+            unfinished = [item for item in stale if view.ended.get(item.job.name) != "finished"]
+            return tell_failures(run, failures, [item.job.title for item in unfinished])
+        print(f"Finished in {duration(time.monotonic() - view.start)}.")
+    if any(item.job.stage == "report" for item in planned):
+        _say_result(runfile)
+    return 0
+
+
+def _make_stale(runfile: RunFile, planned: list[Planned], options: argparse.Namespace, view: View) -> int:
+    """Let the engine make what is stale, until nothing is; returns its exit code.
+
+    A second round is rare: a damaged file that was made anew and came out otherwise, as a graphics card may do it.
+    """
+    words = command(runfile, options.cores, options.profile, options.only)
+    while stale := [item for item in planned if item.stale]:
+        set_stamps(runfile)
+        view.follow([item.job.name for item in stale])
+        ended = len(view.ended)
+        if code := execute(words, [item.job for item in stale], runfile.run, options.profile, view.tick):
+            return code
+        if len(view.ended) == ended:  # nothing was made, and would not be the next time
+            break
+        planned = _plan(runfile, options, force=False)
+    return 0
+
+
+def _clear_the_way(runfile: RunFile, planned: list[Planned], forced: list[str]) -> None:
+    """Before hours of work: see that results can be written, take away leftovers, and say what is damaged."""
+    run = runfile.run
+    for folder in (run.folder, run.report.parent):
+        _require_writable(folder)
+        remove_leftovers(folder)
+    for item in planned:
+        if item.damaged:
+            print(f"{item.reason}: {item.job.title} is made anew.")
+        if item.forced:
+            put_aside(run, item.job)
+    forget_checkpoints(run, [item.job for item in planned if item.job.stage in forced])
+    for path in remove_damaged_caches(run):
+        print(f"{as_typed(path)} is damaged: it is made anew when it is needed.")
+
+
+def _require_writable(folder: Path) -> None:
+    try:
+        with atomic_path(folder / ".writable") as probe:
+            probe.write_bytes(bytes(4096))
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise UserError(
+            f"{as_typed(folder)} cannot be written to ({error.strerror}): "
+            "mend that, and the same command goes on from here."
+        ) from None
+
+
+def forget_checkpoints(run: RunPaths, forced: Iterable[Job]) -> None:
+    """Let each training among these jobs start from its beginning."""
+    for job in forced:
+        if job.stage in ("gan", "classifier"):
+            folder = run.gan(job.wildcards["seed"]) if job.stage == "gan" else run.classifier(**job.wildcards)
+            for checkpoint in folder.glob("checkpoint-*"):
+                checkpoint.unlink()
+
+
+def _say_result(runfile: RunFile) -> None:
+    """Three headline numbers of each arm, and where the page is."""
+    run, params = runfile.run, runfile.params
+    with open(run.evaluation / "metrics.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    columns = {
+        "accuracy": "accuracy",
+        f"{params.data.target_class} recall": "target_recall",
+        "macro precision": "macro_precision",
+    }
+    width = max(map(len, params.arms)) + 2
+    print(f"\n{'':<{width}}" + "".join(f"{label:>17}" for label in columns))
+    for arm in params.arms:
+        means = [
+            _mean([float(row[column]) for row in rows if row["arm"] == arm]) for column in columns.values()
+        ]
+        print(f"{arm:<{width}}" + "".join(f"{100 * mean:>16.1f}%" for mean in means))
+    told = {"phantom": "drawn lesions, a demonstration", "ham10000": "HAM10000", "folder": "your own images"}
+    replicates = f"{params.replicates} {'replicate' if params.replicates == 1 else 'replicates'}"
+    print(f"({told[params.data.source]}; mean of {replicates})\n\nReport: {as_typed(run.report)}")
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else float("nan")

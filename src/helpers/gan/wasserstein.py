@@ -1,0 +1,52 @@
+"""WGAN-GP, the paper's loss (Gulrajani et al. 2017)."""
+
+import torch
+from torch import Tensor, nn
+
+from helpers import params
+from helpers.gan.draws import CriticDraws, GeneratorDraws
+from helpers.gan.losses import CriticLoss, Loss, score_apart, slopes
+from helpers.gan.networks import StyleGenerator
+
+
+class WassersteinLoss(Loss):
+    """``mean D(fake) - mean D(real)`` plus a gradient penalty at every step, and ``-mean D(fake)``.
+
+    ``gan.drift_penalty`` adds ``mean D(real)^2`` (Karras et al. 2018): without it nothing keeps the real and
+    the fake scores from moving together.
+    """
+
+    def __init__(self, config: params.Gan, device: str):
+        super().__init__(config, device)
+        self.critic_sizes = self.critic_sizes._replace(mix=1)
+
+    def critic(
+        self, critic: nn.Module, real: Tensor, fake: Tensor, draws: CriticDraws, regularised: bool
+    ) -> CriticLoss:
+        real, fake = self.augment_both(real, fake, draws)
+        real_scores, fake_scores = score_apart(critic, real, fake)
+        loss = fake_scores.mean() - real_scores.mean()
+        penalty, norm = gradient_penalty(critic, real, fake, draws.mix)
+        if self.config.gradient_penalty:
+            loss = loss + self.config.gradient_penalty * penalty
+        if self.config.drift_penalty:
+            loss = loss + self.config.drift_penalty * real_scores.square().mean()
+        middle = (real_scores.mean() + fake_scores.mean()) / 2  # these scores have no zero of their own
+        sign = (real_scores - middle).sign().mean()
+        return CriticLoss(loss, real_scores.mean(), fake_scores.mean(), penalty, norm, sign)
+
+    def generator(
+        self, generator: StyleGenerator, critic: nn.Module, draws: GeneratorDraws, regularised: bool
+    ) -> Tensor:
+        return -self.fake_scores(generator, critic, draws).mean()
+
+
+def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
+    """``mean((norm - 1)^2)`` and the mean norm of the score's gradient, between each real and fake image.
+
+    Both are computed in float32. ``mix`` (N, 1) from 0 (fake) to 1 (real) places the points. The penalty is
+    differentiable by the critic's weights.
+    """
+    points = torch.lerp(fake, real, mix.view(-1, 1, 1, 1))
+    norm = torch.linalg.vector_norm(slopes(critic, points), dim=(1, 2, 3))
+    return (norm - 1).square().mean(), norm.mean()

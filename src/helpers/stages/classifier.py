@@ -1,0 +1,55 @@
+"""Stage classifier: train one classifier, an arm's replicate, and let it predict the held-out and the external images."""
+
+import json
+from typing import Any
+
+from helpers.classifier.arms import TrainingSet, compose_training_set, replicate_seed
+from helpers.classifier.inference import predict_images
+from helpers.classifier.training import train_classifier
+from helpers.data.arrays import load_images
+from helpers.data.external import load_external, write_external_predictions
+from helpers.data.manifest import load_split
+from helpers.device import pick_device
+from helpers.params import Params
+from helpers.paths import RunPaths
+
+
+def compose(run: RunPaths, params: Params, arm: str, replicate: int) -> TrainingSet:
+    """What an arm's replicate trains on: photographs of the training part, and synthetic images where the arm has any."""
+    wanted = params.arms[arm]
+    folder = run.synthetic(params.gan_seed(replicate)) if wanted.uses_gan else None
+    images = load_images(run, params.data, params.classifier.image_size, "bilinear")
+    seed = replicate_seed(params, arm, replicate)
+    return compose_training_set(load_split(run), images, wanted, params.data.target_class, folder, seed)
+
+
+def train(run: RunPaths, params: Params, arm: str, replicate: int) -> dict[str, Any]:
+    """Train one classifier and write its predictions, history and weights; the content of summary.json.
+
+    Goes on from a checkpoint of the same training. Raises MissingStageError where a stage before is not finished,
+    TrainingError or UserError where the training cannot go on.
+    """
+    from helpers.engine.plan import is_finished
+
+    directory = run.classifier(arm, replicate)
+    if is_finished(run, params, "classifier", arm=arm, replicate=replicate):
+        return json.loads((directory / "summary.json").read_text(encoding="utf-8"))
+    split, device = load_split(run), pick_device(params.compute)
+    images = load_images(run, params.data, params.classifier.image_size, "bilinear")
+    summary = train_classifier(
+        compose(run, params, arm, replicate),
+        split,
+        images,
+        params.classifier,
+        directory,
+        device,
+        replicate_seed(params, arm, replicate),
+        name=arm,
+        replicate=replicate,
+        gan_seed=params.gan_seed(replicate) if params.arms[arm].uses_gan else None,
+    )
+    external = load_external(run, params.data, params.classifier.image_size)
+    write_external_predictions(
+        directory, external, lambda new: predict_images(directory, new, params.classifier, device)
+    )
+    return summary

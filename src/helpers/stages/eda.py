@@ -1,0 +1,18 @@
+"""Stage eda: check every image of the data and share the images out among training, validation and test."""
+
+import pandas as pd
+
+from helpers.data.manifest import load_split
+from helpers.data.prepare import prepare_data
+from helpers.params import Params
+from helpers.paths import RunPaths
+
+
+def prepare(run: RunPaths, params: Params) -> pd.DataFrame:
+    """The metadata with the column ``split`` (train, validation, test), one row an image; writes split.csv and manifest.json.
+
+    Raises DataError where the data are missing, incomplete or damaged.
+    """
+    from helpers.engine.plan import is_finished
+
+    return load_split(run) if is_finished(run, params, "eda") else prepare_data(run, params.data)

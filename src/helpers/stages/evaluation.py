@@ -1,0 +1,18 @@
+"""Stage evaluation: every metric, interval and contrast of a finished study, as tables."""
+
+import pandas as pd
+
+from helpers.engine.stages import EVALUATION_TABLES
+from helpers.evaluation.results import evaluate
+from helpers.files import read_table
+from helpers.params import Params
+from helpers.paths import RunPaths
+
+
+def assess(run: RunPaths, params: Params) -> dict[str, pd.DataFrame]:
+    """The tables of ``evaluation/`` by name, see ``helpers.evaluation.results.evaluate``; written where they are not finished."""
+    from helpers.engine.plan import is_finished
+
+    if not is_finished(run, params, "evaluation"):
+        evaluate(run, params)
+    return {name: read_table(run.evaluation / f"{name}.csv") for name in EVALUATION_TABLES}

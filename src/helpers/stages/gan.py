@@ -1,0 +1,25 @@
+"""Stage gan: train one generative adversarial network on the training images of the target class."""
+
+import pandas as pd
+
+from helpers.device import pick_device
+from helpers.files import read_table
+from helpers.gan.training import train_gan
+from helpers.params import Params
+from helpers.paths import RunPaths
+from helpers.stages.target import load_target_images
+
+
+def train(run: RunPaths, params: Params, seed: int) -> pd.DataFrame:
+    """Train the GAN of ``seed``; the history, one row a logged step. Writes what ``train_gan`` writes.
+
+    Goes on from a checkpoint of the same training. Raises MissingStageError before the split is made, DataError for unfit
+    images, TrainingError where the training is sick.
+    """
+    from helpers.engine.plan import is_finished
+
+    directory = run.gan(seed)
+    if is_finished(run, params, "gan", seed=seed):
+        return read_table(directory / "history.csv")
+    real = load_target_images(run, params).trained
+    return train_gan(real, params.gan, directory, pick_device(params.compute), seed=seed)

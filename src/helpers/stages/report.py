@@ -1,0 +1,9 @@
+"""Stage report: render the page from the executed notebooks and the run's tables."""
+
+from helpers.paths import RunPaths
+from helpers.report.html import render_report
+
+
+def render(run: RunPaths) -> None:
+    """Write reports/<run>/report.html and provenance.json."""
+    render_report(run.run)

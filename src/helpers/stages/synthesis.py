@@ -1,0 +1,56 @@
+"""Stage synthesis: generate images with a trained GAN, score, rank and judge them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from helpers.classifier.inference import target_probabilities
+from helpers.device import pick_device
+from helpers.files import read_table
+from helpers.gan.assessment import assess_images
+from helpers.gan.synthesis import synthesize
+from helpers.params import Params
+from helpers.paths import RunPaths, require
+from helpers.stages.target import load_target_images
+
+TABLES = (
+    *("scores", "score-stability", "fidelity", "filter-sweep", "filter-correlation"),
+    *("memorisation", "memorisation-pairs"),
+)
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """The images of one GAN and what is known of them."""
+
+    images: np.ndarray  # uint8 (N, R, R, 3), memory-mapped
+    tables: dict[str, pd.DataFrame]  # by name of its file, see TABLES
+
+
+def generate(run: RunPaths, params: Params, seed: int) -> Synthetic:
+    """Generate the images of the GAN of ``seed``, score them by the critic and compare them with real ones.
+
+    Where ``params.judge`` names an arm, the first classifier of it gives its opinion on every image. Raises
+    MissingStageError where the GAN is not trained yet.
+    """
+    from helpers.engine.plan import is_finished
+
+    if not is_finished(run, params, "synthesis", seed=seed):
+        _generate(run, params, seed)
+    folder = run.synthetic(seed)
+    tables = {name: read_table(folder / f"{name}.csv") for name in TABLES}
+    return Synthetic(np.load(folder / "images.npy", mmap_mode="r"), tables)
+
+
+def _generate(run: RunPaths, params: Params, seed: int) -> None:
+    require(run.gan(seed) / "generator.safetensors", "gan")
+    target, device, folder = load_target_images(run, params), pick_device(params.compute), run.synthetic(seed)
+    synthesize(run.gan(seed), folder, params.gan, params.synthesis, target.trained, device)
+    opinion = None
+    if params.judge:
+        images = np.load(folder / "images.npy", mmap_mode="r")
+        judge = run.classifier(params.judge, 0)
+        opinion = target_probabilities(judge, images, params.classifier, params.data.target_class, device)
+    real = (target.trained, target.held_out, target.unseen)
+    assess_images(folder, run.data, params.synthesis, *real, device, opinion)
