@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from helpers.evaluation.statistics import Simulation, coverage, family_errors, look_errors, score_coverage
+from helpers.evaluation.simulation import Simulation, coverage, family_errors, look_errors, score_coverage
 from helpers.files import write_text
 from helpers.report.words import metric_name
 

@@ -365,7 +365,8 @@ def test_the_page_sets_no_result_of_the_paper_beside_other_images(tmp_path, monk
 
 
 def test_tables_leave_the_papers_columns_away():
-    from helpers.evaluation.paper import RESULTS, published, published_beside
+    from helpers.evaluation.paper import published, published_beside
+    from helpers.evaluation.paper.tables import RESULTS
     from helpers.report import eda, paper_values, results
 
     own, drawn = published_beside("folder"), published_beside("phantom")

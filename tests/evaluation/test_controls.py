@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from helpers import paths
-from helpers.evaluation.controls import Control, controls, outcome
+from helpers.evaluation.controls import Control, controls
 from helpers.evaluation.paper import claims
 from helpers.evaluation.results import evaluate
-from helpers.evaluation.statistics import Simulation, coverage, simulate_margins
+from helpers.evaluation.simulation import Simulation, coverage, simulate_margins
+from helpers.evaluation.verdicts import verdict_of
 from helpers.params import load_params, validate
 from helpers.paths import RunPaths
 from helpers.report import html, results, summary, words
@@ -190,7 +191,7 @@ def test_words_are_no_stronger_than_the_interval(low, high, replicates, word, sa
         "metric": "target_recall",
     }
     row |= {"difference": -0.1, "low": low, "high": high, "replicates": replicates, "method": "t"}
-    assert outcome(row) == word
+    assert verdict_of(row).direction == word
     section = results.controls.controls_section(pd.DataFrame([row]), 160, "mel")
     assert (
         "90 % of the real images of mel" in section

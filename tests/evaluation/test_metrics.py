@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
-from helpers.evaluation import metrics
+from helpers.evaluation import confusion, metrics, scores
 from helpers.evaluation.metrics import classification_metrics
 
 CLASSES = ["akiec", "bcc", "df", "mel", "nv"]
@@ -123,7 +123,7 @@ def test_the_papers_bma_is_not_balanced_accuracy():
 def test_confusions_of_many_models_at_once_equal_one_by_one():
     generator = np.random.default_rng(5)
     truth, predicted = generator.integers(0, 4, 50), generator.integers(0, 4, (2, 3, 50))
-    counts = metrics.confusion_counts(truth, predicted, 4)
+    counts = confusion.confusion_counts(truth, predicted, 4)
     assert counts.shape == (2, 3, 4, 4)
     for a, r in np.ndindex(2, 3):
         assert (counts[a, r] == sk.confusion_matrix(truth, predicted[a, r], labels=range(4))).all()
@@ -132,13 +132,13 @@ def test_confusions_of_many_models_at_once_equal_one_by_one():
 def test_influences_are_the_derivatives_of_the_metrics():
     generator = np.random.default_rng(6)
     counts = generator.integers(1, 30, (4, 4)).astype(float)
-    slopes, step = metrics.influences(counts, 2), 1e-4
+    slopes, step = confusion.influences(counts, 2), 1e-4
     for name in metrics.METRICS:
         for cell in np.ndindex(4, 4):
             moved = np.zeros((4, 4))
             moved[cell] = step
             slope = (
-                metrics.summarise(counts + moved, 2)[name] - metrics.summarise(counts - moved, 2)[name]
+                confusion.summarise(counts + moved, 2)[name] - confusion.summarise(counts - moved, 2)[name]
             ) / (2 * step)
             assert slopes[name][cell] == pytest.approx(slope, abs=1e-7), (name, cell)
         assert (counts * slopes[name]).sum() == pytest.approx(0, abs=1e-12)
@@ -147,7 +147,7 @@ def test_influences_are_the_derivatives_of_the_metrics():
 def test_influence_of_the_roc_area_gives_delongs_variance():
     generator = np.random.default_rng(7)
     positive, score = generator.random(80) < 0.3, generator.random(80).round(2)
-    influence = metrics.roc_auc_influence(positive, score)
+    influence = scores.roc_auc_influence(positive, score)
     compared = (score[positive][:, None] > score[~positive]) + 0.5 * (
         score[positive][:, None] == score[~positive]
     )
@@ -169,7 +169,7 @@ def probable(images=300, seed=8, digits=16):
 
 
 def scored(truth, probabilities, threshold=0.3):
-    return metrics.probability_metrics(truth, probabilities, 3, threshold)
+    return scores.score_metrics(scores.Scores(truth, probabilities, 3, threshold))
 
 
 def test_macro_areas_and_brier_scores_agree_with_scikit_learn():
@@ -198,25 +198,25 @@ def test_calibration_error_agrees_with_scikit_learns_curve():
         ),
     ):
         frequency, mean = calibration_curve(happened, score, n_bins=10)
-        counts = np.bincount(metrics.calibration_bins(score), minlength=10)
+        counts = np.bincount(scores.calibration_bins(score), minlength=10)
         assert found == pytest.approx((counts[counts > 0] * np.abs(frequency - mean)).sum() / len(score))
-    assert metrics.calibration_error(np.array([True, False]), np.array([1.0, 0.0]))[0] == 0
+    assert scores.calibration_error(np.array([True, False]), np.array([1.0, 0.0]))[0] == 0
 
 
 def test_the_operating_threshold_is_the_least_that_keeps_the_specificity():
     generator = np.random.default_rng(9)
     for count in (1, 20, 37, 400):
         negatives = generator.random(count).round(2)
-        threshold = metrics.operating_threshold(negatives, 0.95)
+        threshold = scores.operating_threshold(negatives, 0.95)
         assert (negatives < threshold).mean() >= 0.95
         assert (negatives < np.nextafter(threshold, 0)).mean() < 0.95
-    assert np.isnan(metrics.operating_threshold(np.array([]), 0.95))
+    assert np.isnan(scores.operating_threshold(np.array([]), 0.95))
 
 
 def test_the_operating_point_lies_on_scikit_learns_roc_curve():
     truth, probabilities = probable()
     positive, score = truth == 3, probabilities[:, 3]
-    found = scored(truth, probabilities, metrics.operating_threshold(score[~positive], 0.95))
+    found = scored(truth, probabilities, scores.operating_threshold(score[~positive], 0.95))
     false, true, _ = sk.roc_curve(positive, score, drop_intermediate=False)
     assert found["target_operating_recall"][0] == pytest.approx(true[false <= 0.05 + 1e-9].max())
     assert found["target_operating_specificity"][0] >= 0.95
@@ -226,12 +226,12 @@ def test_the_operating_point_lies_on_scikit_learns_roc_curve():
 def test_net_benefit_is_that_of_the_counts():
     truth, probabilities = probable()
     thresholds = np.array([0.05, 0.2, 0.5])
-    benefit, influence = metrics.net_benefit(truth == 3, probabilities[:, 3], thresholds)
+    benefit, influence = scores.net_benefit(truth == 3, probabilities[:, 3], thresholds)
     for t, found in zip(thresholds, benefit, strict=True):
         (_, false_alarms), (_, hits) = sk.confusion_matrix(truth == 3, probabilities[:, 3] >= t)
         assert found == pytest.approx(hits / 300 - false_alarms / 300 * t / (1 - t))
     assert influence.shape == (3, 300) and influence.sum(axis=1) == pytest.approx(0, abs=1e-12)
-    many, _ = metrics.net_benefit(truth == 3, np.stack([probabilities[:, 3], np.ones(300)]), thresholds)
+    many, _ = scores.net_benefit(truth == 3, np.stack([probabilities[:, 3], np.ones(300)]), thresholds)
     assert many[0] == pytest.approx(benefit) and many[1][0] == pytest.approx(
         0.2 - 0.8 * 0.05 / 0.95, abs=0.05
     )
@@ -241,7 +241,7 @@ def test_net_benefit_is_that_of_the_counts():
 def test_influences_of_average_precision_are_its_derivatives_by_weight(digits):
     truth, probabilities = probable(80, digits=digits)
     positive, score = truth == 3, probabilities[:, 3]
-    influence, step = metrics.average_precision_influence(positive, score), 1e-5
+    influence, step = scores.average_precision_influence(positive, score), 1e-5
     for image in range(80):
         weights = np.tile(np.ones(80), (2, 1))
         weights[:, image] += (step, -step)
@@ -274,4 +274,6 @@ def test_what_the_probabilities_of_absent_classes_cannot_tell_is_unknown():
     )
     others = [sk.roc_auc_score(truth[kept] == k, probabilities[kept, k]) for k in (0, 1, 2, 4)]
     assert found["macro_roc_auc"][0] == pytest.approx(np.mean(others))
-    assert np.isnan(metrics.probability_metrics(truth, probabilities, None)["target_calibration_error"][0])
+    assert np.isnan(
+        scores.score_metrics(scores.Scores(truth, probabilities, None))["target_calibration_error"][0]
+    )

@@ -1,4 +1,4 @@
-"""The paper read back: its numbers, the integers behind them, the audit and the verdicts."""
+"""The paper read back: its numbers, the counts behind them, the audit and the verdicts."""
 
 import itertools
 
@@ -6,10 +6,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.evaluation import paper
-from helpers.evaluation.paper import audit, claims, discordance, integers, published, verdict
+from helpers.evaluation.paper import audit, claim_list, claims, counts, published, tables
+from helpers.evaluation.paper.claim_kinds import (
+    EVERY_METRIC,
+    AllClassesButOneClaim,
+    Claim,
+    EveryMetricClaim,
+    GainClaim,
+    KeptClaim,
+)
+from helpers.evaluation.paper.counts import reconstructed_counts
+from helpers.evaluation.paper.paired_bounds import discordance, two_proportions
 
 CLASSES = ["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"]
+KINDS = {
+    GainClaim: "gain",
+    KeptClaim: "kept",
+    EveryMetricClaim: "every",
+    AllClassesButOneClaim: "classes",
+    Claim: "none",
+}
 
 
 def test_published_tables_are_shares_with_their_place():
@@ -35,7 +51,7 @@ def test_a_callers_change_does_not_reach_the_next_caller():
 
 
 def test_the_search_finds_the_whole_images():
-    found = integers()
+    found = reconstructed_counts()
     assert found.support == {"akiec": 49, "bcc": 77, "bkl": 165, "df": 17, "mel": 167, "nv": 1006, "vasc": 22}
     assert found.correct == {"baseline": 1314, "filtered": 1361, "all": 1342}
     assert found.hits == {"baseline": 111, "filtered": 120, "all": 120}
@@ -45,10 +61,10 @@ def test_the_search_finds_the_whole_images():
 
 
 def test_a_number_that_no_whole_image_gives_is_said():
-    assert paper._numerators(0.8945, 1502) == []
-    assert paper._numerators(-0.1177, 17) == [-2]
+    assert counts.numerators(0.8945, 1502) == []
+    assert counts.numerators(-0.1177, 17) == [-2]
     with pytest.raises(ValueError, match="0 whole numbers of images fit the published accuracy"):
-        paper._only([], "accuracy")
+        counts.only_one([], "accuracy")
 
 
 def test_mcnemar_ranges_of_the_published_counts():
@@ -75,9 +91,9 @@ def test_discordance_bounds_equal_those_of_all_pairings(arm, reference, images):
 
 
 def test_unpaired_orientation():
-    assert paper.two_proportions(1361, 1314, 1503) == pytest.approx((2.74, 0.006), abs=0.005)
-    assert paper.two_proportions(1361, 1342, 1503) == pytest.approx((1.15, 0.25), abs=0.005)
-    assert paper.two_proportions(120, 111, 167) == pytest.approx((1.07, 0.29), abs=0.005)
+    assert two_proportions(1361, 1314, 1503) == pytest.approx((2.74, 0.006), abs=0.005)
+    assert two_proportions(1361, 1342, 1503) == pytest.approx((1.15, 0.25), abs=0.005)
+    assert two_proportions(120, 111, 167) == pytest.approx((1.07, 0.29), abs=0.005)
 
 
 def test_the_audit_lists_what_agrees_and_what_does_not():
@@ -118,11 +134,11 @@ def test_the_audit_lists_what_agrees_and_what_does_not():
 
 
 def test_the_audit_notices_a_changed_number(monkeypatch):
-    changed = {**paper._paper()}
+    changed = {**tables.read_paper()}
     changed["stated"] = [
         {**row, "value": 4.12} if row["quantity"] == "accuracy_gain" else row for row in changed["stated"]
     ]
-    monkeypatch.setattr(paper, "_paper", lambda: changed)
+    monkeypatch.setattr(tables, "read_paper", lambda: changed)
     findings = audit().set_index("finding")["agrees"]
     assert findings["Stated gain in accuracy, filtered over baseline"] == "no"
     assert findings["Stated gain in macro precision, filtered over baseline"] == "yes"
@@ -134,22 +150,6 @@ def test_the_audit_notices_a_changed_number(monkeypatch):
     assert rounded["agrees"] == "no" and rounded["arithmetic"] == "target_f1 of filtered: 75.3 against 75.24"
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [
-        (0.01, 0.05, "supported"),
-        (-0.03, 0.019, "contradicted"),
-        (0.001, 0.015, "real but negligible"),
-        (-0.01, 0.03, "undecided"),
-        (0.0, 0.03, "undecided"),
-        (-0.01, 0.02, "undecided"),
-        (np.nan, np.nan, "undecided"),
-    ],
-)
-def test_verdicts(low, high, expected):
-    assert verdict(low, high, 0.02) == expected
-
-
 def made_up_run(
     low,
     high,
@@ -157,7 +157,7 @@ def made_up_run(
     contrasts=("filtered - baseline", "filtered - all", "all - baseline", "filtered - random"),
 ):
     """Contrasts in which every difference has the same interval."""
-    metrics = [*paper.EVERY_METRIC, *(f"recall_{name}" for name in CLASSES)]
+    metrics = [*EVERY_METRIC, *(f"recall_{name}" for name in CLASSES)]
     rows = [
         (contrast, metric, (low + high) / 2, low, high, replicates)
         for contrast in contrasts
@@ -183,7 +183,7 @@ def made_up_run(
 )
 def test_each_verdict_on_made_up_runs(low, high, gain, kept, every, classes):
     found = claims(made_up_run(low, high), smallest_effect=0.02)
-    kinds = [claim.kind for claim in paper.CLAIMS]
+    kinds = [KINDS[type(claim)] for claim in claim_list.CLAIMS]
     verdicts = {kind: set(found["verdict"][[k == kind for k in kinds]]) for kind in kinds}
     assert verdicts == {
         "gain": {gain},

@@ -12,10 +12,11 @@ from statsmodels.stats.multitest import multipletests
 from helpers import paths
 from helpers.errors import DataError, MissingStageError
 from helpers.evaluation import metrics
-from helpers.evaluation.inference import roles
 from helpers.evaluation.metrics import classification_metrics
-from helpers.evaluation.results import compare_runs, evaluate
-from helpers.evaluation.study import load_predictions
+from helpers.evaluation.predictions import load_predictions
+from helpers.evaluation.results import evaluate
+from helpers.evaluation.roles import roles
+from helpers.evaluation.runs import compare_runs
 from helpers.params import validate
 from helpers.paths import RunPaths
 

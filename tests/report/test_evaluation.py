@@ -182,7 +182,7 @@ def drawn():
         "decision-many": results.probabilities.decision_curve(decisions(MANY), "mel", "baseline"),
         "decision-none": results.probabilities.decision_curve(decisions().iloc[:0], "mel", "baseline"),
         "gap": results.lesions.recall_gap(leak(), "baseline"),
-        "gap-none": results.lesions.recall_gap(leak().iloc[:0], "baseline"),
+        "gap-none": results.lesions.recall_gap(leak(), "unknown"),
         "external": results.external.external_results(external(), "mel"),
         "external-single": results.external.external_results(external(nothing, nothing), "mel"),
     }

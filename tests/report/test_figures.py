@@ -155,7 +155,7 @@ def every_figure():
         "gan_training": gan.gan_training(gan_history()),
         "synthetic_samples": synthesis.scores.synthetic_samples(image, pictures(40), scores()),
         "overall_metrics": results.metrics.overall_metrics(metrics(), paper),
-        "melanoma_metrics": results.metrics.melanoma_metrics(metrics(["baseline"], 1), paper),
+        "melanoma_metrics": results.metrics.target_metrics(metrics(["baseline"], 1), paper),
         "confusion_matrices": results.classes.confusion_matrices(confusion()),
         "classifier_curves": training_curves.classifier_curves(histories()),
         "classifier_curves_many": training_curves.classifier_curves(histories(MANY)),
@@ -239,7 +239,8 @@ class TestDrawings:
         figure = results.metrics.overall_metrics(
             metrics(["baseline", "random"]), paper_values.paper_metrics(published())
         )
-        assert sum(line.get_marker() == "D" for line in figure.axes[1].lines) == len(words.OVERALL)
+        diamonds = [line for line in figure.axes[1].lines if line.get_marker() == "D"]
+        assert sum(len(line.get_xdata()) for line in diamonds) == len(words.OVERALL)
 
     def test_without_the_paper_there_is_one_panel(self):
         assert len(results.metrics.overall_metrics(metrics()).axes) == 1

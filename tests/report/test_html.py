@@ -345,13 +345,13 @@ def test_a_sentence_is_as_strong_as_its_interval(low, high, replicates, word, ve
 
 def test_verdicts_are_those_of_the_claims():
     """The headline table, the claims and docs/statistics.md use one rule."""
-    from helpers.evaluation import paper
+    from helpers.evaluation.verdicts import verdict
     from helpers.paths import ROOT
 
     told = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
     for low, high in ((0.01, 0.05), (-0.05, 0.01), (0.001, 0.01), (-0.01, 0.05)):
         word = summary.verdict({"difference": 0.0, "low": low, "high": high, "replicates": 5}, 0.02)
-        assert word == paper.verdict(low, high, 0.02) and f"| {word} |" in told
+        assert word == verdict(low, high).gain and f"| {word} |" in told
 
 
 @pytest.mark.parametrize("arms", [1, 2, 3, 6])

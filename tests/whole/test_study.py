@@ -69,7 +69,7 @@ SCALED = (
 
 
 def power(difference, replicates, lesions, count=3, studies=20_000):
-    """Share of studies whose 95 % interval (helpers.evaluation.statistics.paired_difference) lies below 0, from normal replicates and lesions."""
+    """Share of studies whose 95 % interval (helpers.evaluation.intervals.paired_difference) lies below 0, from normal replicates and lesions."""
     draw = np.random.default_rng(0)
     seen = (
         difference + draw.normal(0, lesions, studies) + draw.normal(0, replicates / np.sqrt(count), studies)

@@ -68,18 +68,16 @@ def predict_images(
     return found
 
 
-def target_probabilities(
-    directory: Path | str, images: np.ndarray, config: Config, target: str, device: str = "cpu"
-) -> np.ndarray | None:
-    """Probability of the class ``target``, float64 (N,), for each image, by the classifier in ``directory``.
+def opinion(
+    directory: Path | str, images: np.ndarray, config: Config, device: str = "cpu"
+) -> tuple[np.ndarray, list[str]]:
+    """Probabilities, float64 (N, classes), of images by the classifier in ``directory``, and the classes.
 
-    None where that classifier is not trained yet.
+    Raises MissingStageError where it is not trained yet, and what ``predict_images`` raises.
     """
-    summary = Path(directory) / "summary.json"
-    if not summary.exists():
-        return None
+    summary = require(Path(directory) / "summary.json", "classifier")
     classes = json.loads(summary.read_text(encoding="utf-8"))["classes"]
-    return predict_images(directory, images, config, device)[:, classes.index(target)]
+    return predict_images(directory, images, config, device), classes
 
 
 def probabilities(logits: torch.Tensor) -> np.ndarray:

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from helpers.classifier.backbones import BACKBONES
+from helpers.data.sources import SOURCES
+from helpers.gan.recipes import RECIPES
+from helpers.gan.selectors import SELECTORS, written_selectors
 from helpers.params import Params, result_values
 from helpers.paths import RunPaths
 from helpers.report.page.shown import shown_jobs
@@ -200,7 +204,8 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
         return {"data": data} | gan | compute
     if job.stage == "synthesis":
         judging = classifier | {"judge": params.judge} if params.judge else {}
-        return {"data": data} | gan | synthesis | judging | compute
+        more = [name for name in _selectors(params) if not SELECTORS.get(name).always]
+        return {"data": data} | gan | synthesis | judging | compute | ({"selectors": more} if more else {})
     if job.stage == "classifier":
         name, replicate = job.wildcards["arm"], job.wildcards["replicate"]
         arm = params.arms[name]
@@ -228,12 +233,17 @@ def code_modules(job: Job, params: Params) -> list[str]:
     """The modules that a job's numbers come from: its stage's entry, and the variants that its parameters choose."""
     found = [STAGES[job.stage].entry]
     if job.stage == "eda":
-        found.append(f"helpers.data.sources.{params.data.source}")
+        found.append(SOURCES.module(params.data.source))
     if job.stage in ("gan", "synthesis"):
-        found.append(f"helpers.gan.recipes.{params.gan.recipe}")
+        found.append(RECIPES.module(params.gan.recipe))
     if job.stage == "synthesis":
-        ranks = {arm.synthetic.rank for arm in params.arms.values() if arm.synthetic}
-        found += [f"helpers.gan.selectors.{rank}" for rank in sorted({"critic", *ranks})]
+        found += [SELECTORS.module(name) for name in _selectors(params)]
     if job.stage == "classifier" or (job.stage == "synthesis" and params.judge):
-        found.append(f"helpers.classifier.backbones.{params.classifier.backbone}")
+        found.append(BACKBONES.module(params.classifier.backbone))
     return found
+
+
+def _selectors(params: Params) -> tuple[str, ...]:
+    """The selectors whose ranks the synthesis writes: those that it always writes, and those that an arm asks for."""
+    ranks = {arm.synthetic.rank for arm in params.arms.values() if arm.uses_gan and arm.synthetic}
+    return written_selectors(ranks)

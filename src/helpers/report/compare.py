@@ -1,6 +1,6 @@
 """Two finished runs on one page, such as a split by image beside a split by lesion.
 
-What is compared is in helpers.evaluation.results.compare_runs; here it becomes sentences, tables, a figure and a page
+What is compared is in helpers.evaluation.runs.compare_runs; here it becomes sentences, tables, a figure and a page
 of its own, reports/compare-<first>-<second>/report.html.
 """
 
@@ -60,7 +60,7 @@ class Pair:
 
 def open_pair(first: str, second: str) -> Pair:
     """Read two runs. Raises UserError, a sentence with the way out, for one run given twice, an unknown or an unfinished run."""
-    from helpers.evaluation.results import compare_runs
+    from helpers.evaluation.runs import compare_runs
 
     if first == second:
         raise UserError(f"--compare: '{first}' was given twice; name two different runs ({_known()}).")

@@ -1,20 +1,21 @@
-"""What the figures share: colours of lines, keys, panels for many arms, and the figure that says why it is
-empty.
-"""
+"""What the figures share: colours of lines, curves, points with intervals, panels for many arms, keys."""
 
+import math
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
 
 from helpers.report.style import arm_colours, styled
 
-INK, FAINT, BEHIND, SYNTHETIC = "#222222", "#8A8A8A", "#B4BAC0", "#009E73"
-
-
+INK, FAINT, BEHIND, BAND = "#222222", "#8A8A8A", "#B4BAC0", "#F0F0F0"
+SYNTHETIC = "#009E73"  # synthetic images, wherever they stand beside real ones
+DASHED = (0, (4, 3))
 MANY_ARMS = 5  # more of them want the whole width, or a panel each, as many in a row
 
 
@@ -29,7 +30,64 @@ def empty_figure(sentence: str) -> Figure:
 
 
 def wrapped(text: str, width: int) -> str:
+    """A label broken into lines of at most ``width`` characters; a longer word stays whole."""
     return textwrap.fill(text, width, break_long_words=False)
+
+
+def draw_curve(axes: Axes, x: ArrayLike, y: ArrayLike, **style: Any) -> None:
+    """A curve through given values, which are not averaged any further."""
+    import seaborn
+
+    style = {"markeredgewidth": 1.0, "markeredgecolor": style.get("color")} | style
+    seaborn.lineplot(x=np.asarray(x), y=np.asarray(y), ax=axes, estimator=None, **style)
+
+
+def draw_interval(
+    axes: Axes,
+    place: float,
+    middle: float,
+    ends: tuple[float, float],
+    colour: str,
+    hollow: bool = False,
+    size: float = 5.5,
+    width: float = 2.0,
+) -> None:
+    """A square at ``middle`` in row ``place``, on a line between the ``ends``; without ends (NaN) it stands alone.
+
+    The interval is the one of the table: seaborn estimates nothing here. ``size`` and ``width`` are in points.
+    """
+    import seaborn
+
+    known = bool(np.isfinite(ends).all())
+    seaborn.pointplot(
+        x=[middle] * 2,
+        y=[place] * 2,
+        orient="h",
+        native_scale=True,
+        color=colour,
+        ax=axes,
+        errorbar=(lambda values: ends) if known else None,
+        err_kws={"linewidth": width, "solid_capstyle": "butt", "zorder": 2.5},
+        zorder=3,  # the square hides the line behind it, hollow or not
+        marker="s",
+        markersize=size,
+        markeredgewidth=1.4,
+        markeredgecolor=colour,
+        markerfacecolor="white" if hollow else colour,
+    )
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Rows of an axis of points with intervals: the first name on top."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_ylabel("")
+
+
+def centre_on_zero(axes: Axes, least: float, most: float = math.inf) -> None:
+    """Make the x axis reach as far to the left of zero as to the right, at least and at most so far."""
+    widest = min(most, max(least, *(abs(value) for value in axes.get_xlim())))
+    axes.set_xlim(-widest, widest)
 
 
 def panel_per_arm(arms: Iterable[str]) -> bool:

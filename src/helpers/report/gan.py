@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.params import Gan
-from helpers.report.drawing import INK, empty_figure
+from helpers.report.drawing import INK, draw_curve, empty_figure
 from helpers.report.paper_values import Paper
 from helpers.report.pictures import draw_picture
 from helpers.report.style import SPLITS, styled
@@ -105,12 +106,13 @@ def gan_training(history: pd.DataFrame) -> Figure:
     return figure
 
 
-def _trace(axes, steps: pd.Series, values: pd.Series, colour: str, label: str | None) -> None:
+def _trace(axes: Axes, steps: pd.Series, values: pd.Series, colour: str, label: str | None) -> None:
     """A faint raw line under its running median."""
     window = max(1, len(values) // 25)
     if window > 1:
-        axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.7)
-    axes.plot(steps, values.rolling(window, center=True, min_periods=1).median(), color=colour, label=label)
+        draw_curve(axes, steps, values, color=colour, alpha=0.25, linewidth=0.7)
+    median = values.rolling(window, center=True, min_periods=1).median()
+    draw_curve(axes, steps, median, color=colour, label=label)
 
 
 def _without_spikes(values: np.ndarray) -> tuple[float, float]:
@@ -142,9 +144,8 @@ def film_strip(directory: Path, frames: int = 10, rows: int = 3, columns: int = 
         with Image.open(files[step]) as opened:
             tiles[step] = _tiles(np.asarray(opened.convert("RGB")), columns)[:rows]
     height = min(rows, *map(len, tiles.values()))
-    side = min(
-        9 / len(tiles), 1.5
-    )  # inches; a few small images do not become giants, and stand in the middle
+    # inches; a few small images do not become giants, and stand in the middle
+    side = min(9 / len(tiles), 1.5)
     width = len(tiles) * side / 9
     figure = Figure(figsize=(9, height * side + 0.2))
     figure.get_layout_engine().set(

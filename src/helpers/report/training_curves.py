@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from helpers.report.drawing import INK, arm_panels, panel_per_arm
+from helpers.report.drawing import INK, arm_panels, draw_curve, panel_per_arm
 from helpers.report.style import arm_colours, styled
 
 
@@ -37,7 +37,7 @@ def classifier_curves(history: pd.DataFrame) -> Figure:
         }
         dot = {"markersize": 4.5 if few else 3.5, "markeredgecolor": "white", "markeredgewidth": 0.6}
         for (arm, _), rows in history.groupby(["arm", "replicate"], sort=False):
-            drawn[arm].plot(rows["epoch"], factor * rows[column], color=colours[arm], **line)
+            draw_curve(drawn[arm], rows["epoch"], factor * rows[column], color=colours[arm], **line)
             if part == "validation":
                 best = rows[rows["epoch"] == rows["best_epoch"]]
                 drawn[arm].plot(best["epoch"], factor * best[column], "o", color=colours[arm], **dot)

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from helpers.evaluation.verdicts import Direction
+
 NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 
@@ -37,7 +39,8 @@ METRIC_NAMES = {
     "roc_auc": "ROC AUC",
     "f1": "F1",
 }
-FEATURE_NAMES = {"efficientnet_lite0": "EfficientNet-Lite0", "inception": "Inception"}  # networks of features
+# networks whose features images are compared in
+FEATURE_NAMES = {"efficientnet_lite0": "EfficientNet-Lite0", "inception": "Inception"}
 # the metrics that are shown together: of all classes, and of the target class; those that need probabilities
 # apart
 OVERALL = ("accuracy", "macro_precision", "macro_recall", "macro_specificity", "paper_bma")
@@ -87,6 +90,13 @@ def listed(parts: Sequence[str]) -> str:
 def counted(number: int, noun: str) -> str:
     """'1 replicate', '3 replicates'."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def improvement(direction: Direction, higher_is_better: bool) -> str:
+    """'improves' or 'worsens' where an interval shows a direction, else that it shows none, or is not tested."""
+    if direction not in (Direction.HIGHER, Direction.LOWER):
+        return str(direction)
+    return "improves" if (direction is Direction.HIGHER) == higher_is_better else "worsens"
 
 
 # --- values -------------------------------------------------------------------------------------

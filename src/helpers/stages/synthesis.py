@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from helpers.classifier.inference import target_probabilities
+from helpers.classifier.inference import opinion
 from helpers.device import pick_device
 from helpers.files import read_table
 from helpers.gan.assessment import assess_images
@@ -47,10 +47,25 @@ def _generate(run: RunPaths, params: Params, seed: int) -> None:
     require(run.gan(seed) / "generator.safetensors", "gan")
     target, device, folder = load_target_images(run, params), pick_device(params.compute), run.synthetic(seed)
     synthesize(run.gan(seed), folder, params.gan, params.synthesis, target.trained, device)
-    opinion = None
+    probabilities = class_probabilities = None
     if params.judge:
         images = np.load(folder / "images.npy", mmap_mode="r")
         judge = run.classifier(params.judge, 0)
-        opinion = target_probabilities(judge, images, params.classifier, params.data.target_class, device)
-    real = (target.trained, target.held_out, target.unseen)
-    assess_images(folder, run.data, params.synthesis, *real, device, opinion)
+        class_probabilities, classes = opinion(judge, images, params.classifier, device)
+        probabilities = class_probabilities[:, classes.index(params.data.target_class)]
+    assess_images(
+        folder,
+        run.data,
+        params.synthesis,
+        *(target.trained, target.held_out, target.unseen),
+        device,
+        probabilities,
+        class_probabilities=class_probabilities,
+        asked=selectors_asked_for(params),
+    )
+
+
+def selectors_asked_for(params: Params) -> tuple[str, ...]:
+    """Names of the selectors by which an arm ranks the GAN's images."""
+    ranks = {arm.synthetic.rank for arm in params.arms.values() if arm.uses_gan and arm.synthetic}
+    return tuple(sorted(ranks))

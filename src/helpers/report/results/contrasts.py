@@ -1,14 +1,25 @@
 """The contrasts that were named before any result was seen."""
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from helpers.evaluation.paper import show_p
-from helpers.report.drawing import FAINT, INK, empty_figure
+from helpers.evaluation.verdicts import verdict_of
+from helpers.report.drawing import (
+    BAND,
+    FAINT,
+    INK,
+    centre_on_zero,
+    draw_interval,
+    empty_figure,
+    name_rows,
+)
 from helpers.report.results.scope import has_intervals, one_gan_note
 from helpers.report.style import arm_colours, styled
 from helpers.report.table import Table, points_range
@@ -19,37 +30,21 @@ from helpers.report.words import (
     points_of_images,
 )
 
+DOT: dict[str, Any] = {"marker": "o", "markersize": 5, "alpha": 0.5, "markeredgewidth": 0}  # one replicate
+
 
 def contrasts_table(
     contrasts: pd.DataFrame, n: int, smallest_effect: float, metric: str = "target_recall"
 ) -> Table:
-    """The contrasts named beforehand on one metric: difference, interval, bootstrap interval, p values and
-    verdict.
+    """The contrasts named beforehand on one metric: difference, both intervals, p values and verdict.
 
-    ``n`` is the number of images behind the metric. The verdict is that of
-    ``helpers.evaluation.paper.judged``.
+    ``n`` is the number of images behind the metric. The verdict is that of helpers.evaluation.verdicts.
     """
-    from helpers.evaluation.paper import judged
-
-    columns = [
-        "role",
-        "difference",
-        "low",
-        "high",
-        "bootstrap_low",
-        "bootstrap_high",
-        "degrees_of_freedom",
-        "p",
-        "p_holm",
-        "replicates",
-    ]
+    numbers = ["role", "difference", "low", "high", "bootstrap_low", "bootstrap_high", "degrees_of_freedom"]
     rows = contrasts[contrasts["metric"] == metric].reset_index(drop=True)
-    frame = pd.concat(
-        [(rows["arm"] + f" {MINUS} " + rows["reference"]).rename("contrast"), rows[columns]], axis=1
-    )
-    frame["verdict"] = [
-        judged(row.low, row.high, row.replicates, smallest_effect) for row in rows.itertuples()
-    ]
+    names = (rows["arm"] + f" {MINUS} " + rows["reference"]).rename("contrast")
+    frame = pd.concat([names, rows[[*numbers, "p", "p_holm", "replicates"]]], axis=1)
+    frame["verdict"] = [_gain(row, smallest_effect) for row in rows.to_dict("records")]
     formats = {
         "difference": lambda value: points_of_images(value, n),
         "low": points_range(n),
@@ -68,14 +63,19 @@ def contrasts_table(
     return Table(frame, formats, headers, hidden=("high", "bootstrap_high"))
 
 
+def _gain(row: Mapping[str, Any], smallest_effect: float) -> str:
+    """What the interval says of the claim that the difference is a gain."""
+    return str(verdict_of(row, smallest_effect).gain)
+
+
 @styled
 def named_contrasts(
     contrasts: pd.DataFrame, metrics: pd.DataFrame, smallest_effect: float, metric: str = "target_recall"
 ) -> Figure:
-    """The contrasts named beforehand on one metric, in points: a dot per replicate, the interval thick, the
-    bootstrap's thin below it.
+    """The contrasts named beforehand on one metric, in points: a dot per replicate, and the intervals.
 
-    ``contrasts`` and ``metrics`` are the tables of evaluation/. Without an interval the dots stand alone.
+    ``contrasts`` and ``metrics`` are the tables of evaluation/. The interval is a thick line, the bootstrap's a
+    thin one below it; without an interval the dots stand alone.
     """
     rows = contrasts[contrasts["metric"] == metric]
     if rows.empty:
@@ -84,72 +84,35 @@ def named_contrasts(
     colours = arm_colours([*rows["arm"], *rows["reference"]])
     figure = Figure(figsize=(9, 1.2 + 0.5 * len(rows)))
     axes = figure.subplots()
-    axes.axvspan(-100 * smallest_effect, 100 * smallest_effect, color="#F0F0F0", zorder=0)
+    axes.axvspan(-100 * smallest_effect, 100 * smallest_effect, color=BAND, zorder=0)
     axes.axvline(0, color=FAINT, linewidth=1)
-    for place, (_, row) in enumerate(rows.iterrows()):
-        colour = colours[row["arm"]]
-        lifted = place - 0.2 * np.isfinite(
-            row["low"]
-        )  # dots stand above an interval, and in its place where there is none
-        axes.plot(
-            100 * (values[row["arm"]] - values[row["reference"]]),
-            [lifted] * len(values),
-            "o",
-            color=colour,
-            alpha=0.5,
-            markersize=5,
-            markeredgewidth=0,
-        )
-        for low, high, offset, width in (
-            ("low", "high", 0, 2.4),
-            ("bootstrap_low", "bootstrap_high", 0.22, 0.9),
-        ):
-            if np.isfinite(row[low]):
-                axes.plot(
-                    [100 * row[low], 100 * row[high]],
-                    [place + offset] * 2,
-                    color=colour,
-                    linewidth=width,
-                    solid_capstyle="butt",
-                )
-        if np.isfinite(row["low"]):
-            fill = colour if row["role"] == "primary" else "white"
-            axes.plot(
-                100 * row["difference"],
-                place,
-                "s",
-                markerfacecolor=fill,
-                markeredgecolor=colour,
-                markeredgewidth=1.4,
-                markersize=7,
-            )
-    widest = max(5, *(abs(value) for value in axes.get_xlim()))
-    axes.set_xlim(-widest, widest)
-    axes.set_yticks(
-        range(len(rows)),
-        [f"{row.arm} \N{MINUS SIGN} {row.reference}\n({row.role})" for row in rows.itertuples()],
-    )
+    for place, row in enumerate(rows.to_dict("records")):
+        changes = 100 * (values[row["arm"]] - values[row["reference"]])
+        _draw_contrast(axes, place, row, changes.to_numpy(), colours[row["arm"]])
+    name_rows(axes, [f"{row.arm} {MINUS} {row.reference}\n({row.role})" for row in rows.itertuples()])
     axes.set_ylim(len(rows) - 0.4, -0.5)
     axes.set_xlabel(f"difference in {metric_words(metric)}, points")
     axes.grid(False, axis="y")
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=INK,
-            marker="o",
-            alpha=0.5,
-            markersize=5,
-            linestyle="",
-            markeredgewidth=0,
-            label="one replicate",
-        )
-    ]
+    centre_on_zero(axes, least=5)
+    handles = [Line2D([], [], color=INK, linestyle="", label="one replicate", **DOT)]
     if rows["low"].notna().any():
         handles.append(Line2D([], [], color=INK, linewidth=2.4, marker="s", label="interval"))
         handles.append(Line2D([], [], color=INK, linewidth=0.9, label="the same by bootstrap"))
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
+
+
+def _draw_contrast(axes: Axes, place: int, row: Mapping[str, Any], changes: np.ndarray, colour: str) -> None:
+    """One row: the replicates above the interval, or in its place where there is none, and the bootstrap's below."""
+    known = np.isfinite(row["low"])
+    axes.plot(changes, [place - 0.2 * known] * len(changes), linestyle="", color=colour, **DOT)
+    if known:
+        ends = (100 * row["low"], 100 * row["high"])
+        hollow = row["role"] != "primary"
+        draw_interval(axes, place, 100 * row["difference"], ends, colour, hollow, size=7, width=2.4)
+    if np.isfinite(row["bootstrap_low"]):
+        ends = (100 * row["bootstrap_low"], 100 * row["bootstrap_high"])
+        axes.plot(ends, [place + 0.22] * 2, color=colour, linewidth=0.9, solid_capstyle="butt")
 
 
 def named_contrasts_caption(
@@ -180,8 +143,6 @@ def primary_sentence(
     contrasts: pd.DataFrame, smallest_effect: float, target: str, one_gan: Container[str] = ()
 ) -> str:
     """How many contrasts were named beforehand, and what became of them after Holm's adjustment."""
-    from helpers.evaluation.paper import judged
-
     rows = contrasts[contrasts["role"] == "primary"]
     if rows.empty:
         return (
@@ -194,8 +155,8 @@ def primary_sentence(
         "named beforehand; everything else is exploratory."
     )
     verdicts = [
-        f"*{row.arm}* {MINUS} *{row.reference}* {judged(row.low, row.high, row.replicates, smallest_effect)}"
-        for row in rows.itertuples()
+        f"*{row['arm']}* {MINUS} *{row['reference']}* {_gain(row, smallest_effect)}"
+        for row in rows.to_dict("records")
     ]
     told = int((rows["p_holm"] < 0.05).sum())
     after = (

@@ -17,12 +17,13 @@ from helpers.report.words import (
 CONTROL_METRICS = ("target_recall", "target_operating_recall", "target_roc_auc")
 
 
-def controls_table(controls: pd.DataFrame, n: int, target: str) -> Table:
-    """evaluation/controls.csv for the target's recall, at argmax and at the operating point, and its ROC AUC;
-    all of it exploratory.
+def controls_table(controls: pd.DataFrame, n: int, target: str) -> Table | None:
+    """evaluation/controls.csv for the target's recall, at argmax and at the operating point, and its ROC AUC.
 
-    ``n`` is the number of test images of the target.
+    All of it is exploratory. ``n`` is the number of test images of the target; there is no table without controls.
     """
+    if controls.empty:
+        return None
     columns = [
         "metric",
         "difference",

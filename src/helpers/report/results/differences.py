@@ -3,13 +3,20 @@
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from helpers.evaluation.paper import show_p
-from helpers.report.drawing import FAINT, INK, empty_figure
+from helpers.report.drawing import (
+    BAND,
+    FAINT,
+    INK,
+    centre_on_zero,
+    draw_interval,
+    empty_figure,
+    name_rows,
+)
 from helpers.report.results.scope import has_intervals, one_gan_note
 from helpers.report.style import arm_colours, styled
 from helpers.report.table import Table, of_row, points_range
@@ -19,6 +26,8 @@ from helpers.report.words import (
     metric_words,
     points_of_images,
 )
+
+LISTED = 4  # arms of which each gets a sentence of its own
 
 
 def comparisons_table(
@@ -137,9 +146,6 @@ def comparison_sentences(
     ).strip()
 
 
-LISTED = 4  # arms of which each gets a sentence of its own
-
-
 def differences_caption(
     comparisons: pd.DataFrame, reference: str, n: int, confidence: float = 0.95, one_gan: Container[str] = ()
 ) -> str:
@@ -177,12 +183,11 @@ def forest(
     target: str = "",
     colours: Mapping[str, str] | None = None,
 ) -> Figure:
-    """Differences to the reference arm in points with their intervals, a panel per metric, each on a scale of
-    its own; the band is the smallest effect of interest.
+    """Differences to the reference arm in points with their intervals, a panel per metric on a scale of its own.
 
     ``comparisons`` is evaluation/comparisons.csv; a row without an interval is drawn as its point alone.
-    Squares of primary contrasts are
-    filled, those of exploratory ones hollow.
+    Squares of primary contrasts are filled, those of exploratory ones hollow. The grey band is the smallest
+    effect of interest.
     """
     rows = comparisons[comparisons["metric"].isin(metrics)]
     if rows.empty:
@@ -194,37 +199,18 @@ def forest(
     panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for axes, metric in zip(panels, shown, strict=True):
         if smallest_effect:
-            axes.axvspan(-100 * smallest_effect, 100 * smallest_effect, color="#F0F0F0", zorder=0)
+            axes.axvspan(-100 * smallest_effect, 100 * smallest_effect, color=BAND, zorder=0)
         axes.axvline(0, color=FAINT, linewidth=1)
-        for place, arm in enumerate(arms):
-            for _, row in rows[(rows["arm"] == arm) & (rows["metric"] == metric)].iterrows():
-                if np.isfinite(row["low"]) and np.isfinite(row["high"]):
-                    axes.plot(
-                        [100 * row["low"], 100 * row["high"]],
-                        [place, place],
-                        color=colours[arm],
-                        linewidth=2,
-                        solid_capstyle="butt",
-                    )
-                fill = colours[arm] if row.get("role") == "primary" else "white"
-                axes.plot(
-                    100 * row["difference"],
-                    place,
-                    "s",
-                    markerfacecolor=fill,
-                    markeredgecolor=colours[arm],
-                    markeredgewidth=1.4,
-                    markersize=5.5,
-                )
+        for row in rows[rows["metric"] == metric].to_dict("records"):
+            ends = (100 * row["low"], 100 * row["high"])
+            hollow = row.get("role") != "primary"
+            place = arms.index(row["arm"])
+            draw_interval(axes, place, 100 * row["difference"], ends, colours[row["arm"]], hollow)
         axes.set_title(metric_name(metric, target), fontsize=9)
         axes.set_xlabel(f"points above {rows['reference'].iloc[0]}")
         axes.grid(False, axis="y")
-        widest = max(
-            5, *(abs(value) for value in axes.get_xlim())
-        )  # points; a scale narrower than that magnifies nothing
-        axes.set_xlim(-widest, widest)
-    panels[0].set_yticks(range(len(arms)), arms)
-    panels[0].set_ylim(len(arms) - 0.5, -0.5)
+        centre_on_zero(axes, least=5)  # points; a scale narrower than that magnifies nothing
+    name_rows(panels[0], arms)
     if handles := _role_handles(rows):
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure

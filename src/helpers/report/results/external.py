@@ -6,13 +6,16 @@ from collections.abc import Container, Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers.report.drawing import wrapped
+from helpers.report.drawing import draw_interval, name_rows, wrapped
 from helpers.report.style import arm_colours, styled
 from helpers.report.table import Table, mean_and_spread, percent_range
 from helpers.report.words import (
     metric_name,
     percent_of_images,
 )
+
+# the official test of ISIC 2018 Task 3: the best entry, and the best without private data (balanced accuracy)
+ISIC_2018 = (0.885, 0.856)
 
 
 @styled
@@ -25,37 +28,34 @@ def external_results(
         "target_operating_recall",
         "target_roc_auc",
     ),
-) -> Figure:
-    """Means and intervals of every arm on the external test set, a panel per metric. ``external`` is
-    evaluation/external.csv.
+) -> Figure | None:
+    """Means and intervals of every arm on the external test set, a panel per metric.
+
+    ``external`` is evaluation/external.csv; there is no figure where it has no rows.
     """
+    if external.empty:
+        return None
     arms = list(dict.fromkeys(external["arm"]))
     colours = arm_colours(arms)
     shown = [metric for metric in metrics if metric in set(external["metric"])]
     figure = Figure(figsize=(9, 1 + 0.36 * len(arms)))
     panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for axes, metric in zip(panels, shown, strict=True):
-        for _, row in external[external["metric"] == metric].iterrows():
-            place = arms.index(row["arm"])
-            axes.plot(
-                [100 * row["low"], 100 * row["high"]],
-                [place] * 2,
-                color=colours[row["arm"]],
-                linewidth=2,
-                solid_capstyle="butt",
-            )
-            axes.plot(100 * row["mean"], place, "s", color=colours[row["arm"]], markersize=5.5)
+        for row in external[external["metric"] == metric].to_dict("records"):
+            ends = (100 * row["low"], 100 * row["high"])
+            draw_interval(axes, arms.index(row["arm"]), 100 * row["mean"], ends, colours[row["arm"]])
         axes.set_title(wrapped(metric_name(metric, target), 26), fontsize=9)
         axes.set_xlabel("percent, not from zero")
         axes.locator_params(axis="x", nbins=5)
         axes.grid(False, axis="y")
-    panels[0].set_yticks(range(len(arms)), arms)
-    panels[0].set_ylim(len(arms) - 0.5, -0.5)
+    name_rows(panels[0], arms)
     return figure
 
 
-def external_table(external: pd.DataFrame, target: str) -> Table:
-    """evaluation/external.csv: means, deviations and intervals in percent on the external test set."""
+def external_table(external: pd.DataFrame, target: str) -> Table | None:
+    """evaluation/external.csv: means, deviations and intervals in percent; no table where it has no rows."""
+    if external.empty:
+        return None
 
     def images(row: pd.Series) -> int:
         return (
@@ -118,9 +118,3 @@ def external_section(external: pd.DataFrame, confidence: float = 0.95, one_gan: 
         f"Task 3 the best entry reached {100 * best:.1f} %, the best without private data "
         f"{100 * public:.1f} %."
     )
-
-
-ISIC_2018 = (
-    0.885,
-    0.856,
-)  # best on the official test of Task 3, and best without private data, balanced multiclass accuracy

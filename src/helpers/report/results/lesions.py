@@ -1,10 +1,13 @@
 """Test lesions that were trained on, and new ones."""
 
+from collections.abc import Mapping
+
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from helpers.report.drawing import FAINT, INK, empty_figure
+from helpers.report.drawing import FAINT, INK, centre_on_zero, draw_interval, empty_figure, name_rows
 from helpers.report.style import arm_colours, styled
 from helpers.report.table import Table, of_row, points_range
 from helpers.report.words import (
@@ -36,44 +39,41 @@ def seen_sentence(seen: pd.DataFrame, reference: str) -> str:
 
 
 @styled
-def seen_unseen(table: pd.DataFrame, target: str) -> Figure:
-    """Accuracy and the target class's recall on test lesions that were, and were not, photographed in the
-    training set.
+def seen_unseen(table: pd.DataFrame, target: str) -> Figure | None:
+    """Accuracy and the target class's recall on test lesions that were, and were not, in the training set.
 
-    ``table`` has columns arm, replicate, lesions ('seen' and 'unseen'), accuracy and target_recall (shares).
+    ``table`` has columns arm, replicate, lesions ('seen' and 'unseen'), accuracy and target_recall (shares);
+    there is no figure where it has one kind of lesions only.
     """
+    if not _has_both(table):
+        return None
     arms = list(dict.fromkeys(table["arm"]))
     colours = arm_colours(arms)
     figure = Figure(figsize=(9, 0.9 + 0.42 * len(arms)))
     panels = figure.subplots(1, 2, sharey=True)
-    for axes, column, title in zip(
-        panels, ["accuracy", "target_recall"], ["Accuracy, %", f"Recall of {target}, %"], strict=True
-    ):
-        for row, arm in enumerate(arms):
-            means = 100 * table[table["arm"] == arm].groupby("lesions")[column].mean()
-            axes.plot(means, [row] * len(means), color=colours[arm], linewidth=2, alpha=0.45)
-            for lesions, fill in (("seen", colours[arm]), ("unseen", "white")):
-                values = 100 * table[(table["arm"] == arm) & (table["lesions"] == lesions)][column]
-                axes.plot(values, [row] * len(values), "|", color=colours[arm], markersize=6, alpha=0.6)
-                axes.plot(
-                    means[lesions],
-                    row,
-                    "o",
-                    markerfacecolor=fill,
-                    markeredgecolor=colours[arm],
-                    markersize=7,
-                    markeredgewidth=1.5,
-                )
+    titles = {"accuracy": "Accuracy, %", "target_recall": f"Recall of {target}, %"}
+    for axes, (column, title) in zip(panels, titles.items(), strict=True):
+        for place, (arm, part) in enumerate(table.groupby("arm", sort=False)):
+            values = (100 * part.set_index("lesions")[column]).groupby(level=0)
+            for _, ticks in values:
+                axes.plot(ticks, [place] * len(ticks), "|", color=colours[arm], markersize=6, alpha=0.6)
+            _draw_pair(axes, place, values.mean(), colours[arm])
         axes.set_title(title)
         axes.locator_params(axis="x", nbins=6)
-    panels[0].set_yticks(range(len(arms)), arms)
-    panels[0].set_ylim(len(arms) - 0.5, -0.5)
+    name_rows(panels[0], arms)
     _lesion_legend(figure, INK)
     return figure
 
 
-def seen_unseen_table(seen: pd.DataFrame, target: str) -> Table:
-    """evaluation/metrics_by_lesion.csv averaged over replicates."""
+def _has_both(table: pd.DataFrame) -> bool:
+    """Whether the test images show both lesions that were trained on and new ones."""
+    return table["lesions"].nunique() == 2
+
+
+def seen_unseen_table(seen: pd.DataFrame, target: str) -> Table | None:
+    """evaluation/metrics_by_lesion.csv averaged over replicates; none where it has one kind of lesions only."""
+    if not _has_both(seen):
+        return None
     order = seen.assign(arm=pd.Categorical(seen["arm"], list(dict.fromkeys(seen["arm"]))))
     grouped = order.groupby(["arm", "lesions"], observed=True)
     frame = grouped.agg(
@@ -111,12 +111,13 @@ def _lesion_legend(figure: Figure, colour: str) -> None:
 
 
 @styled
-def recall_gap(leak: pd.DataFrame, arm: str) -> Figure:
-    """One arm's recall of every class on lesions that were trained on (filled) and that are new (hollow);
-    right, the gap with its interval.
+def recall_gap(leak: pd.DataFrame, arm: str) -> Figure | None:
+    """One arm's recall of every class on lesions that were trained on (filled) and new ones (hollow), and the gap.
 
-    ``leak`` is evaluation/leak.csv.
+    ``leak`` is evaluation/leak.csv; there is no figure where it has no rows. On the right the gap has its interval.
     """
+    if leak.empty:
+        return None
     rows = leak[leak["arm"] == arm].reset_index(drop=True)
     if rows.empty:
         return empty_figure(
@@ -126,57 +127,35 @@ def recall_gap(leak: pd.DataFrame, arm: str) -> Figure:
     figure = Figure(figsize=(9, 1.3 + 0.34 * len(rows)))
     recall, gap = figure.subplots(1, 2, sharey=True)
     gap.axvline(0, color=FAINT, linewidth=1)
-    for place, row in rows.iterrows():
-        recall.plot(
-            [100 * row["unseen_recall"], 100 * row["seen_recall"]],
-            [place] * 2,
-            color=colour,
-            linewidth=2,
-            alpha=0.45,
-        )
-        for column, fill in (("seen_recall", colour), ("unseen_recall", "white")):
-            recall.plot(
-                100 * row[column],
-                place,
-                "o",
-                markerfacecolor=fill,
-                markeredgecolor=colour,
-                markersize=7,
-                markeredgewidth=1.5,
-            )
-        gap.plot(
-            [100 * row["low"], 100 * row["high"]],
-            [place] * 2,
-            color=colour,
-            linewidth=2,
-            solid_capstyle="butt",
-        )
-        gap.plot(
-            100 * row["difference"],
-            place,
-            "s",
-            markerfacecolor="white",
-            markeredgecolor=colour,
-            markeredgewidth=1.4,
-            markersize=5.5,
-        )
-    recall.set_yticks(
-        range(len(rows)),
-        [f"{row['class']} ({row['seen_images']:,} / {row['unseen_images']:,})" for _, row in rows.iterrows()],
-    )
-    recall.set_ylim(len(rows) - 0.5, -0.5)
+    for place, row in enumerate(rows.to_dict("records")):
+        pair = {"seen": 100 * row["seen_recall"], "unseen": 100 * row["unseen_recall"]}
+        _draw_pair(recall, place, pair, colour)
+        ends = (100 * row["low"], 100 * row["high"])
+        draw_interval(gap, place, 100 * row["difference"], ends, colour, hollow=True)
+    groups = rows[["class", "seen_images", "unseen_images"]].to_numpy()
+    name_rows(recall, [f"{name} ({seen:,} / {unseen:,})" for name, seen, unseen in groups])
     recall.set_title(f"Recall of {arm}, %")
     gap.set_title("Seen less unseen, points")
-    widest = min(100, max(10, *(abs(value) for value in gap.get_xlim())))
-    gap.set_xlim(-widest, widest)
+    centre_on_zero(gap, least=10, most=100)
     _lesion_legend(figure, colour)
     return figure
 
 
-def recall_gap_table(leak: pd.DataFrame) -> Table:
-    """evaluation/leak.csv: recall on test lesions that were and were not trained on, by class, and the gap
-    with its interval.
+def _draw_pair(axes: Axes, place: int, pair: Mapping[str, float], colour: str) -> None:
+    """A line from the value on seen lesions (filled dot) to that on unseen ones (hollow dot), in row ``place``."""
+    axes.plot([pair["unseen"], pair["seen"]], [place] * 2, color=colour, linewidth=2, alpha=0.45)
+    for lesions, fill in (("seen", colour), ("unseen", "white")):
+        edge = {"markerfacecolor": fill, "markeredgecolor": colour, "markeredgewidth": 1.5}
+        axes.plot(pair[lesions], place, "o", markersize=7, **edge)
+
+
+def recall_gap_table(leak: pd.DataFrame) -> Table | None:
+    """Recall on test lesions that were and were not trained on, by class, and the gap with its interval.
+
+    ``leak`` is evaluation/leak.csv; there is no table where it has no rows.
     """
+    if leak.empty:
+        return None
     frame = leak.sort_values(
         "class",
         key=lambda names: names.map({name: place for place, name in enumerate(dict.fromkeys(leak["class"]))}),

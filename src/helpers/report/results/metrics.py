@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Container, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -16,38 +18,34 @@ from helpers.report.table import Table, mean_and_spread, percent_range
 from helpers.report.words import (
     OVERALL,
     TARGET,
+    counted,
     metric_name,
     metric_words,
+    percent,
     percent_of_images,
     points_of_images,
 )
+
+GROUP = 0.8  # width of a metric's group of arms; the groups stand 1 apart
+HOLLOW: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": INK, "markeredgewidth": 0.9}
 
 
 def performance_table(
     metrics: pd.DataFrame, paper: Paper, columns: Sequence[str], n: int, arms: pd.DataFrame | None = None
 ) -> Table:
-    """Metric by arm: the paper's value, ours (mean and standard deviation over replicates, with its
-    interval), the difference.
+    """Metric by arm: the paper's value, ours (mean and standard deviation over replicates), and the difference.
 
-    ``n`` is the number of images behind each share: the test set, or its images of the target class. ``arms``
-    is evaluation/arms.csv, whose
-    intervals are shown where there are any.
+    ``n`` is the number of images behind each share: the test set, or its images of the target class. ``arms`` is
+    evaluation/arms.csv, whose intervals are shown where there are any.
     """
     published = paper_metrics(paper).set_index("arm")
-    ends = (
-        pd.DataFrame()
-        if arms is None
-        else arms.dropna(subset=["low", "high"]).set_index(["metric", "arm"])[["low", "high"]]
-    )
+    ends = _ends(arms)
     rows = []
     for column in columns:
-        for arm in dict.fromkeys(metrics["arm"]):
-            values = metrics.loc[metrics["arm"] == arm, column]
-            theirs = (
-                float(published.at[arm, column])
-                if arm in published.index and column in published
-                else math.nan
-            )
+        for arm, values in metrics.groupby("arm", sort=False)[column]:
+            known = arm in published.index and column in published
+            theirs = float(published.at[arm, column]) if known else math.nan
+            low, high = ends.get((arm, column), (math.nan, math.nan))
             rows.append(
                 {
                     "metric": metric_name(column),
@@ -55,13 +53,15 @@ def performance_table(
                     "paper": theirs,
                     "mean": values.mean(),
                     "standard_deviation": values.std() if len(values) > 1 else math.nan,
-                    **({} if ends.empty else dict(ends.reindex([(column, arm)]).iloc[0])),
+                    **({"low": low, "high": high} if ends else {}),
                     "difference": values.mean() - theirs,
                     "replicates": len(values),
                 }
             )
+    frame = pd.DataFrame(rows)
+    frame = frame.drop(columns=["paper", "difference"]) if published.empty else frame
     formats = {
-        "paper": lambda value: f"{100 * value:.2f}",
+        "paper": lambda value: percent(value, 2),  # as printed
         "mean": mean_and_spread(n),
         "low": percent_range(n),
         "difference": lambda value: points_of_images(value, n),
@@ -72,9 +72,15 @@ def performance_table(
         "low": "interval, %",
         "difference": "run less paper, points",
     }
-    frame = pd.DataFrame(rows)
-    frame = frame.drop(columns=["paper", "difference"]) if published.empty else frame
     return Table(frame, formats, headers, hidden=("standard_deviation", "high"))
+
+
+def _ends(arms: pd.DataFrame | None) -> dict[tuple[str, str], tuple[float, float]]:
+    """The intervals of evaluation/arms.csv by arm and metric, where there are any."""
+    if arms is None:
+        return {}
+    known = arms.dropna(subset=["low", "high"])
+    return {(row["arm"], row["metric"]): (row["low"], row["high"]) for row in known.to_dict("records")}
 
 
 def overall_metrics(
@@ -89,7 +95,7 @@ def overall_metrics(
     return _metric_panels(metrics, paper, OVERALL, intervals)
 
 
-def melanoma_metrics(
+def target_metrics(
     metrics: pd.DataFrame, paper: pd.DataFrame | None = None, intervals: pd.DataFrame | None = None
 ) -> Figure:
     """The paper's Figure 6: the same for the target class's precision, recall, specificity and F1."""
@@ -101,148 +107,94 @@ def _metric_panels(
     metrics: pd.DataFrame, paper: pd.DataFrame | None, columns: Sequence[str], intervals: pd.DataFrame | None
 ) -> Figure:
     arms = list(dict.fromkeys(metrics["arm"]))
-    published = (
-        []
-        if paper is None
-        else [arm for arm in dict.fromkeys(paper["arm"]) if set(columns) <= set(paper.columns)]
-    )
-    colours = arm_colours([*arms, *published])
-    ends = (
-        {}
-        if intervals is None
-        else {
-            (row.arm, row.metric): (row.low, row.high)
-            for row in intervals.itertuples()
-            if np.isfinite(row.low)
-        }
-    )
-    many = len(arms) > MANY_ARMS
-    figure = Figure(figsize=(9, 6.6 if many and published else 3.9))
-    if published:
+    theirs = pd.DataFrame() if paper is None or not set(columns) <= set(paper) else paper.set_index("arm")
+    colours, ends, many = arm_colours([*arms, *theirs.index]), _ends(intervals), len(arms) > MANY_ARMS
+    figure = Figure(figsize=(9, 6.6 if many and len(theirs) else 3.9))
+    if theirs.empty:
+        dots = figure.subplots()
+    else:
         bars, dots = (
             figure.subplots(2, 1, height_ratios=[1, 1.6])
             if many
             else figure.subplots(1, 2, width_ratios=[1, 1.35])
         )
-        _paper_bars(bars, paper.set_index("arm").loc[published], columns, colours, 20 if many else 9)
-    else:
-        dots = figure.subplots()
-    _replicate_dots(dots, metrics, paper if published else None, columns, colours, ends)
-    handles = [Patch(color=colours[arm], label=arm) for arm in dict.fromkeys([*arms, *published])]
-    handles += [
-        Line2D([], [], color=INK, marker="o", linestyle="", markersize=4, label="one replicate"),
-        Line2D([], [], color=INK, linewidth=2, label="mean"),
-    ]
-    if ends:
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color=INK,
-                marker="|",
-                linestyle="",
-                markersize=9,
-                markeredgewidth=0.9,
-                label="its interval",
-            )
-        )
-    if published:
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color=INK,
-                marker="D",
-                markerfacecolor="none",
-                linestyle="",
-                markersize=5,
-                label="the paper's value",
-            )
-        )
+        _paper_bars(bars, theirs, columns, colours, 20 if many else 9)
+    _replicate_dots(dots, metrics, columns, colours, ends)
+    for arm in [arm for arm in arms if arm in theirs.index]:
+        values = 100 * theirs.loc[arm, list(columns)].astype(float)
+        dots.plot(_centres(arms, arm, len(columns)), values, "D", markersize=5, **HOLLOW)
+    handles = [Patch(color=colours[arm], label=arm) for arm in dict.fromkeys([*arms, *theirs.index])]
+    handles += _marks(bool(ends), not theirs.empty)
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 7))
     return figure
 
 
+def _marks(intervals: bool, paper: bool) -> list[Line2D]:
+    """Keys of the marks of ``_metric_panels``; those of intervals and of the paper's values where they are drawn."""
+    found = [
+        Line2D([], [], color=INK, marker="o", linestyle="", markersize=4, label="one replicate"),
+        Line2D([], [], color=INK, linewidth=2, label="mean"),
+    ]
+    if intervals:
+        upright = {"marker": "|", "markersize": 9, "markeredgewidth": 0.9}
+        found.append(Line2D([], [], color=INK, linestyle="", label="its interval", **upright))
+    if paper:
+        diamond = {"marker": "D", "markersize": 5} | HOLLOW | {"markeredgewidth": 1.0}
+        found.append(Line2D([], [], color=INK, linestyle="", label="the paper's value", **diamond))
+    return found
+
+
 def _paper_bars(
-    axes, paper: pd.DataFrame, columns: Sequence[str], colours: Mapping[str, str], label_width: int
+    axes: Axes, paper: pd.DataFrame, columns: Sequence[str], colours: Mapping[str, str], label_width: int
 ) -> None:
-    width = 0.8 / len(paper)
-    for index, arm in enumerate(paper.index):
-        axes.bar(
-            np.arange(len(columns)) - 0.4 + (index + 0.5) * width,
-            100 * paper.loc[arm, list(columns)].astype(float),
-            width * 0.92,
-            color=colours[arm],
-        )
+    """Bars of the paper's values, from zero; ``paper`` has a row per arm."""
+    arms = list(paper.index)
+    for arm in arms:
+        heights = 100 * paper.loc[arm, list(columns)].astype(float)
+        centres = _centres(arms, arm, len(columns))
+        axes.bar(centres, heights, 0.92 * GROUP / len(arms), color=colours[arm])
     axes.set_title("Paper")
     axes.set_ylabel("percent")
     axes.set_ylim(0, 100)
     _metric_ticks(axes, columns, label_width)
 
 
+def _centres(arms: Sequence[str], arm: str, columns: int) -> np.ndarray:
+    """Where an arm stands within the group of each metric; the groups are centred on 0, 1, 2 and so on."""
+    return np.arange(columns) + GROUP * ((arms.index(arm) + 0.5) / len(arms) - 0.5)
+
+
 def _replicate_dots(
-    axes,
+    axes: Axes,
     metrics: pd.DataFrame,
-    paper: pd.DataFrame | None,
     columns: Sequence[str],
     colours: Mapping[str, str],
     ends: Mapping[tuple[str, str], tuple[float, float]],
 ) -> None:
+    """A dot per replicate, side by side in the order of the replicates, a line at their mean, and its interval."""
     arms = list(dict.fromkeys(metrics["arm"]))
-    step = 0.8 / len(arms)
-    for index, arm in enumerate(arms):
-        part = metrics[metrics["arm"] == arm]
-        for place, column in enumerate(columns):
-            centre = place - 0.4 + (index + 0.5) * step
-            values = 100 * part[column].to_numpy(dtype=float)
-            spread = np.linspace(-0.22, 0.22, len(values)) * step if len(values) > 1 else [0.0]
-            axes.plot(
-                centre + np.asarray(spread),
-                values,
-                "o",
-                color=colours[arm],
-                markersize=4 if len(arms) < 5 else 3,
-                alpha=0.75,
-                markeredgewidth=0,
-            )
-            axes.plot(
-                [centre - 0.36 * step, centre + 0.36 * step],
-                [values.mean()] * 2,
-                color=colours[arm],
-                linewidth=2,
-                solid_capstyle="butt",
-            )
+    step, size = GROUP / len(arms), 4 if len(arms) < 5 else 3
+    for arm in arms:
+        part, colour = 100 * metrics.loc[metrics["arm"] == arm, list(columns)].astype(float), colours[arm]
+        spread = np.linspace(-0.22, 0.22, len(part)) * step if len(part) > 1 else np.zeros(1)
+        for centre, column in zip(_centres(arms, arm, len(columns)), columns, strict=True):
+            dot = {"markersize": size, "alpha": 0.75, "markeredgewidth": 0}
+            axes.plot(centre + spread, part[column], "o", color=colour, **dot)
+            level, sides = part[column].mean(), centre + np.array([-0.36, 0.36]) * step
+            axes.plot(sides, [level] * 2, color=colour, linewidth=2, solid_capstyle="butt")
             if (arm, column) in ends:
-                axes.plot(
-                    [centre] * 2,
-                    [100 * end for end in ends[arm, column]],
-                    color=colours[arm],
-                    linewidth=0.9,
-                    alpha=0.8,
-                    zorder=1,
-                )
-            row = paper[paper["arm"] == arm] if paper is not None else ()
-            if len(row):
-                axes.plot(
-                    centre,
-                    100 * float(row[column].iloc[0]),
-                    "D",
-                    markerfacecolor="none",
-                    markeredgecolor=INK,
-                    markersize=5,
-                    markeredgewidth=0.9,
-                )
+                limits = [100 * end for end in ends[arm, column]]
+                axes.plot([centre] * 2, limits, color=colour, linewidth=0.9, alpha=0.8, zorder=1)
     low, high = axes.get_ylim()
     axes.set_ylim(low - 1, min(100.5, high + 1))
-    replicates = metrics["replicate"].nunique()
-    axes.set_title(f"This run ({replicates} replicate{'s' * (replicates != 1)} per arm)")
+    axes.set_title(f"This run ({counted(metrics['replicate'].nunique(), 'replicate')} per arm)")
     axes.set_ylabel("percent, not from zero")
     for boundary in np.arange(0.5, len(columns) - 0.5):
         axes.axvline(boundary, color="#E4E4E4", linewidth=0.6)
     _metric_ticks(axes, columns, 12)
 
 
-def _metric_ticks(axes, columns: Sequence[str], width: int) -> None:
+def _metric_ticks(axes: Axes, columns: Sequence[str], width: int) -> None:
     axes.set_xticks(range(len(columns)), [wrapped(metric_name(column), width) for column in columns])
     axes.tick_params(axis="x", length=0)
     axes.grid(False, axis="x")

@@ -8,11 +8,13 @@ from matplotlib.lines import Line2D
 
 from helpers.report.drawing import (
     BEHIND,
+    DASHED,
     FAINT,
     INK,
     arm_legend,
     arm_panels,
     draw_arms,
+    draw_curve,
     empty_figure,
     panel_per_arm,
 )
@@ -41,14 +43,17 @@ def discrimination(curves: pd.DataFrame, target: str, reference: str) -> Figure:
 
         def draw(axes: Axes, arm: str, colour: str, lines: pd.DataFrame = lines) -> None:
             if lines[arm].shape[1] > 1 and colour != BEHIND:
-                axes.plot(100 * lines.index, lines[arm], color=colour, linewidth=0.6, alpha=0.3)
-            axes.plot(100 * lines.index, lines[arm].mean(axis=1), color=colour, linewidth=1.8)
+                for one in lines[arm]:
+                    draw_curve(
+                        axes, 100 * lines.index, lines[arm][one], color=colour, linewidth=0.6, alpha=0.3
+                    )
+            draw_curve(axes, 100 * lines.index, lines[arm].mean(axis=1), color=colour, linewidth=1.8)
 
         draw_arms(panels, reference, draw)
         for axes in set(panels.values()):
             axes.set(xlim=(-1, 101), ylim=(0, 102))
             if name == "roc":
-                axes.plot([0, 100], [0, 100], color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)))
+                axes.plot([0, 100], [0, 100], color=FAINT, linewidth=0.8, linestyle=DASHED)
     arm_legend(figure, arms, reference)
     return figure
 
@@ -76,7 +81,7 @@ def reliability(bins: pd.DataFrame, target: str, reference: str) -> Figure:
         def draw(axes: Axes, arm: str, colour: str, added: pd.DataFrame = added) -> None:
             rows, grown = added.loc[arm], 30 if panel_per_arm(arms) else 110
             x, y = rows["p"] / rows["images"], rows["f"] / rows["images"]
-            axes.plot(x, y, color=colour, linewidth=1.2, alpha=0.8)
+            draw_curve(axes, x, y, color=colour, linewidth=1.2, alpha=0.8)
             axes.scatter(
                 x,
                 y,
@@ -88,7 +93,7 @@ def reliability(bins: pd.DataFrame, target: str, reference: str) -> Figure:
 
         draw_arms(panels, reference, draw)
         for axes in set(panels.values()):
-            axes.plot([0, 100], [0, 100], color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+            axes.plot([0, 100], [0, 100], color=FAINT, linewidth=0.8, linestyle=DASHED, zorder=1)
             axes.set(xlim=(-3, 103), ylim=(-3, 103))
     arm_legend(figure, arms, reference, marker="o")
     return figure
@@ -121,10 +126,10 @@ def decision_curve(table: pd.DataFrame, target: str, reference: str) -> Figure:
                 alpha=0.15 if colour == BEHIND else 0.1,
                 linewidth=0,
             )
-        axes.plot(part["threshold"], part["mean"], color=colour, linewidth=1.8)
+        draw_curve(axes, part["threshold"], part["mean"], color=colour, linewidth=1.8)
 
     draw_arms(panels, reference, draw)
-    everyone, dashed = shares.loc[arms[0]], {"color": INK, "linewidth": 1, "linestyle": (0, (4, 3))}
+    everyone, dashed = shares.loc[arms[0]], {"color": INK, "linewidth": 1, "linestyle": DASHED}
     top = shares[["mean", "act_on_all"]].max(axis=None)
     for axes in set(panels.values()):
         axes.plot(everyone["threshold"], everyone["act_on_all"], **dashed)

@@ -4,14 +4,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from helpers.report.drawing import FAINT, INK, SYNTHETIC
+from helpers.evaluation.verdicts import verdict
+from helpers.report.drawing import DASHED, FAINT, INK, SYNTHETIC, draw_curve
 from helpers.report.style import styled
 from helpers.report.table import Table, of_row
 from helpers.report.words import (
     FEATURE_NAMES,
     capitalised,
+    improvement,
     listed,
-    missing,
     significant,
     with_interval,
 )
@@ -26,10 +27,8 @@ MEASURE_NAMES = {  # and which way is better
 }
 
 
-ON_INCEPTION = {
-    "kernel_distance": "KID",
-    "frechet_distance": "FID",
-}  # these names belong to that network's features
+# these names belong to that network's features
+ON_INCEPTION = {"kernel_distance": "KID", "frechet_distance": "FID"}
 
 
 SET_NAMES = {
@@ -42,11 +41,8 @@ SET_NAMES = {
 
 def measure_name(measure: str, features: str) -> str:
     """The plain name of one of the fidelity's measures: KID and FID on Inception's features only."""
-    return (
-        ON_INCEPTION.get(measure, MEASURE_NAMES[measure][0])
-        if features == "inception"
-        else MEASURE_NAMES[measure][0]
-    )
+    name = MEASURE_NAMES[measure][0]
+    return ON_INCEPTION.get(measure, name) if features == "inception" else name
 
 
 def fidelity_table(fidelity: pd.DataFrame) -> Table:
@@ -123,14 +119,8 @@ def filter_effect_table(fidelity: pd.DataFrame) -> Table:
 
 
 def filter_outcome(measure: str, low: float, high: float) -> str:
-    """'improves' or 'worsens' where the interval of the difference excludes zero, else 'no difference shown';
-    'not tested' without one.
-    """
-    if missing(float(low)) or missing(float(high)):
-        return "not tested"
-    if low <= 0 <= high:
-        return "no difference shown"
-    return "improves" if (high < 0) == (MEASURE_NAMES[measure][1] == "lower") else "worsens"
+    """What the interval of the difference to random images says of filtering, by which way is better."""
+    return improvement(verdict(low, high).direction, higher_is_better=MEASURE_NAMES[measure][1] == "higher")
 
 
 def _measure_column(fidelity: pd.DataFrame) -> pd.DataFrame:
@@ -200,10 +190,10 @@ def filter_sweep(sweep: pd.DataFrame, keep_fraction: float) -> Figure:
         )
         places = 100 * steps["fraction"]
         axes.fill_between(places, steps["low"], steps["high"], color=SYNTHETIC, alpha=0.2, linewidth=0)
-        axes.plot(places, steps["value"], "o-", color=SYNTHETIC, markersize=4)
+        draw_curve(axes, places, steps["value"], color=SYNTHETIC, marker="o", markersize=4)
         for row in floor.itertuples():
             axes.axhspan(row.low, row.high, color=FAINT, alpha=0.2, linewidth=0)
-            axes.axhline(row.value, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+            axes.axhline(row.value, color=INK, linewidth=1, linestyle=DASHED)
         axes.axvline(100 * keep_fraction, color=INK, linewidth=0.8, linestyle=":")
         if better == "higher":
             axes.set_ylim(bottom=0)
@@ -216,7 +206,7 @@ def filter_sweep(sweep: pd.DataFrame, keep_fraction: float) -> Figure:
         axes.set_xticks(range(20, 101, 20))
     handles = [
         Line2D([], [], color=SYNTHETIC, marker="o", markersize=4, label="best synthetic images"),
-        Line2D([], [], color=INK, linewidth=1, linestyle=(0, (4, 3)), label="held-out real images"),
+        Line2D([], [], color=INK, linewidth=1, linestyle=DASHED, label="held-out real images"),
         Line2D([], [], color=INK, linewidth=0.8, linestyle=":", label="this run's filter"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from helpers.report.drawing import INK
+from helpers.report.drawing import DASHED, INK, SYNTHETIC
 from helpers.report.pictures import image_rows
 from helpers.report.style import styled
 from helpers.report.table import Table, of_row
@@ -18,6 +18,8 @@ from helpers.report.words import (
     significant,
     with_interval,
 )
+
+LEFT_OUT = "#C9CED3"
 
 
 def filter_sentence(scores: pd.DataFrame, keep_fraction: float) -> str:
@@ -39,19 +41,27 @@ def filter_sentence(scores: pd.DataFrame, keep_fraction: float) -> str:
 @styled
 def score_histogram(scores: pd.DataFrame) -> Figure:
     """How the critic scored the synthetic images, and the cut above which they are kept."""
+    import seaborn
+
     figure = Figure(figsize=(9, 3))
     axes = figure.subplots()
     kept = scores["selected"] == 1
     cut = scores.loc[kept, "score"].min()
     bins = _bins_with_edge(scores["score"].to_numpy(), cut)
-    axes.hist(
-        [scores.loc[kept, "score"], scores.loc[~kept, "score"]],
+    seaborn.histplot(
+        x=scores["score"].to_numpy(),
+        hue=kept.to_numpy(),
+        hue_order=[False, True],
+        palette={True: SYNTHETIC, False: LEFT_OUT},
         bins=bins,
-        stacked=True,
-        color=["#009E73", "#C9CED3"],
+        multiple="stack",
+        alpha=1,
         edgecolor="white",
+        linewidth=1,
+        legend=False,
+        ax=axes,
     )
-    axes.axvline(cut, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+    axes.axvline(cut, color=INK, linewidth=1, linestyle=DASHED)
     axes.annotate(
         f" cut at {significant(cut)}", (cut, 0.97), xycoords=("data", "axes fraction"), va="top", fontsize=8
     )
@@ -60,8 +70,8 @@ def score_histogram(scores: pd.DataFrame) -> Figure:
     axes.grid(False, axis="x")
     axes.set_ylim(top=1.12 * axes.get_ylim()[1])  # room for the label of the cut
     handles = [
-        Patch(color="#C9CED3", label=f"left out ({(~kept).sum():,})"),
-        Patch(color="#009E73", label=f"kept ({kept.sum():,})"),
+        Patch(color=LEFT_OUT, label=f"left out ({(~kept).sum():,})"),
+        Patch(color=SYNTHETIC, label=f"kept ({kept.sum():,})"),
     ]
     figure.legend(handles=handles, loc="outside upper right", ncols=2)
     return figure

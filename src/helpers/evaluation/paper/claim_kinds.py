@@ -1,0 +1,227 @@
+"""The kinds of claims that the paper makes; each object of a kind knows how its claim is tested."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from helpers.evaluation.paper.counts import Counts, reconstructed_counts
+from helpers.evaluation.paper.paired_bounds import discordance
+from helpers.evaluation.paper.tables import published
+from helpers.evaluation.verdicts import MINIMUM_REPLICATES, SMALLEST_EFFECT, Gain, gain_of, verdict
+
+EVERY_METRIC = (
+    "accuracy",
+    "macro_precision",
+    "macro_recall",
+    "macro_specificity",
+    "paper_bma",
+    "target_precision",
+    "target_recall",
+    "target_specificity",
+    "target_f1",
+)
+NO_COMPARISON = ("no comparison", "not tested by the paper")
+ONE_TRAINING = "one training of each arm"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a run judges: its smallest effect of interest (share), its confidence (0..1), its target's name."""
+
+    smallest_effect: float = SMALLEST_EFFECT
+    confidence: float = 0.95
+    target: str = "melanoma"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run shows of a claim: words, verdict and, for a claim on one metric, difference and interval."""
+
+    this_run: str
+    verdict: Gain
+    difference: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+
+    def row(self) -> dict[str, Any]:
+        """The columns of claims.csv."""
+        numbers = {"difference": self.difference, "low": self.low, "high": self.high}
+        return {"this_run": self.this_run, **numbers, "verdict": self.verdict.value}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper in our words, which nothing in this study tests; its subclasses are tested.
+
+    ``words`` may name the ``{target}``. ``contrast``: the two roles that the claim compares, empty where it
+    compares none. ``metric``: the metric of the comparison, empty where there is none or several.
+    """
+
+    words: str
+    contrast: tuple[str, ...] = ()
+    metric: str = ""
+
+    def on_run(self, rows: pd.DataFrame, scale: Scale) -> Outcome:
+        """The verdict on a run; ``rows`` of contrasts.csv for the claim's contrast, indexed by metric."""
+        if not self.contrast:
+            return Outcome("nothing in this study tests it", Gain.NOT_TESTED)
+        if rows.empty or (self.metric and self.metric not in rows.index):
+            return Outcome(f"this run has no arm for {' - '.join(self.contrast)}", Gain.NOT_TESTED)
+        return self.judge(rows, scale)
+
+    def judge(self, rows: pd.DataFrame, scale: Scale) -> Outcome:
+        """``on_run`` where the run has the arms."""
+        raise NotImplementedError
+
+    def in_paper(self) -> tuple[str, str]:
+        """The paper's numbers for the claim, and what its test set could show of it."""
+        if not self.contrast or "random" in self.contrast:
+            return NO_COMPARISON
+        return self.published(reconstructed_counts())
+
+    def published(self, counts: Counts) -> tuple[str, str]:
+        """``in_paper`` where the paper makes the comparison."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class GainClaim(Claim):
+    """One metric is higher in the first arm than in the second."""
+
+    contrast: tuple[str, ...] = ("filtered", "baseline")
+    metric: str = field(kw_only=True)
+
+    def margin(self, scale: Scale) -> float:
+        """What is added to the difference before it is judged."""
+        return 0.0
+
+    def judge(self, rows: pd.DataFrame, scale: Scale) -> Outcome:
+        row = rows.loc[self.metric]
+        words = f"{100 * row['difference']:+.1f} points"
+        if np.isfinite(row["low"]):
+            ends = f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
+            words += f" ({100 * scale.confidence:g} % interval {ends})"
+        margin = self.margin(scale)
+        found = verdict(
+            row["low"] + margin, row["high"] + margin, int(row["replicates"]), scale.smallest_effect
+        )
+        return Outcome(words, found.gain, row["difference"], row["low"], row["high"])
+
+    def published(self, counts: Counts) -> tuple[str, str]:
+        values = _published_metrics()
+        first, second = (100 * values[arm, self.metric] for arm in self.contrast)
+        return (
+            f"{first - second:+.2f} points ({second:.2f} to {first:.2f} %)",
+            self._test_set(counts),
+        )
+
+    def _test_set(self, counts: Counts) -> str:
+        """Range of exact McNemar p values, where the counts behind the metric can be reconstructed."""
+        positives = counts.support["mel"]
+        negatives = counts.images - positives
+        quiet = {arm: negatives - alarms for arm, alarms in counts.false_alarms.items()}
+        known: Mapping[str, tuple[Mapping[str, int], int]] = {
+            "accuracy": (counts.correct, counts.images),
+            "target_recall": (counts.hits, positives),
+            "target_specificity": (quiet, negatives),
+        }
+        if self.metric not in known:
+            return "the counts behind it are unpublished"
+        right, images = known[self.metric]
+        first, second = self.contrast
+        return discordance(right[first], right[second], images).words
+
+
+@dataclass(frozen=True)
+class KeptClaim(GainClaim):
+    """One metric is lower by less than the smallest effect of interest, if it is lower at all."""
+
+    def margin(self, scale: Scale) -> float:
+        return scale.smallest_effect
+
+
+@dataclass(frozen=True)
+class SeveralClaim(Claim):
+    """Many metrics, or the recall of many classes, are higher in the first arm than in the second.
+
+    Supported if all intervals but the ``spared`` ones lie above 0, contradicted if more than the spared ones
+    lie below it. There is no smallest effect here: two points are more than macro specificity can gain, and
+    every such claim would be contradicted by it.
+    """
+
+    contrast: tuple[str, ...] = ("filtered", "baseline")
+    what = ""  # what is counted, in the plural
+    spared = 0
+
+    def chosen(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The rows that the claim is about."""
+        raise NotImplementedError
+
+    def signs(self, counts: Counts) -> np.ndarray:
+        """The signs of the paper's own differences."""
+        raise NotImplementedError
+
+    def judge(self, rows: pd.DataFrame, scale: Scale) -> Outcome:
+        few = int(rows["replicates"].iloc[0]) < MINIMUM_REPLICATES
+        chosen = self.chosen(rows)
+        if few:
+            up, down = int((chosen["difference"] > 0).sum()), int((chosen["difference"] < 0).sum())
+            words = f"{up} of {len(chosen)} {self.what} higher, {down} lower, in single runs"
+            return Outcome(words, Gain.TOO_FEW)
+        up, lower = int((chosen["low"] > 0).sum()), chosen[chosen["high"] < 0]
+        words = f"interval above 0 for {up} of {len(chosen)} {self.what}, below 0 for {len(lower)}"
+        if len(lower):
+            words += f": {', '.join(_named(lower, scale.target))}"
+        return Outcome(words, gain_of(up >= len(chosen) - self.spared, len(lower) > self.spared))
+
+    def published(self, counts: Counts) -> tuple[str, str]:
+        signs = self.signs(counts)
+        better, equal, worse = ((signs == sign).sum() for sign in (1, 0, -1))
+        return f"{better} of {len(signs)} {self.what} higher, {equal} equal, {worse} lower", ONE_TRAINING
+
+
+class EveryMetricClaim(SeveralClaim):
+    """Every metric of the paper is higher."""
+
+    what = "metrics"
+
+    def chosen(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.loc[rows.index.isin(EVERY_METRIC)]
+
+    def signs(self, counts: Counts) -> np.ndarray:
+        values = _published_metrics()
+        first, second = self.contrast
+        return np.sign([round(values[first, name] - values[second, name], 6) for name in EVERY_METRIC])
+
+
+class AllClassesButOneClaim(SeveralClaim):
+    """The recall of every class but one is higher."""
+
+    what = "classes"
+    spared = 1
+
+    def chosen(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return rows[rows.index.str.startswith("recall_")]
+
+    def signs(self, counts: Counts) -> np.ndarray:
+        return np.sign([counts.change[self.contrast[0], name] for name in counts.support])
+
+
+@cache
+def _published_metrics() -> dict[tuple[str, str], float]:
+    """The paper's metrics, shares, by arm and metric."""
+    return published()["metrics"].set_index(["arm", "metric"])["value"].to_dict()
+
+
+def _named(lower: pd.DataFrame, target: str) -> list[str]:
+    """Metrics or classes that are shown to be lower, each with its interval in points."""
+    names = [name.removeprefix("recall_").replace("target", target).replace("_", " ") for name in lower.index]
+    ends = zip(lower["low"], lower["high"], strict=True)
+    return [
+        f"{name} ({100 * low:+.1f} to {100 * high:+.1f})"
+        for name, (low, high) in zip(names, ends, strict=True)
+    ]
