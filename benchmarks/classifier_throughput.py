@@ -271,7 +271,7 @@ def _trainer(
     import pandas as pd
 
     from helpers.classifier.arms import compose_training_set
-    from helpers.classifier.training import Trainer
+    from helpers.classifier.trainer import Trainer
     from helpers.params import Arm
 
     parts = ["train"] * (len(ids) - 2 * held_out) + ["validation"] * held_out + ["test"] * held_out

@@ -209,17 +209,3 @@ def _is_text(node: ast.stmt) -> bool:
         and isinstance(node.value, ast.Constant)
         and isinstance(node.value.value, str)
     )
-
-
-def source_digest(names: tuple[str, ...]) -> str:
-    """Digest of files and folders below src/helpers; superseded by ``code_fingerprint``."""
-    files: list[Path] = []
-    for name in names:
-        place = HELPERS / name
-        files += [p for p in place.rglob("*") if p.is_file()] if place.is_dir() else [place]
-    return digest([(_shown(p), _source(p).digest) for p in sorted(set(files)) if p.suffix in SOURCES])
-
-
-def notebook_digest(name: str, prose: bool) -> str:
-    """Digest of a notebook's cells; superseded by ``notebook_parts``."""
-    return notebook_parts(name)[f"notebooks/{name}.ipynb"]

@@ -1,4 +1,4 @@
-"""Weights that were trained elsewhere: read without running code from them, and fitted to a network of the same build."""
+"""Weights that were trained elsewhere: read without running code from them, and loaded into a network."""
 
 import importlib
 from pathlib import Path
@@ -11,12 +11,15 @@ from helpers.paths import from_project
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-# How the names of a classification layer's tensors begin in files of torchvision, timm and EfficientNet-PyTorch.
+# How the names of a classification layer's tensors begin in torchvision, timm and EfficientNet-PyTorch.
 CLASSIFICATION_LAYERS = ("fc.", "classifier.", "_fc.")
 
 
 def efficientnet_lite(number: int) -> "nn.Module":
-    """EfficientNet-Lite<number> without its classification layer, weights random: float (B, 3, S, S) to (B, 1280)."""
+    """EfficientNet-Lite<number> with random weights, without its classification layer.
+
+    It maps float (B, 3, S, S) to (B, 1280).
+    """
     import_torchvision()  # timm imports it too, and its own error would not say what to install
     import timm
     from torch import nn
@@ -34,7 +37,8 @@ def efficientnet_lite_package(number: int) -> str:
 def efficientnet_lite_imagenet(number: int) -> "dict[str, Tensor]":
     """ImageNet weights of EfficientNet-Lite<number>, from their package.
 
-    They expect inputs normalised with mean 0.5 and standard deviation 0.5. Raises UserError where the package is not installed.
+    They expect inputs normalised with mean 0.5 and standard deviation 0.5. Raises UserError where the package
+    is not installed.
     """
     package = efficientnet_lite_package(number)
     try:
@@ -60,8 +64,8 @@ def torchvision_imagenet(weights: Any, title: str) -> "dict[str, Tensor]":
     except Exception as error:
         raise UserError(
             f"{title}'s ImageNet weights could not be fetched ({type(error).__name__}: {error}). Without a "
-            f"network, fetch {weights.url} elsewhere and put it at {cached}, or set classifier.weights to the "
-            "path of the file (.pth or .safetensors)."
+            f"network, fetch {weights.url} elsewhere and put it at {cached}, or set classifier.weights to "
+            "the path of the file (.pth or .safetensors)."
         ) from error
 
 
@@ -111,6 +115,7 @@ def read_weights(
     import torch
 
     given, path = path, from_project(path)
+    found: Any
     if not path.is_file():
         raise ParameterError(
             f"{parameter} is '{given}', and there is no file {path}; {otherwise} a .safetensors or .pth file."
@@ -119,15 +124,15 @@ def read_weights(
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            state = load_file(path)
+            found = load_file(path)
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ParameterError(
             f"{path} cannot be read as weights ({reason}): it must hold tensors only."
         ) from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else None
+    state = found.get("state_dict", found) if isinstance(found, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ParameterError(
             f"{path} holds something else than named tensors; save the backbone's state_dict()."

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from helpers.classifier.arms import balanced_weights, compose_training_set, replicate_seed, resize_images
+from helpers.classifier.arms import balanced_weights, compose_training_set, replicate_seed
+from helpers.classifier.resizing import resize_images
 from helpers.errors import DataError, MissingStageError, ParameterError
 from helpers.params import Params, validate
 
@@ -44,7 +45,7 @@ def test_the_baseline_is_the_training_images(split, images):
     chosen = compose(split, images, {})
     train = np.flatnonzero(split["split"] == "train")
     assert chosen.classes == ("bkl", "mel", "nv") and chosen.synthetic_images == 0 and len(chosen) == 70
-    assert np.array_equal(chosen.sources, train)
+    assert np.array_equal(chosen.photographs, train)
     assert [chosen.classes[label] for label in chosen.labels] == split["dx"].iloc[train].tolist()
 
 
@@ -62,17 +63,17 @@ def test_synthetic_images_join_the_target_class(split, images, synthetic, recipe
     assert (
         chosen.synthetic_images == count
         and len(chosen) == 70 + count
-        and chosen.extras.shape == (count, SIZE, SIZE, 3)
+        and chosen.synthetic.shape == (count, SIZE, SIZE, 3)
     )
-    assert (chosen.labels[70:] == 1).all() and chosen.extras.dtype == np.uint8
+    assert (chosen.labels[70:] == 1).all() and chosen.synthetic.dtype == np.uint8
     scores = pd.read_csv(synthetic / "scores.csv").set_index("rank")["index"]
-    taken = set(chosen.extras[:, 0, 0, 0].tolist())  # image i is all of value i
+    taken = set(chosen.synthetic[:, 0, 0, 0].tolist())  # image i is all of value i
     assert len(taken) == count
     if recipe["select"] == "top":
         assert taken == set(scores[[1, 2, 3]])
     if recipe["select"] == "bottom":
         assert taken == set(scores[[7, 8, 9, 10]])
-    assert np.array_equal(chosen.extras, resize_images(chosen.pool[chosen.picks], SIZE))
+    assert np.array_equal(chosen.synthetic, resize_images(chosen.pool[chosen.pool_rows], SIZE))
 
 
 def test_random_choices_follow_the_seed(split, images, synthetic):
@@ -89,7 +90,7 @@ def test_withhold_and_oversample(split, images):
     thinned = compose(split, images, {"withhold": {"class": "mel", "fraction": 0.5}})
     assert np.bincount(thinned.labels).tolist() == [14, 7, 42]
     few = compose(split, images, {"oversample": {"class": "mel", "count": 10}})
-    assert np.bincount(few.labels).tolist() == [14, 24, 42] and len(set(few.sources[70:])) == 10
+    assert np.bincount(few.labels).tolist() == [14, 24, 42] and len(set(few.photographs[70:])) == 10
     many = compose(split, images, {"oversample": {"class": "mel", "count": 30}})
     assert len(many) == 100 and (many.labels[70:] == 1).all()
     both = compose(
@@ -97,7 +98,7 @@ def test_withhold_and_oversample(split, images):
         images,
         {"withhold": {"class": "mel", "fraction": 0.5}, "oversample": {"class": "mel", "count": 7}},
     )
-    assert set(both.sources[-7:]) <= set(thinned.sources), "what was withheld must not come back"
+    assert set(both.photographs[-7:]) <= set(thinned.photographs), "what was withheld must not come back"
 
 
 def test_balanced_weights_have_mean_one(split, images):
@@ -115,7 +116,9 @@ def test_a_folder_of_anyone_s_images(split, images, tmp_path):
     (folder / "notes.txt").write_text("no image")
     chosen = compose(split, images, {"synthetic": {"folder": str(folder), "class": "bkl"}})
     assert chosen.synthetic_images == 2 and (chosen.labels[70:] == 0).all()
-    assert chosen.extras[0, 5, 5].tolist() == [200, 10, 10] and chosen.extras[1, 5, 5].tolist() == [77] * 3
+    assert (
+        chosen.synthetic[0, 5, 5].tolist() == [200, 10, 10] and chosen.synthetic[1, 5, 5].tolist() == [77] * 3
+    )
     assert compose(split, images, {"synthetic": {"folder": str(folder), "count": 1}}).labels[-1] == 1
     with pytest.raises(ParameterError, match="critic's score"):
         compose(split, images, {"synthetic": {"folder": str(folder), "select": "top", "count": 1}})

@@ -10,7 +10,7 @@ from helpers.classifier import bank
 from helpers.classifier.augmentation import Augmentation, augment, plain
 from helpers.classifier.bank import BankMaker
 from helpers.classifier.model import build_classifier
-from helpers.classifier.sampling import banked_variation, epoch_order
+from helpers.classifier.sampling import bank_variation, epoch_order
 from helpers.errors import ParameterError, UserError
 from helpers.files import array_digest
 from helpers.params import Classifier
@@ -154,7 +154,8 @@ def test_faults_are_sentences(tmp_path, monkeypatch):
         patch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
         with pytest.raises(
             UserError,
-            match=r"150 images with 2 outputs each takes .* GB in .* 1e-06 GB are free.*lower classifier.bank",
+            match=r"150 images with 2 outputs each takes .* GB in .* 1e-06 GB are free.*"
+            "lower classifier.bank",
         ):
             open_bank(tmp_path)
 
@@ -192,12 +193,12 @@ def test_an_image_shows_every_variation_before_one_comes_again():
     copies, images = 4, 50
     seen = np.stack(
         [
-            banked_variation(np.arange(images), np.full(images, number), images, copies, 3)
+            bank_variation(np.arange(images), np.full(images, number), images, copies, 3)
             for number in range(12)
         ]
     )
     for first in range(0, 12, copies):
         assert (np.sort(seen[first : first + copies], axis=0) == np.arange(copies)[:, None]).all()
     assert len(np.unique(seen[0])) == copies and not np.array_equal(seen[0], seen[copies])
-    mixed = banked_variation(np.array([4, 4]), np.array([3, 4]), images, copies, 3)
+    mixed = bank_variation(np.array([4, 4]), np.array([3, 4]), images, copies, 3)
     assert mixed.tolist() == [seen[3, 4], seen[4, 4]]

@@ -36,3 +36,57 @@ def test_a_quickened_network_computes_and_learns_the_same():
             assert torch.allclose(one.grad, two.grad, rtol=1e-3, atol=1e-4 * one.grad.abs().max().item()), (
                 name
             )
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "size", "side_out"), [(7, 1, 4, 4), (5, 2, 7, 4), (7, 1, 9, 9), (7, 4, 12, 3)]
+)
+def test_a_bias_is_carried(kernel, stride, size, side_out):
+    """Output and all gradients, on few positions and on many (where torch's own convolution runs)."""
+    torch.manual_seed(0)
+    layer = nn.Conv2d(6, 6, kernel, stride, kernel // 2, groups=6)
+    holder = nn.Sequential(nn.Sequential(layer))
+    quicken_depthwise(holder)
+    quick = holder[0][0]
+    assert isinstance(quick, QuickDepthwise) and set(quick.state_dict()) == {"weight", "bias"}
+    found = []
+    for module in (layer, quick):
+        inputs = torch.randn(3, 6, size, size, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        out = module(inputs)
+        assert out.shape[-1] == side_out
+        weights = torch.randn(out.shape, generator=torch.Generator().manual_seed(2))
+        found.append([out, *torch.autograd.grad((out * weights).sum(), [inputs, *layer.parameters()])])
+    assert len(found[0]) == 4
+    for one, two in zip(*found, strict=True):
+        assert torch.allclose(one, two, rtol=1e-4, atol=1e-5)
+    assert found[0][3].abs().min() > 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dilation": 2},
+        {"padding": "same"},
+        {"padding": (2, 0)},
+        {"stride": (1, 2)},
+        {"kernel_size": (5, 7)},
+        {"kernel_size": 3},
+        {"padding_mode": "reflect", "padding": 2},
+        {"groups": 4},
+        {"out_channels": 16},
+    ],
+)
+def test_what_it_does_not_know_it_leaves_alone(options):
+    values = {"in_channels": 8, "out_channels": 8, "kernel_size": 5, "groups": 8, **options}
+    holder = nn.Sequential(nn.Conv2d(**values))
+    quicken_depthwise(holder)
+    assert type(holder[0]) is nn.Conv2d
+
+
+def test_a_convolution_of_another_kind_stays():
+    class Other(nn.Conv2d):
+        pass
+
+    holder = nn.Sequential(Other(8, 8, 5, groups=8))
+    quicken_depthwise(holder)
+    assert type(holder[0]) is Other

@@ -23,7 +23,7 @@ CONFIG = Classifier(
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """The folder of a trained classifier, its test images, and the probabilities that training wrote for them."""
+    """The folder of a trained classifier, its test images, and the probabilities that training wrote."""
     folder = tmp_path_factory.mktemp("trained")
     split = pd.DataFrame(
         {
@@ -64,7 +64,7 @@ def test_faults_are_sentences(trained, tmp_path):
     folder, images, _ = trained
     with pytest.raises(MissingStageError, match="classifier"):
         predict_images(tmp_path, images, CONFIG)
-    with pytest.raises(TrainingError, match="train it anew"):
+    with pytest.raises(TrainingError, match="train it again"):
         predict_images(folder, images, CONFIG.model_copy(update={"hidden": 8}))
     with pytest.raises(TrainingError, match="resnet50"):
         predict_images(folder, images, CONFIG.model_copy(update={"backbone": "resnet50", "frozen_stages": 4}))

@@ -170,7 +170,7 @@ def test_synthetic_images_stay_out_of_validation_and_test(data, tmp_path, monkey
     split, images = data
     chosen = compose_training_set(split, images, Arm(), "mel")
     extras = np.full((4, 32, 32, 3), 250, np.uint8)  # like no photograph
-    joined = TrainingSet(np.append(chosen.labels, [1] * 4), chosen.sources, extras, chosen.classes, None)
+    joined = TrainingSet(np.append(chosen.labels, [1] * 4), chosen.photographs, extras, chosen.classes, None)
     varied, unvaried = _watch(monkeypatch)
     summary = training.train_classifier(
         joined, split, images, config(max_epochs=1, bank=bank), tmp_path / "x", bank_folder=tmp_path / "bank"
@@ -256,7 +256,7 @@ def test_arms_and_replicates_share_their_banks(data, tmp_path):
 
 
 def test_a_step_of_the_fused_optimiser_is_adam_s():
-    """Fused Adam walks weights and gradients as they lie in memory; where they lay differently it would mix them up."""
+    """Fused Adam reads weights and gradients in the order of their memory, which must be the same."""
     steps = []
     for fused in (True, False):
         torch.manual_seed(0)
@@ -291,7 +291,8 @@ sys.path.insert(0, sys.argv[2])
 sys.path.insert(0, sys.argv[2] + "/classifier")
 import test_training as these
 split, images = these.make_data()
-these.train((split, images), Path(sys.argv[1]), bank=int(sys.argv[3]), max_epochs=30, checkpoint_minutes=1e-6, early_stopping_patience=50)
+options = {"max_epochs": 30, "checkpoint_minutes": 1e-6, "early_stopping_patience": 50}
+these.train((split, images), Path(sys.argv[1]), bank=int(sys.argv[3]), **options)
 """
 
 
@@ -328,6 +329,8 @@ def test_a_training_killed_at_random_moments_ends_in_the_same_bits(tmp_path, ban
 
 def test_a_loss_that_is_no_number_is_said(data, tmp_path):
     chosen = compose_training_set(*data, Arm(), "mel")
-    broken = TrainingSet(chosen.labels, chosen.sources, chosen.extras, chosen.classes, np.full(3, np.inf))
+    broken = TrainingSet(
+        chosen.labels, chosen.photographs, chosen.synthetic, chosen.classes, np.full(3, np.inf)
+    )
     with pytest.raises(UserError, match="learning_rate"):
         training.train_classifier(broken, *data, config(max_epochs=1), tmp_path / "x")

@@ -119,12 +119,12 @@ def test_a_picture_that_is_a_program_is_not_run(tmp_path, monkeypatch):
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n(canary) (w) file\n")
     with pytest.raises(DataError, match="neither JPEG nor PNG"):
         decode(path.read_bytes())
-    from helpers.classifier.arms import _read_image
+    from helpers.classifier.folder_images import read_image
 
     with pytest.raises(
         DataError, match=r"a\.png cannot be read as an image \(none of JPEG, PNG, WEBP, BMP, TIFF\)"
     ):
-        _read_image(path, 8)
+        read_image(path, 8)
 
 
 # --- weights ------------------------------------------------------------------------------------------
@@ -190,10 +190,10 @@ def test_trained_weights_and_arrays_with_code_in_them_are_refused(tmp_path):
         load_generator(tmp_path, params.Gan(resolution=32, channel_scale=0.0625), "cpu")
     np.save(tmp_path / "images.npy", np.array([Harm(tmp_path / "canary")], dtype=object), allow_pickle=True)
     (tmp_path / "scores.csv").write_text("index,seed,score,rank\n0,0,1,1\n")
-    from helpers.classifier.arms import _generated_images
+    from helpers.classifier.arms import generated_images
 
     with pytest.raises((ValueError, UserError)):
-        _generated_images(params.SyntheticImages(select="all"), tmp_path, 0)
+        generated_images(params.SyntheticImages(select="all"), tmp_path, 0)
     assert not (tmp_path / "canary").exists()
 
 

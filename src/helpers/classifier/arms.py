@@ -1,62 +1,59 @@
-"""What an arm trains on: the split's training images, thinned, repeated or joined by synthetic ones.
+"""What an arm trains on: training photographs, all, fewer or repeated ones, and synthetic images.
 
 Synthetic images enter the training set only. The photographs stay in their memory-mapped array and are
 referred to by index, so that 100,000 of them cost a few megabytes.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from helpers.data.decoding import decode, resize_image
+from helpers.classifier.folder_images import folder_images
+from helpers.classifier.resizing import resize_images
 from helpers.data.selection import select_images, wanted_count
 from helpers.errors import DataError, ParameterError
 from helpers.files import array_digest, digest
 from helpers.params import Arm, Params, SyntheticImages
-from helpers.paths import from_project, require
+from helpers.paths import require
 
-IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-WITHHOLD, OVERSAMPLE, SELECT = 1, 2, 3  # each random choice has a stream of its own
+WITHHOLD, OVERSAMPLE, SELECT = 1, 2, 3  # each random choice has its own stream of random numbers
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """The images that one training sees: first photographs, by index, then extra (synthetic) ones."""
+    """The images that one training sees: first photographs, by index, then synthetic images."""
 
     labels: np.ndarray  # int64 (n,), positions in classes
-    sources: np.ndarray  # int64 (photographs,), rows of the split and of the image array; repeats are allowed
-    extras: np.ndarray  # uint8 (n - photographs, S, S, 3)
+    photographs: np.ndarray  # int64 (p,), rows of the split and of the image array; repeats are allowed
+    synthetic: np.ndarray  # uint8 (n - p, S, S, 3)
     classes: tuple[str, ...]  # sorted
     class_weights: np.ndarray | None  # float64 (classes,) of the loss; None: all equal
-    pool: np.ndarray | None = (
-        None  # uint8 (P, R, R, 3), what the extras were selected from, in its own size; None: the extras themselves
-    )
-    picks: np.ndarray | None = None  # int64 (extras,), the extras' places in the pool
+    # uint8 (P, R, R, 3), all images of the GAN in their own size; None: the synthetic images are not its
+    pool: np.ndarray | None = None
+    pool_rows: np.ndarray | None = None  # int64 (n - p,), which rows of the pool the synthetic images are
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
     def synthetic_images(self) -> int:
-        return len(self.extras)
+        """The number of synthetic images."""
+        return len(self.synthetic)
 
     def digest(self) -> str:
-        """A fingerprint of labels, selection, extra images and weights."""
-        sums = [array_digest(array) for array in (self.labels, self.sources, self.extras)]
+        """A fingerprint of labels, photographs, synthetic images and weights."""
+        sums = [array_digest(array) for array in (self.labels, self.photographs, self.synthetic)]
         weights = None if self.class_weights is None else self.class_weights.tolist()
         return digest(sums, self.classes, weights)
 
 
 def replicate_seed(params: Params, arm: str, replicate: int) -> int:
-    """Seed of one training: ``classifier.seed + replicate``, the same for every arm, so that replicates are paired.
+    """Seed of one training: ``classifier.seed + replicate``, for every arm, so that replicates are paired.
 
-    An arm with the same recipe as an earlier one (``again: {}`` beside ``baseline: {}``) is there to show
-    what chance alone does: it gets seeds of its own, a million further on for each earlier twin.
+    An arm with the same settings as an earlier one (``again: {}`` beside ``baseline: {}``) shows what chance
+    alone does: it gets other seeds, a million higher for each such arm before it.
     """
     if arm not in params.arms:
         raise ParameterError(f"There is no arm '{arm}'; the arms are {', '.join(params.arms)}.")
@@ -71,157 +68,124 @@ def compose_training_set(
     synthetic_folder: Path | str | None = None,
     seed: int = 0,
 ) -> TrainingSet:
-    """The training set of ``arm``: withheld first, then oversampled from what is left, then joined by synthetic images.
+    """The training set of ``arm``.
 
-    ``split``: columns dx and split, rows aligned with ``images`` (uint8 (N, S, S, 3)). ``synthetic_folder`` holds images.npy and
-    scores.csv of the GAN that supplies the images; they get ``target_class``. ``seed`` is the replicate's and decides every random choice.
-    Raises ParameterError for an unknown class or too many images, MissingStageError where there are no generated images.
+    Images are withheld first, then oversampled from those that are left; synthetic images are added last.
+    ``split``: columns dx and split, rows aligned with ``images`` (uint8 (N, S, S, 3)). ``synthetic_folder``
+    holds images.npy and scores.csv of the GAN that supplies the images; they get ``target_class``. ``seed``
+    is the replicate's and decides every random choice. Raises ParameterError for an unknown class or too many
+    images, MissingStageError where there are no generated images.
     """
     if len(split) != len(images):
         raise DataError(
-            f"split.csv has {len(split):,} rows and the image array {len(images):,}: run the stage 'eda' again."
+            f"split.csv has {len(split):,} rows and the image array {len(images):,}: run the stage 'eda' "
+            "again."
         )
     classes = tuple(sorted(split["dx"].unique()))
     codes = split["dx"].map({name: code for code, name in enumerate(classes)}).to_numpy(np.int64)
-    sources = np.flatnonzero((split["split"] == "train").to_numpy())
-    if arm.withhold is not None:
-        sources = _withhold(
-            sources, codes, _code(arm.withhold.class_, classes, "withhold.class"), arm.withhold.fraction, seed
-        )
-    if arm.oversample is not None:
-        sources = _oversample(
-            sources,
-            codes,
-            _code(arm.oversample.class_, classes, "oversample.class"),
-            arm.oversample.count,
-            seed,
-        )
-    size = images.shape[1]
-    labels, pool, picks = codes[sources], None, None
-    extras = np.empty((0, size, size, 3), np.uint8)
+    photographs = _photographs(
+        np.flatnonzero((split["split"] == "train").to_numpy()), codes, classes, arm, seed
+    )
+    labels, size = codes[photographs], images.shape[1]
+    synthetic = np.empty((0, size, size, 3), np.uint8)
+    pool = pool_rows = None
     if arm.synthetic is not None:
-        of_folder = arm.synthetic.folder is not None
-        code = _code(
-            (arm.synthetic.class_ if of_folder else None) or target_class,
-            classes,
-            "synthetic.class" if of_folder else "data.target_class",
-        )
-        if of_folder:
-            extras = _folder_images(arm.synthetic, size, seed)
+        code = _synthetic_code(arm.synthetic, target_class, classes)
+        if arm.synthetic.folder is not None:
+            synthetic = folder_images(arm.synthetic, size, _random(seed, SELECT))
         else:
-            pool, picks = _generated_images(arm.synthetic, synthetic_folder, seed)
-            extras = resize_images(pool[picks], size)
-        labels = np.concatenate([labels, np.full(len(extras), code, np.int64)])
+            pool, pool_rows = generated_images(arm.synthetic, synthetic_folder, seed)
+            synthetic = resize_images(pool[pool_rows], size)
+        labels = np.concatenate([labels, np.full(len(synthetic), code, np.int64)])
     weights = balanced_weights(labels, len(classes)) if arm.loss == "balanced" else None
-    # synthetic images, and test and validation photographs, must never meet
-    assert (split["split"].to_numpy()[sources] == "train").all() and len(labels) == len(sources) + len(extras)
-    return TrainingSet(labels, sources, extras, classes, weights, pool, picks)
+    # Nothing but training photographs and synthetic images may be trained on.
+    assert (split["split"].to_numpy()[photographs] == "train").all()
+    assert len(labels) == len(photographs) + len(synthetic)
+    return TrainingSet(labels, photographs, synthetic, classes, weights, pool, pool_rows)
 
 
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
-    """Weight per class, proportional to 1 / its number of images, with mean 1 over the images; 0 for an absent class."""
+    """Weight per class, proportional to 1 / its number of images, with mean 1 over the images.
+
+    A class without images has weight 0.
+    """
     counts = np.bincount(labels, minlength=classes)
     present = counts > 0
     return np.where(present, len(labels) / (present.sum() * np.maximum(counts, 1)), 0.0)
 
 
-def _rng(seed: int, stream: int) -> np.random.Generator:
-    return np.random.default_rng([seed, stream])
-
-
-def _code(name: str, classes: tuple[str, ...], key: str) -> int:
-    if name not in classes:
-        raise ParameterError(
-            f"{key} is '{name}', and the data hold no such class; the classes are {', '.join(classes)}."
-        )
-    return classes.index(name)
-
-
-def _withhold(sources: np.ndarray, codes: np.ndarray, code: int, fraction: float, seed: int) -> np.ndarray:
-    """``sources`` without a random ``fraction`` of one class."""
-    of_class = sources[codes[sources] == code]
-    count = wanted_count(len(of_class), fraction=fraction) if len(of_class) else 0
-    gone = _rng(seed, WITHHOLD).choice(of_class, size=count, replace=False) if count else of_class
-    return sources[~np.isin(sources, gone)]
-
-
-def _oversample(sources: np.ndarray, codes: np.ndarray, code: int, count: int, seed: int) -> np.ndarray:
-    """``sources`` and ``count`` of one class once more; with replacement only where the class is smaller."""
-    of_class = sources[codes[sources] == code]
-    if not len(of_class):
-        raise ParameterError(
-            f"oversample asks for {count} images of a class that has none in the training set."
-        )
-    again = _rng(seed, OVERSAMPLE).choice(of_class, size=count, replace=count > len(of_class))
-    return np.concatenate([sources, again])
-
-
-def _generated_images(
+def generated_images(
     wanted: SyntheticImages, folder: Path | str | None, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """All images of this run's GAN, memory-mapped in their own size, and the indices of the selected ones."""
-    if folder is None:
-        raise ParameterError("This arm takes synthetic images, and no folder of them was given.")
+    if folder is None or wanted.select is None:
+        raise ParameterError(
+            "This arm takes synthetic images, and no folder of them or no selection was given."
+        )
     folder = Path(folder)
     scores = pd.read_csv(require(folder / "scores.csv", "synthesis"))
     generated = np.load(require(folder / "images.npy", "synthesis"), mmap_mode="r")
     if len(scores) != len(generated):
         raise DataError(
-            f"{folder} holds {len(generated):,} images and {len(scores):,} scores: run the stage 'synthesis' again."
+            f"{folder} holds {len(generated):,} images and {len(scores):,} scores: run the stage 'synthesis' "
+            "again."
         )
-    stream = int(_rng(seed, SELECT).integers(2**31))
-    return generated, select_images(
+    stream = int(_random(seed, SELECT).integers(2**31))
+    chosen = select_images(
         scores, wanted.select, wanted.count, wanted.fraction, seed=stream, rank=wanted.rank
     )
+    return generated, chosen
 
 
-def resize_images(images: np.ndarray | Sequence[np.ndarray], size: int) -> np.ndarray:
-    """uint8 (n, R, R, 3), or n images of any sizes, to (n, size, size, 3), bilinear with antialiasing, as the photographs are resized."""
-    if isinstance(images, np.ndarray) and images.shape[1:3] == (size, size):
-        return np.ascontiguousarray(images)
-    return np.stack([resize_image(Image.fromarray(image), size, "bilinear") for image in images])
+def _random(seed: int, stream: int) -> np.random.Generator:
+    return np.random.default_rng([seed, stream])
 
 
-def folder_files(wanted: SyntheticImages) -> list[Path]:
-    """The images in the arm's folder and its subfolders, in order of path. Raises ParameterError or DataError where they cannot serve the arm."""
-    folder = from_project(wanted.folder)
-    if not folder.is_dir():
+def _class_code(name: str, classes: tuple[str, ...], parameter: str) -> int:
+    """The class's place in ``classes``."""
+    if name not in classes:
         raise ParameterError(
-            f"The arm's folder of images, {folder}, does not exist; give a path from the project's folder or an absolute one."
+            f"{parameter} is '{name}', and the data hold no such class; the classes are {', '.join(classes)}."
         )
-    paths = sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS and path.is_file()
-    )
-    if not paths:
-        raise DataError(f"{folder} holds no image (looked for {', '.join(sorted(IMAGE_ENDINGS))}).")
-    if wanted.select in ("top", "bottom"):
+    return classes.index(name)
+
+
+def _synthetic_code(wanted: SyntheticImages, target_class: str, classes: tuple[str, ...]) -> int:
+    """The class of the synthetic images: the target class, unless an arm with a folder names another."""
+    if wanted.folder is None:
+        return _class_code(target_class, classes, "data.target_class")
+    return _class_code(wanted.class_ or target_class, classes, "synthetic.class")
+
+
+def _photographs(
+    training: np.ndarray, codes: np.ndarray, classes: tuple[str, ...], arm: Arm, seed: int
+) -> np.ndarray:
+    """The training photographs that the arm keeps, and those that it repeats."""
+    if arm.withhold is not None:
+        code = _class_code(arm.withhold.class_, classes, "withhold.class")
+        training = _withhold(training, codes, code, arm.withhold.fraction, seed)
+    if arm.oversample is not None:
+        code = _class_code(arm.oversample.class_, classes, "oversample.class")
+        training = _oversample(training, codes, code, arm.oversample.count, seed)
+    return training
+
+
+def _withhold(
+    photographs: np.ndarray, codes: np.ndarray, code: int, fraction: float, seed: int
+) -> np.ndarray:
+    """``photographs`` without a random ``fraction`` of one class."""
+    of_class = photographs[codes[photographs] == code]
+    count = wanted_count(len(of_class), fraction=fraction) if len(of_class) else 0
+    gone = _random(seed, WITHHOLD).choice(of_class, size=count, replace=False) if count else of_class
+    return photographs[~np.isin(photographs, gone)]
+
+
+def _oversample(photographs: np.ndarray, codes: np.ndarray, code: int, count: int, seed: int) -> np.ndarray:
+    """``photographs`` and ``count`` of one class again; with replacement only where the class is smaller."""
+    of_class = photographs[codes[photographs] == code]
+    if not len(of_class):
         raise ParameterError(
-            f"'select: {wanted.select}' goes by the critic's score, which the images of {folder} have none of; use 'random' or 'all'."
+            f"oversample asks for {count} images of a class that has none in the training set."
         )
-    if wanted.count is not None and wanted.count > len(paths):
-        raise ParameterError(
-            f"{wanted.count:,} images of {folder} are asked for, and it holds {len(paths):,}: lower the arm's count, or use 'select: all'."
-        )
-    return paths
-
-
-def _folder_images(wanted: SyntheticImages, size: int, seed: int) -> np.ndarray:
-    """Anyone's images from a folder, as ``folder_files`` finds them, resized to ``size``."""
-    paths = folder_files(wanted)
-    count = wanted_count(len(paths), wanted.count, wanted.fraction)
-    if count < len(paths):
-        chosen = np.sort(_rng(seed, SELECT).choice(len(paths), size=count, replace=False))
-        paths = [paths[index] for index in chosen]
-    images = np.empty((len(paths), size, size, 3), np.uint8)
-    for row, path in zip(images, paths, strict=True):
-        row[:] = _read_image(path, size)
-    return images
-
-
-def _read_image(path: Path, size: int) -> np.ndarray:
-    try:
-        return resize_image(decode(path, FORMATS, upright=True), size, "bilinear")
-    except (OSError, DataError) as error:
-        raise DataError(
-            f"{path} cannot be read as an image ({error}): replace it or take it out of the folder."
-        ) from error
+    again = _random(seed, OVERSAMPLE).choice(of_class, size=count, replace=count > len(of_class))
+    return np.concatenate([photographs, again])

@@ -1,4 +1,4 @@
-"""Arrays of images and trunk outputs: on the GPU where they fit, else read by the batch."""
+"""Arrays of images and trunk outputs: on the GPU where they fit, otherwise read batch by batch."""
 
 import numpy as np
 import torch
@@ -9,16 +9,20 @@ ON_DEVICE = 0.25  # share of a GPU's free memory that one array may take
 
 
 def upload(array: np.ndarray | torch.Tensor, device: str) -> torch.Tensor:
-    """``array`` as a tensor on ``device``; a GPU copies it from pinned memory, so that nothing waits for it."""
+    """``array`` as a tensor on ``device``; a GPU copies it from pinned memory, so that nothing waits."""
     if isinstance(array, np.ndarray):
-        array = torch.from_numpy(
-            np.require(array, requirements=["C", "W"])
-        )  # torch warns of memory that it must not write to
-    return array.pin_memory().to(device, non_blocking=True) if device.startswith("cuda") else array
+        # torch warns of memory that it must not write to, so such an array is copied
+        tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
+    else:
+        tensor = array
+    return tensor.pin_memory().to(device, non_blocking=True) if device.startswith("cuda") else tensor
 
 
 class Store:
-    """Rows of an array, gathered by the batch: on a GPU that has room for all of them, else from (memory-mapped) host memory."""
+    """Rows of an array, gathered batch by batch.
+
+    The whole array lies on a GPU that has room for it, otherwise in (memory-mapped) host memory.
+    """
 
     def __init__(self, array: np.ndarray, device: str):
         self.array, self.device = array, device

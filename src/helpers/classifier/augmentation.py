@@ -1,8 +1,8 @@
 """Batches of uint8 images as normalised tensors, each image under its own random flips, rotation and colours.
 
-The random numbers come from a generator of their own on the CPU, so a GPU sees the same draws. Flips and rotation are
-one bilinear resampling, the corners filled by reflection. Brightness, contrast, saturation and hue are
-one 3 x 4 matrix per image, clipped to the range of an image once, at the end.
+The random numbers come from their own generator on the CPU, so that a GPU sees the same draws. Flips and
+rotation are one bilinear resampling, with the corners filled by reflection. Brightness, contrast, saturation
+and hue are one 3 x 4 matrix per image; the result is clipped to the range of an image once, at the end.
 """
 
 import math
@@ -21,7 +21,7 @@ LUMA = (0.299, 0.587, 0.114)  # weights of a colour's brightness (ITU-R BT.601)
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How images are varied: the fields of ``params.Classifier`` with the same names."""
+    """How images are augmented: the fields of ``params.Classifier`` with the same names."""
 
     flips: str = "both"  # none, horizontal, both
     rotation: float = 20.0  # degrees either way
@@ -35,7 +35,10 @@ class Augmentation:
 
 
 def plain(images: torch.Tensor | np.ndarray, mean: Colour, std: Colour, device: str) -> torch.Tensor:
-    """Normalised images without variation: uint8 (B, S, S, 3) to float32 (B, 3, S, S), channels last, on ``device``."""
+    """Normalised images without augmentation.
+
+    uint8 (B, S, S, 3) to float32 (B, 3, S, S), channels last, on ``device``.
+    """
     return _normalise(_to_float(images, device), mean, std)
 
 
@@ -47,10 +50,12 @@ def augment(
     std: Colour = (1.0, 1.0, 1.0),
     device: str = "cpu",
 ) -> torch.Tensor:
-    """Varied and normalised images: uint8 (B, S, S, 3) to float32 (B, 3, S, S), channels last, on ``device``.
+    """Augmented and normalised images.
 
-    The values, before ``mean`` and ``std``, lie in 0..1. ``generator`` is a CPU generator; eight numbers per image are drawn
-    whatever the settings, so that switching one variation off leaves the others' draws as they were. A GPU is never waited for.
+    uint8 (B, S, S, 3) to float32 (B, 3, S, S), channels last, on ``device``.
+    The values, before ``mean`` and ``std``, lie in 0..1. ``generator`` is a CPU generator; eight numbers per
+    image are drawn whatever the settings, so that without one variation the others' draws stay the same. The
+    CPU does not wait for a GPU.
     """
     draws = torch.rand(len(images), 8, generator=generator, dtype=torch.float32)
     moved = _move(_to_float(images, device), draws[:, :3], augmentation, device)
@@ -59,18 +64,17 @@ def augment(
 
 def _to_float(images: torch.Tensor | np.ndarray, device: str) -> torch.Tensor:
     """uint8 (B, S, S, 3) as float32 (B, 3, S, S) in 0..1, channels last, on ``device``."""
-    images = (
-        images
-        if isinstance(images, torch.Tensor) and images.device.type == device.split(":")[0]
-        else upload(images, device)
-    )
-    return images.permute(0, 3, 1, 2).to(torch.float32).mul_(1 / 255)
+    if isinstance(images, torch.Tensor) and images.device.type == device.split(":")[0]:
+        uploaded = images
+    else:
+        uploaded = upload(images, device)
+    return uploaded.permute(0, 3, 1, 2).to(torch.float32).mul_(1 / 255)
 
 
 def _normalise(images: torch.Tensor, mean: Colour, std: Colour) -> torch.Tensor:
     """``(x - mean) / std`` per channel of (B, 3, S, S) values in 0..1, in place."""
-    mean, std = upload(torch.tensor([mean, std]).view(2, 1, 3, 1, 1), str(images.device))
-    return images.sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
+    means, stds = upload(torch.tensor([mean, std]).view(2, 1, 3, 1, 1), str(images.device))
+    return images.sub_(means).div_(stds).contiguous(memory_format=torch.channels_last)
 
 
 def _move(images: torch.Tensor, draws: torch.Tensor, augmentation: Augmentation, device: str) -> torch.Tensor:
@@ -94,17 +98,18 @@ def _move(images: torch.Tensor, draws: torch.Tensor, augmentation: Augmentation,
 
 
 def colour_matrices(draws: torch.Tensor, augmentation: Augmentation) -> tuple[torch.Tensor, torch.Tensor]:
-    """Per image the matrix (B, 3, 3) of brightness, contrast, saturation and hue, in this order, and contrast's share (B) of its mean brightness.
+    """The colour changes of each image as a matrix (B, 3, 3), and a share (B) of the image's mean brightness.
 
-    A colour becomes ``matrix @ colour + share * brightness of the image's mean colour`` (in all channels): contrast's fixed point. ``draws``: (B, 4) in
-    0..1. Contrast and saturation mix with grey as usual; hue turns the colour about the grey axis, which keeps grey as it is.
+    A colour becomes ``matrix @ colour + share * brightness of the image's mean colour`` (in all channels);
+    the second term is the grey that contrast leaves unchanged. Brightness, contrast, saturation and hue are
+    applied in this order. ``draws``: (B, 4) in 0..1. Contrast and saturation mix with grey as usual; hue
+    rotates the colour about the grey axis, so that grey stays grey.
     """
     draws = draws.double()
     brightness, contrast, saturation = (1 + augmentation.jitter * (2 * draws[:, i] - 1) for i in range(3))
     angle = 2 * math.pi * augmentation.hue * (2 * draws[:, 3] - 1)
-    grey = torch.tensor(LUMA, dtype=torch.float64).expand(
-        3, 3
-    )  # every row: a colour's brightness in all three channels
+    # every row gives a colour's brightness, so that all three channels become grey
+    grey = torch.tensor(LUMA, dtype=torch.float64).expand(3, 3)
     identity = torch.eye(3, dtype=torch.float64)
     saturate = saturation.view(-1, 1, 1) * identity + (1 - saturation).view(-1, 1, 1) * grey
     matrix = _hue_rotation(angle) @ saturate * (brightness * contrast).view(-1, 1, 1)

@@ -1,8 +1,9 @@
 """The bank: outputs of the frozen trunk, computed once and shared by every training of a run.
 
-The frozen stages never change, so what they make of an image need not be computed again by each arm, replicate and epoch. Augmentation stands
-in the way; the bank therefore keeps K augmented variations of each training image. Their draws come from the images'
-content: whichever job comes first builds the same bits, while the others wait. Files are keyed by all that makes them.
+The frozen stages never change, so their output for an image need not be computed again by each arm, replicate
+and epoch. Augmentation would change the image each time; therefore the bank keeps K augmented variations of
+each training image. The random numbers behind them come from the images' content, so that any job that comes
+first builds the same bits, while the others wait. A file's key covers all that its content depends on.
 """
 
 import errno
@@ -16,45 +17,42 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from helpers.classifier.arms import resize_images
 from helpers.classifier.augmentation import Augmentation, augment, plain
+from helpers.classifier.backbones import BACKBONES
 from helpers.classifier.model import Classifier
+from helpers.classifier.resizing import resize_images
 from helpers.errors import ParameterError, UserError
 from helpers.files import array_digest, digest, file_digest, locked, open_whole_array, write_json
-from helpers.fingerprints import source_digest
+from helpers.fingerprints import code_fingerprint
 from helpers.params import Classifier as Config
 from helpers.progress import Progress
 
-CODE = (
-    "classifier/augmentation.py",
-    "classifier/bank.py",
-    "classifier/model.py",
-)  # what makes a bank's numbers
-BATCH = 64  # images per pass of the trunk: fixed, for a batch's size is part of its bits
+BATCH = 64  # images per pass of the trunk: fixed, because the last bits depend on the size of the batch
 
 
 @dataclass(frozen=True)
 class Bank:
-    """Trunk outputs of some images in memory-mapped form, and what it took to have them."""
+    """Trunk outputs of some images, memory-mapped, and how they are stored."""
 
     outputs: np.ndarray  # int16 (images x copies, h, w, C): the bits of 16-bit floats
     dtype: torch.dtype  # bfloat16, or float16 for a trunk in float32
-    copies: int  # variations per image, which stand together
-    seconds: float  # of building, here and now
+    copies: int  # variations per image, one after the other
+    seconds: float  # that this process spent on building it
 
     def decode(self, bits: torch.Tensor) -> torch.Tensor:
-        """Rows of ``outputs`` as the trunk gives them: (B, C, h, w), channels last."""
+        """Rows of ``outputs`` in the trunk's own form: (B, C, h, w), channels last."""
         return bits.view(self.dtype).permute(0, 3, 1, 2)
 
 
 class BankMaker:
-    """Makes or finds the banks of one network in one folder, ``artifacts/<run>/classifier/bank``."""
+    """Builds or opens the banks of one network in one folder, ``artifacts/<run>/classifier/bank``."""
 
     def __init__(self, folder: Path | str, model: Classifier, config: Config, device: str):
         """Raises ParameterError where the network has no frozen stage."""
         if not config.frozen_stages:
             raise ParameterError(
-                "classifier.bank keeps the outputs of frozen stages, and classifier.frozen_stages is 0: freeze some, or set the bank to 0."
+                "classifier.bank keeps the outputs of frozen stages, and classifier.frozen_stages is 0: "
+                "freeze some, or set the bank to 0."
             )
         self.folder, self.model, self.config, self.device = Path(folder), model, config, device
         size = config.image_size
@@ -65,17 +63,18 @@ class BankMaker:
         self.output = (height, width, channels)
         self.dtype = torch.bfloat16 if example.dtype == torch.bfloat16 else torch.float16
         settings = [getattr(config, key) for key in ("backbone", "image_size", "threads", "precision")]
-        self.key = digest(
-            settings, model.trunk_digest(), str(example.dtype), device.split(":")[0], source_digest(CODE)
-        )
+        code = code_fingerprint("helpers.classifier.bank", BACKBONES.module(config.backbone))
+        self.key = digest(settings, model.trunk_digest(), str(example.dtype), device.split(":")[0], code)
 
     def open(
         self, name: str, images: np.ndarray, content: str, rows: np.ndarray, augmentation: Augmentation | None
     ) -> Bank:
-        """The bank of ``images[rows]``: ``config.bank`` variations of each, or the plain image's output where ``augmentation`` is None.
+        """The bank of ``images[rows]``, built where it is missing.
 
-        ``images``: uint8 (N, R, R, 3), resized to ``config.image_size``; ``content``: their ``array_digest``; ``name``: whose bank it is, in a
-        file's name. A bank of this name under another key is removed. Raises UserError where the disk is too small.
+        It holds ``config.bank`` variations of each, or the unchanged image's output where ``augmentation`` is
+        None. ``images``: uint8 (N, R, R, 3), resized to ``config.image_size``; ``content``: their
+        ``array_digest``; ``name``: of the kind of images, with which the file's name begins. A bank of this
+        name with another key is removed. Raises UserError where the disk is too small.
         """
         copies = self.config.bank if augmentation else 1
         data = digest(content, array_digest(rows))
@@ -104,7 +103,7 @@ class BankMaker:
         copies: int,
         seed: int,
     ) -> None:
-        """Write the outputs in order of image; one that was cut off goes on where it stopped."""
+        """Write the outputs in the order of the images; continue a build that was cut off."""
         shape = (len(rows), copies, *self.output)
         partial = path.with_name(f".{path.stem}.partial")
         _remove_others(self.folder, name, keep=partial)
@@ -118,7 +117,7 @@ class BankMaker:
                         self._outputs(batch, augmentation, np.random.SeedSequence([seed, start, copy]))
                         for copy in range(copies)
                     ]
-                    file.write(np.stack(outputs, axis=1))
+                    file.write(np.stack(outputs, axis=1).data)
                     progress.update((start + len(batch)) * copies)
                 file.flush()
                 os.fsync(file.fileno())
@@ -146,9 +145,10 @@ class BankMaker:
 
 
 def _begin(path: Path, shape: tuple[int, ...]) -> int:
-    """Make ``path`` an .npy file of int16 ``shape`` with its first rows only, those of whole batches that a cut-off build left; their number.
+    """Make ``path`` an .npy file of int16 ``shape`` that holds its first rows only; their number.
 
-    Raises OSError where the rest will not fit on the disk.
+    They are those of the whole batches that a build left that was cut off. Raises OSError where the rest will
+    not fit on the disk.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     there = path.stat().st_size if path.exists() else 0
@@ -170,13 +170,14 @@ def _bytes(shape: tuple[int, ...]) -> int:
 def _cannot_write(path: Path, shape: tuple[int, ...], error: OSError) -> UserError:
     needed, free = _bytes(shape) / 1e9, shutil.disk_usage(path.parent).free / 1e9
     return UserError(
-        f"The bank of {shape[0]:,} images with {shape[1]} outputs each takes {needed:.2g} GB in {path.parent}, where {free:.2g} GB are free, and could not "
-        f"be written ({error.strerror}): make room, lower classifier.bank, or set it to 0."
+        f"The bank of {shape[0]:,} images with {shape[1]} outputs each takes {needed:.2g} GB in "
+        f"{path.parent}, where {free:.2g} GB are free, and could not be written ({error.strerror}): make "
+        "room, lower classifier.bank, or set it to 0."
     )
 
 
 def _remove_others(folder: Path, name: str, keep: Path) -> None:
-    """Remove what an earlier build of this name left: other parameters' outputs, which may be many gigabytes."""
+    """Remove the outputs of this name that were built with other parameters: they may take many gigabytes."""
     for pattern in (f"{name}-*.npy", f"{name}-*.json", f".{name}-*.partial"):
         for path in folder.glob(pattern):
             if path != keep:

@@ -1,8 +1,8 @@
 """Depthwise convolutions whose gradients are quick on a CPU.
 
-For kernels of 5 x 5, oneDNN's gradient of the weights takes ten times as long as all the rest of the layer, and
-in bfloat16 a hundred times. Where the output has few positions, as in a deep stage, one product and one sum for
-each position of the kernel give the same numbers up to rounding.
+For kernels of 5 x 5, oneDNN's gradient of the weights takes ten times as long as all the rest of the layer,
+and in bfloat16 a hundred times. Where the output has few positions, as in a deep stage, one product and one
+sum for each position of the kernel give the same numbers up to rounding.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ FEW_POSITIONS = 16  # of the output, up to which the sums for each position of t
 
 
 class _DepthwiseConvolution(torch.autograd.Function):
-    """``conv2d`` with one input channel per group; the gradient of the weights comes from ``weight_gradient``."""
+    """``conv2d`` with one input channel per group; ``weight_gradient`` gives the gradient of its weights."""
 
     @staticmethod
     def forward(
@@ -54,9 +54,9 @@ class _DepthwiseConvolution(torch.autograd.Function):
 def weight_gradient(inputs: Tensor, gradient: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
     """Gradient (C, 1, K, K) of a depthwise convolution's weights.
 
-    ``dw[c, i, j] = sum over b, y, x of inputs[b, c, s y + i - p, s x + j - p] * gradient[b, c, y, x]``, for the
-    stride s and the padding p. ``inputs``: (B, C, H, W); ``gradient`` of the output: (B, C, H', W'). Positions in
-    the padding add nothing and are left out.
+    ``dw[c, i, j] = sum over b, y, x of inputs[b, c, s y + i - p, s x + j - p] * gradient[b, c, y, x]``, for
+    the stride s and the padding p. ``inputs``: (B, C, H, W); ``gradient`` of the output: (B, C, H', W').
+    Positions in the padding add nothing and are left out.
     """
     # channels last, so that the sums run along the memory
     inputs, gradient = inputs.permute(0, 2, 3, 1), gradient.permute(0, 2, 3, 1)
@@ -76,7 +76,10 @@ def weight_gradient(inputs: Tensor, gradient: Tensor, kernel: int, stride: int, 
 
 
 def _overlap(shift: int, stride: int, size_in: int, size_out: int) -> tuple[slice, slice]:
-    """The input and output positions that one position of the kernel connects: ``stride * y + shift`` lies in the input."""
+    """The input and output positions that one position of the kernel connects.
+
+    Those y of the output for which ``stride * y + shift`` lies in the input.
+    """
     first = max(0, -(shift // stride))
     last = max(first, min(size_out, (size_in - 1 - shift) // stride + 1))
     start = first * stride + shift
@@ -84,7 +87,10 @@ def _overlap(shift: int, stride: int, size_in: int, size_out: int) -> tuple[slic
 
 
 class QuickDepthwise(nn.Module):
-    """Replaces a depthwise ``nn.Conv2d``, whose weight and bias it shares under the same names; computes in float32."""
+    """Replaces a depthwise ``nn.Conv2d`` and computes in float32.
+
+    It shares the layer's weight and bias under the same names.
+    """
 
     def __init__(self, layer: nn.Conv2d):
         super().__init__()
@@ -110,7 +116,7 @@ class QuickDepthwise(nn.Module):
 def quicken_depthwise(module: nn.Module) -> None:
     """Put ``QuickDepthwise`` in the place of every depthwise convolution above 3 x 3 in ``module``.
 
-    Layers with settings that it does not know (dilation, unequal sides, padding other than zeros) stay as they are.
+    Layers with settings that it does not know (dilation, unequal sides, padding other than zeros) stay.
     """
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
@@ -127,7 +133,7 @@ def _can_be_quick(layer: nn.Conv2d) -> bool:
 
 
 def _pads_are_known(layer: nn.Conv2d) -> bool:
-    """True of ``nn.Conv2d`` itself and of timm's convolution that pads by the image's size, not of other kinds."""
+    """True for ``nn.Conv2d`` itself and for timm's convolution that pads by the image's size."""
     if type(layer) is nn.Conv2d:
         return True
     from timm.layers import Conv2dSame

@@ -1,4 +1,4 @@
-"""What the trained stages see: the frozen trunk's outputs, computed as they are needed or taken from the bank."""
+"""The inputs of the trained stages: the frozen trunk's outputs, computed now or read from the bank."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -12,21 +12,24 @@ from helpers.classifier.arrays import Store
 from helpers.classifier.augmentation import Augmentation, augment, plain
 from helpers.classifier.bank import Bank, BankMaker
 from helpers.classifier.model import Classifier
-from helpers.classifier.sampling import banked_variation
+from helpers.classifier.sampling import bank_variation
 from helpers.files import array_digest
 from helpers.params import Classifier as Config
 
-KEPT_FEATURES = 2**30  # bytes of the validation images' trunk outputs that may be kept in memory
+KEPT_FEATURES = 2**30  # largest size, in bytes, of the validation images' outputs kept in memory
 
 
 class Features(Protocol):
     """The trunk's outputs, (B, C, h, w), of training images and of held-out photographs."""
 
     def training(self, indices: np.ndarray, passes: np.ndarray, generator: torch.Generator) -> torch.Tensor:
-        """Of augmented images of the training set at ``indices`` (ascending), in pass number ``passes`` over it."""
+        """Of augmented images at ``indices`` (ascending) of the training set.
+
+        ``passes`` says for each the number of the pass over the training set.
+        """
 
     def held_out(self, part: str) -> Iterator[torch.Tensor]:
-        """Of the unvaried 'validation' or 'test' photographs, batch by batch in the split's order."""
+        """Of the unchanged 'validation' or 'test' photographs, batch by batch in the split's order."""
 
 
 def held_out_rows(split: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -49,15 +52,16 @@ class LiveFeatures:
         self.model, self.config, self.device = model, config, device
         self.augmentation = Augmentation.of(config)
         self.rows = held_out_rows(split)
-        self.sources = training_set.sources
-        self.photographs, self.extras = Store(images, device), Store(training_set.extras, device)
-        self.kept: list[torch.Tensor] | None = None  # validation comes every epoch
+        self.photograph_rows = training_set.photographs
+        self.photographs, self.synthetic = Store(images, device), Store(training_set.synthetic, device)
+        # The validation images' outputs, which every epoch needs and which never change.
+        self.kept: list[torch.Tensor] | None = None
 
     def training(self, indices: np.ndarray, passes: np.ndarray, generator: torch.Generator) -> torch.Tensor:
-        real = np.searchsorted(indices, len(self.sources))
-        images = self.photographs.take(self.sources[indices[:real]])
+        real = np.searchsorted(indices, len(self.photograph_rows))
+        images = self.photographs.take(self.photograph_rows[indices[:real]])
         if real < len(indices):
-            images = torch.cat([images, self.extras.take(indices[real:] - len(self.sources))])
+            images = torch.cat([images, self.synthetic.take(indices[real:] - len(self.photograph_rows))])
         return self.model.trunk(
             augment(images, self.augmentation, generator, self.model.mean, self.model.std, self.device)
         )
@@ -82,7 +86,11 @@ class LiveFeatures:
 
 
 class BankedFeatures:
-    """Takes the outputs from the banks of a run: one of its training photographs, one of the held-out ones, one of each source of synthetic images."""
+    """Reads the outputs from the banks of a run.
+
+    There is one bank of the training photographs, one of the held-out photographs, and one of each GAN's
+    synthetic images.
+    """
 
     def __init__(
         self,
@@ -93,38 +101,41 @@ class BankedFeatures:
         maker: BankMaker,
         seed: int,
     ):
-        """``content`` is the ``array_digest`` of ``images``; ``seed`` is the training's and decides which variation comes when."""
+        """``content`` is the ``array_digest`` of ``images``.
+
+        ``seed`` is the training's; it decides which augmented variation of an image each epoch takes.
+        """
         self.training_set, self.seed, self.batch_size = training_set, seed, maker.config.batch_size
         augmentation = Augmentation.of(maker.config)
         rows = np.flatnonzero((split["split"] == "train").to_numpy())
         held_out = held_out_rows(split)
         together = np.concatenate(list(held_out.values()))
-        self.places = np.searchsorted(rows, training_set.sources)  # of the photographs in their bank
+        self.places = np.searchsorted(rows, training_set.photographs)  # of the photographs in their bank
         self.held_out_places = dict(
             zip(held_out, np.split(np.arange(len(together)), [len(held_out["validation"])]), strict=True)
         )
         self.banks = {"photographs": maker.open("training", images, content, rows, augmentation)}
         self.banks["held out"] = maker.open("held-out", images, content, together, None)
-        if len(training_set.extras):
-            self.banks["extras"] = self._bank_of_extras(maker, augmentation)
+        if training_set.synthetic_images:
+            self.banks["synthetic"] = self._synthetic_bank(maker, augmentation)
         self.stores = {name: Store(bank.outputs, maker.device) for name, bank in self.banks.items()}
 
-    def _bank_of_extras(self, maker: BankMaker, augmentation: Augmentation) -> Bank:
-        """Of the whole pool, so that arms and replicates that select differently from it share one."""
-        pool = self.training_set.extras if self.training_set.pool is None else self.training_set.pool
+    def _synthetic_bank(self, maker: BankMaker, augmentation: Augmentation) -> Bank:
+        """Of the whole pool, so that arms and replicates that select differently from it share one bank."""
+        pool = self.training_set.synthetic if self.training_set.pool is None else self.training_set.pool
         content = array_digest(pool)
         return maker.open(f"synthetic-{content[:8]}", pool, content, np.arange(len(pool)), augmentation)
 
     def training(self, indices: np.ndarray, passes: np.ndarray, generator: torch.Generator) -> torch.Tensor:
-        chosen, photographs = self.training_set, len(self.training_set.sources)
+        chosen, photographs = self.training_set, len(self.training_set.photographs)
         copies = self.banks["photographs"].copies
-        variation = banked_variation(indices, passes, len(chosen), copies, self.seed)
+        variation = bank_variation(indices, passes, len(chosen), copies, self.seed)
         real = np.searchsorted(indices, photographs)
         found = [self._take("photographs", self.places[indices[:real]] * copies + variation[:real])]
         if real < len(indices):
-            extras = indices[real:] - photographs
-            places = extras if chosen.picks is None else chosen.picks[extras]
-            found.append(self._take("extras", places * copies + variation[real:]))
+            rows = indices[real:] - photographs
+            places = rows if chosen.pool_rows is None else chosen.pool_rows[rows]
+            found.append(self._take("synthetic", places * copies + variation[real:]))
         return torch.cat(found)
 
     def held_out(self, part: str) -> Iterator[torch.Tensor]:
@@ -137,10 +148,10 @@ class BankedFeatures:
 
     @property
     def seconds(self) -> float:
-        """Spent on building banks, here and now."""
+        """Spent by this process on building banks."""
         return sum(bank.seconds for bank in self.banks.values())
 
     @property
     def nbytes(self) -> int:
-        """On disk, of the banks that this training uses."""
+        """Size on disk of the banks that this training uses."""
         return sum(bank.outputs.nbytes for bank in self.banks.values())

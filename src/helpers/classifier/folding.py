@@ -7,7 +7,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 def fold_batch_norms(module: nn.Module) -> nn.Module:
     """Fold every batch norm that directly follows a convolution into it, in place; evaluation mode only.
 
-    ``w' = w g / sqrt(v + eps)``, ``b' = (b - m) g / sqrt(v + eps) + beta``. The function computed is the same up to rounding.
+    ``w' = w g / sqrt(v + eps)``, ``b' = (b - m) g / sqrt(v + eps) + beta``. The function computed is the same
+    up to rounding.
     """
     previous: tuple[nn.Module, str, nn.Conv2d] | None = None
     for parent, name, child in _in_order(module):

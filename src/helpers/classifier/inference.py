@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from helpers.classifier.arms import resize_images
 from helpers.classifier.augmentation import plain
 from helpers.classifier.model import Classifier, build_classifier
+from helpers.classifier.resizing import resize_images
 from helpers.device import resolve_precision
 from helpers.errors import DataError, TrainingError
 from helpers.params import Classifier as Config
@@ -19,9 +19,10 @@ from helpers.pretrained import read_weights
 
 
 def load_classifier(directory: Path | str, config: Config, device: str = "cpu") -> Classifier:
-    """The classifier whose model.safetensors lies in ``directory``, in evaluation mode on ``device``, ready for ``predict_images``.
+    """The classifier of ``directory``/model.safetensors on ``device``, for ``predict_images``.
 
-    ``config`` must be the one that it was trained with. Raises MissingStageError where there is none yet, TrainingError where it does not fit.
+    ``config`` must be the one that it was trained with. Raises MissingStageError where there is none yet,
+    TrainingError where it does not fit.
     """
     path = require(Path(directory) / "model.safetensors", "classifier")
     state = read_weights(path)
@@ -34,7 +35,8 @@ def load_classifier(directory: Path | str, config: Config, device: str = "cpu") 
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise TrainingError(
-            f"{path} does not fit classifier.backbone {config.backbone} and classifier.hidden {config.hidden} ({reason}): train it anew."
+            f"{path} does not fit classifier.backbone {config.backbone} and classifier.hidden "
+            f"{config.hidden} ({reason}): train it again."
         ) from error
     return model.prepare(device, resolve_precision(config.precision, device)).eval()
 
@@ -45,16 +47,18 @@ def predict_images(
     config: Config,
     device: str = "cpu",
 ) -> np.ndarray:
-    """Probabilities, float64 (N, classes), of images that need not belong to the data; classes in the order of summary.json's ``classes``.
+    """Probabilities, float64 (N, classes), of any images, which need not belong to the data.
 
-    ``model``: a trained classifier or its folder (``RunPaths.classifier(arm, replicate)``). ``images``: uint8 (N, R, R, 3), memory-mapped or
-    not, or a sequence of uint8 (H, W, 3) of any sizes; squashed to ``config.image_size`` as an arm's synthetic images are, batch by
-    batch, so that memory does not grow with N. Raises DataError for other arrays, and what ``load_classifier`` raises.
+    The classes are in the order of ``classes`` in summary.json. ``model``: a trained classifier or its folder
+    (``RunPaths.classifier(arm, replicate)``). ``images``: uint8 (N, R, R, 3), memory-mapped or not, or a
+    sequence of uint8 (H, W, 3) of any sizes. They are resized to squares of ``config.image_size`` as an arm's
+    synthetic images are, batch by batch, so that memory does not grow with N. Raises DataError for other
+    arrays, and what ``load_classifier`` raises.
     """
     if not isinstance(model, Classifier):
         model = load_classifier(model, config, device)
     model.eval()
-    found = np.empty((len(images), model.head[-1].out_features), np.float64)
+    found = np.empty((len(images), model.num_classes), np.float64)
     with torch_threads(config.threads):
         for start in range(0, len(images), config.batch_size):
             batch = resize_images(_checked(images[start : start + config.batch_size]), config.image_size)
@@ -67,7 +71,7 @@ def predict_images(
 def opinion(
     directory: Path | str, images: np.ndarray, config: Config, device: str = "cpu"
 ) -> tuple[np.ndarray, list[str]]:
-    """What the classifier in ``directory`` thinks of images: probabilities, float64 (N, classes), and the classes.
+    """Probabilities, float64 (N, classes), of images by the classifier in ``directory``, and the classes.
 
     Raises MissingStageError where it is not trained yet, and what ``predict_images`` raises.
     """
@@ -83,7 +87,7 @@ def probabilities(logits: torch.Tensor) -> np.ndarray:
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """``count`` CPU threads for torch, which are part of the result; as it was afterwards."""
+    """``count`` CPU threads for torch, on which the last digits depend; afterwards as many as before."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -96,6 +100,7 @@ def _checked(images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray | Sequence
     for image in images:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise DataError(
-                f"Images to predict are uint8 of height x width x 3, not {image.dtype} of {' x '.join(map(str, image.shape))}."
+                "Images to predict are uint8 of height x width x 3, not "
+                f"{image.dtype} of {' x '.join(map(str, image.shape))}."
             )
     return images

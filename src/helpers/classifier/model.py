@@ -1,4 +1,4 @@
-"""The classifier's network: an ImageNet backbone split into stages, some of them frozen, under the paper's head.
+"""The classifier's network: an ImageNet backbone in stages, some of them frozen, under the paper's head.
 
 Frozen stages keep their first weights and batch-norm statistics, in training mode too. They run without
 gradients, so that no graph is built for them.
@@ -20,10 +20,10 @@ from helpers.pretrained import fill_weights, read_weights
 class Classifier(nn.Module):
     """The backbone's ``stages``, mean over positions, then Dropout, Linear, ReLU, Dropout, Linear.
 
-    Input: float (B, 3, S, S), already normalised by ``mean`` and ``std`` (of values in 0..1).
-    Output: logits, float32 (B, classes). What follows the stages runs in float32, whatever the precision of
-    the convolutions. ``after_pooling`` is a layer of some backbones (ConvNeXt's layer norm) that belongs to no
-    stage; it is always trained.
+    Input: float (B, 3, S, S), already normalised by ``mean`` and ``std`` (of values in 0..1). Output: logits,
+    float32 (B, classes). What follows the stages runs in float32, whatever the precision of the convolutions.
+    ``after_pooling`` is a layer of some backbones (ConvNeXt's layer norm) that belongs to no stage; it is
+    always trained.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Classifier(nn.Module):
                 f"classifier.frozen_stages is {frozen_stages}, and {backbone} has {kind.stages} stages "
                 f"({', '.join(kind.stage_names)}): give 0 to {kind.stages}."
             )
-        self.backbone, self.frozen_stages = backbone, frozen_stages
+        self.backbone, self.frozen_stages, self.num_classes = backbone, frozen_stages, num_classes
         self.mean, self.std = kind.mean, kind.std
         self.stages = nn.ModuleDict(dict(zip(kind.stage_names, kind.split(network), strict=True)))
         self.after_pooling = kind.after_pooling(network) if kind.after_pooling else nn.Identity()
@@ -82,18 +82,18 @@ class Classifier(nn.Module):
     def prepare(self, device: str, precision: torch.dtype | None) -> "Classifier":
         """Move to ``device`` and fix the arithmetic, for training and evaluation alike.
 
-        Convolutions run in ``precision`` (None: float32). The frozen stages run as a copy whose batch norms are
-        folded into the convolutions, which saves passes over memory and casts of weights. On a CPU, large
+        Convolutions run in ``precision`` (None: float32). The frozen stages run as a copy whose batch norms
+        are folded into the convolutions, which saves passes over memory and casts of weights. On a CPU, large
         depthwise convolutions of the trained stages stay in float32 (see ``QuickDepthwise``).
         """
-        self.to(device=device, memory_format=torch.channels_last)
+        self.to(device).to(memory_format=torch.channels_last)
         self.tail_precision = precision
         if device == "cpu":
             for stage in self.trained():
                 quicken_depthwise(stage)
         if self.frozen_stages:
             trunk = fold_batch_norms(copy.deepcopy(nn.Sequential(*self.frozen())).eval())
-            trunk.to(dtype=precision or torch.float32, memory_format=torch.channels_last)
+            trunk.to(precision or torch.float32).to(memory_format=torch.channels_last)
             self._fast = [trunk.requires_grad_(False)]
         return self
 
@@ -162,11 +162,11 @@ def build_classifier(
 ) -> Classifier:
     """The paper's classifier (its section 4.5) on any of the BACKBONES; the paper's is ``resnet50``.
 
-    ``weights``: 'imagenet', 'none', or a file with the backbone's (.safetensors, or .pth read as plain tensors).
-    ``frozen_stages``: how many of the backbone's first stages (its ``stage_names``) are not trained. The head,
-    and the backbone where ``weights`` is 'none', are initialised from torch's global generator.
-    Raises ParameterError for an unknown name, a wrong number of stages or a file that does not fit, UserError
-    where the ImageNet weights cannot be had.
+    ``weights``: 'imagenet', 'none', or a file with the backbone's (.safetensors, or .pth read as plain
+    tensors). ``frozen_stages``: how many of the backbone's first stages (its ``stage_names``) are not
+    trained. The head, and the backbone where ``weights`` is 'none', are initialised from torch's global
+    generator. Raises ParameterError for an unknown name, a wrong number of stages or a file that does not
+    fit, UserError where the ImageNet weights cannot be had.
     """
     kind = BACKBONES.get(backbone)
     network = kind.build()

@@ -76,7 +76,7 @@ def _check_arms(params: Params, classes: Sequence[str]) -> None:
                     f"arms.{name}.{key}.class is '{part.class_}', and the data hold no such class; the classes are {', '.join(classes)}."
                 )
         if arm.synthetic is not None and arm.synthetic.folder is not None:
-            from helpers.classifier.arms import FORMATS, folder_files
+            from helpers.classifier.folder_images import FORMATS, folder_files
 
             files = folder_files(arm.synthetic)
             _check_headers(f"arms.{name}.synthetic.folder", ((path, path.name) for path in files), FORMATS)

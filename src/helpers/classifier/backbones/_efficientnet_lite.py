@@ -1,4 +1,4 @@
-"""What the EfficientNet-Lite networks have in common as backbones: their stages, and what their weights expect."""
+"""What the EfficientNet-Lite networks have in common as backbones: their stages and their inputs."""
 
 from collections import OrderedDict
 from functools import partial

@@ -1,0 +1,71 @@
+"""Synthetic images that an arm takes from a folder: made by any generator, in any size."""
+
+from pathlib import Path
+
+import numpy as np
+
+from helpers.data.decoding import decode, resize_image
+from helpers.data.selection import wanted_count
+from helpers.errors import DataError, ParameterError
+from helpers.params import SyntheticImages
+from helpers.paths import from_project
+
+IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+
+
+def folder_files(wanted: SyntheticImages) -> list[Path]:
+    """The images in the arm's folder and its subfolders, in order of path.
+
+    Raises ParameterError or DataError where they cannot serve the arm.
+    """
+    if wanted.folder is None:
+        raise ParameterError("This arm takes images from a folder, and no folder was given.")
+    folder = from_project(wanted.folder)
+    if not folder.is_dir():
+        raise ParameterError(
+            f"The arm's folder of images, {folder}, does not exist; give a path from the project's folder or "
+            "an absolute one."
+        )
+    paths = sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS and path.is_file()
+    )
+    if not paths:
+        raise DataError(f"{folder} holds no image (looked for {', '.join(sorted(IMAGE_ENDINGS))}).")
+    if wanted.select in ("top", "bottom"):
+        raise ParameterError(
+            f"'select: {wanted.select}' needs the critic's scores, and the images of {folder} have none; use "
+            "'random' or 'all'."
+        )
+    if wanted.count is not None and wanted.count > len(paths):
+        raise ParameterError(
+            f"{wanted.count:,} images of {folder} are asked for, and it holds {len(paths):,}: lower the "
+            "arm's count, or use 'select: all'."
+        )
+    return paths
+
+
+def folder_images(wanted: SyntheticImages, size: int, generator: np.random.Generator) -> np.ndarray:
+    """The images of ``folder_files``, or as many as the arm wants, as uint8 (n, size, size, 3).
+
+    ``generator`` decides which ones where the arm wants fewer than there are.
+    """
+    paths = folder_files(wanted)
+    count = wanted_count(len(paths), wanted.count, wanted.fraction)
+    if count < len(paths):
+        chosen = np.sort(generator.choice(len(paths), size=count, replace=False))
+        paths = [paths[index] for index in chosen]
+    images = np.empty((len(paths), size, size, 3), np.uint8)
+    for row, path in zip(images, paths, strict=True):
+        row[:] = read_image(path, size)
+    return images
+
+
+def read_image(path: Path, size: int) -> np.ndarray:
+    """The image at ``path`` as uint8 (size, size, 3); raises DataError where it cannot be read."""
+    try:
+        return resize_image(decode(path, FORMATS, upright=True), size, "bilinear")
+    except (OSError, DataError) as error:
+        raise DataError(
+            f"{path} cannot be read as an image ({error}): replace it or take it out of the folder."
+        ) from error

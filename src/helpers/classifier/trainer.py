@@ -1,0 +1,233 @@
+"""One epoch of training: Adam, a learning rate that falls on a plateau, the choice of the best epoch.
+
+Training and evaluation use the same arithmetic, so that one function gives both the validation figure that
+picks the weights and the test predictions. Head, loss and probabilities are float32 or better.
+"""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn.functional import cross_entropy
+
+from helpers.classifier.arms import TrainingSet
+from helpers.classifier.arrays import upload
+from helpers.classifier.backbones import BACKBONES
+from helpers.classifier.bank import BankMaker
+from helpers.classifier.features import BankedFeatures, Features, LiveFeatures, held_out_rows
+from helpers.classifier.model import Classifier, build_classifier
+from helpers.classifier.sampling import epoch_order
+from helpers.device import resolve_precision
+from helpers.errors import UserError
+from helpers.files import array_digest, digest
+from helpers.fingerprints import code_fingerprint
+from helpers.params import Classifier as Config
+from helpers.params import result_values
+from helpers.progress import Progress
+
+Schedule = torch.optim.lr_scheduler.ReduceLROnPlateau
+
+
+@dataclass
+class TrainingState:
+    """How far a training is, and its best weights so far; all of it is kept in checkpoints."""
+
+    epoch: int = 0  # epochs done
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best: dict[str, torch.Tensor] = field(default_factory=dict)
+    since_best: int = 0
+    done: bool = False
+    seconds: float = 0.0  # of training epochs, summed over all processes that worked on this training
+    seen: int = 0  # training images, summed in the same way
+
+    @property
+    def best_row(self) -> dict[str, float]:
+        """The best epoch's row of the history."""
+        return self.history[self.best_epoch - 1]
+
+
+class Trainer:
+    """Network, optimiser and data of one training; the loop over the epochs is in training.py."""
+
+    def __init__(
+        self,
+        training_set: TrainingSet,
+        split: pd.DataFrame,
+        images: np.ndarray,
+        config: Config,
+        device: str,
+        seed: int,
+        bank_folder: Path | str,
+    ):
+        self.training_set, self.config, self.device, self.seed = training_set, config, device, seed
+        self.image_key = array_digest(images)
+        self.held_out = held_out_rows(split)
+        if not len(training_set) or not all(map(len, self.held_out.values())):
+            raise UserError(
+                "Training needs images in each of training, validation and test; the split leaves one of "
+                "them empty."
+            )
+        codes = {name: code for code, name in enumerate(training_set.classes)}
+        labels = split["dx"].map(codes).to_numpy(np.int64)[self.held_out["validation"]]
+        self.validation_labels = torch.from_numpy(labels)
+        self.draws = int((split["split"] == "train").sum()) if config.equal_steps else len(training_set)
+        self.steps = -(-self.draws // config.batch_size)
+        self.precision = resolve_precision(config.precision, device)
+        self.model, self.start_key = self._new_model()
+        self.optimiser, self.scheduler = _optimiser_and_schedule(self.model, config)
+        weights = training_set.class_weights
+        self.class_weights = (
+            None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
+        )
+        self.features: Features
+        if config.bank:
+            maker = BankMaker(bank_folder, self.model, config, device)
+            self.features = BankedFeatures(training_set, split, images, self.image_key, maker, seed)
+        else:
+            self.features = LiveFeatures(training_set, split, images, self.model, config, device)
+
+    def _new_model(self) -> tuple[Classifier, str]:
+        """The network before training, on the device, and the checksum of its weights."""
+        config = self.config
+        torch.manual_seed(_torch_seed(self.seed, 0))
+        model = build_classifier(
+            config.backbone,
+            config.weights,
+            len(self.training_set.classes),
+            config.hidden,
+            config.dropout,
+            config.frozen_stages,
+        )
+        key = model.state_digest()
+        return model.prepare(self.device, self.precision), key
+
+    def fingerprint(self, split: pd.DataFrame) -> str:
+        """Equal for trainings that may continue from each other's checkpoints.
+
+        It covers parameters, images, first weights, code and seed.
+        """
+        # the validation images decide schedule, stopping and the choice of weights
+        part = split.loc[split["split"] == "validation", ["image_id", "dx"]]
+        validation = [part["image_id"].tolist(), part["dx"].tolist()]
+        training = [self.training_set.digest(), self.image_key, self.start_key, self.draws]
+        code = code_fingerprint("helpers.classifier.training", BACKBONES.module(self.config.backbone))
+        values, device = result_values(self.config), self.device.split(":")[0]
+        return digest(values, self.seed, device, training, validation, code)
+
+    # --- one epoch
+
+    def train_epoch(self, epoch: int, progress: Progress) -> dict[str, float]:
+        """Train on the epoch's images; their mean loss and accuracy, with augmentation and dropout.
+
+        Batches are of nearly equal size, at most ``batch_size``: a last batch of one image would spoil the
+        statistics of the batch norms.
+        """
+        order, passes = epoch_order(len(self.training_set), self.draws, self.seed, epoch)
+        generator = torch.Generator().manual_seed(_torch_seed(self.seed, 2 * epoch + 1))
+        torch.manual_seed(_torch_seed(self.seed, 2 * epoch + 2))  # of the dropouts
+        rate = self.optimiser.param_groups[0]["lr"]
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        right = torch.zeros((), dtype=torch.int64, device=self.device)
+        self.model.train()
+        began = time.monotonic()
+        for step, batch in enumerate(np.array_split(np.arange(self.draws), self.steps)):
+            # ascending: photographs come first, and files are read forwards
+            batch = batch[np.argsort(order[batch], kind="stable")]
+            features = self.features.training(order[batch], passes[batch], generator)
+            labels = upload(self.training_set.labels[order[batch]], self.device)
+            loss, correct = self._step(features, labels)
+            total += loss.double() * len(batch)
+            right += correct
+            if step % 10 == 0 or step == self.steps - 1:
+                speed = (step + 1) * len(batch) / (time.monotonic() - began)
+                words = f"epoch {epoch + 1}/{self.config.max_epochs}, {speed:.0f} images/s"
+                progress.update(epoch * self.steps + step + 1, words)
+        mean = total.item() / self.draws
+        if not np.isfinite(mean):
+            raise UserError(
+                f"The classifier's loss was no longer a finite number in epoch {epoch + 1}: lower "
+                f"classifier.learning_rate ({self.config.learning_rate:g})."
+            )
+        return {"learning_rate": rate, "train_loss": mean, "train_accuracy": right.item() / self.draws}
+
+    def _step(self, features: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """One step of Adam; the batch's mean loss and its number of right answers, both on the device."""
+        logits = self.model.tail(features)
+        losses = cross_entropy(logits, labels, reduction="none")
+        if self.class_weights is not None:
+            # their mean over the training set is 1, so that the loss keeps its scale
+            losses = losses * self.class_weights[labels]
+        loss = losses.mean()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        return loss.detach(), (logits.argmax(1) == labels).sum()
+
+    # --- evaluation
+
+    @torch.no_grad()
+    def logits(self, part: str) -> torch.Tensor:
+        """float32 (n, classes) of the validation or test images, without augmentation, in evaluation mode."""
+        self.model.eval()
+        return torch.cat([self.model.tail(features) for features in self.features.held_out(part)]).cpu()
+
+    def validate(self) -> dict[str, float]:
+        """Loss (unweighted) and accuracy of the validation images."""
+        logits, labels = self.logits("validation").double(), self.validation_labels
+        return {
+            "validation_loss": cross_entropy(logits, labels).item(),
+            "validation_accuracy": (logits.argmax(1) == labels).double().mean().item(),
+        }
+
+    # --- schedule, best weights, checkpoints
+
+    def schedule(self, row: dict[str, float]) -> None:
+        """Lower the learning rate where the monitored figure no longer improves."""
+        self.scheduler.step(row[f"validation_{self.config.monitor}"])
+
+    def better(self, row: dict[str, float], state: TrainingState) -> bool:
+        """Whether an epoch is strictly better than the best so far; of equal ones the earlier stays."""
+        if not state.best_epoch:
+            return True
+        key = f"validation_{self.config.monitor}"
+        change = row[key] - state.best_row[key]
+        return change > 0 if self.config.monitor == "accuracy" else change < 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed training needs besides its ``TrainingState``."""
+        return {
+            "model": self.model.trained_state(),
+            "optimiser": self.optimiser.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+        }
+
+    def resume(self, found: tuple[int, dict[str, Any]] | None) -> TrainingState:
+        """The state of a checkpoint, with network, optimiser and schedule restored; else a new state."""
+        if found is None:
+            return TrainingState()
+        _, saved = found
+        state = TrainingState(**saved["training"])
+        if not state.done:
+            self.model.load_trained_state(saved["model"])
+            self.optimiser.load_state_dict(saved["optimiser"])
+            self.scheduler.load_state_dict(saved["scheduler"])
+        return state
+
+
+def _optimiser_and_schedule(model: Classifier, config: Config) -> tuple[torch.optim.Optimizer, Schedule]:
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
+    mode: Literal["max", "min"] = "max" if config.monitor == "accuracy" else "min"
+    return optimiser, Schedule(
+        optimiser, mode=mode, patience=config.scheduler_patience, factor=config.scheduler_factor
+    )
+
+
+def _torch_seed(seed: int, stream: int) -> int:
+    """A 63-bit seed for torch; streams of one seed are independent."""
+    return int(np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0] >> np.uint64(1))
