@@ -109,7 +109,7 @@
     area.remove();
     return done;
   };
-  all("figure.table table").forEach((table) => {
+  all(".scroll > table").forEach((table) => {
     const plain = !one("[rowspan]:not([rowspan='1'])", table) && table.tBodies.length === 1 && table.tHead;
     const last = table.tHead?.rows[table.tHead.rows.length - 1];
     const regular = plain && Array.from(table.tBodies[0].rows).every((row) => row.cells.length === last.cells.length);
@@ -132,6 +132,6 @@
       say(button.textContent);
       setTimeout(() => { button.textContent = "Copy as CSV"; }, 1800);
     });
-    table.closest("figure").append(button);
+    table.closest(".scroll").after(button);
   });
 })();
