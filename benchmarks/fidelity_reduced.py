@@ -29,7 +29,7 @@ from helpers.errors import UserError
 from helpers.gan.assessment import assess_images
 from helpers.params import Params
 from helpers.paths import RunPaths, require
-from helpers.report.provenance import read_params
+from helpers.report.page.records import read_params
 
 SETS = {"random": "synthetic, at random", "kept": "synthetic, kept by the critic", "real": "real, held out"}
 

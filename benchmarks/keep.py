@@ -21,7 +21,7 @@ from helpers.data.sources import SOURCES
 from helpers.errors import UserError
 from helpers.files import write_table
 from helpers.paths import REPORTS, RunPaths, require
-from helpers.report.provenance import read_json, read_params, read_records
+from helpers.report.page.records import read_json, read_params, read_records
 
 EXAMPLES = REPORTS / "examples"
 SYNTHESIS_TABLES = ("fidelity", "filter-sweep", "filter-correlation", "score-stability", "memorisation")

@@ -7,7 +7,7 @@ import pytest
 
 from helpers.errors import UserError
 from helpers.paths import RunPaths
-from helpers.report.html import render_report
+from helpers.report.page.render import render_report
 from support.project import ROOT
 from support.report_run import build_run, fake_params
 

@@ -338,13 +338,13 @@ def own_params(**changes):
 def test_the_page_sets_no_result_of_the_paper_beside_other_images(tmp_path, monkeypatch):
     from bs4 import BeautifulSoup
 
-    from helpers.report import html
+    from helpers.report.page.render import render_report
     from support.report_run import build_run
 
     folder = build_run(tmp_path, monkeypatch, params=own_params())
     manifest = folder / "data" / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"phantom"', '"folder"'))
-    page = html.render_report("fake").read_text(encoding="utf-8")
+    page = render_report("fake").read_text(encoding="utf-8")
     soup = BeautifulSoup(page, "html.parser")
     assert soup.find("h1").get_text() == "Synthetic lentigo images and the classifier that learns from them"
     headline = soup.find("table")

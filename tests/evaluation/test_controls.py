@@ -14,7 +14,11 @@ from helpers.evaluation.simulation import Simulation, coverage, simulate_margins
 from helpers.evaluation.verdicts import verdict_of
 from helpers.params import load_params, validate
 from helpers.paths import RunPaths
-from helpers.report import html, results, summary, words
+from helpers.report import results, words
+from helpers.report.page.answer import abstract
+from helpers.report.page.control_sentences import controls as control_sentences
+from helpers.report.page.headline import headline_caption
+from helpers.report.page.results import read_results
 
 CLASSES = ["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"]
 DESIGN = Simulation(support=(20, 30, 60, 10, 160, 300, 10))
@@ -139,7 +143,7 @@ def test_a_study_with_power_sees_its_positive_control_and_no_effect_of_nothing(s
     )
     assert "(*restored* \N{MINUS SIGN} *withheld*)" in said and "the withheld ones among them" in said
     assert not found["claims"]["this_run"].str.contains("useless").any()
-    told = " ".join(summary.controls(summary.read_results(run, params)))
+    told = " ".join(control_sentences(read_results(run, params)))
     assert (
         "The study sees the loss of half of the real melanoma images (arm withheld: " in told
         and "useless" not in told
@@ -164,7 +168,7 @@ def test_a_study_without_power_says_that_it_cannot_call_synthesis_useless(simula
         set(own["metric"][blind]) == {"target_recall"}
         and blind.sum() == (own["metric"].eq("target_recall") & own["verdict"].ne("supported")).sum() > 0
     )
-    told = " ".join(summary.controls(summary.read_results(run, params)))
+    told = " ".join(control_sentences(read_results(run, params)))
     assert (
         "This study could not see the loss of half of the real melanoma images (arm withheld: " in told
         and "cannot call synthesis useless." in told
@@ -373,16 +377,14 @@ def pieces(found, run, params):
         results.contrasts.named_contrasts_caption(contrasts, "mel", 160, one_gan=gan),
         results.differences.differences_caption(compared, "baseline", 590, one_gan=gan),
         results.external.external_section(external, one_gan=gan),
-        html._headline_note(summary.read_results(run, params)),
+        headline_caption(read_results(run, params)),
     ]
     texts += results.differences.comparison_sentences(
         compared, "target_recall", 160, "mel", one_gan=gan
     ).splitlines()
     texts += results.controls.controls_section(found["controls"], 160, "mel", one_gan=gan).splitlines()
-    page = summary.read_results(run, params)
-    texts += [
-        text for text in [*summary.abstract(page)[1:], *summary.controls(page)] if "useless" not in text
-    ]
+    page = read_results(run, params)
+    texts += [text for text in [*abstract(page)[1:], *control_sentences(page)] if "useless" not in text]
     judged = claims(found, arms=None, one_gan=bool(gan))
     return texts + [
         f"{row.claim}: {row.this_run}" for row in judged.itertuples() if row.verdict != "not tested"

@@ -9,7 +9,9 @@ from bs4 import BeautifulSoup
 
 from helpers.engine import cli
 from helpers.errors import UserError
-from helpers.report import compare, html
+from helpers.report.page import pair, pair_tables
+from helpers.report.page.compare import render_comparison
+from helpers.report.page.render import render_report
 from support.page_checks import check_text
 from support.report_run import EVIL, build_run, fake_params
 
@@ -39,7 +41,7 @@ def base(tmp_path_factory):
         arms.loc[lower, ["mean", "low", "high"]] -= 0.3
         arms.to_csv(table, index=False)
         for run in ("image-split", "lesion-split"):
-            html.render_report(run)
+            render_report(run)
         assert cli.main(["--compare", "image-split", "lesion-split"]) == 0
         yield folder
 
@@ -113,11 +115,11 @@ def test_index_names_the_comparison(base):
 def test_runs_of_one_training_have_differences_without_a_verdict(tmp_path, monkeypatch):
     build_run(tmp_path, monkeypatch, run="a", params=fake_params(replicates=1))
     build_run(tmp_path, monkeypatch, run="b")
-    pair = compare.open_pair("a", "b")
-    table = compare.headline(pair)
+    opened = pair.open_pair("a", "b")
+    table = pair_tables.headline(opened)
     assert set(table["a is"]) == {"not tested"} and "Interval of the difference" not in table
-    assert "without three replicates in both runs" in compare.sentences(pair)[0]
-    assert compare.render_comparison("a", "b").exists()
+    assert "without three replicates in both runs" in pair.sentences(opened)[0]
+    assert render_comparison("a", "b").exists()
 
 
 @pytest.mark.parametrize(
@@ -147,12 +149,12 @@ def test_a_run_of_the_pages_name_is_not_written_over(tmp_path, monkeypatch):
     for run in ("a", "b", "compare-a-b"):
         build_run(tmp_path, monkeypatch, run=run)
     with pytest.raises(UserError, match="another name"):
-        compare.render_comparison("a", "b")
+        render_comparison("a", "b")
 
 
 def test_no_parameter_of_this_machine_is_on_the_page(tmp_path, monkeypatch):
     build_run(tmp_path, monkeypatch, run="a", params=fake_params(data={"root": "/home/someone/skin"}))
     build_run(tmp_path, monkeypatch, run="b")
-    path = compare.render_comparison("a", "b")
+    path = render_comparison("a", "b")
     assert "/home/someone" not in path.read_text(encoding="utf-8")
     assert json.loads(path.with_name("comparison.json").read_text())["runs"] == ["a", "b"]

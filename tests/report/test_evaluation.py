@@ -5,17 +5,19 @@ stronger than their intervals.
 import math
 import re
 import xml.etree.ElementTree as ElementTree
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from bs4 import BeautifulSoup
 
 from helpers.evaluation.inference import COMPARED
 from helpers.params import Arm, validate
 from helpers.paths import RunPaths
-from helpers.report import drawing, html, publish, results, summary, words
+from helpers.report import drawing, publish, results, words
+from helpers.report.page.answer import abstract
+from helpers.report.page.control_sentences import equal_alarms, shifted_thresholds
+from helpers.report.page.headline import headline_caption
+from helpers.report.page.results import Results, read_results
 from helpers.report.style import arm_colours
 from helpers.report.words import METRIC_NAMES, OVERALL_SCORED, TARGET_SCORED
 from support.report_run import build_run, fake_params
@@ -285,8 +287,7 @@ class TestFigures:
 
 
 def cells(table):
-    page = BeautifulSoup(table.to_html(), "html.parser")
-    return [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in page.find_all("tr")]
+    return [list(table.shown.columns), *table.shown.to_numpy().tolist()]
 
 
 class TestTables:
@@ -524,6 +525,15 @@ class TestSentences:
         )
 
 
+def compared(params, found):
+    """Results that hold nothing but the rows of comparisons.csv in ``found``, by arm and metric."""
+    rows = [
+        {"arm": arm, "metric": metric, "reference": "baseline"} | row for (arm, metric), row in found.items()
+    ]
+    none = pd.DataFrame()
+    return Results(RunPaths("fake"), params, {}, none, none, none, pd.DataFrame(rows), none, none, [])
+
+
 class TestAbstract:
     def test_a_higher_recall_without_a_better_ranking_is_told(self):
         def row(difference, half):
@@ -540,21 +550,16 @@ class TestAbstract:
         }
         found |= {("all", "target_recall"): row(0.1, 0.05), ("all", "target_roc_auc"): row(0.03, 0.01)}
         found |= {("random", "target_recall"): row(0.1, 0.2), ("random", "target_roc_auc"): row(0.0, 0.1)}
-        arms = ["baseline", "weighted", "all", "random"]
-        results = SimpleNamespace(
-            params=fake_params(),
-            arms=arms,
-            target="melanoma",
-            comparison=lambda arm, metric: found.get((arm, metric)),
-        )
-        (said,) = summary.shifted_thresholds(results)
+        arms = {name: {} for name in ("baseline", "weighted", "all", "random")}
+        params = fake_params(arms=arms)
+        (said,) = shifted_thresholds(compared(params, found))
         assert (
             "weighted: \N{MINUS SIGN}4.0 points, \N{MINUS SIGN}10.0 to +2.0" in said
             and "all:" not in said
             and "random" not in said
         )
         del found["weighted", "target_recall"]
-        assert summary.shifted_thresholds(results) == []
+        assert shifted_thresholds(compared(params, found)) == []
 
     def test_recall_at_one_rate_of_false_alarms_is_told_where_it_has_an_interval(self):
         row = {"difference": -0.004, "low": -0.039, "high": 0.031, "replicates": 3}
@@ -562,13 +567,8 @@ class TestAbstract:
             (arm, "target_operating_recall"): row | {"difference": -0.004 * n}
             for n, arm in enumerate(("filtered", "all"), 1)
         }
-        results = SimpleNamespace(
-            params=fake_params(gan={"seeds": [0, 1]}),
-            target="melanoma",
-            places=lambda metric: 1,
-            comparison=lambda arm, metric: found.get((arm, metric)),
-        )
-        (said,) = summary.equal_alarms(results)
+        params = fake_params(gan={"seeds": [0, 1]})
+        (said,) = equal_alarms(compared(params, found))
         assert (
             "where 5\u00a0% of the other validation images raise a false alarm, melanoma recall changes "
             "by \N{MINUS SIGN}0.4 points with filtered"
@@ -577,12 +577,12 @@ class TestAbstract:
             "(\N{MINUS SIGN}3.9 to +3.1) and \N{MINUS SIGN}0.8 points with all" in said
             and "one GAN" not in said
         )
-        results.params = fake_params(gan={"seeds": [0]})
-        assert "for this one GAN melanoma recall" in summary.equal_alarms(results)[0]
+        params = fake_params(gan={"seeds": [0]})
+        assert "for this one GAN melanoma recall" in equal_alarms(compared(params, found))[0]
         found["all", "target_operating_recall"]["low"] = math.nan
-        assert "with all" not in summary.equal_alarms(results)[0]
+        assert "with all" not in equal_alarms(compared(params, found))[0]
         found.clear()
-        assert summary.equal_alarms(results) == []
+        assert equal_alarms(compared(params, found)) == []
 
     def test_many_intervals_are_counted_where_a_verdict_stands_beside_each(self, tmp_path, monkeypatch):
         arms = {"baseline": {}, **{f"again{n}": {} for n in range(9)}}
@@ -592,7 +592,7 @@ class TestAbstract:
         ):
             made = fake_params().model_copy(update={"arms": {name: Arm() for name in some}})
             build_run(tmp_path, monkeypatch, params=made)
-            note = html._headline_note(summary.read_results(RunPaths("fake"), made))
+            note = headline_caption(read_results(RunPaths("fake"), made))
             assert said in note and ("no effect at all" in note) == bool(said)
 
     @pytest.mark.parametrize(("seeds", "said"), [((0,), True), ((0, 1), False)])
@@ -601,7 +601,7 @@ class TestAbstract:
     ):
         made = fake_params(gan={"seeds": list(seeds)})
         build_run(tmp_path, monkeypatch, params=made)
-        text = summary.abstract(summary.read_results(RunPaths("fake"), made))
+        text = abstract(read_results(RunPaths("fake"), made))
         about = [sentence for sentence in text if re.search(r"synthetic|[Ii]ts accuracy|other arm", sentence)]
         assert len(about) == 2
         for sentence in about:

@@ -10,12 +10,28 @@ import pytest
 from bs4 import BeautifulSoup
 
 from helpers.errors import MissingStageError
+from helpers.evaluation.verdicts import verdict, verdict_of
 from helpers.params import load_params, validate
-from helpers.paths import RunPaths
-from helpers.report import cells, html, page_tables, provenance, summary, words
+from helpers.paths import ROOT, RunPaths
+from helpers.report import words
+from helpers.report.page import (
+    answer,
+    assets,
+    cell_html,
+    cells,
+    control_sentences,
+    headline,
+    pictures,
+    provenance,
+    tables,
+)
+from helpers.report.page.records import read_params
+from helpers.report.page.render import render_report
+from helpers.report.page.reproduction import reproduction_command
+from helpers.report.page.results import read_results
 from helpers.report.page.shown import shown_jobs
 from support.page_checks import check_text
-from support.report_run import EVIL, build_run, cell_code, cell_text, fake_params, figure, table
+from support.report_run import EVIL, build_run, cell_code, cell_text, display, fake_params, figure, table
 
 STEMS = (
     "01_eda",
@@ -32,7 +48,7 @@ def base(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("a place with a space")
         build_run(folder, patch, lesion_class=EVIL)
-        page = html.render_report("fake")
+        page = render_report("fake")
         assert page == folder / "reports" / "fake" / "report.html"
         yield folder
 
@@ -56,7 +72,7 @@ def test_only_the_pages_own_script_is_in_it(page, soup):
     scripts = soup.find_all("script")
     assert len(scripts) == 1
     policy = soup.find("meta", attrs={"http-equiv": "Content-Security-Policy"})["content"]
-    assert html._script_hash(scripts[0].string) in policy
+    assert assets.script_hash(scripts[0].string) in policy
     # the class of that name is shown, as a text
     assert EVIL in soup.find("main").get_text()
     assert EVIL not in page and "&lt;script&gt;document.title" in page
@@ -167,10 +183,10 @@ def test_headline_of_many_arms_keeps_to_the_first_metrics(tmp_path, monkeypatch)
     }
     build_run(tmp_path, monkeypatch, params=fake_params(arms=arms))
     run = RunPaths("fake")
-    table = summary.headline(summary.read_results(run, provenance.read_params(run)))
+    table = headline.headline(read_results(run, read_params(run)))
     assert len(table) == 3 * 5 and not table["Metric"].str.startswith("BMA").any()
     meant = (
-        BeautifulSoup(html.render_report("fake").read_text(), "html.parser")
+        BeautifulSoup(render_report("fake").read_text(), "html.parser")
         .find("figure", attrs={"data-name": "arms"})
         .tbody.find_all("tr")
     )
@@ -184,22 +200,22 @@ def test_a_metric_that_hardly_moves_is_named_beside_its_verdicts(tmp_path, monke
     folder = build_run(tmp_path, monkeypatch)
     path, results = (
         folder / "evaluation/comparisons.csv",
-        lambda: summary.read_results(RunPaths("fake"), fake_params()),
+        lambda: read_results(RunPaths("fake"), fake_params()),
     )
-    assert "says little" not in html._headline_note(results())
+    assert "says little" not in headline.headline_caption(results())
     table = pd.read_csv(path)
     table.loc[table["metric"] == "macro_specificity", "difference"] /= 10
     table.to_csv(path, index=False)
     assert (
         "In macro specificity no arm's mean moves by 2 points: there *contradicted* says little."
-        in html._headline_note(results())
+        in headline.headline_caption(results())
     )
 
 
 def test_two_replicates_give_no_verdict(tmp_path, monkeypatch):
     build_run(tmp_path, monkeypatch, params=fake_params(replicates=2))
     run = RunPaths("fake")
-    table = summary.headline(summary.read_results(run, provenance.read_params(run)))
+    table = headline.headline(read_results(run, read_params(run)))
     assert set(table["A gain is"]) == {"", "not tested"} and not any("interval" in column for column in table)
 
 
@@ -237,7 +253,7 @@ def test_kept_results_are_named(soup):
 def test_index_lists_runs(base):
     with pytest.MonkeyPatch.context() as patch:
         build_run(base, patch, run="second", params=fake_params(replicates=1, report={"title": EVIL}))
-        html.render_report("second")
+        render_report("second")
     index = (base / "reports" / "index.html").read_text()
     soup = BeautifulSoup(index, "html.parser")
     assert [link["href"] for link in soup.select(".runs a")] == ["fake/report.html", "second/report.html"]
@@ -260,7 +276,7 @@ def test_missing_file_names_its_stage(tmp_path, monkeypatch, name, stage):
     folder = build_run(tmp_path, monkeypatch)
     (folder / name).unlink()
     with pytest.raises(MissingStageError, match=f"does not exist yet: run the stage '{stage}' first"):
-        html.render_report("fake")
+        render_report("fake")
     assert not (tmp_path / "reports" / "fake" / "report.html").exists()
 
 
@@ -279,13 +295,13 @@ def test_the_page_needs_no_notebook_but_those_it_shows(tmp_path, monkeypatch):
     for path in (folder / "notebooks").iterdir():
         if path.name not in needed:
             path.unlink()
-    page = html.render_report("fake").read_text(encoding="utf-8")
+    page = render_report("fake").read_text(encoding="utf-8")
     assert "Shown here: arm baseline, replicate 0, one of 9 runs of this notebook." in page
 
 
 def test_several_gans_are_folded(tmp_path, monkeypatch):
     build_run(tmp_path, monkeypatch, params=fake_params(gan={"seeds": [4, 7]}, replicates=1))
-    soup = BeautifulSoup(html.render_report("fake").read_text(), "html.parser")
+    soup = BeautifulSoup(render_report("fake").read_text(), "html.parser")
     assert [block.summary.get_text() for block in soup.find_all("details", class_="others")] == [
         "GAN seed 7"
     ] * 2
@@ -300,7 +316,7 @@ def test_the_pictures_of_many_gans_do_not_swell_the_page(tmp_path, monkeypatch):
         made = nbformat.read(executed, 4)
         made.cells[5].outputs += [table("same"), table("own", executed.stem)]
         nbformat.write(made, executed)
-    soup = BeautifulSoup(html.render_report("fake").read_text(), "html.parser")
+    soup = BeautifulSoup(render_report("fake").read_text(), "html.parser")
     blocks = [
         block for block in soup.find_all("details", class_="others") if "GAN" in block.summary.get_text()
     ]
@@ -313,7 +329,7 @@ def test_the_pictures_of_many_gans_do_not_swell_the_page(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "replicates", "word", "verdict"),
+    ("low", "high", "replicates", "word", "gain"),
     [
         (0.01, 0.05, 3, "higher", "supported"),
         (0.001, 0.015, 3, "higher", "real but negligible"),
@@ -326,32 +342,38 @@ def test_the_pictures_of_many_gans_do_not_swell_the_page(tmp_path, monkeypatch):
         (None, None, 3, "unclear", "undecided"),
     ],
 )
-def test_a_sentence_is_as_strong_as_its_interval(low, high, replicates, word, verdict):
+def test_a_sentence_is_as_strong_as_its_interval(low, high, replicates, word, gain):
     row = {
         "difference": -0.03 if word == "lower" else 0.03,
         "low": low,
         "high": high,
         "replicates": replicates,
     }
-    assert summary.direction(row) == word and summary.verdict(row, 0.02) == verdict
-    sentence = summary.change_sentence("Adding images", "recall", row, fake_params())
+    found = verdict_of(row, 0.02)
+    assert (found.direction if found.excludes_zero else "unclear") == word and found.gain.short == gain
+    sentence = answer.change_sentence("Adding images", "recall", row, fake_params())
     assert ("improves" in sentence) == (word == "higher") and ("lowers" in sentence) == (word == "lower")
     assert ("chance" in sentence) == (word == "unclear") and ("less than the 2 points" in sentence) == (
-        verdict == "real but negligible"
+        gain == "real but negligible"
     )
     if replicates < 3:
         assert "cannot tell from chance" in sentence and "interval" not in sentence
 
 
-def test_verdicts_are_those_of_the_claims():
-    """The headline table, the claims and docs/statistics.md use one rule."""
-    from helpers.evaluation.verdicts import verdict
-    from helpers.paths import ROOT
-
+def test_verdicts_are_those_of_the_documentation(tmp_path, monkeypatch):
+    """The headline table and docs/statistics.md use the same words for the same intervals."""
+    build_run(tmp_path, monkeypatch)
+    path = RunPaths("fake").evaluation / "comparisons.csv"
+    compared = pd.read_csv(path)
+    rows = (compared["arm"] == "all") & (compared["metric"] == "accuracy")
     told = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
     for low, high in ((0.01, 0.05), (-0.05, 0.01), (0.001, 0.01), (-0.01, 0.05)):
-        word = summary.verdict({"difference": 0.0, "low": low, "high": high, "replicates": 5}, 0.02)
-        assert word == verdict(low, high).gain and f"| {word} |" in told
+        compared.loc[rows, ["low", "high", "replicates"]] = low, high, 5
+        compared.to_csv(path, index=False)
+        table = headline.headline(read_results(RunPaths("fake"), fake_params()))
+        shown = table[table["Metric"].str.startswith("Accuracy") & (table["Arm"] == "all")]["A gain is"]
+        word = verdict(low, high, 5, 0.02).gain
+        assert list(shown) == [word] and f"| {word} |" in told
 
 
 @pytest.mark.parametrize("arms", [1, 2, 3, 6])
@@ -362,8 +384,8 @@ def test_abstract_has_three_sentences(tmp_path, monkeypatch, arms, replicates):
     chosen = {name: made.get(name, {"synthetic": {"select": "all"}}) for name in names}
     build_run(tmp_path, monkeypatch, params=fake_params(arms=chosen, replicates=replicates))
     run = RunPaths("fake")
-    results = summary.read_results(run, provenance.read_params(run))
-    sentences = summary.abstract(results)
+    results = read_results(run, read_params(run))
+    sentences = answer.abstract(results)
     assert len(sentences) == 3 and all(
         sentence.endswith(".") and ".." not in sentence for sentence in sentences
     )
@@ -371,7 +393,7 @@ def test_abstract_has_three_sentences(tmp_path, monkeypatch, arms, replicates):
     # with intervals of 8 points to either side no made-up arm's recall is told from the baseline's but the sixth's
     assert "improves" not in sentences[1] and "lowers" not in sentences[1]
     assert ("exclude zero" in sentences[2]) == (arms == 6 and replicates == 3)
-    assert "52\u00a0%" in summary.leak(results)  # test images whose lesion is in training: 17 of 33
+    assert "52\u00a0%" in control_sentences.leak(results)  # test images whose lesion is in training: 17 of 33
 
 
 def test_numbers_in_words():
@@ -392,35 +414,43 @@ def test_numbers_in_words():
 
 
 def test_sanitised_html_keeps_tables_and_shows_the_rest_as_text():
-    shown = cells.html_output(
-        f'<style>b{{}}</style><table border="1" onclick="x()"><tr><th>a</th></tr><tr><td style="x">{EVIL}<img src=x onerror=alert(1)></td></tr></table>',
-        {},
+    foreign = (
+        '<style>b{}</style><table border="1" onclick="x()"><tr><th>a</th></tr>'
+        f'<tr><td style="x">{EVIL}<img src=x onerror=alert(1)></td></tr></table>'
     )
+    shown = cell_html.output_html(display({"text/html": foreign}))
     assert (
         "<script" not in shown
         and "onerror=" not in re.sub(r"&lt;.*?&gt;", "", shown)
         and "onclick" not in shown
         and "<style" not in shown
     )
-    assert "&lt;script&gt;" in shown and '<th scope="col">a</th>' in shown
+    assert "&lt;script&gt;" in shown and "<th>a</th>" in shown
 
 
 def test_prose_pictures_from_elsewhere_become_words():
-    shown = cells.markdown_html("![a plot](https://example.org/x.png) and [a link](javascript:alert(1))")
+    shown = cell_html.markdown_html("![a plot](https://example.org/x.png) and [a link](javascript:alert(1))")
     assert "<img" not in shown and "a plot" in shown and "javascript" not in shown
 
 
-@pytest.mark.parametrize(
-    ("text", "made"),
-    [
-        ("$\\lambda_{GP} = 10$", "<var>\u03bb<sub>GP</sub> = 10</var>"),
-        ("$5 and $6", "$5 and $6"),
-        ("`$x$`", "`$x$`"),
-        ("$a < b^2$", "<var>a &lt; b<sup>2</sup></var>"),
-    ],
-)
-def test_formulae_are_plain_html(text, made):
-    assert cells.formulae(text) == made
+def test_what_a_users_own_cell_displays_is_shown_without_a_table_of_ours():
+    frame = pd.DataFrame({"class": [EVIL], "n": [3]})
+    shown = cell_html.output_html(display({"text/html": frame.to_html(), "text/plain": "x"}))
+    soup = BeautifulSoup(shown, "html.parser")
+    assert [cell.get_text() for cell in soup.find("tbody").find_all("td")] == [EVIL, "3"]
+    assert soup.find(class_="scroll")["tabindex"] == "0" and EVIL not in shown
+    assert all(heading.get_text() for heading in soup.find_all("th"))
+
+
+def test_markdown_tables_scroll_and_keep_their_alignment():
+    shown = cell_html.markdown_html("| a | n |\n|---|--:|\n| *x* | 1 |\n")
+    soup = BeautifulSoup(shown, "html.parser")
+    assert soup.find(class_="scroll").table.find("td", class_="number").get_text() == "1"
+    assert soup.find("em").get_text() == "x" and "style=" not in shown
+
+
+def test_dollars_stay_dollars():
+    assert "It costs $5 and $6." in cell_html.markdown_html("It costs $5 and $6.")
 
 
 def test_cells_are_matched_by_id():
@@ -444,7 +474,7 @@ def test_cells_are_matched_by_id():
 
 
 def test_drawings_cannot_share_ids_and_large_pictures_shrink():
-    source = cells.image_source(figure("x").data)
+    source = pictures.image_source(figure("x").data)
     assert source.startswith(
         "data:image/svg+xml;base64,"
     ) and b'xmlns="http://www.w3.org/2000/svg"' in base64.b64decode(source.split(",")[1])
@@ -454,16 +484,16 @@ def test_drawings_cannot_share_ids_and_large_pictures_shrink():
 
     buffer = io.BytesIO()
     Image.effect_noise((700, 700), 60).convert("RGB").save(buffer, "PNG")
-    kind, small = cells.shrink(buffer.getvalue())
+    kind, small = pictures.shrink(buffer.getvalue())
     assert kind == "image/webp" and len(small) < 0.8 * len(buffer.getvalue())
 
 
 def test_broad_figures_pan_and_empty_outputs_are_left_out():
     broad = figure("x")
     broad.metadata["image/png"] = {"width": 900, "height": 300}
-    assert 'class="figure broad"' in cells.output_html(broad) and 'class="figure"' in cells.output_html(
-        figure("x")
-    )
+    assert 'class="figure broad"' in cell_html.output_html(
+        broad
+    ) and 'class="figure"' in cell_html.output_html(figure("x"))
     assert not cells.is_shown(
         nbformat.v4.new_output("display_data", data={"text/plain": "", "text/markdown": " "})
     )
@@ -471,30 +501,27 @@ def test_broad_figures_pan_and_empty_outputs_are_left_out():
 
 def test_very_wide_tables_are_marked():
     def kinds(columns):
-        html_table = page_tables.frame_html(
-            pd.DataFrame([[1] * columns], columns=[f"c{n}" for n in range(columns)])
-        )
-        return page_tables.wrap_table(html_table).split('"', 2)[1]
+        frame = pd.DataFrame([[1] * columns], columns=[f"c{n}" for n in range(columns)])
+        return tables.table_html(tables.text_table(frame)).split('"', 2)[1]
 
     assert [kinds(columns) for columns in (4, 5, 11)] == ["table", "table wide", "table wide widest"]
 
 
 def test_command_that_reproduces():
     assert (
-        provenance.reproduction_command("quick", load_params("quick"))
-        == "python run_all.py --params params/quick.yaml"
+        reproduction_command("quick", load_params("quick")) == "python run_all.py --params params/quick.yaml"
     )
     values = load_params("quick").as_dict()
     changed = validate(values | {"replicates": 7, "gan": values["gan"] | {"steps": 11}})
     assert (
-        provenance.reproduction_command("quick", changed)
+        reproduction_command("quick", changed)
         == "python run_all.py --params params/quick.yaml --set gan.steps=11 --set replicates=7"
     )
     # an override adds arms and takes none away
-    assert provenance.reproduction_command("mine", validate(values | {"arms": {"baseline": {}}})) is None
+    assert reproduction_command("mine", validate(values | {"arms": {"baseline": {}}})) is None
 
 
 def test_place_of_the_data_stays_private(tmp_path, monkeypatch):
     build_run(tmp_path, monkeypatch, params=fake_params(data={"root": "/home/someone/skin"}))
-    page = html.render_report("fake").read_text()
+    page = render_report("fake").read_text()
     assert "/home/someone" not in page and "/home/someone" not in RunPaths("fake").provenance.read_text()

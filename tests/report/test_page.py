@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from helpers.report import compare, html
+from helpers.report.page.compare import render_comparison
+from helpers.report.page.render import render_report
 from support.page_checks import ARGUMENTS, AXE, CHROMIUM, axe_violations, on_paper, open_page
 from support.report_run import EVIL, build_run, fake_params
 
@@ -22,8 +23,8 @@ def base(tmp_path_factory):
         build_run(folder, patch, lesion_class=EVIL, params=fake_params(gan={"seeds": [0, 1]}, replicates=2))
         build_run(folder, patch, run="second")
         for run in ("fake", "second"):
-            html.render_report(run)
-        compare.render_comparison("fake", "second")
+            render_report(run)
+        render_comparison("fake", "second")
         return folder / "reports"
 
 

@@ -18,7 +18,8 @@ from PIL import Image
 
 from helpers.params import load_params
 from helpers.paths import NOTEBOOKS, RunPaths
-from helpers.report import html, publish
+from helpers.report import publish
+from helpers.report.page.render import render_report
 from support.page_checks import check_text
 from support.report_run import build_run
 
@@ -130,7 +131,7 @@ def magenta(raw):
 
 def test_omitted_photographs_leave_no_pixel(tmp_path, monkeypatch):
     made = run_notebooks(tmp_path, monkeypatch, "omit", WITH_PHOTOGRAPHS)
-    page = html.render_report("private").read_text(encoding="utf-8")
+    page = render_report("private").read_text(encoding="utf-8")
     found = pictures(page, made, RunPaths("private").report.parent)
     assert (
         len(found) >= 12
@@ -142,7 +143,7 @@ def test_omitted_photographs_leave_no_pixel(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("policy", "seen"), [("show", True), ("blur", False)])
 def test_shown_photographs_are_seen_and_blurred_ones_are_not(tmp_path, monkeypatch, policy, seen):
     made = run_notebooks(tmp_path, monkeypatch, policy, ["01_eda"])
-    page = html.render_report("private").read_text(encoding="utf-8")
+    page = render_report("private").read_text(encoding="utf-8")
     found = pictures(page, made, RunPaths("private").report.parent)
     count = sum(map(magenta, found))
     assert (

@@ -28,7 +28,8 @@ from helpers.report import (
     synthesis,
     words,
 )
-from helpers.report.table import Table
+from helpers.report.page.tables import table_html
+from helpers.report.table import ShownTable, Table
 from helpers.report.words import OVERALL, TARGET
 
 PAPER = published()
@@ -37,28 +38,43 @@ VERDICTS = re.compile(r"\b(better|worse|improv\w*|outperform\w*|gains?|raises?|s
 
 
 def rows_of(table):
-    """The shown cells, as a reader sees them in the HTML."""
-    page = BeautifulSoup(table.to_html(), "html.parser")
+    """Headings and cells, as a reader sees them in the HTML."""
+    page = BeautifulSoup(table_html(table.as_shown()), "html.parser")
     return [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in page.find_all("tr")]
 
 
 class TestTable:
     def test_escapes_whatever_the_data_hold(self):
         frame = pd.DataFrame({"<b>class</b>": ["<script>alert(1)</script>", 'a "quoted" & b'], "n": [1, 2]})
-        html = Table(frame).to_html()
-        assert "<script" not in html and "<b>" not in html
+        for html in (Table(frame).styled("t").to_html(), table_html(Table(frame).as_shown())):
+            assert "<script" not in html and "<b>" not in html
         assert rows_of(Table(frame))[1][0] == "<script>alert(1)</script>"
 
     def test_has_scopes_and_raw_values(self):
         page = BeautifulSoup(
-            Table(
-                pd.DataFrame({"arm": ["all"], "share": [0.12345]}), {"share": lambda v: f"{v:.1%}"}
-            ).to_html(),
+            table_html(
+                Table(
+                    pd.DataFrame({"arm": ["all"], "share": [0.12345]}), {"share": lambda v: f"{v:.1%}"}
+                ).as_shown()
+            ),
             "html.parser",
         )
         assert [th["scope"] for th in page.find_all("th")] == ["col", "col", "row"]
         cell = page.find("td")
         assert (cell.get_text(), cell["data-value"], cell["class"]) == ("12.3%", "0.12345", ["number"])
+
+    def test_survives_json_as_plain_data(self):
+        frame = pd.DataFrame({"arm": ["all", "mel"], "n": [1.5, math.nan], "ratio": [math.inf, 2.0]})
+        shown = Table(frame).as_shown()
+        assert ShownTable.from_dict(json.loads(json.dumps(shown.as_dict(), allow_nan=False))) == shown
+        assert [column.number for column in shown.columns] == [False, True, True]
+        assert shown.columns[1].values == (1.5, None) and shown.columns[2].values == (None, 2.0)
+
+    def test_is_a_data_frame_in_the_notebook_with_numbers_to_the_right(self):
+        styler = Table(pd.DataFrame({"arm": ["all"], "share": [0.5]})).styled("t")
+        assert styler.data.to_dict("list") == {"Arm": ["all"], "Share": ["0.5"]}
+        rules = re.findall(r"#T_t td\.(col\d) \{\s*text-align: (\w+)", styler.to_html())
+        assert rules == [("col0", "left"), ("col1", "right")]
 
     def test_what_is_missing_is_a_dash(self):
         assert rows_of(Table(pd.DataFrame({"a": ["x"], "b": [math.nan]})))[1] == ["x", words.NONE]

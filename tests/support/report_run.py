@@ -11,6 +11,7 @@ import pandas as pd
 
 from helpers.evaluation.metrics import METRICS
 from helpers.params import Params, load_params, validate
+from helpers.report.table import Table
 
 EVIL = "<script>document.title='broken'</script>"
 SVG = (
@@ -52,8 +53,8 @@ def table(name: str, cell: str = "nv") -> nbformat.NotebookNode:
         kind="table",
         name=name,
         caption=f"Classes of {name}.",
-        alt="",
         number=None,
+        table=Table(frame).as_shown().as_dict(),
     )
 
 
@@ -80,8 +81,8 @@ def notebook(title: str, shown: list, subject: str) -> nbformat.NotebookNode:
         cell_code("imports", "from helpers.paths import RunPaths\nimport numpy as np"),
         cell_text(
             "first",
-            f"## What to look at in {subject}\n\nThe penalty $\\lambda_{{GP}} = 10$ holds the critic. It "
-            "costs $5 and $6.\n\n### A detail\n\nSome **words** and `code`.",
+            f"## What to look at in {subject}\n\nThe penalty holds the critic. It costs $5 and $6.\n\n"
+            "### A detail\n\nSome **words** and `code`.",
         ),
         cell_code("show", "show(1)  # what is shown", shown),
         cell_code(

@@ -271,12 +271,12 @@ def test_nothing_that_steers_reaches_the_terminal(place, capsys, monkeypatch):
 
 
 def test_the_list_of_runs_shows_markup_as_text(place, monkeypatch):
-    from helpers.report import html
+    from helpers.report.page.render import render_report
     from support.report_run import EVIL, build_run, fake_params
 
     (place / "page").mkdir()
     build_run(place / "page", monkeypatch, params=fake_params(report={"title": f"A {EVIL}"}))
-    index = html.render_report("fake").parent.parent / "index.html"
+    index = render_report("fake").parent.parent / "index.html"
     text = index.read_text(encoding="utf-8")
     assert EVIL not in text and text.count("<script") == 1 and "&lt;" in text
 

@@ -181,7 +181,7 @@ def _list() -> int:
 
 
 def _compare(first: str, second: str) -> int:
-    from helpers.report.compare import render_comparison
+    from helpers.report.page.compare import render_comparison
 
     print(f"Comparison: {as_typed(render_comparison(first, second))}")
     return 0

@@ -149,7 +149,7 @@ def find_file(path: Path | str) -> Path:
     """
     path = Path(path)
     places = [path, ROOT / path]
-    if path.parent == Path("."):
+    if path.name and path.parent == Path("."):
         places.append(PARAMS / path.with_suffix(".yaml").name)
     return next((place for place in places if os.path.isfile(place)), path)
 

@@ -15,7 +15,9 @@ SHOWN_WIDTH = 576  # pixels, at least; small samples are enlarged
 
 @contextmanager
 def follow_samples(folder: Path, every: float = 2.0) -> Iterator[None]:
-    """Show the newest step-<number>.png of ``folder`` while the block runs, looked for every so many seconds, and at its end the last one.
+    """Show the newest step-<number>.png of ``folder`` while the block runs, and at its end the last one.
+
+    The folder is looked at every ``every`` seconds.
 
     Does nothing in a job of the engine, whose page shows the film strip instead, and outside of a notebook.
     """
@@ -46,7 +48,8 @@ class _Window:
     def __init__(self, folder: Path):
         from IPython.display import HTML, display
 
-        self.folder, self.shown = folder, None
+        self.folder = folder
+        self.shown: Path | None = None
         self.handle = display(HTML("<p>The first samples appear after the first step.</p>"), display_id=True)
 
     def refresh(self) -> None:
@@ -66,4 +69,7 @@ def _figure(path: Path) -> str:
     step = html.escape(f"What the generator paints after step {int(path.stem.split('-')[1]):,}")
     content = base64.b64encode(path.read_bytes()).decode("ascii")
     style = f"width:{width}px;max-width:100%;image-rendering:pixelated"
-    return f'<figure style="margin:0"><img alt="{step}" style="{style}" src="data:image/png;base64,{content}"><figcaption>{step}</figcaption></figure>'
+    return (
+        f'<figure style="margin:0"><img alt="{step}" style="{style}" src="data:image/png;base64,{content}">'
+        f"<figcaption>{step}</figcaption></figure>"
+    )

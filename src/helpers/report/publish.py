@@ -1,7 +1,10 @@
-"""The door from a notebook to the page: a figure or table is displayed, saved, and labelled for numbering.
+"""What a notebook shows: figures, tables and sentences are displayed, saved, and labelled for the page.
 
-The displayed output carries ``{"report": {"kind", "name", "caption", "alt", "number"}}`` in its metadata. The
-caption below it in the notebook is an output of kind "caption", which the page leaves out: it sets its own.
+An output carries a label in its metadata under "report": its kind ("figure", "table", "text" or "caption"),
+and of figures and tables name, caption and number; of figures the alternative text, and of tables the
+table itself as data (``ShownTable.as_dict``), from which the page sets it. The caption that a notebook
+displays below a figure or table is an output of kind "caption", which the page leaves out because it sets
+its own.
 """
 
 import base64
@@ -47,7 +50,7 @@ def svg_text(figure: Figure, name: str, alt: str = "") -> str:
 
 
 class _Once:
-    """Numbers an id that comes again, as that of a picture drawn twice does; references stay with the first."""
+    """Numbers an id that comes again, as in a picture drawn twice; references stay with the first."""
 
     def __init__(self):
         self.seen: dict[str, int] = {}
@@ -74,7 +77,7 @@ def holds_images(figure: Figure) -> bool:
 def show_figure(
     figure: Figure, run: RunPaths | str, name: str, caption: str, alt: str, number: int | None = None
 ) -> None:
-    """Display a figure and save it as reports/<run>/figures/<name>.svg and .png (twice the page's resolution).
+    """Display a figure and save it in reports/<run>/figures as SVG and PNG (twice the page's resolution).
 
     ``caption`` says what to see, ``alt`` what is drawn, ``number`` is the paper's number of the same figure
     (1 to 8) or None for one that the paper does not have.
@@ -101,8 +104,9 @@ def show_table(table: Table, run: RunPaths | str, name: str, caption: str, numbe
     """Display a table and save its values as reports/<run>/tables/<name>.csv."""
     paths = _paths(run, name)
     write_table(paths.tables / f"{name}.csv", table.frame)
-    label = {"kind": "table", "name": name, "caption": caption, "alt": "", "number": number}
-    _display({"text/plain": table.to_text(), "text/html": table.to_html()}, {"report": label})
+    label: dict = {"kind": "table", "name": name, "caption": caption, "number": number}
+    label["table"] = table.as_shown().as_dict()
+    _display({"text/plain": table.to_text(), "text/html": table.styled(name).to_html()}, {"report": label})
     _display_caption("Table", caption)
 
 

@@ -1,9 +1,9 @@
 """A table of the report: its values, and how each of them is shown."""
 
-import html
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -16,8 +16,55 @@ from helpers.report.words import (
     points_interval_of_images,
 )
 
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
 Format = Callable[[Any], str]
 Images = int | Callable[[pd.Series], int]  # behind a share: of all rows, or of each
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as a reader sees it: a text per row. Numbers stand to the right and have values to sort by."""
+
+    heading: str
+    texts: tuple[str, ...]
+    number: bool
+    values: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A table as a reader sees it, as plain data: a notebook's output carries it in its metadata to the page.
+
+    Rows that follow each other and have the same text in the column of heading ``groups`` belong together.
+    """
+
+    columns: tuple[Column, ...]
+    groups: str | None = None
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return len(self.columns[0].texts) if self.columns else 0
+
+    @property
+    def grouping(self) -> Column | None:
+        """The column whose texts group the rows."""
+        return next((column for column in self.columns if column.heading == self.groups), None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ShownTable":
+        """The table of ``as_dict``, also after it was JSON."""
+        columns = [
+            Column(each["heading"], tuple(each["texts"]), each["number"], tuple(each["values"]))
+            for each in values["columns"]
+        ]
+        return cls(tuple(columns), values["groups"])
 
 
 @dataclass(frozen=True)
@@ -60,45 +107,44 @@ class Table:
             self.frame[column]
         )
 
-    def to_html(self) -> str:
-        """An HTML table: escaped, headings with their scope, numbers right-aligned, raw values kept for
-        sorting.
+    def as_shown(self) -> "ShownTable":
+        """The table as the page sets it: texts, and the values behind the numbers."""
+        texts = self.shown
+        names = [column for column in self.frame.columns if column not in self.hidden]
+        columns = []
+        for name, heading in zip(names, texts.columns, strict=True):
+            number = self._is_number(name)
+            values = tuple(_sortable(value) for value in self.frame[name]) if number else ()
+            columns.append(Column(str(heading), tuple(texts[heading]), number, values))
+        return ShownTable(tuple(columns))
+
+    def styled(self, name: str) -> "Styler":
+        """The texts as a DataFrame that a notebook displays: escaped, without index, numbers to the right.
+
+        ``name`` sets the table's styles apart from those of other tables in the notebook.
         """
-        columns = [column for column in self.frame.columns if column not in self.hidden]
-        kinds = ["number" if self._is_number(column) else "text" for column in columns]
-        heads = "".join(
-            f'<th scope="col" class="{kind}" style="{_align(kind)}">{html.escape(self.header(column))}</th>'
-            for column, kind in zip(columns, kinds, strict=True)
-        )
-        body = []
-        for _, row in self.frame.iterrows():
-            cells = []
-            for place, (column, kind) in enumerate(zip(columns, kinds, strict=True)):
-                text = html.escape(self._text(column, row))
-                raw = (
-                    f' data-value="{html.escape(repr(float(row[column])))}"'
-                    if kind == "number" and not missing(row[column])
-                    else ""
-                )
-                tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
-                cells.append(f'<{tag}{scope} class="{kind}" style="{_align(kind)}"{raw}>{text}</{tag}>')
-            body.append("<tr>" + "".join(cells) + "</tr>")
-        return (
-            f'<table class="report-table">\n<thead><tr>{heads}</tr></thead>\n<tbody>\n'
-            + "\n".join(body)
-            + "\n</tbody>\n</table>"
-        )
+        from pandas.io.formats.style import Styler
+
+        texts = self.shown
+        right = [column.heading for column in self.as_shown().columns if column.number]
+        styler = Styler(texts, uuid=name, cell_ids=False).hide(axis="index")
+        styler = styler.format(escape="html").format_index(escape="html", axis=1)
+        styles = {heading: _align("right" if heading in right else "left") for heading in texts.columns}
+        return styler.set_table_styles(styles)
 
     def to_text(self) -> str:
         """The same for a terminal."""
         return self.shown.to_string(index=False)
 
-    def _repr_html_(self) -> str:
-        return self.to_html()
+
+def _align(side: str) -> list[dict[str, Any]]:
+    """The style of a column's cells and heading."""
+    return [{"selector": "th,td", "props": [("text-align", side)]}]
 
 
-def _align(kind: str) -> str:
-    return "text-align:right" if kind == "number" else "text-align:left"
+def _sortable(value: Any) -> float | None:
+    """A number to sort by; None where there is none, for JSON knows neither NaN nor infinity."""
+    return None if missing(value) or not math.isfinite(value) else float(value)
 
 
 def of_row(function: Callable[[pd.Series], str]) -> Format:

@@ -1,7 +1,7 @@
 """Stage report: render the page from the executed notebooks and the run's tables."""
 
 from helpers.paths import RunPaths
-from helpers.report.html import render_report
+from helpers.report.page.render import render_report
 
 
 def render(run: RunPaths) -> None:

@@ -1,1 +1,1 @@
-"""The page: executed notebooks and a run's tables as one HTML file, two runs side by side, and the list of runs."""
+"""The pages: a run with its notebooks as one HTML file, two runs side by side, and the list of runs."""

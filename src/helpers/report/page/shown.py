@@ -1,4 +1,4 @@
-"""Which executed notebooks the page shows. Imports nothing heavy: the engine asks it which views a run needs."""
+"""Which executed notebooks the page shows. It imports nothing heavy, because the engine asks it too."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,8 @@ class Section:
     def shown(self, params: Params) -> list[tuple[str, str]]:
         """What each execution that the page shows stands for, and its file name; the first is shown in full.
 
-        Of the other GANs the page shows the figures and tables that differ. Of the classifier's trainings it shows
-        one: the others are rows of a table that is made from the run's files.
+        Of the other GANs the page shows the figures and tables that differ. Of the classifier's trainings it
+        shows one: the others are rows of a table that is made from the run's files.
         """
         if self.stage in ("gan", "synthesis"):
             return [(f"GAN seed {seed}", f"{self.stem}-seed-{seed}.ipynb") for seed in params.gan.seeds]

@@ -1,0 +1,205 @@
+"""The answer of a run in three sentences, written from its numbers: none is stronger than its interval."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from helpers.evaluation.controls import AGAIN, RESTORED, WITHHELD, controls
+from helpers.evaluation.verdicts import Direction, Gain, verdict_of
+from helpers.params import Params
+from helpers.report.page.facts import backbone_name, part_sizes
+from helpers.report.page.results import Results, Row
+from helpers.report.results.scope import single_gan_arms
+from helpers.report.words import MINUS, counted, listed, percent, points, points_interval
+
+SELECTED = {
+    "top": "the critic's best",
+    "bottom": "the critic's worst",
+    "random": "randomly chosen",
+    "all": "all",
+}
+NAMED = 4  # arms that one sentence names at most
+
+
+def abstract(results: Results) -> list[str]:
+    """What was done, the first arm's change, the other arms' changes: at most a sentence each."""
+    others = results.others
+    if not others:
+        alone = "There is no second arm, so nothing is compared."
+        return [_what_was_done(results), _lone_arm(results), alone]
+    told = _what_was_done(results), _first_arm(others[0], results), _other_arms(others[1:], results)
+    return [sentence for sentence in told if sentence]
+
+
+def answered(results: Results) -> dict[str, str]:
+    """The metrics of which the page's first sentences speak, and their names within a sentence."""
+    return {"target_recall": f"{results.target} recall", "accuracy": "accuracy"}
+
+
+def _what_was_done(results: Results) -> str:
+    params, sizes = results.params, part_sizes(results)
+    times = {1: "once", 2: "twice"}.get(params.replicates, f"{params.replicates} times")
+    arms = f"each of {len(params.arms)} arms" if len(params.arms) > 1 else "one arm"
+    test = f" and judged on {sizes['test']:,} test images" if "test" in sizes else ""
+    return f"On {results.source.phrase}, {backbone_name(results)} was trained {times} in {arms}{test}."
+
+
+def _lone_arm(results: Results) -> str:
+    """The means of the only arm."""
+    arm = results.params.evaluation.reference
+    found = [
+        f"{name} of {percent(results.values(arm, metric).mean(), results.places(metric))}\u00a0%"
+        for metric, name in answered(results).items()
+    ]
+    return f"The arm {arm} reached {listed(found)}."
+
+
+# --- one arm ------------------------------------------------------------------------------------
+
+
+def _first_arm(arm: str, results: Results) -> str:
+    """The first arm's change of the target's recall, beside the paper's of melanoma recall."""
+    paper = results.paper_change(arm, "target_recall")
+    ending = "" if paper is None else f"; the paper, from one training per arm, reports {points(paper)}"
+    return _change(arm, "target_recall", results, ending)
+
+
+def _change(arm: str, metric: str, results: Results, ending: str = "") -> str:
+    """``change_sentence`` of one arm of a run."""
+    row, places = results.comparison(arm, metric), results.places(metric)
+    name, subject = answered(results)[metric], _subject(arm, results.params)
+    return change_sentence(subject, name, row, results.params, places, ending)
+
+
+def _subject(arm: str, params: Params) -> str:
+    """How a sentence about an arm begins."""
+    added = params.arms[arm].synthetic
+    if added is None or added.folder is not None:
+        return f"The arm {arm}"
+    begin = "For this one GAN, adding" if len(params.gan.seeds) == 1 else "Adding"
+    made = params.synthesis.count
+    count = added.count or (round(added.fraction * made) if added.fraction else made)
+    return f"{begin} {SELECTED[added.select or 'all']} {count:,} synthetic images (arm {arm})"
+
+
+def change_sentence(
+    subject: str, metric: str, row: Row | None, params: Params, places: int = 1, ending: str = ""
+) -> str:
+    """One sentence on a difference, as strong as its interval and no stronger; empty without a row.
+
+    ``subject`` begins the sentence, ``metric`` is the metric's name within one, ``row`` is a row of
+    comparisons.csv, and ``ending`` stands before the full stop.
+    """
+    if row is None:
+        return ""
+    smallest, reference = params.evaluation.smallest_effect, params.evaluation.reference
+    verdict, change = verdict_of(row, smallest), points(row["difference"], places)
+    if verdict.gain.short is Gain.NOT_TESTED:
+        return _untested_sentence(subject, metric, row, reference, change, ending)
+    known = points_interval(row.get("low"), row.get("high"), places)
+    ends = f"{100 * params.evaluation.confidence:.0f}\u00a0% interval {known}" if known else "no interval"
+    if not verdict.excludes_zero:
+        return (
+            f"{subject} changes {metric} by {change} points against {reference} ({ends}), which "
+            f"{row['replicates']:.0f} trainings per arm cannot tell from chance{ending}."
+        )
+    negligible = verdict.gain is Gain.NEGLIGIBLE
+    small = f", less than the {points(smallest, 0)[1:]} points that would matter" if negligible else ""
+    verb = "improves" if verdict.direction is Direction.HIGHER else "lowers"
+    size = change.lstrip("+" + MINUS)
+    return f"{subject} {verb} {metric} by {size} points against {reference} ({ends}){small}{ending}."
+
+
+def _untested_sentence(subject: str, metric: str, row: Row, reference: str, change: str, ending: str) -> str:
+    """A difference between trainings that are too few for an interval."""
+    apart = "do not differ in" if change.strip("0.") == "" else f"differ by {change} points of"
+    trainings, few = "trainings with them and those", f"{row.get('replicates') or 0:.0f} runs per arm"
+    if int(row.get("replicates") or 0) < 2:
+        trainings, few = "the one training with them and the one", "one run per arm"
+    start = f"{subject}: {trainings} of {reference} {apart} {metric}"
+    return f"{start}, which {few} cannot tell from chance{ending}."
+
+
+# --- the other arms -----------------------------------------------------------------------------
+
+
+def _other_arms(arms: Sequence[str], results: Results) -> str:
+    """How the remaining arms differ in the target's recall; without any, the first arm's accuracy.
+
+    The controls that have sentences of their own are left out, and at most four arms are named.
+    """
+    apart = {
+        control.arm for control in controls(results.params) if control.role in (AGAIN, WITHHELD, RESTORED)
+    }
+    rows = {
+        arm: row
+        for arm in arms
+        if arm not in apart and (row := results.comparison(arm, "target_recall")) is not None
+    }
+    if not rows:
+        return _change(results.others[0], "accuracy", results)
+    reference, metric = results.params.evaluation.reference, f"{results.target} recall"
+    told = [arm for arm in rows if _told(arm, results)]
+    named = (told or list(rows))[:NAMED]
+    one_gan = single_gan_arms(results.params).intersection(named)
+    scope = ", for this one GAN" if one_gan else ""
+    if not any(row["difference"] for row in rows.values()):
+        return f"In {metric}, {listed(list(rows)[:NAMED])} came out as {reference} did{scope}."
+    if told:
+        return _told_sentence(told, named, len(rows), reference, metric, results, scope)
+    return _untold_sentence(rows, reference, metric, results, scope)
+
+
+def _told(arm: str, results: Results) -> bool:
+    verdict = results.verdict(arm, "target_recall")
+    return verdict is not None and verdict.excludes_zero
+
+
+def _told_sentence(
+    told: Sequence[str],
+    named: Sequence[str],
+    arms: int,
+    reference: str,
+    metric: str,
+    results: Results,
+    scope: str,
+) -> str:
+    """Some arms' intervals exclude zero; they are named."""
+    rest = arms - len(named)
+    ending = (
+        f"; the other {counted(rest, 'arm')} cannot be told from it" if rest and len(told) <= NAMED else ""
+    )
+    verb = "differs" if len(named) == 1 else "differ"
+    return (
+        f"Of the other arms, {_sizes(named, results)} {verb} from {reference} in {metric}, with intervals "
+        f"that exclude zero{scope}{ending}."
+    )
+
+
+def _untold_sentence(rows: dict[str, Row], reference: str, metric: str, results: Results, scope: str) -> str:
+    """No arm's interval excludes zero."""
+    differences = [row["difference"] for row in rows.values()]
+    if len(rows) == 1:
+        return (
+            f"The other arm differs from {reference} in {metric}, {_sizes(list(rows), results)}, and "
+            f"that cannot be told from chance{scope}."
+        )
+    if len(rows) > NAMED:
+        places = results.places("target_recall")
+        low, high = points(min(differences), places), points(max(differences), places)
+        return (
+            f"None of the other {len(rows)} arms, {low} to {high} points apart from {reference} in {metric}, "
+            f"can be told from chance{scope}."
+        )
+    return (
+        f"The other arms differ from {reference} in {metric}, {_sizes(list(rows), results)}, and none "
+        f"of that can be told from chance{scope}."
+    )
+
+
+def _sizes(arms: Sequence[str], results: Results) -> str:
+    """'filtered by +1.2 points and all by -0.3 points': changes of the target's recall."""
+    places = results.places("target_recall")
+    changes: dict[str, Any] = {arm: results.comparison(arm, "target_recall") for arm in arms}
+    return listed(
+        [f"{arm} by {points(row['difference'], places)} points" for arm, row in changes.items() if row]
+    )

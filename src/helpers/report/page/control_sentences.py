@@ -1,0 +1,136 @@
+"""Sentences on what the study could see: controls, shifted thresholds, test lesions seen in training."""
+
+from collections.abc import Iterator
+
+from helpers.data.splits import split_quality
+from helpers.evaluation import controls as own
+from helpers.evaluation.verdicts import Direction, verdict_of
+from helpers.evaluation.words import share_words
+from helpers.report.page.results import Results, Row
+from helpers.report.results.controls import positive_control_sentence
+from helpers.report.results.scope import single_gan_arms
+from helpers.report.words import listed, percent, points, points_interval
+
+
+def controls(results: Results) -> list[str]:
+    """Whether the study saw its positive controls, and called its negative ones an effect.
+
+    Then what synthetic images give in place of real ones.
+    """
+    return list(_control_sentences(results))
+
+
+def _control_sentences(results: Results) -> Iterator[str]:
+    for control in own.controls(results.params):
+        row = results.control(control)
+        if row is None:
+            continue
+        if control.role == own.WITHHELD:
+            yield _withheld(control, row, results)
+        elif control.role == own.AGAIN and verdict_of(row).excludes_zero:
+            yield (
+                f"Trained once more with nothing changed (arm {control.arm}), recall differs by "
+                f"{_change(row, results)} points ({_ends(row, results)}): chance alone can do as much."
+            )
+        elif control.role == own.RESTORED:
+            yield _restored(control, row, results)
+
+
+def _withheld(control: own.Control, row: Row, results: Results) -> str:
+    """Whether the loss of real images was seen."""
+    lost = f"{share_words(control.fraction or 0)} real {results.target} images"
+    detail = f"arm {control.arm}: {_change(row, results)} points of recall, {_ends(row, results)}"
+    return positive_control_sentence(verdict_of(row).direction, lost, detail)
+
+
+def _restored(control: own.Control, row: Row, results: Results) -> str:
+    """What synthetic images give where real ones were taken away."""
+    one_gan = control.arm in single_gan_arms(results.params)
+    images = "For this one GAN, synthetic images" if one_gan else "Synthetic images"
+    tail = {Direction.NOT_SHOWN: ", which chance may explain", Direction.NOT_TESTED: ", which is not tested"}
+    return (
+        f"{images} in place of the withheld ones (arm {control.arm}) change {results.target} recall by "
+        f"{_change(row, results)} points ({_ends(row, results)}){tail.get(verdict_of(row).direction, '')}; the GAN "
+        "itself learned from all of them."
+    )
+
+
+def _change(row: Row, results: Results) -> str:
+    return points(row["difference"], results.places("target_recall"))
+
+
+def _ends(row: Row, results: Results) -> str:
+    known = points_interval(row["low"], row["high"], results.places("target_recall"))
+    return (
+        f"{100 * results.params.evaluation.confidence:.0f}\u00a0% interval {known}"
+        if known
+        else "no interval"
+    )
+
+
+def shifted_thresholds(results: Results) -> list[str]:
+    """One sentence on arms with more recall of the target but no larger area under the ROC curve.
+
+    The area knows no threshold, so that the gain in recall may be a shifted threshold and nothing more.
+    """
+    said = []
+    for arm in results.others:
+        recall, area = results.verdict(arm, "target_recall"), results.verdict(arm, "target_roc_auc")
+        row = results.comparison(arm, "target_roc_auc")
+        if row is None or recall is None or area is None or recall.direction is not Direction.HIGHER:
+            continue
+        if area.direction is not Direction.HIGHER:
+            ends = points_interval(row["low"], row["high"])
+            said.append(f"{arm}: {points(row['difference'])} points, {ends}")
+    if not said:
+        return []
+    return [
+        f"More {results.target} images found are not yet a better classifier: its area under the ROC curve, "
+        f"which knows no threshold, is not shown to rise ({'; '.join(said)})."
+    ]
+
+
+def equal_alarms(results: Results) -> list[str]:
+    """One sentence on the first two arms with synthetic images, each at the same rate of false alarms.
+
+    There no shifted threshold can pass for a gain or a loss.
+    """
+    places, said, told = results.places("target_recall"), [], []
+    for arm in _with_synthetic_images(results)[:2]:
+        row = results.comparison(arm, "target_operating_recall") or {}
+        if ends := points_interval(row.get("low"), row.get("high"), places):
+            said.append(f"{points(row['difference'], places)} points with {arm} ({ends})")
+            told.append(arm)
+    if not said:
+        return []
+    scope = "for this one GAN " if single_gan_arms(results.params).intersection(told) else ""
+    alarms = f"{100 * (1 - results.params.evaluation.operating_specificity):g}\u00a0%"
+    return [
+        f"With each training's threshold set where {alarms} of the other validation images raise a false "
+        f"alarm, {scope}{results.target} recall changes by {listed(said)}."
+    ]
+
+
+def _with_synthetic_images(results: Results) -> list[str]:
+    """The compared arms that add synthetic images and take no real ones away."""
+    arms = results.params.arms
+    return [arm for arm in results.others if arms[arm].synthetic and not arms[arm].withhold]
+
+
+def leak(results: Results) -> str:
+    """How many test images show a lesion that was trained on; empty where the split is not known."""
+    if not {"lesion_id", "dx", "split"} <= set(results.split.columns):
+        return ""
+    quality = split_quality(results.split, results.split["split"], results.params.data.target_class)
+    if not quality["lesions_known"]:
+        return (
+            "How many test images show a lesion that was trained on is unknown: the data do not name lesions."
+        )
+    if not quality["test_seen"]:
+        return "No lesion of the test images was trained on."
+    everything = percent(quality["test_seen_share"], results.places("accuracy"))
+    target = percent(quality["target_seen_share"], results.places("target_recall"))
+    return (
+        f"Of the test images {everything}\u00a0% show a lesion that was trained on in another photograph "
+        f"({target}\u00a0% of those of {results.target}), which may flatter every arm."
+    )

@@ -1,0 +1,158 @@
+"""Two finished runs as a pair: what is compared, and the sentences on it."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from helpers import paths as places
+from helpers.errors import MissingStageError, UserError
+from helpers.evaluation.runs import compare_runs
+from helpers.evaluation.verdicts import Direction, verdict
+from helpers.paths import RunPaths
+from helpers.report.page.answer import answered
+from helpers.report.page.headline import metric_title
+from helpers.report.page.records import read_params
+from helpers.report.page.results import Results, Row, read_results
+from helpers.report.words import listed, percent, points, points_interval
+
+METRICS = ("target_recall", "accuracy", "macro_recall", "macro_precision")
+NOT_TOLD_APART = "not told apart"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two evaluated runs and their comparison, of the arms that both have."""
+
+    first: Results
+    second: Results
+    table: pd.DataFrame  # of compare_runs, metrics of all images
+
+    @property
+    def names(self) -> tuple[str, str]:
+        return self.first.run.run, self.second.run.run
+
+    @property
+    def sides(self) -> tuple[tuple[str, Results], tuple[str, Results]]:
+        """Each run with its name."""
+        return (self.names[0], self.first), (self.names[1], self.second)
+
+    @property
+    def arms(self) -> list[str]:
+        """Arms of both runs, in the order of the first."""
+        return [arm for arm in self.first.arms if arm in set(self.table["arm"])]
+
+    @property
+    def answered_arm(self) -> str:
+        """The arm that the sentences speak of: the reference where both runs have it."""
+        reference = self.first.params.evaluation.reference
+        return reference if reference in self.arms else self.arms[0]
+
+    @property
+    def gains(self) -> dict[str, list[str]]:
+        """What each run says of the claim that an arm gains in the target's recall, by arm of both runs."""
+        found: dict[str, list[str]] = {}
+        for arm in self.arms:
+            verdicts = [side.verdict(arm, "target_recall") for _, side in self.sides]
+            references = [side.params.evaluation.reference for _, side in self.sides]
+            if arm not in references and None not in verdicts:
+                found[arm] = [verdict.gain.short for verdict in verdicts if verdict]
+        return found
+
+    def rows(self, arm: str, metric: str) -> list[Row]:
+        """The rows of the comparison for an arm and metric."""
+        found = self.table[(self.table["arm"] == arm) & (self.table["metric"] == metric)]
+        return found.to_dict("records")
+
+    def places(self, metric: str) -> int:
+        """Decimals that the smaller of both test sets supports."""
+        return min(side.places(metric) for _, side in self.sides)
+
+    def label(self, metric: str) -> str:
+        """A metric's name with the test images behind it in either run."""
+        counts = " and ".join(f"{side.images(metric):,}" for _, side in self.sides)
+        return f"{metric_title(metric, self.first)}, n\u00a0=\u00a0{counts}"
+
+
+def open_pair(first: str, second: str) -> Pair:
+    """Read two runs.
+
+    Raises UserError, a sentence with the way out, for one run given twice, an unknown or an unfinished run,
+    and for runs without a common arm.
+    """
+    if first == second:
+        raise UserError(f"--compare: '{first}' was given twice; name two different runs ({_known()}).")
+    runs = RunPaths(first), RunPaths(second)
+    for run in runs:
+        if not run.folder.is_dir():
+            folder = places.as_typed(places.ARTIFACTS)
+            raise UserError(f"--compare: there is no run '{run.run}' in {folder} ({_known()}).")
+    try:
+        one, other = (read_results(run, read_params(run)) for run in runs)
+        table = compare_runs(*runs, confidence=one.params.evaluation.confidence)
+    except MissingStageError as error:
+        raise UserError(f"--compare needs two finished runs, and one is not: {error}") from None
+    table = table[table["class"].isna() | (table["class"] == "")]
+    if table.empty:
+        raise UserError(
+            f"--compare: '{first}' and '{second}' have no arm in common, so nothing can be set side by side."
+        )
+    return Pair(one, other, table)
+
+
+def _known() -> str:
+    names = sorted(path.parent.name for path in places.ARTIFACTS.glob("*/params.json"))
+    return f"runs here: {', '.join(names)}" if names else "there are no runs here yet"
+
+
+# --- sentences ----------------------------------------------------------------------------------
+
+
+def apart(row: Row) -> str:
+    """Whether the first run is ``higher`` or ``lower``, the two are ``not told apart``, or ``not tested``."""
+    direction = verdict(row["low"], row["high"]).direction
+    return NOT_TOLD_APART if direction is Direction.NOT_SHOWN else direction
+
+
+def sentences(pair: Pair) -> list[str]:
+    """What differs between the runs in the reference arm, and whether the answer differs."""
+    said = [_difference(pair, metric) for metric in answered(pair.first)]
+    return [sentence for sentence in (*said, _answers(pair)) if sentence]
+
+
+def _difference(pair: Pair, metric: str) -> str:
+    """Both runs' means of a metric, and whether they are told apart."""
+    arm, digits, (first, second) = pair.answered_arm, pair.places(metric), pair.names
+    rows = pair.rows(arm, metric)
+    if not rows:
+        return ""
+    row, name = rows[0], answered(pair.first)[metric]
+    means = percent(row["first_mean"], digits), percent(row["second_mean"], digits)
+    start = (
+        f"In the arm {arm}, {name} is {means[0]}\u00a0% in {first} and {means[1]}\u00a0% in {second}, a "
+        f"difference of {points(row['difference'], digits)} points"
+    )
+    outcome = apart(row)
+    if outcome == Direction.NOT_TESTED:
+        return f"{start}; without three replicates in both runs chance cannot be told from it."
+    told = "the runs cannot be told apart" if outcome == NOT_TOLD_APART else f"{first} is {outcome}"
+    confidence = f"{100 * pair.first.params.evaluation.confidence:.0f}\u00a0%"
+    ends = points_interval(row["low"], row["high"], digits)
+    return f"{start} ({confidence} interval {ends}): {told}."
+
+
+def _answers(pair: Pair) -> str:
+    """Whether both runs say the same of the first arm's gain in the target's recall."""
+    if not pair.gains:
+        return ""
+    (first, second), (arm, (one, other)) = pair.names, next(iter(pair.gains.items()))
+    said = f"That the arm {arm} gains in {pair.first.target} recall is {one} in"
+    return f"{said} both runs." if one == other else f"{said} {first} and {other} in {second}."
+
+
+def without_counterpart(pair: Pair) -> str:
+    """Arms that one run has and the other has not; empty where there are none."""
+    found = []
+    for name, side in pair.sides:
+        if others := [arm for arm in side.arms if arm not in pair.arms]:
+            found.append(f"{listed(others)} (in {name})")
+    return f"Without a counterpart, and not on this page: {listed(found)}." if found else ""

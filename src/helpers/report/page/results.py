@@ -1,0 +1,180 @@
+"""A finished run's results as data: what the page says in its opening is worked out from them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from helpers.data.sources import SOURCES, Source
+from helpers.evaluation.controls import Control
+from helpers.evaluation.paper import published
+from helpers.evaluation.verdicts import Verdict, verdict_of
+from helpers.params import Params
+from helpers.paths import RunPaths, require
+from helpers.report.page.records import read_json, read_records
+from helpers.report.words import decimals
+
+Row = dict[str, Any]  # of a table, by column
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of a run that the page draws on; absent ones are empty."""
+
+    run: RunPaths
+    params: Params
+    manifest: dict[str, Any]
+    split: pd.DataFrame
+    metrics: pd.DataFrame
+    arms_table: pd.DataFrame  # evaluation/arms.csv: mean and interval of each arm
+    comparisons: pd.DataFrame
+    controls: pd.DataFrame
+    trainings: pd.DataFrame
+    records: list[dict[str, Any]]
+
+    # --- what the run is about
+
+    @property
+    def source(self) -> Source:
+        """Where the images come from."""
+        return SOURCES.get(self.params.data.source)
+
+    @property
+    def target(self) -> str:
+        """The plain name of the class that the report watches."""
+        code = self.params.data.target_class
+        return self.source.class_names.get(code, code)
+
+    @property
+    def title(self) -> str:
+        """report.title; its default speaks of melanoma, and of the target class where the data are others."""
+        title = self.params.report.title
+        usual = title == Params().report.title
+        return title.replace("melanoma", self.target) if usual and not self.source.beside_paper else title
+
+    @property
+    def arms(self) -> list[str]:
+        """Arms in the order of the parameters."""
+        return list(self.params.arms)
+
+    @property
+    def others(self) -> list[str]:
+        """The arms that are compared with the reference."""
+        return [arm for arm in self.arms if arm != self.params.evaluation.reference]
+
+    # --- the paper's numbers
+
+    def paper_value(self, arm: str, metric: str) -> float | None:
+        """The paper's own number (share) for one of its arms.
+
+        None where the paper has none, and where this run is about another data set.
+        """
+        if not self.source.beside_paper:
+            return None
+        values = published()["metrics"].set_index(["arm", "metric"])["value"]
+        # balanced multiclass accuracy is macro recall; the paper prints it under that name alone
+        return values.get((arm, "macro_recall" if metric == "balanced_accuracy" else metric))
+
+    def paper_change(self, arm: str, metric: str) -> float | None:
+        """The paper's difference (share) of an arm to the reference, where it has both."""
+        reference = self.params.evaluation.reference
+        value, base = self.paper_value(arm, metric), self.paper_value(reference, metric)
+        return None if arm == reference or value is None or base is None else value - base
+
+    # --- test images
+
+    def images(self, metric: str) -> int:
+        """Test images behind a metric: those of the target for its recall, else all; 0 without a split."""
+        if not {"split", "dx"} <= set(self.split.columns):
+            return 0
+        chosen = self.split["split"] == "test"
+        if metric.startswith("target_"):
+            chosen &= self.split["dx"] == self.params.data.target_class
+        return int(chosen.sum())
+
+    def places(self, metric: str) -> int:
+        """Decimals of a percentage that the images behind a metric support."""
+        images = self.images(metric)
+        return decimals(images) if images else 1
+
+    # --- arms and their comparisons
+
+    def values(self, arm: str, metric: str) -> pd.Series:
+        """A metric of an arm, one value (share) per replicate."""
+        if metric not in self.metrics or "arm" not in self.metrics:
+            return pd.Series(dtype=float)
+        return self.metrics.loc[self.metrics["arm"].astype(str) == arm, metric].dropna()
+
+    def interval(self, arm: str, metric: str) -> tuple[float, float] | None:
+        """The ends of the interval of an arm's mean; None where there is none."""
+        row = _first(self.arms_table, arm=arm, metric=metric)
+        if row is None or pd.isna(row.get("low")) or pd.isna(row.get("high")):
+            return None
+        return row["low"], row["high"]
+
+    def comparison(self, arm: str, metric: str) -> Row | None:
+        """The row of comparisons.csv for an arm against the reference."""
+        return _first(self.comparisons, arm=arm, metric=metric, reference=self.params.evaluation.reference)
+
+    def verdict(self, arm: str, metric: str) -> Verdict | None:
+        """What the interval of an arm's change says; None where nothing is compared."""
+        row = self.comparison(arm, metric)
+        return None if row is None else verdict_of(row, self.params.evaluation.smallest_effect)
+
+    def is_still(self, metric: str) -> bool:
+        """Whether no arm's mean differs from the reference's by the smallest effect of interest."""
+        changes = [row["difference"] for arm in self.arms if (row := self.comparison(arm, metric))]
+        return bool(changes) and max(map(abs, changes)) < self.params.evaluation.smallest_effect
+
+    def control(self, control: Control, metric: str = "target_recall") -> Row | None:
+        """The row of controls.csv of a control."""
+        return _first(self.controls, contrast=control.contrast, metric=metric)
+
+
+def _first(table: pd.DataFrame, **wanted: str) -> Row | None:
+    """The first row of a table with these texts in these columns; None without one."""
+    if not set(wanted) <= set(table.columns):
+        return None
+    rows = table
+    for column, value in wanted.items():
+        rows = rows[rows[column].astype(str) == value]
+    return None if rows.empty else rows.iloc[0].to_dict()
+
+
+def read_results(run: RunPaths, params: Params) -> Results:
+    """Read every table of a run; raises MissingStageError where the evaluation has not run."""
+    require(run.evaluation / "metrics.csv", "evaluation")
+    return Results(
+        run=run,
+        params=params,
+        manifest=read_json(run.manifest, {}),
+        split=read_table(run.split),
+        metrics=read_table(run.evaluation / "metrics.csv"),
+        arms_table=read_table(run.evaluation / "arms.csv"),
+        comparisons=read_table(run.evaluation / "comparisons.csv"),
+        controls=read_table(run.evaluation / "controls.csv"),
+        trainings=_trainings(run, params),
+        records=read_records(run),
+    )
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table of a run; an empty one where the file is absent or empty."""
+    try:
+        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except (FileNotFoundError, pd.errors.EmptyDataError):
+        return pd.DataFrame()
+
+
+def _trainings(run: RunPaths, params: Params) -> pd.DataFrame:
+    """One row per training of the classifier, in the order of arms and replicates."""
+    rows = []
+    for arm in params.arms:
+        for replicate in range(params.replicates):
+            folder = run.classifier(arm, replicate)
+            summary = read_json(folder / "summary.json")
+            if summary is not None:
+                seconds = read_json(folder / "timing.json", {}).get("seconds")
+                rows.append({"arm": arm, "replicate": replicate} | summary | {"seconds": seconds})
+    return pd.DataFrame(rows)
