@@ -1,6 +1,7 @@
 """Test lesions that were trained on, and new ones."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -71,7 +72,7 @@ def _has_both(table: pd.DataFrame) -> bool:
 
 
 def seen_unseen_table(seen: pd.DataFrame, target: str) -> Table | None:
-    """evaluation/metrics_by_lesion.csv averaged over replicates; none where it has one kind of lesions only."""
+    """evaluation/metrics_by_lesion.csv averaged over replicates; None where it has one kind only."""
     if not _has_both(seen):
         return None
     order = seen.assign(arm=pd.Categorical(seen["arm"], list(dict.fromkeys(seen["arm"]))))
@@ -149,7 +150,7 @@ def _draw_pair(axes: Axes, place: int, pair: Mapping[str, float], colour: str) -
     """
     axes.plot([pair["unseen"], pair["seen"]], [place] * 2, color=colour, linewidth=2, alpha=0.45)
     for lesions, fill in (("seen", colour), ("unseen", "white")):
-        edge = {"markerfacecolor": fill, "markeredgecolor": colour, "markeredgewidth": 1.5}
+        edge: dict[str, Any] = {"markerfacecolor": fill, "markeredgecolor": colour, "markeredgewidth": 1.5}
         axes.plot(pair[lesions], place, "o", markersize=7, **edge)
 
 
@@ -188,7 +189,10 @@ def recall_gap_table(leak: pd.DataFrame) -> Table | None:
 
 
 def gap_sentence(leak: pd.DataFrame, arm: str, confidence: float = 0.95) -> str:
-    """How much recall on lesions that were trained on exceeds that on new ones, at the same mix of classes."""
+    """How much higher recall is on lesions that were trained on than on new ones.
+
+    Both are at the same mix of classes.
+    """
     from helpers.evaluation import controls as own
 
     rows = leak[(leak["arm"] == arm) & (leak["class"] == "mean of classes")]

@@ -8,7 +8,10 @@ from helpers.params import Params
 
 
 def single_gan_arms(params: Params) -> set[str]:
-    """Arms whose synthetic images all came from one GAN of this run: sentences about them hold for that one."""
+    """Arms whose synthetic images all came from one GAN of this run.
+
+    Sentences about these arms hold for that GAN only.
+    """
     return (
         {name for name, arm in params.arms.items() if arm.uses_gan} if len(params.gan.seeds) == 1 else set()
     )
