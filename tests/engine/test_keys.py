@@ -7,7 +7,7 @@ from helpers.engine import data
 from helpers.engine.data import data_fingerprint
 from helpers.engine.keys import Keys
 from helpers.engine.stages import STAGES, Job, code_modules, jobs, number_parameters
-from helpers.fingerprints import WITHOUT_EFFECT, _read_source, imported_modules
+from helpers.fingerprints import WITHOUT_EFFECT_ON_NUMBERS, _read_source, imported_modules
 from helpers.params import load_params
 from helpers.paths import RunPaths
 
@@ -38,11 +38,11 @@ def test_numbers_come_from_the_modules_that_their_stage_imports():
 
 
 def test_what_cannot_change_a_number_is_a_short_list_with_reasons():
-    assert len(WITHOUT_EFFECT) <= 8
-    for name, reason in WITHOUT_EFFECT.items():
+    assert len(WITHOUT_EFFECT_ON_NUMBERS) <= 8
+    for name, reason in WITHOUT_EFFECT_ON_NUMBERS.items():
         assert importlib.util.find_spec(name) and len(reason.split()) >= 3
     every = {name for stage in STAGES.values() for name in imported_modules(stage.entry)}
-    assert not any(name in WITHOUT_EFFECT for name in every)
+    assert not any(name in WITHOUT_EFFECT_ON_NUMBERS for name in every)
 
 
 def test_an_arm_that_repeats_an_earlier_one_gets_another_seed():

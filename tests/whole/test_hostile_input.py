@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import time
+import types
 import urllib.error
 import urllib.request
 import zipfile
@@ -24,7 +25,7 @@ from hypothesis import strategies as st
 
 from helpers import params
 from helpers.data.decoding import decode
-from helpers.engine import cli, snakemake
+from helpers.engine import cli, failures, plan, snakemake, stages, start
 from helpers.engine.profiles import Profile
 from helpers.engine.runfile import RunFile
 from helpers.engine.view import View
@@ -232,7 +233,8 @@ def test_nothing_that_steers_reaches_the_terminal(place, capsys, monkeypatch):
     assert cli.main(["--list"]) == 0
     run = RunPaths("bad")
     run.logs.mkdir(parents=True)
-    (run.logs / "engine.log").write_text(f"{STEERING}\n")
+    said = {"event": "error", "message": STEERING, "rule": None, "said": None, "logs": []}
+    snakemake.events_path(run).write_text(json.dumps(said) + "\n")
     title = {
         "title": "eda",
         "notebook": "01_eda.ipynb",
@@ -242,13 +244,13 @@ def test_nothing_that_steers_reaches_the_terminal(place, capsys, monkeypatch):
         "half": None,
         "user": False,
     }
-    cli._tell_failures(run, [title], [])
-    cli._tell_failures(run, [], [])
-    cli._show_plan(
+    failures.tell_failures(run, [title], [])
+    failures.tell_failures(run, [], [])
+    start._show_plan(
         run,
         [
-            snakemake.Planned(
-                next(iter(snakemake.jobs(params.Params()))),
+            plan.Planned(
+                next(iter(stages.jobs(params.Params()))),
                 f"parameters changed: report.title a -> {STEERING}",
             )
         ],
@@ -321,12 +323,9 @@ def test_no_name_of_a_run_or_an_arm_means_anything_to_a_shell(text):
         assert shlex.quote(name) == name
 
 
-def snakefile_command(stage: str, *names: str) -> str:
-    """What the Snakefile's own ``command`` makes, read from the Snakefile."""
-    text = (ROOT / "Snakefile").read_text()
-    scope: dict = {}
-    exec(text[text.index("def command(") : text.index("\n\n\n", text.index("def command("))], scope)
-    return scope["command"](stage, *names)
+def snakefile_command() -> str:
+    """The shell line of the Snakefile's jobs, read from the Snakefile."""
+    return re.search(r'shell:[^"]*"(exec [^"]+)"', (ROOT / "Snakefile").read_text())[1]
 
 
 @QUICK
@@ -339,9 +338,9 @@ def test_the_shell_sees_the_interpreter_s_path_as_one_word(tmp_path, parts):
     scope = {
         "PYTHON": path,
         "RUN": RunPaths("run-1"),
-        "wildcards": fake_wildcards(arm="weighted", replicate=3),
+        "params": types.SimpleNamespace(words="classifier arm=weighted replicate=3"),
     }
-    line = fill(snakefile_command("classifier", "arm", "replicate"), _quote_all=False, **scope)
+    line = fill(snakefile_command(), _quote_all=False, **scope)
     assert line.startswith("exec ")
     shown = subprocess.run(
         ["bash", "-c", "printf '%s\\0' " + line.removeprefix("exec ")],
@@ -359,12 +358,6 @@ def test_the_shell_sees_the_interpreter_s_path_as_one_word(tmp_path, parts):
         "replicate=3",
     ]
     assert not list(tmp_path.glob("*canary*"))
-
-
-def fake_wildcards(**values):
-    import types
-
-    return types.SimpleNamespace(**values)
 
 
 @QUICK

@@ -60,7 +60,7 @@ def last_words(run: RunPaths) -> list[str]:
             where = f" ({event['logs'][-1].split(' (check')[0]})" if event["logs"] else ""
             told[event["rule"]] = f"{event['rule']}: {event['said'].strip().splitlines()[0]}{where}"
         elif not event["rule"] and event["message"].strip():
-            told[event["message"]] = event["message"].strip().splitlines()[-1].strip()
+            told[event["message"]] = event["message"].strip()[:400]
     return list(told.values())[:3]
 
 
