@@ -142,10 +142,8 @@ def _again_sentence(row: Mapping[str, Any], n: int, target: str, confidence: flo
             f"{start}. The interval excludes zero where nothing was changed, as about one in "
             f"{1 / (1 - confidence):.0f} does: read the other exploratory ones with that in mind."
         )
-    return (
-        f"{start}; "
-        f"{'too few replicates to judge' if row['replicates'] < 3 else 'no difference is shown, as it should be'}."
-    )
+    few = row["replicates"] < 3
+    return f"{start}; {'too few replicates to judge' if few else 'no difference is shown, as it should be'}."
 
 
 def _restored_sentence(
