@@ -125,9 +125,7 @@ def test_code_makes_stale_only_what_its_numbers_depend_on(project):
         assert told["gan seed 0"] == "its code changed: gan/health.py"
         assert told["synthesis seed 0"] == "an earlier stage is made anew"
         assert "classifier baseline, replicate 0" not in told and "eda" not in told
-    with _edited(
-        project, f"{helpers}/classifier/training.py", "from dataclasses", "NEW = 1\nfrom dataclasses"
-    ):
+    with _edited(project, f"{helpers}/classifier/training.py", '"""', 'NEW = 1\n"""'):
         told = reasons(project)
         assert {title.split()[0] for title in told} == {"synthesis", "classifier", "evaluation", "report"}
     with _edited(project, f"{helpers}/gan/health.py", "CHECK_EVERY = ", "# costs nothing\nCHECK_EVERY = "):

@@ -509,6 +509,12 @@ class TestPublish:
         with pytest.raises(ParameterError, match="cannot name a figure"):
             publish.show_figure(drawing.empty_figure("x"), "try", "../escape", caption="", alt="")
 
+    def test_what_is_not_there_is_neither_shown_nor_saved(self, reports, displayed):
+        publish.show_figure(None, "try", "nothing", caption="See.", alt="Nothing.", number=3)
+        publish.show_table(None, "try", "nothing", caption="Nothing.")
+        publish.show_text(None)
+        assert not displayed and not list(reports.rglob("*"))
+
     def test_a_script_only_saves(self, reports):
         publish.show_figure(drawing.empty_figure("x"), "try", "alone", caption="", alt="")
         assert (reports / "try" / "figures" / "alone.png").exists()

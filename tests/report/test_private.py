@@ -102,7 +102,8 @@ def run_notebooks(folder, monkeypatch, policy, names):
     made = build_run(folder, monkeypatch, run="private", params=params)
     for name in names:
         given = {"run": "private", "params_file": made / "params.json"}
-        given |= {} if name == "01_eda" else {"gan_seed": 0, "judge": None}
+        given |= {} if name == "01_eda" else {"gan_seed": 0}
+        given |= {"second_opinion": False} if name == "03_generation_filtering" else {}
         suffix = "" if name == "01_eda" else "-seed-0"
         nbformat.write(execute(name, given, monkeypatch), made / "notebooks" / f"{name}{suffix}.ipynb")
     return made

@@ -1,5 +1,6 @@
 """Loss and accuracy of the classifiers' trainings over epochs."""
 
+import json
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -11,8 +12,17 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from matplotlib.typing import LineStyleType
 
+from helpers.paths import RunPaths, require
 from helpers.report.drawing import INK, arm_panels, draw_curve, panel_per_arm
 from helpers.report.style import arm_colours, styled
+
+
+def read_history(run: RunPaths, arm: str, replicate: int) -> pd.DataFrame:
+    """A classifier's history.csv, one row per epoch, with the columns arm, replicate and best_epoch."""
+    folder = run.classifier(arm, replicate)
+    history = pd.read_csv(require(folder / "history.csv", "classifier"))
+    summary = json.loads(require(folder / "summary.json", "classifier").read_text(encoding="utf-8"))
+    return history.assign(arm=arm, replicate=replicate, best_epoch=summary["best_epoch"])
 
 
 @styled
@@ -68,10 +78,7 @@ def classifier_curves(history: pd.DataFrame) -> Figure:
 
 
 def _curve_panels(arms: Sequence[str]) -> tuple[Figure, dict[tuple[str, str], dict[str, Axes]]]:
-    """A figure, and the axes in which each arm is drawn, by part and measure.
-
-    The keys are ('train' or 'validation', 'loss' or 'accuracy').
-    """
+    """A figure, and the axes of each arm by part ('train', 'validation') and measure ('loss', 'accuracy')."""
     measures = ("loss", "accuracy")
     if panel_per_arm(arms):
         figure, grid = arm_panels(arms, {"Loss": ("epoch", ""), "Accuracy, %": ("epoch", "")}, 0)

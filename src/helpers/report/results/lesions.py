@@ -72,7 +72,7 @@ def _has_both(table: pd.DataFrame) -> bool:
 
 
 def seen_unseen_table(seen: pd.DataFrame, target: str) -> Table | None:
-    """evaluation/metrics_by_lesion.csv averaged over replicates; None where it has one kind only."""
+    """evaluation/metrics_by_lesion.csv as means over replicates; None where all lesions are of one kind."""
     if not _has_both(seen):
         return None
     order = seen.assign(arm=pd.Categorical(seen["arm"], list(dict.fromkeys(seen["arm"]))))
@@ -189,10 +189,7 @@ def recall_gap_table(leak: pd.DataFrame) -> Table | None:
 
 
 def gap_sentence(leak: pd.DataFrame, arm: str, confidence: float = 0.95) -> str:
-    """How much higher recall is on lesions that were trained on than on new ones.
-
-    Both are at the same mix of classes.
-    """
+    """How far recall on lesions that were trained on exceeds that on new ones, each class weighed alike."""
     from helpers.evaluation import controls as own
 
     rows = leak[(leak["arm"] == arm) & (leak["class"] == "mean of classes")]
