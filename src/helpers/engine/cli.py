@@ -55,6 +55,14 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    _add_what(page)
+    _add_part(page, stages)
+    _add_how(page)
+    return page
+
+
+def _add_what(page: argparse.ArgumentParser) -> None:
+    """The options that say what to run."""
     what = page.add_argument_group("what to run")
     what.add_argument(
         "--params",
@@ -78,6 +86,10 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder of HAM10000, in any of its layouts, or of your own images; zips may stay unopened",
     )
+
+
+def _add_part(page: argparse.ArgumentParser, stages: list[str]) -> None:
+    """The options that choose stages."""
     part = page.add_argument_group("which part")
     part.add_argument("--until", metavar="STAGE", choices=stages, help="stop after this stage")
     part.add_argument(
@@ -99,6 +111,10 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="keep this stage's results over a change of code known to be harmless; the page says so",
     )
+
+
+def _add_how(page: argparse.ArgumentParser) -> None:
+    """The options that say how to run, or only to look."""
     how = page.add_argument_group("how")
     how.add_argument(
         "--cores",
@@ -123,7 +139,6 @@ def parser() -> argparse.ArgumentParser:
         help="render a page of two finished runs side by side; run nothing",
     )
     look.add_argument("--list", action="store_true", help="print the parameter files with one line each")
-    return page
 
 
 def _positive(text: str) -> int:

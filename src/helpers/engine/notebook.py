@@ -68,26 +68,29 @@ def execute_notebook(
         except PapermillExecutionError as error:
             raise NotebookFailed(_details(error, source, half, log)) from None
         except Exception as error:  # the kernel died, or never started
-            last = (
-                DIED
-                if type(error).__name__ == "DeadKernelError"
-                else (str(error).strip() or type(error).__name__).splitlines()[-1]
-            )
-            raise NotebookFailed(
-                {
-                    "notebook": source.name,
-                    "cell": None,
-                    "error": last,
-                    "user": False,
-                    "log": str(log),
-                    "half": str(half),
-                    "sentence": f"{source.name}: {last}",
-                }
-            ) from None
+            raise NotebookFailed(_kernel_details(error, source, half, log)) from None
     _clear_paths(half)
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(half, target)
     return target
+
+
+def _kernel_details(error: Exception, source: Path, half: Path, log: Path) -> dict[str, Any]:
+    """The details of a notebook whose kernel died or never started; no cell is to blame."""
+    last = (
+        DIED
+        if type(error).__name__ == "DeadKernelError"
+        else (str(error).strip() or type(error).__name__).splitlines()[-1]
+    )
+    return {
+        "notebook": source.name,
+        "cell": None,
+        "error": last,
+        "user": False,
+        "log": str(log),
+        "half": str(half),
+        "sentence": f"{source.name}: {last}",
+    }
 
 
 def _without_format(path: Path) -> str:

@@ -1,7 +1,7 @@
 """Loss and accuracy of the classifiers' trainings over epochs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -27,12 +27,11 @@ def read_history(run: RunPaths, arm: str, replicate: int) -> pd.DataFrame:
 
 @styled
 def classifier_curves(history: pd.DataFrame) -> Figure:
-    """The paper's Figure 8: losses and accuracies over epochs, a line per arm and replicate, a dot at the
-    best epoch.
+    """The paper's Figure 8: losses and accuracies over epochs, a line for each arm and replicate.
 
-    ``history`` has columns arm, replicate, best_epoch and those of a classifier's history.csv. Few arms share
-    a panel each for training and
-    validation; of many each has its own, with training dotted.
+    A dot marks the best epoch. ``history`` has columns arm, replicate, best_epoch and those of a classifier's
+    history.csv. Few arms share a panel each for training and validation; of many arms each has its own, with
+    training dotted.
     """
     arms = list(dict.fromkeys(history["arm"]))
     colours, apart, few = (
@@ -64,6 +63,13 @@ def classifier_curves(history: pd.DataFrame) -> Figure:
         for axes in row:
             axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
             cast(MaxNLocator, axes.xaxis.get_major_locator()).set_params(integer=True)
+    handles = _keys(colours, apart)
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(8, len(handles)))
+    return figure
+
+
+def _keys(colours: Mapping[str, str], apart: bool) -> list[Line2D]:
+    """Keys of the lines: of training and validation where arms stand apart, else of the arms."""
     keys: dict[str, tuple[str, LineStyleType]] = (
         {"validation": (INK, "-"), "training": (INK, ":")}
         if apart
@@ -73,8 +79,7 @@ def classifier_curves(history: pd.DataFrame) -> Figure:
         Line2D([], [], color=colour, linestyle=style, label=label) for label, (colour, style) in keys.items()
     ]
     handles.append(Line2D([], [], color=INK, marker="o", linestyle="", markersize=4, label="best epoch"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(8, len(handles)))
-    return figure
+    return handles
 
 
 def _curve_panels(arms: Sequence[str]) -> tuple[Figure, dict[tuple[str, str], dict[str, Axes]]]:
