@@ -40,7 +40,10 @@ WITHOUT_EFFECT_ON_NUMBERS = {
 
 
 def code_fingerprint(*modules: str) -> str:
-    """A digest of these modules, such as ``helpers.gan.training``, and of all project modules that they import."""
+    """A digest of these modules and of all project modules that they import.
+
+    A module is given as ``helpers.gan.training``.
+    """
     return digest(code_parts(*modules))
 
 
@@ -160,8 +163,8 @@ def _read_source(path: Path, modified: int, size: int) -> _Source:
 class _Reader:
     """One pass over the syntax tree of a source text.
 
-    ``text`` is the tree as text, without docstrings and without what errors say. It is the same from Python 3.11
-    on: later versions add empty fields, and 3.12.1 adds empty ends to f-strings; both are left out.
+    ``text`` is the tree as text, without docstrings and without what errors say. It is the same from Python
+    3.11 on: later versions add empty fields, and 3.12.1 adds empty ends to f-strings; both are left out.
     ``imports`` are the project modules that it imports, inside functions too; ``words`` its string constants.
     """
 
@@ -176,7 +179,7 @@ class _Reader:
         if not isinstance(node, ast.AST):
             return repr(node)
         kind = type(node)
-        if kind is ast.Constant:
+        if isinstance(node, ast.Constant):
             self._note_word(node.value)
         elif kind in (ast.Import, ast.ImportFrom):
             self._note_import(node)

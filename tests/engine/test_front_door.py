@@ -1,4 +1,7 @@
-"""The engine on stand-in notebooks: what is stale, what is not, and what happens when something fails or is killed."""
+"""The engine on stand-in notebooks: what is stale and what is not.
+
+Also what happens when something fails or is killed.
+"""
 
 import hashlib
 import json
@@ -20,7 +23,10 @@ SMOKE = ("--params", "params/smoke.yaml")
 
 @pytest.fixture(scope="module")
 def project(project_copy):
-    """A copied project with stand-in notebooks, run once."""
+    """A copied project with stand-in notebooks in a folder whose name is a trap.
+
+    The interpreter that runs it lies in such a folder, too.
+    """
     copied = project_copy()
     fake_stages.install(copied)
     copied.run(*SMOKE)

@@ -109,8 +109,14 @@ def test_the_data_fingerprint_sees_what_the_loader_sees(tmp_path):
 
 
 def test_code_has_one_fingerprint_in_every_python(tmp_path):
-    """Literal values: whoever runs this in another version compares it with the one that they were written in."""
-    code = 'def f(x: int, *, w=3):\n    "Words."\n    match x:\n        case [1, *_]:\n            return f"{x!r:<{w}}" + f"a" f"{x=}"\n    return [b"\\0", 1e300, ..., 2j]\n'
+    """The values are literal.
+
+    Whoever runs this in another version compares it with the one that they were written in.
+    """
+    code = (
+        'def f(x: int, *, w=3):\n    "Words."\n    match x:\n        case [1, *_]:\n'
+        '            return f"{x!r:<{w}}" + f"a" f"{x=}"\n    return [b"\\0", 1e300, ..., 2j]\n'
+    )
     path = tmp_path / "code.py"
     path.write_text(code)
     assert _read_source(path, 0, len(code)).digest == "145a1b86a147579b"

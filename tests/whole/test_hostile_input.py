@@ -88,8 +88,8 @@ def test_archives_with_harmful_members_are_refused_unopened(place, capsys, info,
     else:
         told = re.sub(r"packed [\d,]+ times", "packed N times", told)  # zlib's versions differ
         assert (
-            told
-            == f"HAM10000_images_part_1.zip is refused: its member {fault}. Take an archive from the data's official home."
+            told == f"HAM10000_images_part_1.zip is refused: its member {fault}. "
+            "Take an archive from the data's official home."
         )
     assert {path for path in place.rglob("*") if "artifacts" not in path.parts} == {
         path for path in before if "artifacts" not in path.parts
@@ -106,8 +106,8 @@ def test_an_encrypted_member_is_refused(place, capsys):
     path.write_bytes(content)
     told = mistake(capsys, "--params", "laptop", "--run", "bad", "--data-root", str(folder))
     assert (
-        told
-        == "HAM10000_images_part_1.zip is refused: its member 'x.jpg' is encrypted. Take an archive from the data's official home."
+        told == "HAM10000_images_part_1.zip is refused: its member 'x.jpg' is encrypted. "
+        "Take an archive from the data's official home."
     )
 
 
@@ -159,7 +159,8 @@ def test_weights_with_code_in_them_are_refused_before_the_first_job(place, capsy
             harmful(place / "weights" / name, canary, whole)
         told = mistake(capsys, "--set", f"{key}={place}/weights")
         assert re.fullmatch(
-            rf"{place}/weights/generator\.safetensors is not a whole safetensors file \(.+\), and weights are read from no other kind\.",
+            rf"{place}/weights/generator\.safetensors is not a whole safetensors file \(.+\), "
+            r"and weights are read from no other kind\.",
             told,
         )
     else:
@@ -331,7 +332,10 @@ def snakefile_command() -> str:
 @QUICK
 @given(st.lists(NASTY, min_size=1, max_size=3))
 def test_the_shell_sees_the_interpreter_s_path_as_one_word(tmp_path, parts):
-    """The only thing from outside in a job's shell line is where Python lies; a folder can be called anything."""
+    """The only thing from outside in a job's shell line is the path of Python.
+
+    Its folder can have any name.
+    """
     from snakemake.utils import format as fill
 
     path = tmp_path.as_posix() + "/" + "/".join(parts) + "/python"
@@ -411,7 +415,10 @@ HOSTILE = "a $(touch canary1) `touch canary2` 'b' \"c\" ; touch canary3 ; & {d} 
 
 @pytest.fixture(scope="module")
 def hostile(project_copy):
-    """A copied project with stand-in notebooks in a folder whose name is a trap, run by an interpreter that lies in such a folder, too."""
+    """A copied project with stand-in notebooks in a folder whose name is a trap.
+
+    The interpreter that runs it lies in such a folder, too.
+    """
     project = project_copy(HOSTILE)
     fake_stages.install(project)
     venv = project.folder / "venv"

@@ -104,7 +104,8 @@ def parser() -> argparse.ArgumentParser:
         "--cores",
         metavar="N",
         type=_positive,
-        help=f"CPU cores to keep busy (default: all, here {os.cpu_count() or 1}; with a profile, what it says); results do not depend on it",
+        help=f"CPU cores to keep busy (default: all, here {os.cpu_count() or 1}; "
+        "with a profile, what it says); results do not depend on it",
     )
     how.add_argument(
         "--profile",
@@ -160,7 +161,8 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         print(
-            f"run_all.py: {error.strerror or error}{where}. Once that is mended, the same command goes on from here.",
+            f"run_all.py: {error.strerror or error}{where}. "
+            "Once that is mended, the same command goes on from here.",
             file=sys.stderr,
         )
         return 1
@@ -199,7 +201,8 @@ def _prepare(options: argparse.Namespace) -> tuple[RunPaths, Params]:
     """The run's folders and its parameters, in which the data's folders are absolute."""
     path = _parameter_file(options.params)
     given = options.data_root
-    # one's own images are no valid parameters without a folder; the folder's own name follows below, for it may be no YAML
+    # one's own images are no valid parameters without a folder; the folder's own name follows below, for it
+    # may be no YAML
     placeholder = [] if given is None else ["data.root=given"]
     params = load_params(path, [*options.overrides, *placeholder])
     data = params.data.model_dump()
@@ -213,8 +216,9 @@ def _prepare(options: argparse.Namespace) -> tuple[RunPaths, Params]:
     params = validate(params.as_dict() | {"data": data}, path.name)
     if given is not None and not SOURCES.get(params.data.source).takes_folder:
         raise UserError(
-            f"--data-root names photographs, and {path.name} draws its lesions: add --set data.source=ham10000 "
-            "(or folder, for images of your own), or --params params/laptop.yaml."
+            f"--data-root names photographs, and {path.name} draws its lesions: "
+            "add --set data.source=ham10000 (or folder, for images of your own), "
+            "or --params params/laptop.yaml."
         )
     _check_stages(options)
     return RunPaths(path.stem if options.run is None else options.run), params

@@ -1,4 +1,7 @@
-"""Execution of one notebook by papermill: whole or not at all, with its progress and its failure told in a sentence."""
+"""Execution of one notebook by papermill, whole or not at all.
+
+Its progress is told while it runs, and its failure in a sentence.
+"""
 
 import json
 import os
@@ -14,7 +17,10 @@ from helpers.files import write_json
 KERNEL = "python3"  # ipykernel's own name in any environment; papermill must be told it
 USER_ERRORS = {"UserError", "ParameterError", "DataError", "MissingStageError"}
 SENTENCES = USER_ERRORS | {"TrainingError"}  # errors whose text is the whole message
-DIED = "Its kernel died. Where nobody ended it, memory ran out: fewer jobs at once (--cores), a smaller batch or a smaller bank need less."
+DIED = (
+    "Its kernel died. Where nobody ended it, memory ran out: "
+    "fewer jobs at once (--cores), a smaller batch or a smaller bank need less."
+)
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from matplotlib.typing import LineStyleType
 
 from helpers.paths import RunPaths, require
 from helpers.report.drawing import INK, arm_panels, draw_curve, panel_per_arm
@@ -40,12 +43,16 @@ def classifier_curves(history: pd.DataFrame) -> Figure:
     figure, panels = _curve_panels(arms)
     for (part, measure), drawn in panels.items():
         factor, column = 100 if measure == "accuracy" else 1, f"{part}_{measure}"
-        line = {
+        line: dict[str, Any] = {
             "linestyle": ":" if apart and part == "train" else "-",
             "linewidth": 1.1 if few else 0.7,
             "alpha": 0.8 if few else 0.6,
         }
-        dot = {"markersize": 4.5 if few else 3.5, "markeredgecolor": "white", "markeredgewidth": 0.6}
+        dot: dict[str, Any] = {
+            "markersize": 4.5 if few else 3.5,
+            "markeredgecolor": "white",
+            "markeredgewidth": 0.6,
+        }
         for (arm, _), rows in history.groupby(["arm", "replicate"], sort=False):
             draw_curve(drawn[arm], rows["epoch"], factor * rows[column], color=colours[arm], **line)
             if part == "validation":
@@ -56,8 +63,8 @@ def classifier_curves(history: pd.DataFrame) -> Figure:
         limits = np.array([axes.get_ylim() for axes in row])
         for axes in row:
             axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
-            axes.xaxis.get_major_locator().set_params(integer=True)
-    keys = (
+            cast(MaxNLocator, axes.xaxis.get_major_locator()).set_params(integer=True)
+    keys: dict[str, tuple[str, LineStyleType]] = (
         {"validation": (INK, "-"), "training": (INK, ":")}
         if apart
         else {arm: (colour, "-") for arm, colour in colours.items()}

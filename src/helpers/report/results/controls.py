@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from helpers.evaluation.paper import show_p
-from helpers.report.table import Table, points_range
+from helpers.evaluation.verdicts import Direction
+from helpers.report.table import Format, Table, points_range
 from helpers.report.words import (
     MINUS,
     metric_name,
@@ -40,7 +41,7 @@ def controls_table(controls: pd.DataFrame, n: int, target: str) -> Table | None:
     frame = pd.concat(
         [(rows["arm"] + f" {MINUS} " + rows["reference"]).rename("contrast"), rows[columns]], axis=1
     )
-    formats = {
+    formats: dict[str, Format] = {
         "metric": lambda metric: metric_name(metric, target),
         "difference": lambda value: points_of_images(value, n),
         "low": points_range(n),
@@ -84,7 +85,7 @@ def controls_section(
     return "### What the study can see\n\n" + "\n".join(f"- {part}" for part in parts)
 
 
-def positive_control_sentence(found: str, lost: str, detail: str) -> str:
+def positive_control_sentence(found: Direction, lost: str, detail: str) -> str:
     """Whether a study saw the loss of real images of the target: ``found`` is
     ``helpers.evaluation.controls.outcome``'s word for it.
 

@@ -1,6 +1,7 @@
 """Test lesions that were trained on, and new ones."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -149,7 +150,7 @@ def _draw_pair(axes: Axes, place: int, pair: Mapping[str, float], colour: str) -
     """
     axes.plot([pair["unseen"], pair["seen"]], [place] * 2, color=colour, linewidth=2, alpha=0.45)
     for lesions, fill in (("seen", colour), ("unseen", "white")):
-        edge = {"markerfacecolor": fill, "markeredgecolor": colour, "markeredgewidth": 1.5}
+        edge: dict[str, Any] = {"markerfacecolor": fill, "markeredgecolor": colour, "markeredgewidth": 1.5}
         axes.plot(pair[lesions], place, "o", markersize=7, **edge)
 
 
