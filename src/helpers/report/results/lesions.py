@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from helpers.evaluation.verdicts import Direction, verdict_of
 from helpers.report.drawing import FAINT, INK, centre_on_zero, draw_interval, empty_figure, name_rows
 from helpers.report.style import arm_colours, styled
 from helpers.report.table import Table, of_row, points_range
@@ -190,8 +191,6 @@ def recall_gap_table(leak: pd.DataFrame) -> Table | None:
 
 def gap_sentence(leak: pd.DataFrame, arm: str, confidence: float = 0.95) -> str:
     """How far recall on lesions that were trained on exceeds that on new ones, each class weighed alike."""
-    from helpers.evaluation import controls as own
-
     rows = leak[(leak["arm"] == arm) & (leak["class"] == "mean of classes")]
     if rows.empty:
         return (
@@ -204,17 +203,17 @@ def gap_sentence(leak: pd.DataFrame, arm: str, confidence: float = 0.95) -> str:
         f"Classes weighed alike, the recall of *{arm}* on lesions that it was trained on differs from that "
         f"on new ones by {points_of_images(row['difference'], n)} points"
     )
-    outcome = own.outcome(row)
-    if outcome == own.NOT_TESTED:
+    outcome = verdict_of(row).direction
+    if outcome == Direction.NOT_TESTED:
         return f"{change}; " + (
             "the replicates do not differ."
             if row["method"] == "no variation"
             else "too few replicates for an interval."
         )
     tail = {
-        own.HIGHER: "its score owes something to memory",
-        own.LOWER: "memory does not help it",
-        own.NOT_SHOWN: "chance may explain that",
+        Direction.HIGHER: "its score owes something to memory",
+        Direction.LOWER: "memory does not help it",
+        Direction.NOT_SHOWN: "chance may explain that",
     }[outcome]
     return (
         f"{change} ({100 * confidence:.0f} % interval {points_of_images(row['low'], n)} to "
