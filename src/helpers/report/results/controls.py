@@ -111,6 +111,7 @@ def positive_control_sentence(found: Direction, lost: str, detail: str) -> str:
 
 
 def _withheld_sentence(row: Mapping[str, Any], n: int, target: str, confidence: float) -> str:
+    change = f"*{row['arm']}* {MINUS} *{row['reference']}*: {points_of_images(row['difference'], n)} points"
     detail = f"{change} of recall of {target}, {_ends(row['low'], row['high'], n, confidence)}"
     return positive_control_sentence(
         verdict_of(row).direction, f"{share_words(row['fraction'])} real images of {target}", detail
