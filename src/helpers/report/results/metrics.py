@@ -126,6 +126,8 @@ def _metric_panels(
     for arm in [arm for arm in arms if arm in theirs.index]:
         values = 100 * theirs.loc[arm, list(columns)].astype(float)
         dots.plot(_centres(arms, arm, len(columns)), values, "D", markersize=5, **HOLLOW)
+    low, high = dots.get_ylim()
+    dots.set_ylim(low - 1, min(100.5, high + 1))
     handles: list[Artist] = [
         Patch(color=colours[arm], label=arm) for arm in dict.fromkeys([*arms, *theirs.index])
     ]
@@ -194,8 +196,6 @@ def _replicate_dots(
             if (arm, column) in ends:
                 limits = [100 * end for end in ends[arm, column]]
                 axes.plot([centre] * 2, limits, color=colour, linewidth=0.9, alpha=0.8, zorder=1)
-    low, high = axes.get_ylim()
-    axes.set_ylim(low - 1, min(100.5, high + 1))
     axes.set_title(f"This run ({counted(metrics['replicate'].nunique(), 'replicate')} per arm)")
     axes.set_ylabel("percent, not from zero")
     for boundary in np.arange(0.5, len(columns) - 0.5):
