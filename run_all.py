@@ -21,7 +21,8 @@ if __name__ == "__main__":
         except KeyboardInterrupt:  # while the program was still being loaded
             sys.exit(130)
     print(
-        f"run_all.py: {wrong} 'make report' installs all that is needed into .venv, and .venv/bin/python runs this.",
+        f"run_all.py: {wrong} 'make report' installs all that is needed into .venv, "
+        "and .venv/bin/python runs this.",
         file=sys.stderr,
     )
     sys.exit(2)

@@ -204,8 +204,8 @@ def evaluate_study(test_images: int, arms: int, replicates: int) -> SimpleNamesp
 def jobs(count: int, folder: Path) -> SimpleNamespace:
     """A run of ``count`` trainings whose notebooks do next to nothing: what the engine and papermill take."""
     sys.path.insert(0, str(ROOT / "tests"))
-    import fake_stages
-    from conftest import copy_project
+    from support import fake_stages
+    from support.project import copy_project
 
     project = copy_project(folder / "project")
     fake_stages.install(project)

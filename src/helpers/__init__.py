@@ -3,7 +3,8 @@
 import os
 
 if "REPORT_JOBS_LOCK" in os.environ:
-    # a process of a run's job, a notebook's kernel above all: it dies with its parent and is seen by the run's lock
+    # a process of a run's job, a notebook's kernel above all: it dies with its parent and is seen by the
+    # run's lock
     from helpers.engine.process import join_run
 
     join_run()

@@ -81,8 +81,10 @@ def write_table(path: Path | str, table: "DataFrame", **options: Any) -> Path:
     return Path(path)
 
 
-def read_table(path: Path | str) -> "pandas.DataFrame":  # noqa: F821
-    """A table that ``write_table`` wrote, floats to the last bit; an empty one where the file is absent or empty.
+def read_table(path: Path | str) -> "DataFrame":
+    """A table that ``write_table`` wrote, floats to the last bit.
+
+    An empty one where the file is absent or empty.
 
     Only an empty field is a missing value: a class or an arm may be called ``NA``.
     """

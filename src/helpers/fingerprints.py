@@ -5,7 +5,7 @@ A fingerprint does not see comments, docstrings, layout, the words of errors, or
 
 import ast
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -26,26 +26,36 @@ WITHOUT_EFFECT = {
     "helpers.engine": "it decides when a job runs and computes nothing",
     "helpers.errors": "the errors that a user sees, and how a terminal shows them",
     "helpers.fingerprints": "it decides what is stale; what it finds is in the key itself",
-    "helpers.params": "the values of the parameters are in the key themselves",
     "helpers.paths": "where files lie",
     "helpers.progress": "how far a loop is, for the reader only",
     "helpers.registry": "it looks variants up by name; the variants that are chosen are in the key",
 }
 
 
+# The same for numbers alone: a notebook shows words from there.
+WITHOUT_EFFECT_ON_NUMBERS = {
+    **WITHOUT_EFFECT,
+    "helpers.params": "the values of the parameters are in the key themselves",
+}
+
+
 def code_fingerprint(*modules: str) -> str:
-    """A digest of these modules, such as ``helpers.gan.training``, and of all project modules that they import."""
+    """A digest of these modules and of all project modules that they import.
+
+    A module is given as ``helpers.gan.training``.
+    """
     return digest(code_parts(*modules))
 
 
 def code_parts(*modules: str) -> dict[str, str]:
     """The same, file by file: its place below src/helpers and its digest, data files included."""
-    return {_shown(path): _source(path).digest for path in _closure(modules)}
+    return _digests(_closure(modules, WITHOUT_EFFECT_ON_NUMBERS))
 
 
 def imported_modules(*modules: str) -> list[str]:
-    """These modules and all that they import, by name; those in WITHOUT_EFFECT are left out."""
-    return [name for path in _closure(modules) if (name := _module_name(path))]
+    """These modules and all that they import, by name; those without effect are left out."""
+    found = _closure(modules, WITHOUT_EFFECT_ON_NUMBERS)
+    return [name for path in found if (name := _module_name(path))]
 
 
 def notebook_parts(name: str) -> dict[str, str]:
@@ -66,19 +76,23 @@ def notebook_parts(name: str) -> dict[str, str]:
                 imported += read.imports
                 text = read.text
         cells.append((cell.get("id"), text))
-    return {f"notebooks/{name}.ipynb": digest(cells)} | code_parts(*imported)
+    return {f"notebooks/{name}.ipynb": digest(cells)} | _digests(_closure(imported, WITHOUT_EFFECT))
 
 
 # --- which files --------------------------------------------------------------------------------
 
 
-def _closure(modules: Iterable[str]) -> list[Path]:
+def _digests(paths: Iterable[Path]) -> dict[str, str]:
+    return {_shown(path): _source(path).digest for path in paths}
+
+
+def _closure(modules: Iterable[str], left_out: Collection[str]) -> list[Path]:
     """Files of these modules, of all project modules that they import, and data files that they name."""
     waiting, found = list(modules), dict[Path, None]()
     while waiting:
         name = waiting.pop()
         path = _source_file(name)
-        if path is None or path in found or _without_effect(name):
+        if path is None or path in found or _is_in(name, left_out):
             continue
         found[path] = None
         source = _source(path)
@@ -88,8 +102,8 @@ def _closure(modules: Iterable[str]) -> list[Path]:
     return sorted(found)
 
 
-def _without_effect(module: str) -> bool:
-    return any(module == name or module.startswith(f"{name}.") for name in WITHOUT_EFFECT)
+def _is_in(module: str, packages: Collection[str]) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in packages)
 
 
 @cache
@@ -149,8 +163,8 @@ def _read_source(path: Path, modified: int, size: int) -> _Source:
 class _Reader:
     """One pass over the syntax tree of a source text.
 
-    ``text`` is the tree as text, without docstrings and without what errors say. It is the same from Python 3.11
-    on: later versions add empty fields, and 3.12.1 adds empty ends to f-strings; both are left out.
+    ``text`` is the tree as text, without docstrings and without what errors say. It is the same from Python
+    3.11 on: later versions add empty fields, and 3.12.1 adds empty ends to f-strings; both are left out.
     ``imports`` are the project modules that it imports, inside functions too; ``words`` its string constants.
     """
 
@@ -165,7 +179,7 @@ class _Reader:
         if not isinstance(node, ast.AST):
             return repr(node)
         kind = type(node)
-        if kind is ast.Constant:
+        if isinstance(node, ast.Constant):
             self._note_word(node.value)
         elif kind in (ast.Import, ast.ImportFrom):
             self._note_import(node)

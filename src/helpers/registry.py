@@ -13,10 +13,12 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """The variants of one kind: module ``<package>.<name>`` holds the variant ``name`` under the attribute ``attribute``.
+    """The variants of one kind.
 
-    Asking for the names reads the folder and imports nothing; ``get`` imports the one module that is asked for.
-    Example: ``BACKBONES = Registry[Backbone]("helpers.classifier.backbones", "BACKBONE", "backbone")``.
+    Module ``<package>.<name>`` holds the variant ``name`` under the attribute ``attribute``.
+
+    Asking for the names reads the folder and imports nothing; ``get`` imports the one module that is asked
+    for. Example: ``BACKBONES = Registry[Backbone]("helpers.classifier.backbones", "BACKBONE", "backbone")``.
     """
 
     def __init__(self, package: str, attribute: str, kind: str):
@@ -24,13 +26,19 @@ class Registry(Generic[T]):
 
     @cache  # noqa: B019 (registries live as long as the process)
     def names(self) -> tuple[str, ...]:
-        """Names of all variants, in alphabetical order; modules whose name begins with an underscore are none."""
+        """Names of all variants, in alphabetical order.
+
+        Modules whose name begins with an underscore are no variants.
+        """
         found = importlib.util.find_spec(self.package)
         places = found.submodule_search_locations if found else None
         return tuple(sorted(each.name for each in pkgutil.iter_modules(places) if each.name[0] != "_"))
 
     def module(self, name: str) -> str:
-        """Full name of the module that holds ``name``; raises ParameterError, with the nearest name, where there is none."""
+        """Full name of the module that holds ``name``.
+
+        Raises ParameterError, with the nearest name, where there is none.
+        """
         if name not in self.names():
             near = difflib.get_close_matches(name, self.names(), n=1, cutoff=0.5)
             hint = f" (did you mean '{near[0]}'?)" if near else ""

@@ -1,6 +1,7 @@
 """A logger plugin of Snakemake that writes what went wrong as data: a line of JSON for each error.
 
-Snakemake finds it by the name of this package. The file is named by the environment variable REPORT_ENGINE_EVENTS.
+Snakemake finds it by the name of this package. The file is named by the environment variable
+REPORT_ENGINE_EVENTS.
 """
 
 import json

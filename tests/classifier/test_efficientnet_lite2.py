@@ -12,7 +12,8 @@ from helpers.classifier.model import build_classifier
 from helpers.errors import UserError
 from helpers.pretrained import read_weights
 
-# The first logits of efficientnet_lite_pytorch 0.1.0, the network for which the package's weights were published,
+# The first logits of efficientnet_lite_pytorch 0.1.0, the network for which the package's weights were
+# published,
 # for the input below.
 REFERENCE = [-0.873837, 0.173600, -0.972780, -0.941339, -0.083714, -0.007960]
 
@@ -25,7 +26,10 @@ def package_file() -> str:
 
 @pytest.fixture(scope="module")
 def logits():
-    """A function from normalised images to the 1,000 ImageNet logits: our stages, and the file's last layer."""
+    """A function from normalised images to the 1,000 ImageNet logits.
+
+    It consists of our stages and the file's last layer.
+    """
     model = build_classifier("efficientnet_lite2", "imagenet", 3, 16, 0.5, 9).eval()
     state = read_weights(package_file())
 

@@ -109,7 +109,7 @@ def test_what_the_cluster_said_of_a_failed_job_is_told(tmp_path, monkeypatch):
     ]
     own = {"event": "error", "message": "WorkflowError:\nNo disk.", "rule": None, "said": None, "logs": []}
     events_path(run).write_text(json.dumps(own) + "\n")
-    assert last_words(run) == ["No disk."]
+    assert last_words(run) == ["WorkflowError:\nNo disk."]
 
 
 def keeper(folder: Path, ticket: str | None) -> subprocess.Popen:

@@ -1,4 +1,7 @@
-"""Damaged files and records, results that come out otherwise, cards for jobs: what the engine does about them, without running it."""
+"""What the engine does about damaged files and records, without running it.
+
+The same for results that come out otherwise, and for the cards of jobs.
+"""
 
 import json
 import os

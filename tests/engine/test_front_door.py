@@ -1,4 +1,7 @@
-"""The engine on stand-in notebooks: what is stale, what is not, and what happens when something fails or is killed."""
+"""The engine on stand-in notebooks: what is stale and what is not.
+
+Also what happens when something fails or is killed.
+"""
 
 import hashlib
 import json
@@ -20,7 +23,10 @@ SMOKE = ("--params", "params/smoke.yaml")
 
 @pytest.fixture(scope="module")
 def project(project_copy):
-    """A copied project with stand-in notebooks, run once."""
+    """A copied project with stand-in notebooks in a folder whose name is a trap.
+
+    The interpreter that runs it lies in such a folder, too.
+    """
     copied = project_copy()
     fake_stages.install(copied)
     copied.run(*SMOKE)
@@ -119,9 +125,7 @@ def test_code_makes_stale_only_what_its_numbers_depend_on(project):
         assert told["gan seed 0"] == "its code changed: gan/health.py"
         assert told["synthesis seed 0"] == "an earlier stage is made anew"
         assert "classifier baseline, replicate 0" not in told and "eda" not in told
-    with _edited(
-        project, f"{helpers}/classifier/training.py", "from dataclasses", "NEW = 1\nfrom dataclasses"
-    ):
+    with _edited(project, f"{helpers}/classifier/training.py", '"""', 'NEW = 1\n"""'):
         told = reasons(project)
         assert {title.split()[0] for title in told} == {"synthesis", "classifier", "evaluation", "report"}
     with _edited(project, f"{helpers}/gan/health.py", "CHECK_EVERY = ", "# costs nothing\nCHECK_EVERY = "):

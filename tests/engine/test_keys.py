@@ -7,7 +7,7 @@ from helpers.engine import data
 from helpers.engine.data import data_fingerprint
 from helpers.engine.keys import Keys
 from helpers.engine.stages import STAGES, Job, code_modules, jobs, number_parameters
-from helpers.fingerprints import WITHOUT_EFFECT, _read_source, imported_modules
+from helpers.fingerprints import WITHOUT_EFFECT_ON_NUMBERS, _read_source, imported_modules
 from helpers.params import load_params
 from helpers.paths import RunPaths
 
@@ -38,11 +38,11 @@ def test_numbers_come_from_the_modules_that_their_stage_imports():
 
 
 def test_what_cannot_change_a_number_is_a_short_list_with_reasons():
-    assert len(WITHOUT_EFFECT) <= 8
-    for name, reason in WITHOUT_EFFECT.items():
+    assert len(WITHOUT_EFFECT_ON_NUMBERS) <= 8
+    for name, reason in WITHOUT_EFFECT_ON_NUMBERS.items():
         assert importlib.util.find_spec(name) and len(reason.split()) >= 3
     every = {name for stage in STAGES.values() for name in imported_modules(stage.entry)}
-    assert not any(name in WITHOUT_EFFECT for name in every)
+    assert not any(name in WITHOUT_EFFECT_ON_NUMBERS for name in every)
 
 
 def test_an_arm_that_repeats_an_earlier_one_gets_another_seed():
@@ -109,8 +109,14 @@ def test_the_data_fingerprint_sees_what_the_loader_sees(tmp_path):
 
 
 def test_code_has_one_fingerprint_in_every_python(tmp_path):
-    """Literal values: whoever runs this in another version compares it with the one that they were written in."""
-    code = 'def f(x: int, *, w=3):\n    "Words."\n    match x:\n        case [1, *_]:\n            return f"{x!r:<{w}}" + f"a" f"{x=}"\n    return [b"\\0", 1e300, ..., 2j]\n'
+    """The values are literal.
+
+    Whoever runs this in another version compares it with the one that they were written in.
+    """
+    code = (
+        'def f(x: int, *, w=3):\n    "Words."\n    match x:\n        case [1, *_]:\n'
+        '            return f"{x!r:<{w}}" + f"a" f"{x=}"\n    return [b"\\0", 1e300, ..., 2j]\n'
+    )
     path = tmp_path / "code.py"
     path.write_text(code)
     assert _read_source(path, 0, len(code)).digest == "145a1b86a147579b"

@@ -1,4 +1,7 @@
-"""What the terminal shows of a running job."""
+"""What the terminal shows during a run: one live line for each running job.
+
+Where the output is no terminal, plain lines are printed.
+"""
 
 import io
 import json

@@ -1,4 +1,7 @@
-"""Arms that test the study: found by their recipes, seen where the study has the power, and said to be missed where it has not."""
+"""Arms that test the study: they are found by their recipes.
+
+Their effect is seen where the study has the power, and said to be missed where it has not.
+"""
 
 from dataclasses import replace
 
@@ -34,7 +37,10 @@ def study(**changes):
 
 @pytest.fixture
 def simulated(tmp_path, monkeypatch):
-    """Writes the predictions of a whole study drawn by the simulator, in which withholding costs ``loss`` of the target's recall."""
+    """Writes the predictions of a whole study drawn by the simulator.
+
+    In it withholding costs ``loss`` of the target's recall.
+    """
     monkeypatch.setattr(paths, "ARTIFACTS", tmp_path)
 
     def make(params, loss, seed):
@@ -257,11 +263,12 @@ def test_what_synthetic_images_give_in_place_of_real_ones(low, high, said):
     ).splitlines()[-1]
     minus = "\N{MINUS SIGN}"
     assert own.startswith(
-        f"- Synthetic images in place of the withheld real ones (*restored* {minus} *withheld*): +10.0 points of recall of mel ("
+        f"- Synthetic images in place of the withheld real ones (*restored* {minus} *withheld*): +10.0 "
+        "points of recall of mel ("
     )
     assert (
-        f", for this one GAN; {said}. The real ones (*baseline* {minus} *withheld*) give +20.0 points (95 % interval +10.0 to +30.0)."
-        in own
+        f", for this one GAN; {said}. The real ones (*baseline* {minus} *withheld*) give +20.0 points (95 % "
+        "interval +10.0 to +30.0)." in own
     )
     assert own.endswith(
         "The GAN itself learned from all training images of mel, the withheld ones among them."

@@ -1,4 +1,7 @@
-"""The external test set: every layout that people have, never mixed with the run's own data, scored with the ISIC metric."""
+"""The external test set in every layout that people have.
+
+It is never mixed with the run's own data, and it is scored with the ISIC metric.
+"""
 
 import shutil
 import zipfile
@@ -23,7 +26,10 @@ TRUTH = "ISIC2018_Task3_Test_GroundTruth"
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """A few drawn lesions of every class under the test set's numbers: table (image_id, dx) and encoded images."""
+    """A few drawn lesions of every class under the test set's numbers.
+
+    Returns the table (image_id, dx) and the encoded images.
+    """
     with open_dataset(draw_dataset(tmp_path_factory.mktemp("drawn"), images=150, seed=7)) as dataset:
         rows = dataset.metadata.groupby("dx").head(3)[["image_id", "dx"]].reset_index(drop=True)
         content = {f"ISIC_{34524 + i:07d}": dataset.read(name) for i, name in enumerate(rows["image_id"])}

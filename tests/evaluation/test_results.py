@@ -36,7 +36,10 @@ def params(replicates, arms=None, **evaluation):
 
 @pytest.fixture
 def make_run(tmp_path, monkeypatch):
-    """Writes split.csv and predictions of made-up arms; ``gain`` is added to the logit of the truth, by arm, and ``memory`` where the lesion was seen."""
+    """Writes split.csv and predictions of made-up arms.
+
+    ``gain`` is added to the logit of the truth, by arm, and ``memory`` where the lesion was seen.
+    """
     monkeypatch.setattr(paths, "ARTIFACTS", tmp_path)
 
     def make(arms=tuple(ARMS), replicates=3, images=400, gain=None, seed=0, memory=0.0, name="made-up"):
@@ -318,7 +321,10 @@ def test_single_runs_are_compared_without_an_interval(make_run):
 
 
 def with_external(run, replicates, images=120, arms=tuple(ARMS)):
-    """Writes predictions of another test set, in which every arm is right on all images of bkl and nv and on two of three of mel."""
+    """Writes predictions of another test set.
+
+    Every arm is right on all images of bkl and nv and on two of three of mel.
+    """
     names = [f"X{i:05d}" for i in range(images)]
     label = np.array(CLASSES)[np.arange(images) % 3]
     for arm in arms:

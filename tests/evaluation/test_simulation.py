@@ -51,7 +51,10 @@ def test_a_study_that_is_looked_at_as_it_grows_errs_more_often_with_each_look():
 
 @pytest.mark.parametrize(("gans", "least", "most"), [(5, 0.945, 0.955), (3, 0.89, 0.92), (2, 0.83, 0.87)])
 def test_replicates_that_share_a_gan_hold_its_chance_only_in_part(gans, least, most):
-    """As docs/statistics.md says: five replicates, GANs that differ as much as trainings do, no lesions' part."""
+    """Five replicates, GANs that differ as much as trainings do, and no part of the lesions.
+
+    These are the numbers that docs/statistics.md gives.
+    """
     draw, studies = np.random.default_rng(7), 20_000
     differences = draw.normal(size=(studies, gans))[:, np.arange(5) % gans] + draw.normal(size=(studies, 5))
     nothing = np.zeros((studies, 5, 1))

@@ -44,7 +44,8 @@ def test_a_section_may_be_the_text_that_papermill_makes_of_an_option():
     [
         (
             {"gan": {"stepz": 3}},
-            "quick.yaml with this notebook's changes: 'gan.stepz' is not a parameter (did you mean 'steps'?).",
+            "quick.yaml with this notebook's changes: 'gan.stepz' is not a parameter (did you mean "
+            "'steps'?).",
         ),
         ({"gan": {"epochs": 0}}, "gan.epochs must be at least 1, not 0."),
         ({"gan": 3}, "gan must be a section with keys of its own, not 3."),

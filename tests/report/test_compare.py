@@ -1,4 +1,7 @@
-"""Two runs on one page: the differences that may be told, the parameters that differ, and every mistake as a sentence."""
+"""Two runs on one page.
+
+The differences that may be told, the parameters that differ, and every mistake as a sentence.
+"""
 
 import json
 import re

@@ -214,6 +214,17 @@ class TestFigures:
         assert "no class mel" in drawn["decision-none"].axes[0].texts[0].get_text()
         assert "do not name lesions" in drawn["gap-none"].axes[0].texts[0].get_text()
 
+    def test_where_a_run_has_no_rows_there_is_no_figure_and_no_table(self):
+        seen = pd.DataFrame({"arm": ["all"] * 2, "lesions": ["unseen"] * 2, "accuracy": 0.5})
+        assert results.lesions.seen_unseen(seen, "mel") is None
+        assert results.lesions.seen_unseen_table(seen, "mel") is None
+        assert results.lesions.seen_unseen(seen.iloc[:0], "mel") is None
+        assert results.lesions.recall_gap(leak().iloc[:0], "baseline") is None
+        assert results.lesions.recall_gap_table(leak().iloc[:0]) is None
+        assert results.external.external_results(external().iloc[:0], "mel") is None
+        assert results.external.external_table(external().iloc[:0], "mel") is None
+        assert results.controls.controls_table(pd.DataFrame(columns=["metric", "arm"]), 160, "mel") is None
+
     def test_primary_contrasts_are_filled_and_exploratory_ones_hollow(self, drawn):
         squares = [line for line in drawn["contrasts"].axes[0].lines if line.get_marker() == "s"]
         colours = arm_colours(ARMS)
@@ -501,7 +512,7 @@ class TestSentences:
             and "88.5 %" in said
         )
         assert "interval" not in results.external.external_section(external(math.nan, math.nan))
-        assert results.external.external_section(external().iloc[:0]) == ""
+        assert results.external.external_section(external().iloc[:0]) is None
 
     def test_of_many_arms_only_those_told_apart_have_a_sentence(self):
         row = {

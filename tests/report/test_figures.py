@@ -242,6 +242,12 @@ class TestDrawings:
         diamonds = [line for line in figure.axes[1].lines if line.get_marker() == "D"]
         assert sum(len(line.get_xdata()) for line in diamonds) == len(words.OVERALL)
 
+    def test_paper_diamonds_far_from_the_runs_dots_are_inside_the_panel(self):
+        poor = metrics().assign(**dict.fromkeys(words.OVERALL, 0.1))
+        dots = results.metrics.overall_metrics(poor, paper_values.paper_metrics(published())).axes[1]
+        highest = max(max(line.get_ydata()) for line in dots.lines if line.get_marker() == "D")
+        assert dots.get_ylim()[0] < 10 and highest < dots.get_ylim()[1]
+
     def test_without_the_paper_there_is_one_panel(self):
         assert len(results.metrics.overall_metrics(metrics()).axes) == 1
 
@@ -508,6 +514,12 @@ class TestPublish:
     def test_refuses_a_name_that_is_a_path(self, reports):
         with pytest.raises(ParameterError, match="cannot name a figure"):
             publish.show_figure(drawing.empty_figure("x"), "try", "../escape", caption="", alt="")
+
+    def test_what_is_not_there_is_neither_shown_nor_saved(self, reports, displayed):
+        publish.show_figure(None, "try", "nothing", caption="See.", alt="Nothing.", number=3)
+        publish.show_table(None, "try", "nothing", caption="Nothing.")
+        publish.show_text(None)
+        assert not displayed and not list(reports.rglob("*"))
 
     def test_a_script_only_saves(self, reports):
         publish.show_figure(drawing.empty_figure("x"), "try", "alone", caption="", alt="")

@@ -241,8 +241,8 @@ def test_provenance_file(base):
         and len(found["code"]["digests"]["evaluation"]) == 16
     )
     assert (
-        found["command"]
-        == "python run_all.py --params params/paper.yaml --run fake --set 'data.source=\"phantom\"' --set replicates=3"
+        found["command"] == "python run_all.py --params params/paper.yaml --run fake "
+        "--set 'data.source=\"phantom\"' --set replicates=3"
     )
 
 
@@ -390,7 +390,8 @@ def test_abstract_has_three_sentences(tmp_path, monkeypatch, arms, replicates):
         sentence.endswith(".") and ".." not in sentence for sentence in sentences
     )
     assert "drawn lesions, which say nothing about patients" in sentences[0]
-    # with intervals of 8 points to either side no made-up arm's recall is told from the baseline's but the sixth's
+    # with intervals of 8 points to either side no made-up arm's recall is told from the baseline's but the
+    # sixth's
     assert "improves" not in sentences[1] and "lowers" not in sentences[1]
     assert ("exclude zero" in sentences[2]) == (arms == 6 and replicates == 3)
     assert "52\u00a0%" in control_sentences.leak(results)  # test images whose lesion is in training: 17 of 33

@@ -17,7 +17,10 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not i
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    """A run of two replicates with a script for a class, another of three, their comparison, and the list of runs."""
+    """A run of two replicates with a script for a class, and another of three.
+
+    Also their comparison, and the list of runs.
+    """
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("page")
         build_run(folder, patch, lesion_class=EVIL, params=fake_params(gan={"seeds": [0, 1]}, replicates=2))
@@ -42,7 +45,10 @@ def browser():
 
 
 def wait_until(page, expression, seconds=20):
-    """Wait for an expression to become true; asked from outside, for the page's own policy forbids it to evaluate text."""
+    """Wait for an expression to become true.
+
+    It is asked from outside, because the page's own policy forbids it to evaluate text.
+    """
     end = time.monotonic() + seconds
     while not page.evaluate(expression):
         assert time.monotonic() < end, f"never came true: {expression}"
@@ -54,10 +60,15 @@ def colours(page, selector):
     return page.evaluate(
         """(selector) => {
         const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-        const light = (c) => [0.2126, 0.7152, 0.0722].reduce((sum, k, i) => { const v = c[i] / 255; return sum + k * (v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); }, 0);
+        const linear = (v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+        const light = (c) => [0.2126, 0.7152, 0.0722].reduce((sum, k, i) => sum + k * linear(c[i] / 255), 0);
         const element = document.querySelector(selector);
         let behind = element, back;
-        while (behind) { back = parse(getComputedStyle(behind).backgroundColor); if (back.length < 4 || back[3] > 0) break; behind = behind.parentElement; }
+        while (behind) {
+            back = parse(getComputedStyle(behind).backgroundColor);
+            if (back.length < 4 || back[3] > 0) break;
+            behind = behind.parentElement;
+        }
         const [a, b] = [light(parse(getComputedStyle(element).color)), light(back)].sort((x, y) => y - x);
         return (a + .05) / (b + .05); }""",
         selector,
@@ -166,7 +177,8 @@ def test_a_differences_sign_is_sorted_and_copied_as_a_number(browser, address):
     table = 'figure[data-name="headline"]'
     column = (
         page.evaluate(
-            f"Array.from(document.querySelectorAll('{table} thead th'), (cell) => cell.textContent).indexOf('Change in this run')"
+            f"Array.from(document.querySelectorAll('{table} thead th'), (cell) => "
+            "cell.textContent).indexOf('Change in this run')"
         )
         + 1
     )

@@ -1,7 +1,9 @@
-"""Photographs that may not be passed on, and names that are code: the first notebooks on a real folder, through to the page.
+"""Photographs that may not be passed on, and names that are code.
 
-The data set is a chessboard of pure magenta, which neither a figure nor a barely trained generator paints by itself, so that one
-magenta pixel on the page is a pixel of the data set.
+The first notebooks run on a real folder, through to the page.
+
+The data set is a chessboard of pure magenta, which neither a figure nor a barely trained generator paints by
+itself, so that one magenta pixel on the page is a pixel of the data set.
 """
 
 import base64
@@ -57,7 +59,10 @@ def put_photographs(root):
 
 
 def execute(name, given, monkeypatch):
-    """Run a notebook's code in this process and keep what it displays: what papermill would leave, without a kernel."""
+    """Run a notebook's code in this process and keep what it displays.
+
+    That is what papermill would leave, without a kernel.
+    """
     notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     shown, names = [], {}
     monkeypatch.setattr(
@@ -77,7 +82,10 @@ def execute(name, given, monkeypatch):
 
 
 def run_notebooks(folder, monkeypatch, policy, names):
-    """Execute the named notebooks on the photographs; the run's other parts are made up. Returns artifacts/private."""
+    """Execute the named notebooks on the photographs; the run's other parts are made up.
+
+    Returns artifacts/private.
+    """
     overrides = ["data.source=ham10000", f"report.real_images={policy}"]
     overrides += [
         f"data.root={json.dumps(str(put_photographs(folder / 'photographs')))}",
@@ -94,14 +102,18 @@ def run_notebooks(folder, monkeypatch, policy, names):
     made = build_run(folder, monkeypatch, run="private", params=params)
     for name in names:
         given = {"run": "private", "params_file": made / "params.json"}
-        given |= {} if name == "01_eda" else {"gan_seed": 0, "judge": None}
+        given |= {} if name == "01_eda" else {"gan_seed": 0}
+        given |= {"second_opinion": False} if name == "03_generation_filtering" else {}
         suffix = "" if name == "01_eda" else "-seed-0"
         nbformat.write(execute(name, given, monkeypatch), made / "notebooks" / f"{name}{suffix}.ipynb")
     return made
 
 
 def pictures(page, made, reports):
-    """Every picture that could be passed on: of the page, of the executed notebooks, of the figures' folder."""
+    """Every picture that could be passed on.
+
+    They are those of the page, of the executed notebooks, and of the figures' folder.
+    """
     found = [
         base64.b64decode(text)
         for text in re.findall(r"data:image/(?:png|webp|jpeg);base64,([A-Za-z0-9+/=]+)", page)

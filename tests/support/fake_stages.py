@@ -78,4 +78,4 @@ def install(project) -> None:
             metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
         )
         nbformat.write(notebook, project.folder / "notebooks" / f"{name}.ipynb")
-    (project.folder / "src" / "helpers" / "report" / "html.py").write_text(RENDER)
+    (project.folder / "src" / "helpers" / "report" / "page" / "render.py").write_text(RENDER)

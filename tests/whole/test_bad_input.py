@@ -1,4 +1,6 @@
-"""Bad input: every mistake ends in one exact sentence, exit code 2 and no traceback; what is odd but right works, with a known result.
+"""Bad input: every mistake ends in one exact sentence, exit code 2 and no traceback.
+
+What is odd but right works, with a known result.
 
 In the tables ``{place}`` stands for the test's own folder and ``{root}`` for the project's.
 """
@@ -46,7 +48,10 @@ def said(sentence: str, place: Path) -> str:
 
 # --- the command line and --set -------------------------------------------------------------------
 
-UNRECOGNISED = "; a parameter file is named by --params FILE, a value by --set SECTION.KEY=VALUE; --help shows every option."
+UNRECOGNISED = (
+    "; a parameter file is named by --params FILE, a value by --set SECTION.KEY=VALUE; "
+    "--help shows every option."
+)
 COMMANDS = [
     (["--set", "gan.epochs"], "--set takes section.key=value, such as gan.steps=50, not 'gan.epochs'."),
     (["--set", "=3"], "--set takes section.key=value, such as gan.steps=50, not '=3'."),
@@ -54,11 +59,13 @@ COMMANDS = [
     (["--set", "arms.a b={}"], "--set takes section.key=value, such as gan.steps=50, not 'arms.a b={}'."),
     (
         ["--set", "gan.epochs=["],
-        "--set gan.epochs is not valid YAML, line 1, column 2: expected the node content, but found '<stream end>'.",
+        "--set gan.epochs is not valid YAML, line 1, column 2: expected the node content, but found "
+        "'<stream end>'.",
     ),
     (
         ["--set", "gan.epochs=\t3"],
-        "--set gan.epochs is not valid YAML, line 1, column 1 (YAML is indented by spaces, and a tab stands in it): found character '\\t' that cannot start any token.",
+        "--set gan.epochs is not valid YAML, line 1, column 1 (YAML is indented by spaces, and a tab stands "
+        "in it): found character '\\t' that cannot start any token.",
     ),
     (["--set", "epochs=3"], "quick.yaml: 'epochs' is not a parameter (did you mean 'gan.epochs'?)."),
     (["--set", "gann.epochs=3"], "quick.yaml: 'gann' is not a parameter (did you mean 'gan'?)."),
@@ -74,7 +81,8 @@ COMMANDS = [
     (["--set", "gan.epochs="], "quick.yaml: gan.epochs must be a whole number, not nothing."),
     (
         ["--set", f"gan.epochs={'9' * 5000}"],
-        "--set gan.epochs holds a value that cannot be read: Exceeds the limit (4300 digits) for integer string conversion: value has 5000 digits.",
+        "--set gan.epochs holds a value that cannot be read: Exceeds the limit (4300 digits) for integer "
+        "string conversion: value has 5000 digits.",
     ),
     (["--set", "gan.epochs=.inf"], "quick.yaml: gan.epochs must be a finite number, not inf."),
     (["--set", "gan.lr_generator=.nan"], "quick.yaml: gan.lr_generator must be a finite number, not nan."),
@@ -114,13 +122,15 @@ COMMANDS = [
     ),
     (
         ["--set", "classifier={bank: 4, frozen_stages: 0}"],
-        "quick.yaml: classifier: bank keeps the outputs of frozen stages, and frozen_stages is 0; freeze some, or set bank to 0.",
+        "quick.yaml: classifier: bank keeps the outputs of frozen stages, and frozen_stages is 0; freeze "
+        "some, or set bank to 0.",
     ),
     (["--set", "data.root=''"], "quick.yaml: data.root must be a text of at least 1 character, not ''."),
     (["--set", 'data.root="a\\0b"'], "quick.yaml: data.root: a path has no null character."),
     (
         ["--set", "data.root=~nobody-of-this-name/x"],
-        "quick.yaml: data.root: '~nobody-of-this-name/x' begins with the home of a user who is not known here; write the path in full.",
+        "quick.yaml: data.root: '~nobody-of-this-name/x' begins with the home of a user who is not known "
+        "here; write the path in full.",
     ),
     (["--set", 'data.root="\\ud800"'], "quick.yaml: data.root must be a text, not '\\ud800'."),
     # arms
@@ -134,7 +144,8 @@ COMMANDS = [
     ),
     (
         ["--set", "arms.x={synthetic: {select: top, count: 3000}}"],
-        "quick.yaml: arms.x asks for 3000 synthetic images, and synthesis.count generates only 120: lower the one or raise the other.",
+        "quick.yaml: arms.x asks for 3000 synthetic images, and synthesis.count generates only 120: lower "
+        "the one or raise the other.",
     ),
     (
         ["--set", "arms.x={synthetic: {select: top, count: 0}}"],
@@ -154,11 +165,13 @@ COMMANDS = [
     ),
     (
         ["--set", "arms.x={synthetic: {select: all, count: 3}}"],
-        "quick.yaml: arms.x.synthetic: 'select: all' takes every image; drop 'count' and 'fraction', or use 'select: random'.",
+        "quick.yaml: arms.x.synthetic: 'select: all' takes every image; drop 'count' and 'fraction', or use "
+        "'select: random'.",
     ),
     (
         ["--set", "arms.x={synthetic: {}}"],
-        "quick.yaml: arms.x.synthetic: say which images: 'select: top | bottom | random | all', or 'folder: path'.",
+        "quick.yaml: arms.x.synthetic: say which images: 'select: top | bottom | random | all', or 'folder: "
+        "path'.",
     ),
     (
         ["--set", "arms.x={synthetic: {select: all, class: nv}}"],
@@ -175,7 +188,8 @@ COMMANDS = [
     ),
     (
         ["--set", "arms={'../x': {}}"],
-        "quick.yaml: arms.../x: '../x' is not a name; use letters, digits, dashes and underscores, at most 40.",
+        "quick.yaml: arms.../x: '../x' is not a name; use letters, digits, dashes and underscores, at most "
+        "40.",
     ),
     (
         ["--set", "arms={other: {}}"],
@@ -183,23 +197,28 @@ COMMANDS = [
     ),
     (
         ["--set", "evaluation.reference=none"],
-        "quick.yaml: evaluation.reference is 'none', and there is no such arm; the arms are baseline, filtered, all.",
+        "quick.yaml: evaluation.reference is 'none', and there is no such arm; the arms are baseline, "
+        "filtered, all.",
     ),
     (
         ["--set", "arms.x={oversample: {class: scc, count: 5}}"],
-        "arms.x.oversample.class is 'scc', and the data hold no such class; the classes are akiec, bcc, bkl, df, mel, nv, vasc.",
+        "arms.x.oversample.class is 'scc', and the data hold no such class; the classes are akiec, bcc, "
+        "bkl, df, mel, nv, vasc.",
     ),
     (
         ["--set", "arms.x={withhold: {class: melanoma}}"],
-        "arms.x.withhold.class is 'melanoma', and the data hold no such class; the classes are akiec, bcc, bkl, df, mel, nv, vasc.",
+        "arms.x.withhold.class is 'melanoma', and the data hold no such class; the classes are akiec, bcc, "
+        "bkl, df, mel, nv, vasc.",
     ),
     (
         ["--set", "data.target_class=melanoma"],
-        "data.target_class is 'melanoma', and the data have no such class; they have akiec, bcc, bkl, df, mel, nv, vasc.",
+        "data.target_class is 'melanoma', and the data have no such class; they have akiec, bcc, bkl, df, "
+        "mel, nv, vasc.",
     ),
     (
         ["--set", "arms.x={synthetic: {folder: nowhere}}"],
-        "The arm's folder of images, {root}/nowhere, does not exist; give a path from the project's folder or an absolute one.",
+        "The arm's folder of images, {root}/nowhere, does not exist; give a path from the project's folder "
+        "or an absolute one.",
     ),
     (
         ["--set", "arms.x={synthetic: {folder: params}}"],
@@ -208,15 +227,18 @@ COMMANDS = [
     # files that parameters name
     (
         ["--set", "classifier.weights=nowhere.pth"],
-        "classifier.weights is 'nowhere.pth', and there is no file {root}/nowhere.pth; give 'imagenet', 'none', or a .safetensors or .pth file.",
+        "classifier.weights is 'nowhere.pth', and there is no file {root}/nowhere.pth; give 'imagenet', "
+        "'none', or a .safetensors or .pth file.",
     ),
     (
         ["--set", "synthesis.feature_weights=nowhere.pth"],
-        "synthesis.feature_weights is 'nowhere.pth', and there is no file {root}/nowhere.pth; leave it out, or give a .safetensors or .pth file.",
+        "synthesis.feature_weights is 'nowhere.pth', and there is no file {root}/nowhere.pth; leave it out, "
+        "or give a .safetensors or .pth file.",
     ),
     (
         ["--set", "gan.initial_weights=nowhere"],
-        "gan.initial_weights is 'nowhere', and {root}/nowhere/generator.safetensors is not there: name a folder with generator.safetensors and discriminator.safetensors.",
+        "gan.initial_weights is 'nowhere', and {root}/nowhere/generator.safetensors is not there: name a "
+        "folder with generator.safetensors and discriminator.safetensors.",
     ),
     (
         ["--set", "data.external_root={place}/nowhere"],
@@ -225,35 +247,43 @@ COMMANDS = [
     # options
     (
         ["--params", "params/quikc.yaml"],
-        "There is no parameter file {root}/params/quikc.yaml (did you mean 'quick.yaml'?); 'python run_all.py --list' shows those there are.",
+        "There is no parameter file {root}/params/quikc.yaml (did you mean 'quick.yaml'?); 'python "
+        "run_all.py --list' shows those there are.",
     ),
     (
         ["--params", "{place}"],
-        "The parameter file {place} cannot be read: Is a directory; 'python run_all.py --list' shows those there are.",
+        "The parameter file {place} cannot be read: Is a directory; 'python run_all.py --list' shows those "
+        "there are.",
     ),
     (
         ["--params", "{root}/params/quick.yaml/x"],
-        "The parameter file {root}/params/quick.yaml/x cannot be read: Not a directory; 'python run_all.py --list' shows those there are.",
+        "The parameter file {root}/params/quick.yaml/x cannot be read: Not a directory; 'python run_all.py "
+        "--list' shows those there are.",
     ),
     (
         ["--params", "x" * 300],
-        f"The parameter file {{place}}/{'x' * 300} cannot be read: File name too long; 'python run_all.py --list' shows those there are.",
+        f"The parameter file {{place}}/{'x' * 300} cannot be read: File name too long; 'python run_all.py "
+        "--list' shows those there are.",
     ),
     (
         ["--run", "a/b"],
-        "'a/b' cannot name a run: use letters, digits, dots, dashes and underscores, at most 64, and begin with a letter or digit; --run NAME gives another name.",
+        "'a/b' cannot name a run: use letters, digits, dots, dashes and underscores, at most 64, and begin "
+        "with a letter or digit; --run NAME gives another name.",
     ),
     (
         ["--run", ""],
-        "'' cannot name a run: use letters, digits, dots, dashes and underscores, at most 64, and begin with a letter or digit; --run NAME gives another name.",
+        "'' cannot name a run: use letters, digits, dots, dashes and underscores, at most 64, and begin "
+        "with a letter or digit; --run NAME gives another name.",
     ),
     (
         ["--run", ".."],
-        "'..' cannot name a run: use letters, digits, dots, dashes and underscores, at most 64, and begin with a letter or digit; --run NAME gives another name.",
+        "'..' cannot name a run: use letters, digits, dots, dashes and underscores, at most 64, and begin "
+        "with a letter or digit; --run NAME gives another name.",
     ),
     (
         ["--run", "x" * 65],
-        f"'{'x' * 65}' cannot name a run: use letters, digits, dots, dashes and underscores, at most 64, and begin with a letter or digit; --run NAME gives another name.",
+        f"'{'x' * 65}' cannot name a run: use letters, digits, dots, dashes and underscores, at most 64, "
+        "and begin with a letter or digit; --run NAME gives another name.",
     ),
     (["--data-root", "{place}/nowhere"], "--data-root: there is no folder {place}/nowhere."),
     (["--data-root", ""], "--data-root: there is no folder without a name."),
@@ -263,12 +293,14 @@ COMMANDS = [
     ),
     (
         ["--data-root", "{place}"],
-        "--data-root names photographs, and quick.yaml draws its lesions: add --set data.source=ham10000 (or folder, for images of your own), or --params params/laptop.yaml.",
+        "--data-root names photographs, and quick.yaml draws its lesions: add --set data.source=ham10000 "
+        "(or folder, for images of your own), or --params params/laptop.yaml.",
     ),
     (["--only", "gan", "--until", "gan"], "--only and --until contradict each other: give one of them."),
     (
         ["--only", "evaluation", "--run", "fresh"],
-        "--only evaluation reads {place}/artifacts/fresh/data/split.csv, which does not exist yet: run the stage 'eda' first (--until eda).",
+        "--only evaluation reads {place}/artifacts/fresh/data/split.csv, which does not exist yet: run the "
+        "stage 'eda' first (--until eda).",
     ),
     (
         ["--accept-code", "gan", "--run", "fresh"],
@@ -306,7 +338,8 @@ COMMANDS = [
     ),
     (
         ["--params", ""],
-        "The parameter file {place} cannot be read: Is a directory; 'python run_all.py --list' shows those there are.",
+        "The parameter file {place} cannot be read: Is a directory; 'python run_all.py --list' shows those "
+        "there are.",
     ),
     (
         ["--set", "gan.steps: 500"],
@@ -342,7 +375,8 @@ FILES = [
     ("42\n", "it.yaml holds a number, not a mapping of sections such as 'gan:' and 'data:'."),
     (
         "gan:\n\tepochs: 3\n",
-        "it.yaml is not valid YAML, line 2, column 1 (YAML is indented by spaces, and a tab stands in it): found character '\\t' that cannot start any token.",
+        "it.yaml is not valid YAML, line 2, column 1 (YAML is indented by spaces, and a tab stands in it): "
+        "found character '\\t' that cannot start any token.",
     ),
     (
         "gan: {epochs: 3\n",
@@ -350,7 +384,8 @@ FILES = [
     ),
     (
         "gan:\n  epochs: 3\n gan:\n",
-        "it.yaml is not valid YAML, line 3, column 2: expected <block end>, but found '<block mapping start>'.",
+        "it.yaml is not valid YAML, line 3, column 2: expected <block end>, but found '<block mapping "
+        "start>'.",
     ),
     ("gan: {epochs: 3}\ngan: {epochs: 4}\n", "it.yaml, line 2: 'gan' stands twice in one section; keep one."),
     ("gan:\n  epochs: 3\n  epochs: 4\n", "it.yaml, line 3: 'epochs' stands twice in one section; keep one."),
@@ -364,7 +399,8 @@ FILES = [
     ("gan: {}\n---\ngan: {}\n", "it.yaml is not valid YAML, line 2, column 1: but found another document."),
     (
         "gan: !!python/object:os.system {}\n",
-        "it.yaml is not valid YAML, line 1, column 6: could not determine a constructor for the tag 'tag:yaml.org,2002:python/object:os.system'.",
+        "it.yaml is not valid YAML, line 1, column 6: could not determine a constructor for the tag "
+        "'tag:yaml.org,2002:python/object:os.system'.",
     ),
     (
         "gan: !!int many\n",
@@ -381,11 +417,13 @@ FILES = [
     ),
     (
         "extends: oter.yaml\n",
-        "There is no parameter file {place}/oter.yaml (did you mean 'other.yaml'?); 'python run_all.py --list' shows those there are.",
+        "There is no parameter file {place}/oter.yaml (did you mean 'other.yaml'?); 'python run_all.py "
+        "--list' shows those there are.",
     ),
     (
         "extends: loop.yaml\n",
-        "The parameter file {place}/loop.yaml cannot be read: Too many levels of symbolic links; 'python run_all.py --list' shows those there are.",
+        "The parameter file {place}/loop.yaml cannot be read: Too many levels of symbolic links; 'python "
+        "run_all.py --list' shows those there are.",
     ),
     ("extends: [a, b]\n", "it.yaml: 'extends' must name one parameter file, such as 'extends: paper.yaml'."),
     ("extends: ''\n", "it.yaml: 'extends' must name one parameter file, such as 'extends: paper.yaml'."),
@@ -662,7 +700,9 @@ def many_classes(counts: dict[str, int]):
 FOLDERS = {
     "empty": (
         lambda folder: folder.mkdir(),
-        "{data} holds no metadata: looked for HAM10000_metadata (.csv, .tab, .tsv, .txt or no ending), ISIC2018_Task3_Training_GroundTruth.csv and any table with the columns image_id and dx. Images of your own are read by data.source=folder.",
+        "{data} holds no metadata: looked for HAM10000_metadata (.csv, .tab, .tsv, .txt or no ending), "
+        "ISIC2018_Task3_Training_GroundTruth.csv and any table with the columns image_id and dx. Images of "
+        "your own are read by data.source=folder.",
     ),
     "only a table": (
         without(*(f"{image_id}.jpg" for image_id in IDS)),
@@ -717,11 +757,13 @@ FOLDERS = {
     ),
     "a broken zip": (
         empty_zip,
-        "HAM10000_images_part_1.zip is not a whole zip archive (File is not a zip file): download it again, or take it away.",
+        "HAM10000_images_part_1.zip is not a whole zip archive (File is not a zip file): download it again, "
+        "or take it away.",
     ),
     "no column dx": (
         lambda folder: make(folder, metadata().drop(columns="dx")),
-        "HAM10000_metadata.csv lacks the column dx; it has lesion_id, image_id, dx_type, age, sex, localization.",
+        "HAM10000_metadata.csv lacks the column dx; it has lesion_id, image_id, dx_type, age, sex, "
+        "localization.",
     ),
     "a column twice": (
         raw_table(CSV.replace("dx_type", "dx", 1).encode()),
@@ -733,7 +775,8 @@ FOLDERS = {
     ),
     "an unknown class": (
         with_table(dx=first("dx", "scc")),
-        "HAM10000_metadata.csv has 1 row of an unknown class, 'scc' (ISIC_0000000); known: akiec, bcc, bkl, df, mel, nv, vasc.",
+        "HAM10000_metadata.csv has 1 row of an unknown class, 'scc' (ISIC_0000000); known: akiec, bcc, bkl, "
+        "df, mel, nv, vasc.",
     ),
     "no class": (with_table(dx=first("dx", "")), "HAM10000_metadata.csv: no dx in 1 row (line 2)."),
     "no lesion": (
@@ -742,11 +785,13 @@ FOLDERS = {
     ),
     "an id with a slash": (
         with_table(image_id=first("image_id", "../../etc/passwd")),
-        "HAM10000_metadata.csv: an image id is a name without slashes and control characters, unlike ../../etc/passwd.",
+        "HAM10000_metadata.csv: an image id is a name without slashes and control characters, unlike "
+        "../../etc/passwd.",
     ),
     "an id that steers the terminal": (
         with_table(image_id=first("image_id", "\x1b]0;x")),
-        "HAM10000_metadata.csv: an image id is a name without slashes and control characters, unlike \\x1b]0;x.",
+        "HAM10000_metadata.csv: an image id is a name without slashes and control characters, unlike "
+        "\\x1b]0;x.",
     ),
     "an age in words": (
         with_table(age=first("age", "old")),
@@ -771,15 +816,18 @@ FOLDERS = {
     ),
     "a row too long": (
         raw_table(CSV.encode() + b"a,b,c,d,e,f,g,h,i\n"),
-        "HAM10000_metadata.csv is no table: Error tokenizing data. C error: Expected 7 fields in line 22, saw 9.",
+        "HAM10000_metadata.csv is no table: Error tokenizing data. C error: Expected 7 fields in line 22, "
+        "saw 9.",
     ),
     "an open quote": (
         raw_table(CSV.encode() + b'"'),
-        "HAM10000_metadata.csv is no table: Error tokenizing data. C error: EOF inside string starting at row 21.",
+        "HAM10000_metadata.csv is no table: Error tokenizing data. C error: EOF inside string starting at "
+        "row 21.",
     ),
     "a spreadsheet": (
         raw_table(b"PK\x03\x04\x14\x00\x06\x00\x08\x00"),
-        "HAM10000_metadata.csv lacks the column lesion_id, image_id, dx, dx_type, age, sex, localization; it has PK\\x03\\x04\\x14\\x00\\x06\\x00\\x08\\x00.",
+        "HAM10000_metadata.csv lacks the column lesion_id, image_id, dx, dx_type, age, sex, localization; "
+        "it has PK\\x03\\x04\\x14\\x00\\x06\\x00\\x08\\x00.",
     ),
     "another target": (
         many_classes({"nv": 10, "bcc": 10}),
@@ -787,11 +835,13 @@ FOLDERS = {
     ),
     "a class too small": (
         many_classes({"nv": 10, "mel": 10, "df": 2}),
-        "The class 'df' has 2 images, too few to be in training, validation and test: leave the class out or add images.",
+        "The class 'df' has 2 images, too few to be in training, validation and test: leave the class out "
+        "or add images.",
     ),
     "too few at all": (
         many_classes({"nv": 1, "mel": 1}),
-        "The class 'mel' has 1 image, too few to be in training, validation and test: leave the class out or add images.",
+        "The class 'mel' has 1 image, too few to be in training, validation and test: leave the class out "
+        "or add images.",
     ),
 }
 
@@ -850,7 +900,8 @@ def test_images_of_an_arm_and_of_the_external_test_set_are_looked_at_first(place
         (own / name).write_bytes(content)
     arm = f"arms.theirs={{synthetic: {{folder: {json.dumps(str(own), ensure_ascii=False)}}}}}"
     assert mistake(capsys, *laptop, "--set", arm) == (
-        "3 images of arms.theirs.synthetic.folder cannot be used: b.jpg (empty), c.tif (none of JPEG, PNG, WEBP, BMP, TIFF), d.webp (only 3 x 9 pixels). "
+        "3 images of arms.theirs.synthetic.folder cannot be used: b.jpg (empty), c.tif (none of JPEG, PNG, "
+        "WEBP, BMP, TIFF), d.webp (only 3 x 9 pixels). "
         "Replace or remove them."
     )
     counted = arm.replace("}}", ", select: random, count: 30}}")
@@ -865,8 +916,8 @@ def test_images_of_an_arm_and_of_the_external_test_set_are_looked_at_first(place
     (test / "ISIC2018_Task3_Test_GroundTruth.csv").write_text("image_id,dx\nx,mel\n")
     told = mistake(capsys, *laptop, "--set", f"data.external_root={test}")
     assert (
-        told
-        == "1 image of data.external_root cannot be used: x.jpg (neither JPEG nor PNG). Replace or remove them."
+        told == "1 image of data.external_root cannot be used: x.jpg (neither JPEG nor PNG). "
+        "Replace or remove them."
     )
 
 
@@ -991,7 +1042,10 @@ ODD_NAMES = [
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_odd_folder_names_lead_to_the_same_plan(place, name, monkeypatch):
-    """From --data-root through the parameters' file to the loader; links in a circle lie in the folder too."""
+    """The folder's name goes from --data-root through the parameters' file to the loader.
+
+    Links in a circle lie in the folder too.
+    """
     folder = make(place / name)
     (folder / "up").symlink_to("..")
     (folder / "self").symlink_to("self")
@@ -1049,19 +1103,21 @@ def test_a_gpu_that_is_not_there(place, capsys, monkeypatch):
         monkeypatch.setattr(torch.version, "cuda", version)
         told = mistake(capsys, "--set", "compute.device=cuda")
         assert (
-            told
-            == f"compute.device is 'cuda', but {reason}; set compute.device to 'cpu' or 'auto', or repair the installation."
+            told == f"compute.device is 'cuda', but {reason}; "
+            "set compute.device to 'cpu' or 'auto', or repair the installation."
         )
 
 
 PAIRS = [
     (
         {"torch": "2.14.1", "torchvision": "0.29.2"},
-        "torchvision 0.29.2 was built for torch 2.15.0, and torch 2.14.1 is installed: install a pair, such as pip install 'torch==2.15.0' 'torchvision==0.29.2', both from the same index.",
+        "torchvision 0.29.2 was built for torch 2.15.0, and torch 2.14.1 is installed: install a pair, such "
+        "as pip install 'torch==2.15.0' 'torchvision==0.29.2', both from the same index.",
     ),
     (
         {"torch": "2.15.0+cu130", "torchvision": None},
-        "torchvision is not installed: install the one that goes with torch 2.15.0+cu130 (pip install 'torch==2.15.0' torchvision).",
+        "torchvision is not installed: install the one that goes with torch 2.15.0+cu130 (pip install "
+        "'torch==2.15.0' torchvision).",
     ),
     (
         {"torch": None, "torchvision": "0.29.2"},
@@ -1080,8 +1136,10 @@ def test_torch_and_torchvision_that_do_not_match(place, capsys, monkeypatch, ins
 # --- the download -----------------------------------------------------------------------------------------
 
 BY_HAND = (
-    "Try again later: files that arrived whole are kept. Or download HAM10000_images_part_1.zip, HAM10000_images_part_2.zip and HAM10000_metadata from "
-    "https://doi.org/10.7910/DVN/DBW86T by hand into {place}/downloads/ham10000, or into a folder that you name with --data-root; the zip files stay as they are."
+    "Try again later: files that arrived whole are kept. Or download HAM10000_images_part_1.zip, "
+    "HAM10000_images_part_2.zip and HAM10000_metadata from "
+    "https://doi.org/10.7910/DVN/DBW86T by hand into {place}/downloads/ham10000, or into a folder that you "
+    "name with --data-root; the zip files stay as they are."
 )
 DOWNLOADS = [
     ("datasets", [404], "the server answered 404 (Not Found) for its list of files"),
@@ -1129,8 +1187,8 @@ def test_no_space_for_the_download(place, monkeypatch):
         with pytest.raises(DataError) as told:
             download.fetch(folder, server=server.address, attempts=1, say=lambda text: None)
         assert (
-            str(told.value)
-            == f"The download needs 2.0 MB and the disk of {folder} has 1.0 MB free: make room, or name another folder with --data-root."
+            str(told.value) == f"The download needs 2.0 MB and the disk of {folder} has 1.0 MB free: "
+            "make room, or name another folder with --data-root."
         )
         monkeypatch.undo()
 
@@ -1144,7 +1202,7 @@ def test_no_space_for_the_download(place, monkeypatch):
             download.fetch(folder, server=server.address, attempts=1, say=lambda text: None)
 
 
-# --- the real command -----------------------------------------------------------------------------------------
+# --- the real command ---------------------------------------------------------------------------------------
 
 REAL = [
     (["--set", "gan.epohcs=3"], "quick.yaml: 'gan.epohcs' is not a parameter (did you mean 'epochs'?)."),
@@ -1156,7 +1214,8 @@ REAL = [
     ),
     (
         ["--params", "tabs.yaml"],
-        "tabs.yaml is not valid YAML, line 2, column 1 (YAML is indented by spaces, and a tab stands in it): found character '\\t' that cannot start any token.",
+        "tabs.yaml is not valid YAML, line 2, column 1 (YAML is indented by spaces, and a tab stands in "
+        "it): found character '\\t' that cannot start any token.",
     ),
     (
         ["--params", "circle.yaml"],
@@ -1164,7 +1223,8 @@ REAL = [
     ),
     (
         ["--run", "a b"],
-        "'a b' cannot name a run: use letters, digits, dots, dashes and underscores, at most 64, and begin with a letter or digit; --run NAME gives another name.",
+        "'a b' cannot name a run: use letters, digits, dots, dashes and underscores, at most 64, and begin "
+        "with a letter or digit; --run NAME gives another name.",
     ),
     (["--data-root", "nowhere"], "--data-root: there is no folder {project}/nowhere."),
     (
@@ -1177,7 +1237,8 @@ REAL = [
     ),
     (
         ["--set", "arms.x={oversample: {class: scc}}"],
-        "arms.x.oversample.class is 'scc', and the data hold no such class; the classes are akiec, bcc, bkl, df, mel, nv, vasc.",
+        "arms.x.oversample.class is 'scc', and the data hold no such class; the classes are akiec, bcc, "
+        "bkl, df, mel, nv, vasc.",
     ),
     (
         ["--cores", "none"],
@@ -1229,7 +1290,8 @@ def test_a_mistake_found_by_a_job_ends_the_same_way(project):
     )
     assert "Traceback" not in told.stderr and "Traceback" not in told.stdout
     assert re.search(
-        r"eda failed \(01_eda\.ipynb, cell \d+\):\n  1 of 20 images is broken: ISIC_0000007\.jpg \(cut off\)\. Get it anew\.\n",
+        r"eda failed \(01_eda\.ipynb, cell \d+\):\n"
+        r"  1 of 20 images is broken: ISIC_0000007\.jpg \(cut off\)\. Get it anew\.\n",
         told.stderr,
     )
     logs = project.folder / "artifacts" / "cut" / "logs"

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import time
+import types
 import urllib.error
 import urllib.request
 import zipfile
@@ -24,7 +25,7 @@ from hypothesis import strategies as st
 
 from helpers import params
 from helpers.data.decoding import decode
-from helpers.engine import cli, snakemake
+from helpers.engine import cli, failures, plan, snakemake, stages, start
 from helpers.engine.profiles import Profile
 from helpers.engine.runfile import RunFile
 from helpers.engine.view import View
@@ -87,8 +88,8 @@ def test_archives_with_harmful_members_are_refused_unopened(place, capsys, info,
     else:
         told = re.sub(r"packed [\d,]+ times", "packed N times", told)  # zlib's versions differ
         assert (
-            told
-            == f"HAM10000_images_part_1.zip is refused: its member {fault}. Take an archive from the data's official home."
+            told == f"HAM10000_images_part_1.zip is refused: its member {fault}. "
+            "Take an archive from the data's official home."
         )
     assert {path for path in place.rglob("*") if "artifacts" not in path.parts} == {
         path for path in before if "artifacts" not in path.parts
@@ -105,8 +106,8 @@ def test_an_encrypted_member_is_refused(place, capsys):
     path.write_bytes(content)
     told = mistake(capsys, "--params", "laptop", "--run", "bad", "--data-root", str(folder))
     assert (
-        told
-        == "HAM10000_images_part_1.zip is refused: its member 'x.jpg' is encrypted. Take an archive from the data's official home."
+        told == "HAM10000_images_part_1.zip is refused: its member 'x.jpg' is encrypted. "
+        "Take an archive from the data's official home."
     )
 
 
@@ -158,7 +159,8 @@ def test_weights_with_code_in_them_are_refused_before_the_first_job(place, capsy
             harmful(place / "weights" / name, canary, whole)
         told = mistake(capsys, "--set", f"{key}={place}/weights")
         assert re.fullmatch(
-            rf"{place}/weights/generator\.safetensors is not a whole safetensors file \(.+\), and weights are read from no other kind\.",
+            rf"{place}/weights/generator\.safetensors is not a whole safetensors file \(.+\), "
+            r"and weights are read from no other kind\.",
             told,
         )
     else:
@@ -232,7 +234,8 @@ def test_nothing_that_steers_reaches_the_terminal(place, capsys, monkeypatch):
     assert cli.main(["--list"]) == 0
     run = RunPaths("bad")
     run.logs.mkdir(parents=True)
-    (run.logs / "engine.log").write_text(f"{STEERING}\n")
+    said = {"event": "error", "message": STEERING, "rule": None, "said": None, "logs": []}
+    snakemake.events_path(run).write_text(json.dumps(said) + "\n")
     title = {
         "title": "eda",
         "notebook": "01_eda.ipynb",
@@ -242,13 +245,13 @@ def test_nothing_that_steers_reaches_the_terminal(place, capsys, monkeypatch):
         "half": None,
         "user": False,
     }
-    cli._tell_failures(run, [title], [])
-    cli._tell_failures(run, [], [])
-    cli._show_plan(
+    failures.tell_failures(run, [title], [])
+    failures.tell_failures(run, [], [])
+    start._show_plan(
         run,
         [
-            snakemake.Planned(
-                next(iter(snakemake.jobs(params.Params()))),
+            plan.Planned(
+                next(iter(stages.jobs(params.Params()))),
                 f"parameters changed: report.title a -> {STEERING}",
             )
         ],
@@ -321,27 +324,27 @@ def test_no_name_of_a_run_or_an_arm_means_anything_to_a_shell(text):
         assert shlex.quote(name) == name
 
 
-def snakefile_command(stage: str, *names: str) -> str:
-    """What the Snakefile's own ``command`` makes, read from the Snakefile."""
-    text = (ROOT / "Snakefile").read_text()
-    scope: dict = {}
-    exec(text[text.index("def command(") : text.index("\n\n\n", text.index("def command("))], scope)
-    return scope["command"](stage, *names)
+def snakefile_command() -> str:
+    """The shell line of the Snakefile's jobs, read from the Snakefile."""
+    return re.search(r'shell:[^"]*"(exec [^"]+)"', (ROOT / "Snakefile").read_text())[1]
 
 
 @QUICK
 @given(st.lists(NASTY, min_size=1, max_size=3))
 def test_the_shell_sees_the_interpreter_s_path_as_one_word(tmp_path, parts):
-    """The only thing from outside in a job's shell line is where Python lies; a folder can be called anything."""
+    """The only thing from outside in a job's shell line is the path of Python.
+
+    Its folder can have any name.
+    """
     from snakemake.utils import format as fill
 
     path = tmp_path.as_posix() + "/" + "/".join(parts) + "/python"
     scope = {
         "PYTHON": path,
         "RUN": RunPaths("run-1"),
-        "wildcards": fake_wildcards(arm="weighted", replicate=3),
+        "params": types.SimpleNamespace(words="classifier arm=weighted replicate=3"),
     }
-    line = fill(snakefile_command("classifier", "arm", "replicate"), _quote_all=False, **scope)
+    line = fill(snakefile_command(), _quote_all=False, **scope)
     assert line.startswith("exec ")
     shown = subprocess.run(
         ["bash", "-c", "printf '%s\\0' " + line.removeprefix("exec ")],
@@ -359,12 +362,6 @@ def test_the_shell_sees_the_interpreter_s_path_as_one_word(tmp_path, parts):
         "replicate=3",
     ]
     assert not list(tmp_path.glob("*canary*"))
-
-
-def fake_wildcards(**values):
-    import types
-
-    return types.SimpleNamespace(**values)
 
 
 @QUICK
@@ -418,7 +415,10 @@ HOSTILE = "a $(touch canary1) `touch canary2` 'b' \"c\" ; touch canary3 ; & {d} 
 
 @pytest.fixture(scope="module")
 def hostile(project_copy):
-    """A copied project with stand-in notebooks in a folder whose name is a trap, run by an interpreter that lies in such a folder, too."""
+    """A copied project with stand-in notebooks in a folder whose name is a trap.
+
+    The interpreter that runs it lies in such a folder, too.
+    """
     project = project_copy(HOSTILE)
     fake_stages.install(project)
     venv = project.folder / "venv"

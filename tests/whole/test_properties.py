@@ -1,4 +1,7 @@
-"""Properties that hold whatever the input: parameters, splits, metrics, archives, tables and pictures, tried by hypothesis."""
+"""Properties that hold whatever the input, tried by hypothesis.
+
+Inputs are parameters, splits, metrics, archives, tables and pictures.
+"""
 
 import contextlib
 import io
@@ -105,7 +108,8 @@ def valid(mapping) -> Params:
     try:
         return validate({**mapping, "evaluation": mapping.get("evaluation", {}) | {"reference": "baseline"}})
     except ParameterError as error:
-        # what two values say together is refused by sentences of their own; a value alone is within its limits
+        # what two values say together is refused by sentences of their own; a value alone is within its
+        # limits
         assert " must be " not in str(error), error
         assume(False)
 

@@ -1,8 +1,11 @@
-"""The study itself, scaled to minutes on drawn lesions: with nothing changed no effect is called, and a known loss is.
+"""The study itself, scaled to minutes on drawn lesions.
 
-The design has power by calculation. Trainings of a small head on a frozen trunk, at a low rate for as many steps in every arm, lie close
-together, and half of the images are tested, 120 melanomas among them. Over 30 pilot trainings the difference between 10 % and all of the melanomas
-was 27 points with a standard deviation of 5 between replicates, and 5 points more from lesions: three replicates see that in 97 of 100 studies.
+With nothing changed no effect is reported, and a known loss is.
+
+The design has power by calculation. Trainings of a small head on a frozen trunk, at a low rate for as many
+steps in every arm, lie close together, and half of the images are tested, 120 melanomas among them. Over 30
+pilot trainings the difference between 10 % and all of the melanomas was 27 points with a standard deviation
+of 5 between replicates, and 5 points more from lesions: three replicates see that in 97 of 100 studies.
 """
 
 import nbformat
@@ -69,7 +72,10 @@ SCALED = (
 
 
 def power(difference, replicates, lesions, count=3, studies=20_000):
-    """Share of studies whose 95 % interval (helpers.evaluation.intervals.paired_difference) lies below 0, from normal replicates and lesions."""
+    """Share of studies whose 95 % interval lies below 0, from normal replicates and lesions.
+
+    The interval is that of helpers.evaluation.intervals.paired_difference.
+    """
     draw = np.random.default_rng(0)
     seen = (
         difference + draw.normal(0, lesions, studies) + draw.normal(0, replicates / np.sqrt(count), studies)

@@ -198,11 +198,8 @@ def _of_table(
     return metadata, "lesion_id" in metadata
 
 
-def _matched(tree: FileTree, table: Found, names: pd.Series, ids: Mapping[Found, str]) -> list[str]:
-    """The id of the image that each row names.
-
-    Raises DataError for rows without an image, and for an image that two rows name.
-    """
+def _files_named(names: pd.Series, ids: Mapping[Found, str]) -> list[list[Found]]:
+    """The files that each name may mean: those of its whole path, or else those of its last part."""
     exact: dict[str, list[Found]] = {}
     by_name: dict[str, list[Found]] = {}
     for file in ids:
@@ -215,7 +212,15 @@ def _matched(tree: FileTree, table: Found, names: pd.Series, ids: Mapping[Found,
         ):
             known.setdefault(name, []).append(file)
     written = names.str.replace("\\", "/", regex=False).str.removeprefix("./")
-    found = [exact.get(name) or by_name.get(PurePosixPath(name).name, []) for name in written]
+    return [exact.get(name) or by_name.get(PurePosixPath(name).name, []) for name in written]
+
+
+def _matched(tree: FileTree, table: Found, names: pd.Series, ids: Mapping[Found, str]) -> list[str]:
+    """The id of the image that each row names.
+
+    Raises DataError for rows without an image, and for an image that two rows name.
+    """
+    found = _files_named(names, ids)
     missing = [name for name, files in zip(names, found, strict=True) if not files]
     if missing:
         raise DataError(

@@ -1,4 +1,7 @@
-"""Graphics cards: which there are, and one for each job. The engine counts them; which is free is seen by locks."""
+"""Graphics cards: which there are, and one for each job.
+
+The engine counts them; locks show which one is free.
+"""
 
 import fcntl
 import os
@@ -38,7 +41,9 @@ def gpus_asked(stage: Stage, params: Params, there: int) -> int:
 
 @contextmanager
 def one_card(cards: list[str]) -> Iterator[str | None]:
-    """Give this process and its kernel the first card that no other job of the project holds, by CUDA_VISIBLE_DEVICES; wait where all are held.
+    """Give this process and its kernel the first card that no other job of the project holds.
+
+    It is given by CUDA_VISIBLE_DEVICES. Where all cards are held, this waits.
 
     With fewer than two cards there is nothing to choose. The lock ends with the process.
     """

@@ -55,6 +55,14 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    _add_what(page)
+    _add_part(page, stages)
+    _add_how(page)
+    return page
+
+
+def _add_what(page: argparse.ArgumentParser) -> None:
+    """The options that say what to run."""
     what = page.add_argument_group("what to run")
     what.add_argument(
         "--params",
@@ -78,6 +86,10 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder of HAM10000, in any of its layouts, or of your own images; zips may stay unopened",
     )
+
+
+def _add_part(page: argparse.ArgumentParser, stages: list[str]) -> None:
+    """The options that choose stages."""
     part = page.add_argument_group("which part")
     part.add_argument("--until", metavar="STAGE", choices=stages, help="stop after this stage")
     part.add_argument(
@@ -99,12 +111,17 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="keep this stage's results over a change of code known to be harmless; the page says so",
     )
+
+
+def _add_how(page: argparse.ArgumentParser) -> None:
+    """The options that say how to run, or only to look."""
     how = page.add_argument_group("how")
     how.add_argument(
         "--cores",
         metavar="N",
         type=_positive,
-        help=f"CPU cores to keep busy (default: all, here {os.cpu_count() or 1}; with a profile, what it says); results do not depend on it",
+        help=f"CPU cores to keep busy (default: all, here {os.cpu_count() or 1}; "
+        "with a profile, what it says); results do not depend on it",
     )
     how.add_argument(
         "--profile",
@@ -122,7 +139,6 @@ def parser() -> argparse.ArgumentParser:
         help="render a page of two finished runs side by side; run nothing",
     )
     look.add_argument("--list", action="store_true", help="print the parameter files with one line each")
-    return page
 
 
 def _positive(text: str) -> int:
@@ -160,7 +176,8 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         print(
-            f"run_all.py: {error.strerror or error}{where}. Once that is mended, the same command goes on from here.",
+            f"run_all.py: {error.strerror or error}{where}. "
+            "Once that is mended, the same command goes on from here.",
             file=sys.stderr,
         )
         return 1
@@ -199,7 +216,8 @@ def _prepare(options: argparse.Namespace) -> tuple[RunPaths, Params]:
     """The run's folders and its parameters, in which the data's folders are absolute."""
     path = _parameter_file(options.params)
     given = options.data_root
-    # one's own images are no valid parameters without a folder; the folder's own name follows below, for it may be no YAML
+    # one's own images are no valid parameters without a folder; the folder's own name follows below, for it
+    # may be no YAML
     placeholder = [] if given is None else ["data.root=given"]
     params = load_params(path, [*options.overrides, *placeholder])
     data = params.data.model_dump()
@@ -213,8 +231,9 @@ def _prepare(options: argparse.Namespace) -> tuple[RunPaths, Params]:
     params = validate(params.as_dict() | {"data": data}, path.name)
     if given is not None and not SOURCES.get(params.data.source).takes_folder:
         raise UserError(
-            f"--data-root names photographs, and {path.name} draws its lesions: add --set data.source=ham10000 "
-            "(or folder, for images of your own), or --params params/laptop.yaml."
+            f"--data-root names photographs, and {path.name} draws its lesions: "
+            "add --set data.source=ham10000 (or folder, for images of your own), "
+            "or --params params/laptop.yaml."
         )
     _check_stages(options)
     return RunPaths(path.stem if options.run is None else options.run), params

@@ -1,4 +1,4 @@
-"""What a run reads from outside: a fingerprint of the data's folder, and of the files that its parameters name."""
+"""What a run reads from outside: the data's folder and the files that its parameters name."""
 
 import hashlib
 import re
@@ -48,7 +48,10 @@ def _named_files(job: Job, params: Params) -> dict[str, str]:
 
 @cache
 def _content(path: Path) -> str:
-    """Content of a file, names and content of a folder's files; empty where there is nothing: the job says so itself."""
+    """Content of a file, or names and content of a folder's files.
+
+    Empty where there is nothing; the job itself reports that.
+    """
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     try:
         names = [(file.relative_to(path).as_posix(), file_digest(file)) for file in files]

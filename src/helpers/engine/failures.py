@@ -1,4 +1,7 @@
-"""Why a run failed, in sentences: the cell and its error, what the engine said, what is wrong with the machine."""
+"""Why a run failed, in sentences.
+
+They tell of the cell and its error, what the engine said, and what is wrong with the machine.
+"""
 
 import json
 import os
@@ -23,7 +26,10 @@ def read_failures(run: RunPaths, names: list[str]) -> list[dict[str, Any]]:
 
 
 def tell_failures(run: RunPaths, failures: list[dict[str, Any]], unfinished: list[str]) -> int:
-    """Say what failed and why, and what to do; returns the exit code: 2 where all of it is the user's to mend, else 1."""
+    """Say what failed and why, and what to do.
+
+    Returns the exit code: 2 where the user can repair all of it, else 1.
+    """
     for failure in failures:
         where = f", cell {failure['cell']}" if failure.get("cell") else ""
         _say(f"\n{failure['title']} failed ({failure.get('notebook') or 'no notebook'}{where}):")
@@ -39,7 +45,8 @@ def tell_failures(run: RunPaths, failures: list[dict[str, Any]], unfinished: lis
             said = last_words(run)
             _say("  " + "\n  ".join(map(printable, said)) if said else "  It left no word.")
             causes = [
-                "Where nobody ended it, the system did, mostly for want of memory: fewer jobs at once (--cores) need less."
+                "Where nobody ended it, the system did, mostly for want of memory: "
+                "fewer jobs at once (--cores) need less."
             ]
         _say(f"  log:      {as_typed(run.logs / 'engine.log')}")
     for sentence in causes:
@@ -53,19 +60,22 @@ def _say(line: str) -> None:
 
 
 def last_words(run: RunPaths) -> list[str]:
-    """What the engine, or a cluster through it, said of what went wrong: at most three lines, from its events."""
+    """What the engine, or a cluster through it, said of the failure: at most three lines."""
     told: dict[str, str] = {}
     for event in events(run):
         if event["rule"] and event["said"]:
             where = f" ({event['logs'][-1].split(' (check')[0]})" if event["logs"] else ""
             told[event["rule"]] = f"{event['rule']}: {event['said'].strip().splitlines()[0]}{where}"
         elif not event["rule"] and event["message"].strip():
-            told[event["message"]] = event["message"].strip().splitlines()[-1].strip()
+            told[event["message"]] = event["message"].strip()[:400]
     return list(told.values())[:3]
 
 
 def _outer_causes(run: RunPaths, errors: str) -> list[str]:
-    """What is wrong with the machine, not with the run: on a full disk a job cannot even leave its error behind."""
+    """What is wrong with the machine, not with the run.
+
+    On a full disk, for example, a job cannot even leave its error behind.
+    """
     told = []
     folders = [folder for folder in (run.folder, run.report.parent) if folder.exists()]
     free = min(shutil.disk_usage(folder).free for folder in folders)

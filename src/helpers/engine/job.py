@@ -1,8 +1,10 @@
-"""One job of a run: ``python -m helpers.engine.job RUN STAGE [key=value …]``. Any job can be run by hand like this.
+"""One job of a run: ``python -m helpers.engine.job RUN STAGE [key=value …]``.
 
-It executes the stage's notebook (the last stage renders the page) and leaves a record behind. Where the numbers are
-finished already, the notebook reads them and only what is shown of them is made anew. Exit codes: 0 done, 2 a
-mistake of the user's, 1 anything else.
+Any job can be run by hand like this.
+
+It executes the stage's notebook (the last stage renders the page) and leaves a record behind. Where the
+numbers are finished already, the notebook reads them and only what is shown of them is made anew. Exit codes:
+0 done, 2 a mistake of the user's, 1 anything else.
 """
 
 import os

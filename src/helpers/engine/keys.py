@@ -1,8 +1,8 @@
 """The key of a job: one digest of all that its numbers depend on. The only book on what is stale.
 
-``key(job) = digest(its stage's parameters, the code that makes its numbers, the data, the keys of the jobs before it)``.
-What is shown of a job has a key of its own: its notebook, the report code that it uses, the parameters whose values it
-shows, and the key of the numbers.
+``key(job) = digest(its stage's parameters, the code that makes its numbers, the data, the keys of the jobs
+before it)``. What is shown of a job has a key of its own: its notebook, the report code that it uses, the
+parameters whose values it shows, and the key of the numbers.
 """
 
 import json
@@ -28,8 +28,9 @@ from helpers.paths import RunPaths
 class Keys:
     """The keys of a run's jobs.
 
-    The key of a job before another is worked out, or, for the stages in ``recorded``, taken from its record: so asks
-    a job that is about to read what earlier ones wrote. ``accepted`` are results that are kept over a change of code.
+    The key of a job before another is worked out, or, for the stages in ``recorded``, taken from its record:
+    so asks a job that is about to read what earlier ones wrote. ``accepted`` are results that are kept over a
+    change of code.
     """
 
     def __init__(
@@ -51,9 +52,12 @@ class Keys:
         return digest(job.stage, job.wildcards, *made_of, length=32)
 
     def parts(self, job: Job) -> dict[str, Any]:
-        """What a key is made of, for its record and for saying what changed: parameters, code by file, data, keys before."""
+        """What a key is made of: parameters, code by file, data, and the keys of the jobs before.
+
+        It goes into the job's record, and tells what has changed since.
+        """
         if job.name not in self._parts:
-            parts = {
+            parts: dict[str, Any] = {
                 "parameters": number_parameters(job, self.params),
                 "code": code_parts(*code_modules(job, self.params)),
                 "data": data_fingerprint(job, self.params),
@@ -66,7 +70,10 @@ class Keys:
         return self._parts[job.name]
 
     def code(self, job: Job) -> str:
-        """Fingerprint of the code that a job's results count as made by: of an earlier one where its change was accepted."""
+        """Fingerprint of the code that counts as having made a job's results.
+
+        It is that of earlier code where the change since then was accepted.
+        """
         now = digest(self.parts(job)["code"])
         entry = self.accepted.get(job.name, {})
         return entry["made_by"] if entry.get("code") == now else now
@@ -78,7 +85,10 @@ class Keys:
         return self._read[job.name]
 
     def _before(self, job: Job, other: Job) -> str:
-        """The key of a job before ``job``, and of its result where the same key has given another result since."""
+        """The key of ``other``, a job before ``job``.
+
+        Where the same key has given another result since, the digest of that result is a part of it.
+        """
         record, view = self.records(other)
         if job.stage == "report":  # the page also tells when and how each result was made
             return digest(record.get("checksum"), view.get("checksum"))
@@ -90,7 +100,10 @@ class Keys:
         return digest(self.view_parts(job), length=32)
 
     def view_parts(self, job: Job) -> dict[str, Any]:
-        """What the key of a view is made of: notebook and code by file, the values that it shows, the numbers."""
+        """What the key of a view is made of.
+
+        These are the notebook and the code by file, the values that it shows, and the numbers.
+        """
         stem = STAGES[job.stage].notebook
         numbers = f"{self.key(job)} {self.records(job)[0].get('variant', '')}"
         shown = json.loads(json_text(shown_parameters(job, self.params)))

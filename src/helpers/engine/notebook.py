@@ -1,4 +1,7 @@
-"""Execution of one notebook by papermill: whole or not at all, with its progress and its failure told in a sentence."""
+"""Execution of one notebook by papermill, whole or not at all.
+
+Its progress is told while it runs, and its failure in a sentence.
+"""
 
 import json
 import os
@@ -14,7 +17,10 @@ from helpers.files import write_json
 KERNEL = "python3"  # ipykernel's own name in any environment; papermill must be told it
 USER_ERRORS = {"UserError", "ParameterError", "DataError", "MissingStageError"}
 SENTENCES = USER_ERRORS | {"TrainingError"}  # errors whose text is the whole message
-DIED = "Its kernel died. Where nobody ended it, memory ran out: fewer jobs at once (--cores), a smaller batch or a smaller bank need less."
+DIED = (
+    "Its kernel died. Where nobody ended it, memory ran out: "
+    "fewer jobs at once (--cores), a smaller batch or a smaller bank need less."
+)
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -62,26 +68,29 @@ def execute_notebook(
         except PapermillExecutionError as error:
             raise NotebookFailed(_details(error, source, half, log)) from None
         except Exception as error:  # the kernel died, or never started
-            last = (
-                DIED
-                if type(error).__name__ == "DeadKernelError"
-                else (str(error).strip() or type(error).__name__).splitlines()[-1]
-            )
-            raise NotebookFailed(
-                {
-                    "notebook": source.name,
-                    "cell": None,
-                    "error": last,
-                    "user": False,
-                    "log": str(log),
-                    "half": str(half),
-                    "sentence": f"{source.name}: {last}",
-                }
-            ) from None
+            raise NotebookFailed(_kernel_details(error, source, half, log)) from None
     _clear_paths(half)
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(half, target)
     return target
+
+
+def _kernel_details(error: Exception, source: Path, half: Path, log: Path) -> dict[str, Any]:
+    """The details of a notebook whose kernel died or never started; no cell is to blame."""
+    last = (
+        DIED
+        if type(error).__name__ == "DeadKernelError"
+        else (str(error).strip() or type(error).__name__).splitlines()[-1]
+    )
+    return {
+        "notebook": source.name,
+        "cell": None,
+        "error": last,
+        "user": False,
+        "log": str(log),
+        "half": str(half),
+        "sentence": f"{source.name}: {last}",
+    }
 
 
 def _without_format(path: Path) -> str:

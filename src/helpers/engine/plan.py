@@ -1,7 +1,8 @@
 """What a start of the front door would do: every job, fresh or stale and why. Nothing here writes.
 
-A job is stale where its record bears another key, or where a sealed file is missing or damaged; what is shown of it,
-where that is true of the record of its executed notebook. Nothing else counts, least of all the times of files.
+A job is stale where its record bears another key, or where a sealed file is missing or damaged; what is shown
+of it, where that is true of the record of its executed notebook. Nothing else counts, least of all the times
+of files.
 """
 
 import json
@@ -40,7 +41,10 @@ def stages_asked_for(until: str | None = None, only: str | None = None) -> list[
 
 
 def wanted_jobs(params: Params, until: str | None = None, only: str | None = None) -> list[Job]:
-    """The jobs that are to be fresh in the end; up to the synthesis the classifier that judges its images is one."""
+    """The jobs that are to be fresh in the end.
+
+    Where the run goes up to the synthesis, they include the classifier that judges its images.
+    """
     stages = stages_asked_for(until, only)
     early = judge(params) if until == "synthesis" else None
     return [job for job in jobs(params) if job.stage in stages or job == early]
@@ -54,7 +58,10 @@ def make_plan(
     only: str | None = None,
     force: Collection[str] = (),
 ) -> list[Planned]:
-    """Every wanted job in the order of the stages. ``force``: stages that are made anew in any case, and what follows them."""
+    """Every wanted job in the order of the stages.
+
+    The stages in ``force`` are made anew in any case, and so is what follows them.
+    """
     recorded = [stage for stage in STAGES if stage != only] if only else ()
     keys = Keys(run, params, accepted, recorded)
     wanted = wanted_jobs(params, until, only)
@@ -79,10 +86,13 @@ def make_plan(
 
 
 def is_finished(run: RunPaths, params: Params, stage: str, **wildcards: Any) -> bool:
-    """Whether a job's numbers are there, whole, and made by these parameters, this code, these data and the present results before it.
+    """Whether a job's numbers are there, whole and up to date.
 
-    So asks a notebook that is about to compute them: what is finished is read. The same question, answered by the same
-    key, as at a start of the front door.
+    They are up to date where these parameters, this code, these data and the present results before the job
+    made them.
+
+    So asks a notebook that is about to compute them: what is finished is read. The same question, answered by
+    the same key, as at a start of the front door.
     """
     from helpers.engine.runfile import accepted_code
 
@@ -94,7 +104,7 @@ def is_finished(run: RunPaths, params: Params, stage: str, **wildcards: Any) -> 
 
 def _broken(run: RunPaths, keys: Keys, wanted: Iterable[Job]) -> dict[str, list[tuple[Path, bool]]]:
     """By job name (or that and 'view') the files that are missing or not what their record says."""
-    told = {}
+    told: dict[str, dict[str, Any]] = {}
     for job in wanted:
         record, view = keys.records(job)
         told |= {job.name: record} if record else {}

@@ -1,6 +1,7 @@
 """What can be known before the first job starts: mistakes in the data and in the files that parameters name.
 
-Only what costs little is looked at. Every stage looks again, and the first one decodes every image, before anything is trained.
+Only what costs little is looked at. Every stage looks again, and the first one decodes every image, before
+anything is trained.
 """
 
 import csv
@@ -22,7 +23,8 @@ def check(
 ) -> None:
     """Raise UserError for what would stop one of ``stages`` later.
 
-    ``verified``: the run's first stage has read these data already. ``elsewhere``: the jobs run on other machines.
+    ``verified``: the run's first stage has read these data already. ``elsewhere``: the jobs run on other
+    machines.
     """
     if not elsewhere:
         check_pair()
@@ -37,7 +39,10 @@ def check(
 
 
 def _classes(run: RunPaths, params: Params, verified: bool) -> list[str]:
-    """The classes of the data: from the split where they are verified, else from the data, which are split for a trial."""
+    """The classes of the data.
+
+    They are read from the split where the data are verified; otherwise the data are split for a trial.
+    """
     data = params.data
     if run.split.exists() and verified:
         with open(run.split, encoding="utf-8", newline="") as file:
@@ -73,7 +78,8 @@ def _check_arms(params: Params, classes: Sequence[str]) -> None:
         ):
             if part is not None and part.class_ is not None and part.class_ not in classes:
                 raise ParameterError(
-                    f"arms.{name}.{key}.class is '{part.class_}', and the data hold no such class; the classes are {', '.join(classes)}."
+                    f"arms.{name}.{key}.class is '{part.class_}', and the data hold no such class; "
+                    f"the classes are {', '.join(classes)}."
                 )
         if arm.synthetic is not None and arm.synthetic.folder is not None:
             from helpers.classifier.folder_images import FORMATS, folder_files
@@ -106,7 +112,8 @@ def _check_headers(parameter: str, files: Iterable[tuple[Path, str]], formats: t
             broken.append(f"{name} ({getattr(error, 'strerror', None) or error})")
     if broken:
         raise DataError(
-            f"{len(broken):,} {'image' if len(broken) == 1 else 'images'} of {parameter} cannot be used: {shown(broken)}. Replace or remove them."
+            f"{len(broken):,} {'image' if len(broken) == 1 else 'images'} of {parameter} cannot be used: "
+            f"{shown(broken)}. Replace or remove them."
         )
 
 

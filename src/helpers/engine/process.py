@@ -1,4 +1,7 @@
-"""Processes of a run: they die with their parent, or with their ticket, and no new run starts while one of them still writes."""
+"""Processes of a run: they die with their parent, or with their ticket.
+
+No new run starts while one of them still writes.
+"""
 
 import ctypes
 import fcntl
@@ -45,7 +48,10 @@ def die_with_parent() -> None:
 
 
 def join_run() -> None:
-    """Make this process one of its run's: it dies with its parent, ends with its ticket and shares the run's jobs lock. Idempotent."""
+    """Make this process one of its run's; doing so twice changes nothing.
+
+    It dies with its parent, ends with its ticket, and shares the run's lock of jobs.
+    """
     path = os.environ.get(JOBS_LOCK_VARIABLE)
     if not path or path in _held:
         return
@@ -62,9 +68,9 @@ def join_run() -> None:
 def end_with_ticket(folder: Path) -> None:
     """Kill this process once the start of the front door that it belongs to is over.
 
-    On a cluster a job outlives the machine, or the queue, that its run was started from: the parent-death signal
-    ends at the node's edge. Every start therefore writes a ticket into the run's folder, and a job whose ticket is
-    no longer there ends within seconds, whether it was running or still waiting in the queue.
+    On a cluster a job outlives the machine, or the queue, that its run was started from: the parent-death
+    signal ends at the node's edge. Every start therefore writes a ticket into the run's folder, and a job
+    whose ticket is no longer there ends within seconds, whether it was running or still waiting in the queue.
     """
     ticket = os.environ.get(TICKET_VARIABLE)
     if not ticket:
@@ -94,7 +100,8 @@ def held_ticket(folder: Path) -> str:
 def write_ticket(folder: Path) -> str:
     """Write a new ticket for a run and return it: jobs that hold another one end."""
     ticket = secrets.token_hex(16)
-    # in place and of one length: a reader on another machine sees the old or the new one, and needs no renamed file's name
+    # in place and of one length: a reader on another machine sees the old or the new one, and needs no
+    # renamed file's name
     descriptor = os.open(folder / ".ticket", os.O_WRONLY | os.O_CREAT, 0o644)
     try:
         os.pwrite(descriptor, ticket.encode(), 0)
@@ -120,7 +127,8 @@ def run_lock(folder: Path):
         except BlockingIOError:
             holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
             raise UserError(
-                f"The run '{folder.name}' is being made by {holder}: wait for it, or give this one a name of its own by --run NAME."
+                f"The run '{folder.name}' is being made by {holder}: wait for it, or give this one a name "
+                "of its own by --run NAME."
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(
@@ -149,7 +157,8 @@ def _wait_for_orphans(path: Path) -> None:
                 if time.monotonic() > until:
                     raise UserError(
                         f"Processes of an interrupted run still hold {path} after {ORPHAN_PATIENCE:.0f} s: "
-                        "end them (pgrep -f helpers.engine.job; pgrep -f ipykernel; on a cluster, squeue and scancel) and start again."
+                        "end them (pgrep -f helpers.engine.job; pgrep -f ipykernel; on a cluster, squeue "
+                        "and scancel) and start again."
                     ) from None
                 time.sleep(0.2)
     finally:

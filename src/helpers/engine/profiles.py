@@ -45,9 +45,12 @@ class Profile:
 
 
 def load_profile(name: str | None) -> Profile:
-    """The profile ``name``: a folder below profiles/, a path, or one that the engine finds in the user's own folder.
+    """The profile ``name``: a folder below profiles/, or a path.
 
-    Raises UserError where there is none, where it cannot be read, and where the package of its executor is missing.
+    It can also be one that the engine finds in the user's own folder.
+
+    Raises UserError where there is none, where it cannot be read, and where the package of its executor is
+    missing.
     """
     if name is None:
         return Profile()
@@ -57,7 +60,8 @@ def load_profile(name: str | None) -> Profile:
     if found is None:
         known = ", ".join(sorted(path.parent.name for path in PROFILES.glob("*/config.yaml"))) or "none"
         raise UserError(
-            f"There is no profile '{name}'. Below profiles/ are: {known}; a path to a folder with a config.yaml will do as well."
+            f"There is no profile '{name}'. Below profiles/ are: {known}; a path to a folder with a "
+            "config.yaml will do as well."
         )
     folder, file = found
     try:
@@ -72,6 +76,7 @@ def load_profile(name: str | None) -> Profile:
     package = f"snakemake-executor-plugin-{executor}"
     if executor not in ("local", "dryrun", "touch") and find_spec(package.replace("-", "_")) is None:
         raise UserError(
-            f"The profile '{name}' sends jobs by the package {package}, which is not installed here: pip install {package}"
+            f"The profile '{name}' sends jobs by the package {package}, which is not installed here: "
+            f"pip install {package}"
         )
     return Profile(name, folder, settings)

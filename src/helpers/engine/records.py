@@ -1,8 +1,10 @@
-"""What a finished job says of itself: its key, how it was made, and the seal (size and SHA-256) of each of its files.
+"""What a finished job says of itself: its key, how it was made, and the seal of its files.
 
-The numbers of a job have one record, what is shown of it another, so that a picture drawn anew leaves the account of
-the training as it was. Each record has a checksum of its own. The arrays that jobs share (decoded images, features, banks)
-have their SHA-256 in a sidecar, and are looked at whenever there is work to do.
+The seal holds each file's size and SHA-256.
+
+The numbers of a job have one record, what is shown of it another, so that a picture drawn anew leaves the
+account of the training as it was. Each record has a checksum of its own. The arrays that jobs share (decoded
+images, features, banks) have their SHA-256 in a sidecar, and are looked at whenever there is work to do.
 """
 
 import json
@@ -40,7 +42,10 @@ def view_path(run: RunPaths, job: Job) -> Path:
 
 
 def put_aside(run: RunPaths, job: Job) -> None:
-    """Make a job stale whatever its key says, as ``--force`` does; what it said is kept to be compared with the new result."""
+    """Make a job stale whatever its key says, as ``--force`` does.
+
+    What its record said is kept, to be compared with the new result.
+    """
     if record_path(run, job).exists():
         os.replace(record_path(run, job), _earlier(run, job))
 
@@ -78,8 +83,8 @@ def records(run: RunPaths) -> dict[str, dict[str, Any]]:
 def write_record(run: RunPaths, job: Job, params: Params, record: dict[str, Any]) -> None:
     """Write a finished job's record with the seals of its files.
 
-    Where the same key has given another result than before, as a graphics card may, the result's digest stands in it as
-    ``variant``: the jobs behind it, which read the earlier result, get another key by that.
+    Where the same key has given another result than before, as a graphics card may, the result's digest
+    stands in it as ``variant``: the jobs behind it, which read the earlier result, get another key by that.
     """
     files = _seal(outputs(job, run, params), run)
     earlier = read_record(run, job) or read_sealed(_earlier(run, job)) or {}
@@ -110,7 +115,10 @@ def _write(path: Path, record: dict[str, Any]) -> None:
 
 
 def faults(run: RunPaths, told: dict[str, dict[str, Any]]) -> dict[str, list[tuple[Path, bool]]]:
-    """By the name of each record in ``told``, the files that are not what it says, each with whether it is missing."""
+    """By the name of each record in ``told``, the files that are not what it says.
+
+    With each file stands whether it is missing.
+    """
     found: dict[str, list[tuple[Path, bool]]] = {}
     to_read: list[tuple[str, Path, str]] = []
     for name, record in told.items():
@@ -129,13 +137,17 @@ def faults(run: RunPaths, told: dict[str, dict[str, Any]]) -> dict[str, list[tup
 
 
 def require_whole_inputs(run: RunPaths, params: Params, job: Job) -> None:
-    """Raise UserError, naming file and job, where one that ``job`` reads is not there or not what its job wrote."""
+    """Raise UserError where a file that ``job`` reads is missing or not what its job wrote.
+
+    The error names the file and the job that wrote it.
+    """
     told = {}
     for other in upstream(job, params):
         record = read_record(run, other)
         if record is None:
             raise MissingStageError(
-                f"{job.title} reads what {other.title} writes, which is not finished: run the stage '{other.stage}' first."
+                f"{job.title} reads what {other.title} writes, which is not finished: "
+                f"run the stage '{other.stage}' first."
             )
         # after the predictions nobody reads a network's weights
         unread = ".safetensors" if job.stage in ("evaluation", "report") else None

@@ -1,4 +1,7 @@
-"""The files by which the front door tells the engine's jobs what to do: params.json, run.json and accepted.json."""
+"""The files by which the front door tells the engine's jobs what to do.
+
+They are params.json, run.json and accepted.json.
+"""
 
 import json
 from dataclasses import dataclass
@@ -77,7 +80,9 @@ def _checksum(record: dict[str, Any], parameters: str) -> str:
 
 
 def accepted_code(run: RunPaths, params: Params, accept: list[str]) -> Accepted:
-    """The results that are kept over a change of code: those accepted earlier, and those of the stages in ``accept``.
+    """The results that are kept over a change of code.
+
+    They are those accepted earlier, and those of the stages in ``accept``.
 
     An acceptance holds for just the present code: the next change makes the job stale again. Raises UserError
     where a stage has nothing finished to keep.
@@ -112,5 +117,6 @@ def _read_accepted(run: RunPaths) -> Accepted:
         }
     except (ValueError, TypeError, KeyError, AttributeError):
         raise UserError(
-            f"{as_typed(file)} is damaged: remove it, and repeat --accept-code for the stages that are to be kept."
+            f"{as_typed(file)} is damaged: remove it, and "
+            "repeat --accept-code for the stages that are to be kept."
         ) from None

@@ -1,9 +1,9 @@
 """The engine's command line, and running it. Nothing here schedules; Snakemake does.
 
-Snakemake is told by name which jobs to run: those that the plan calls stale (``--forcerun``). Every job has a stamp in
-``artifacts/<run>/stamps``, an empty file that stands for it in the engine's map. All stamps are there when the engine
-starts, and every input is ``ancient``, so that it finds no reason of its own to run anything. What it has to say comes as
-events from its logger plugin (``snakemake_logger_plugin_report``).
+Snakemake is told by name which jobs to run: those that the plan calls stale (``--forcerun``). Every job has a
+stamp in ``artifacts/<run>/stamps``, an empty file that stands for it in the engine's map. All stamps are
+there when the engine starts, and every input is ``ancient``, so that it finds no reason of its own to run
+anything. What it has to say comes as events from its logger plugin (``snakemake_logger_plugin_report``).
 """
 
 import json
@@ -45,7 +45,10 @@ def set_stamps(runfile: RunFile) -> None:
 
 
 def command(runfile: RunFile, cores: int | None, profile: Profile, only: str | None = None) -> list[str]:
-    """Snakemake's command line without its targets. A profile says how much may run at once; ``cores``, where given, limits that."""
+    """Snakemake's command line without its targets.
+
+    A profile says how much may run at once; ``cores``, where given, limits that.
+    """
     on_cpu = runfile.params.compute.device == "cpu"
     gpus = 0 if on_cpu else profile.gpus if profile.elsewhere else count_gpus()
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
@@ -82,7 +85,10 @@ def events_path(run: RunPaths) -> Path:
 
 
 def events(run: RunPaths) -> list[dict[str, Any]]:
-    """The errors of this start: ``event``, ``message`` and, of a job, its ``rule``, what was ``said``, and ``logs``."""
+    """The errors of this start, a mapping each.
+
+    It holds ``event``, ``message`` and, of a job, its ``rule``, what was ``said``, and ``logs``.
+    """
     try:
         lines = events_path(run).read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]
@@ -93,7 +99,9 @@ def events(run: RunPaths) -> list[dict[str, Any]]:
 def execute(
     base: list[str], stale: Collection[Job], run: RunPaths, profile: Profile, tick: Callable[[], None]
 ) -> int:
-    """Let the engine run the ``stale`` jobs to the end, calling ``tick`` five times a second; returns its exit code.
+    """Let the engine run the ``stale`` jobs to the end, and return its exit code.
+
+    ``tick`` is called five times a second.
 
     On KeyboardInterrupt or SystemExit from a signal the engine and all jobs are ended first.
     """
@@ -122,7 +130,10 @@ def execute(
 
 
 def _engine_process() -> None:
-    """In the engine's process, before it starts: it dies with the front door, and a Ctrl-C reaches it from any shell."""
+    """Prepare the engine's process, before it starts.
+
+    It dies with the front door, and a Ctrl-C reaches it from any shell.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if sys.platform == "linux":
         die_with_parent()

@@ -182,7 +182,10 @@ def job_parameters(job: Job, run: str) -> dict[str, Any]:
 
 
 def threads(stage: str, params: Params) -> int | None:
-    """CPU threads that a stage's numbers are computed with, which are part of the result; None where none is fixed."""
+    """CPU threads that a stage's numbers are computed with; None where no number is fixed.
+
+    A fixed number is part of the result.
+    """
     gan, classifier = params.gan.threads, params.classifier.threads
     return {"gan": gan, "synthesis": gan, "classifier": classifier}.get(stage)
 
@@ -191,7 +194,7 @@ def threads(stage: str, params: Params) -> int | None:
 
 
 def number_parameters(job: Job, params: Params) -> dict[str, Any]:
-    """The parameters that a stage's own numbers depend on; those of the stages before it are in their keys."""
+    """The parameters that a stage's own numbers depend on; the keys of earlier stages hold the others."""
     data = {"target_class": params.data.target_class}
     compute = {"compute": result_values(params.compute)}
     gan, synthesis = {"gan": result_values(params.gan)}, {"synthesis": result_values(params.synthesis)}
@@ -231,7 +234,10 @@ def shown_parameters(job: Job, params: Params) -> dict[str, Any]:
 
 
 def code_modules(job: Job, params: Params) -> list[str]:
-    """The modules that a job's numbers come from: its stage's entry, and the variants that its parameters choose."""
+    """The modules that a job's numbers come from.
+
+    They are its stage's entry, and the variants that its parameters choose.
+    """
     found = [STAGES[job.stage].entry]
     if job.stage == "eda":
         found.append(SOURCES.module(params.data.source))
@@ -245,6 +251,9 @@ def code_modules(job: Job, params: Params) -> list[str]:
 
 
 def _selectors(params: Params) -> tuple[str, ...]:
-    """The selectors whose ranks the synthesis writes: those that it always writes, and those that an arm asks for."""
+    """The selectors whose ranks the synthesis writes.
+
+    They are those that it always writes, and those that an arm asks for.
+    """
     ranks = {arm.synthetic.rank for arm in params.arms.values() if arm.uses_gan and arm.synthetic}
     return written_selectors(ranks)

@@ -26,7 +26,10 @@ from helpers.report.words import duration
 
 
 def make(run: RunPaths, params: Params, options: argparse.Namespace, words: list[str]) -> int:
-    """Do what the command line asks for, or with ``--dry-run`` only say what that would be; returns the exit code."""
+    """Do what the command line asks for, and return the exit code.
+
+    With ``--dry-run`` only say what would be done.
+    """
     options.profile = load_profile(options.profile)
     if options.dry_run:
         return _show_plan(run, _prepared(run, params, options, words)[1])
@@ -41,7 +44,10 @@ def make(run: RunPaths, params: Params, options: argparse.Namespace, words: list
 def _prepared(
     run: RunPaths, params: Params, options: argparse.Namespace, words: list[str]
 ) -> tuple[RunFile, list[Planned]]:
-    """What the jobs are told, and the plan. Writes nothing; raises UserError for what would stop a job later."""
+    """What the jobs are told, and the plan.
+
+    Writes nothing; raises UserError for what would stop a job later.
+    """
     runfile = RunFile(
         run, params, accepted_code(run, params, options.accept_code), ["python", "run_all.py", *words]
     )
@@ -94,7 +100,8 @@ def _run(runfile: RunFile, planned: list[Planned], options: argparse.Namespace) 
         if options.profile.elsewhere:
             where = f"by the profile '{options.profile.name}'"
         print(
-            f"Run '{run.run}': {len(stale)} of {len(planned)} jobs to do, {where}. Logs: {as_typed(run.logs)}",
+            f"Run '{run.run}': {len(stale)} of {len(planned)} jobs to do, {where}. Logs: "
+            f"{as_typed(run.logs)}",
             flush=True,
         )
         with View(run, [item.job.name for item in stale]) as view:
@@ -113,7 +120,8 @@ def _run(runfile: RunFile, planned: list[Planned], options: argparse.Namespace) 
 def _make_stale(runfile: RunFile, planned: list[Planned], options: argparse.Namespace, view: View) -> int:
     """Let the engine make what is stale, until nothing is; returns its exit code.
 
-    A second round is rare: a damaged file that was made anew and came out otherwise, as a graphics card may do it.
+    A second round is rare: a damaged file that was made anew and came out otherwise, as a graphics card may
+    do it.
     """
     words = command(runfile, options.cores, options.profile, options.only)
     while stale := [item for item in planned if item.stale]:

@@ -1,14 +1,20 @@
-"""What the terminal shows while a run goes on: one live line per running job, plain lines where it is no terminal."""
+"""What the terminal shows during a run: one live line for each running job.
+
+Where the output is no terminal, plain lines are printed.
+"""
 
 import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from helpers.errors import printable
 from helpers.paths import RunPaths
 from helpers.report.words import duration
+
+if TYPE_CHECKING:
+    from rich.live import Live
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -29,7 +35,7 @@ class View:
         self.began: dict[str, float] = {}
         self.ended: dict[str, str] = {}
         self.last_line: dict[str, float] = {}
-        self.live = None
+        self.live: Live | None = None
         self.start = time.monotonic()
         self._forget(names)
 

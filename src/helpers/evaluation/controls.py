@@ -3,14 +3,13 @@
 Their words stay apart from the verdicts on claims: a control's difference is higher, lower, or not shown.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from helpers.evaluation.verdicts import Direction, verdict_of
-from helpers.evaluation.words import share_words  # noqa: F401
 from helpers.params import Arm, Params
 
 AGAIN, WITHHELD, RESTORED, OVERSAMPLED, WEIGHTED = "again", "withheld", "restored", "oversampled", "weighted"
@@ -103,12 +102,3 @@ def blind_spot(table: pd.DataFrame, metric: str = "target_recall") -> float | No
 def rows_of(table: pd.DataFrame, role: str, metric: str = "target_recall") -> list[dict[str, Any]]:
     """Rows of evaluation/controls.csv of one role and metric."""
     return table[(table["control"] == role) & (table["metric"] == metric)].to_dict("records")
-
-
-# The report's modules move to helpers.evaluation.verdicts; until then they find these here.
-HIGHER, LOWER, NOT_SHOWN, NOT_TESTED = Direction
-
-
-def outcome(row: Mapping[str, Any]) -> Direction:
-    """The direction of ``verdicts.verdict_of``."""
-    return verdict_of(row).direction

@@ -192,7 +192,8 @@ class Inference:
 
         ``act_on_all``: of calling every image the target.
         """
-        study, rows = self.study, []
+        study = self.study
+        rows: list[tuple[Any, ...]] = []
         if study.target is None:
             return means(rows, "arm", "threshold").assign(act_on_all=pd.Series(dtype=float))
         positive = study.truth == study.target

@@ -69,7 +69,7 @@ def _gap(study: Study, index: int, classes: list[list[_Group]], confidence: floa
     lesion_seen = study.seen[np.unique(study.lesion, return_index=True)[1]]
     strata = 2 * study.strata + (lesion_seen == SEEN)
     found = paired_difference(values[0], values[1], influence[0], influence[1], strata, confidence)
-    low, high, how = found.low, found.high, method(found)
+    low, high, how = float(found.low), float(found.high), method(found)
     fewest = min(group.lesions for kind in kinds for group in kind)
     if np.isfinite(found.low) and fewest < MINIMUM_LESIONS:
         low, high, how = np.nan, np.nan, f"fewer than {MINIMUM_LESIONS} lesions of a kind"

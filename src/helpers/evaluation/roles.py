@@ -1,7 +1,7 @@
 """Which arms of a run play the parts of the paper's arms."""
 
 from helpers.data.selection import wanted_count
-from helpers.params import Params
+from helpers.params import Params, SyntheticImages
 
 SELECTIONS = (("filtered", "top"), ("all", "all"), ("random", "random"))
 
@@ -14,28 +14,35 @@ def roles(params: Params) -> dict[str, str]:
     told apart.
     """
     chosen = {"baseline": params.evaluation.reference}
+    filtered: int | None = None  # synthetic images that the filtered arm adds
     for role, select in SELECTIONS:
         fitting = _selecting(params, select)
         if role == "filtered":
-            fitting = [name for name in fitting if params.arms[name].synthetic.rank == "critic"]
-        if role == "random" and "filtered" in chosen:
-            wanted = _images(params, chosen["filtered"])
-            fitting = [name for name in fitting if _images(params, name) == wanted]
+            fitting = {name: added for name, added in fitting.items() if added.rank == "critic"}
+        if role == "random" and filtered is not None:
+            fitting = {name: added for name, added in fitting.items() if _images(params, added) == filtered}
         if fitting:
-            chosen[role] = role if role in fitting else fitting[0]
+            chosen[role] = role if role in fitting else next(iter(fitting))
+        if role == "filtered" and fitting:
+            filtered = _images(params, fitting[chosen[role]])
     return chosen
 
 
-def _selecting(params: Params, select: str) -> list[str]:
-    """Arms that add synthetic images of the run's GANs, selected so, and change nothing else."""
-    return [
-        name
+def _selecting(params: Params, select: str) -> dict[str, SyntheticImages]:
+    """Arms that add synthetic images of the run's GANs, selected so, and change nothing else.
+
+    Returns what each of them adds.
+    """
+    return {
+        name: arm.synthetic
         for name, arm in params.arms.items()
-        if arm.uses_gan and arm.synthetic.select == select and arm == type(arm)(synthetic=arm.synthetic)
-    ]
+        if arm.synthetic is not None
+        and arm.uses_gan
+        and arm.synthetic.select == select
+        and arm == type(arm)(synthetic=arm.synthetic)
+    }
 
 
-def _images(params: Params, name: str) -> int:
-    """Synthetic images that an arm adds."""
-    added = params.arms[name].synthetic
+def _images(params: Params, added: SyntheticImages) -> int:
+    """How many synthetic images an arm adds."""
     return wanted_count(params.synthesis.count, added.count, added.fraction)

@@ -47,7 +47,8 @@ class Study:
     @property
     def models(self) -> list[tuple[int, int]]:
         """Positions (arm, replicate) of every trained model."""
-        return list(product(*map(range, self.shape)))
+        arms, replicates = self.shape
+        return list(product(range(arms), range(replicates)))
 
     @cached_property
     def predicted(self) -> np.ndarray:

@@ -29,7 +29,9 @@ def method(found: Difference) -> str:
     return "t interval, replicates and lesions" if np.isfinite(found.standard_error) else "no variation"
 
 
-def mean_row(values: np.ndarray, found: Difference, low: float, high: float) -> tuple[Any, ...]:
+def mean_row(
+    values: np.ndarray, found: Difference, low: float | np.ndarray, high: float | np.ndarray
+) -> tuple[Any, ...]:
     """The mean and INTERVAL of replicates' ``values``."""
     deviation = values.std(ddof=1) if len(values) > 1 else np.nan
     return (

@@ -94,7 +94,10 @@ def _start_or_resume(trainer: "Trainer", directory: Path, fingerprint: str, resu
 
 
 def _record(trainer: "Trainer", directory: Path, scalars: Scalars) -> None:
-    """A row of the history and a grid of samples, where they are due; always at the first and the last step."""
+    """Write a row of the history and a grid of samples where they are due.
+
+    They are always due at the first and the last step.
+    """
     step = trainer.steps
     at_an_end = step in (1, trainer.total_steps)
     if at_an_end or step % trainer.config.log_every == 0:
@@ -106,7 +109,10 @@ def _record(trainer: "Trainer", directory: Path, scalars: Scalars) -> None:
 
 
 def _check_and_save(trainer: "Trainer", directory: Path, clock: TrainingClock, fingerprint: str) -> None:
-    """Check the training's health and save a checkpoint, where they are due; no checkpoint without a check."""
+    """Check the training's health and save a checkpoint, where they are due.
+
+    No checkpoint is saved without a check.
+    """
     step = trainer.steps
     due = clock.minutes_since_saved() >= trainer.config.checkpoint_minutes or step == trainer.total_steps
     if due or step % CHECK_EVERY == 0:

@@ -3,11 +3,12 @@
 import math
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
@@ -32,6 +33,11 @@ def empty_figure(sentence: str) -> Figure:
 def wrapped(text: str, width: int) -> str:
     """A label broken into lines of at most ``width`` characters; a longer word stays whole."""
     return textwrap.fill(text, width, break_long_words=False)
+
+
+def set_paddings(figure: Figure, **paddings: Any) -> None:
+    """Set the paddings of a figure's constrained layout, such as ``w_pad`` (inches) and ``wspace``."""
+    cast(ConstrainedLayoutEngine, figure.get_layout_engine()).set(**paddings)
 
 
 def draw_curve(axes: Axes, x: ArrayLike, y: ArrayLike, **style: Any) -> None:
@@ -93,24 +99,29 @@ def centre_on_zero(axes: Axes, least: float, most: float = math.inf) -> None:
 
 
 def panel_per_arm(arms: Iterable[str]) -> bool:
-    """Whether the figures of curves give each arm a panel of its own: more lines than a few in one hide one
-    another.
+    """Whether the figures of curves give each arm a panel of its own.
+
+    More lines than a few in one panel hide one another.
     """
     return len(set(arms)) > MANY_ARMS
 
 
 def arm_panels(
-    arms: Sequence[str], titles: Mapping[str, tuple[str, str]], height: float, **shared: bool
+    arms: Sequence[str],
+    titles: Mapping[str, tuple[str, str]],
+    height: float,
+    sharex: bool = False,
+    sharey: bool = False,
 ) -> tuple[Figure, list[dict[str, Axes]]]:
     """A figure and, per title, the axes in which each arm is drawn: one for all of a few arms, a small one
     for each of many.
 
     ``titles`` maps a title to the labels of its x and y axis; ``height`` is that of few arms, inches;
-    ``shared`` goes to their subplots.
+    ``sharex`` and ``sharey`` go to their subplots.
     """
     if not panel_per_arm(arms):
         figure = Figure(figsize=(9, height))
-        panels = figure.subplots(1, len(titles), squeeze=False, **shared)[0]
+        panels = figure.subplots(1, len(titles), squeeze=False, sharex=sharex, sharey=sharey)[0]
         for axes, (title, (x, y)) in zip(panels, titles.items(), strict=True):
             axes.set(title=title, xlabel=x, ylabel=y)
         return figure, [dict.fromkeys(arms, axes) for axes in panels]

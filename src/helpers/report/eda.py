@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers.report.drawing import wrapped
+from helpers.report.drawing import set_paddings, wrapped
 from helpers.report.paper_values import Paper
 from helpers.report.pictures import draw_picture, veil
 from helpers.report.style import SPLITS, styled
@@ -167,7 +167,7 @@ def sample_images(
     columns = max(len(images), 5)  # a few classes do not become giants
     tile = 9 / columns * 0.97
     figure = Figure(figsize=(9, rows * tile * height / width + 0.62))
-    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
+    set_paddings(figure, w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
     grid = figure.subplots(rows, columns, squeeze=False)
     characters = max(8, int(tile * 11))
     for axes in grid[:, len(images) :].flat:

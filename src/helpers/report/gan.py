@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.params import Gan
-from helpers.report.drawing import INK, draw_curve, empty_figure
+from helpers.report.drawing import INK, draw_curve, empty_figure, set_paddings
 from helpers.report.paper_values import Paper
 from helpers.report.pictures import draw_picture
 from helpers.report.style import SPLITS, styled
@@ -80,7 +80,7 @@ def gan_sentence(history: pd.DataFrame, images: int, batch_size: int) -> str:
 @styled
 def gan_training(history: pd.DataFrame) -> Figure:
     """The paper's Figure 3: both losses, both mean scores and the gradient penalty over generator steps."""
-    traces = [
+    traces: list[tuple[str, dict[str, tuple[str, str | None]]]] = [
         ("Generator loss", {"generator_loss": (INK, None)}),
         ("Critic loss", {"critic_loss": (INK, None)}),
         (
@@ -148,9 +148,7 @@ def film_strip(directory: Path, frames: int = 10, rows: int = 3, columns: int = 
     side = min(9 / len(tiles), 1.5)
     width = len(tiles) * side / 9
     figure = Figure(figsize=(9, height * side + 0.2))
-    figure.get_layout_engine().set(
-        w_pad=0.015, h_pad=0.015, wspace=0, hspace=0, rect=((1 - width) / 2, 0, width, 1)
-    )
+    set_paddings(figure, w_pad=0.015, h_pad=0.015, wspace=0, hspace=0, rect=((1 - width) / 2, 0, width, 1))
     grid = figure.subplots(height, len(tiles), squeeze=False)
     for column, (step, pictures) in zip(grid.T, tiles.items(), strict=True):
         for axes, picture in zip(column, pictures, strict=False):

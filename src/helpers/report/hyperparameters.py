@@ -13,7 +13,7 @@ from helpers.report.words import (
 
 
 def hyperparameters_table(params: Params, sections: Sequence[str]) -> Table:
-    """Every parameter of some sections: the paper's value, this run's, whether they agree, and the meaning."""
+    """Every parameter of some sections: the paper's value, this run's, whether they agree, the meaning."""
     rows = [
         {
             "parameter": row["parameter"],

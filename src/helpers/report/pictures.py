@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from helpers.data.sources import SOURCES
 from helpers.params import Params
-from helpers.report.drawing import wrapped
+from helpers.report.drawing import set_paddings, wrapped
 from helpers.report.style import styled
 
 
@@ -64,7 +64,7 @@ def image_rows(
     label = 1.15
     tile = (9 - label) / columns
     figure = Figure(figsize=(9, len(rows) * tile + 0.2 * len(notes) + 0.05))
-    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.02, wspace=0, hspace=0)
+    set_paddings(figure, w_pad=0.015, h_pad=0.02, wspace=0, hspace=0)
     grid = figure.subplots(len(rows), columns + 1, squeeze=False, width_ratios=[label, *[tile] * columns])
     for row, (name, pictures) in enumerate(rows.items()):
         grid[row, 0].axis("off")

@@ -75,13 +75,17 @@ def holds_images(figure: Figure) -> bool:
 
 
 def show_figure(
-    figure: Figure, run: RunPaths | str, name: str, caption: str, alt: str, number: int | None = None
+    figure: Figure | None, run: RunPaths | str, name: str, caption: str, alt: str, number: int | None = None
 ) -> None:
     """Display a figure and save it in reports/<run>/figures as SVG and PNG (twice the page's resolution).
+
+    Where the run has nothing to draw, ``figure`` is None and nothing is done.
 
     ``caption`` says what to see, ``alt`` what is drawn, ``number`` is the paper's number of the same figure
     (1 to 8) or None for one that the paper does not have.
     """
+    if figure is None:
+        return
     paths, caption = _paths(run, name), caption.strip()
     svg, png = svg_text(figure, name, alt), png_bytes(figure)
     write_text(paths.figures / f"{name}.svg", svg)
@@ -100,8 +104,15 @@ def show_figure(
     _display_caption(f"Figure {number}" if number else "Figure", caption)
 
 
-def show_table(table: Table, run: RunPaths | str, name: str, caption: str, number: int | None = None) -> None:
-    """Display a table and save its values as reports/<run>/tables/<name>.csv."""
+def show_table(
+    table: Table | None, run: RunPaths | str, name: str, caption: str, number: int | None = None
+) -> None:
+    """Display a table and save its values as reports/<run>/tables/<name>.csv.
+
+    Where the run has no such table, ``table`` is None and nothing is done.
+    """
+    if table is None:
+        return
     paths = _paths(run, name)
     write_table(paths.tables / f"{name}.csv", table.frame)
     label: dict = {"kind": "table", "name": name, "caption": caption, "number": number}
@@ -110,8 +121,10 @@ def show_table(table: Table, run: RunPaths | str, name: str, caption: str, numbe
     _display_caption("Table", caption)
 
 
-def show_text(markdown: str) -> None:
-    """Display sentences that were written from the run's numbers, as Markdown."""
+def show_text(markdown: str | None) -> None:
+    """Display sentences that were written from the run's numbers, as Markdown; None displays nothing."""
+    if markdown is None:
+        return
     _display({"text/plain": markdown, "text/markdown": markdown}, {"report": {"kind": "text"}})
 
 

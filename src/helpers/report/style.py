@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import matplotlib
 import matplotlib.style
@@ -42,14 +42,15 @@ KNOWN_ARMS = {
 SPARE = (OLIVE, BROWN, WINE, INDIGO, VERMILION, SKY, PURPLE, GREY, ORANGE, GREEN, BLUE, BLACK)
 SPLITS = {"train": "#4C6A85", "validation": "#9DB4C8", "test": "#D9A441"}
 
-Drawing = TypeVar("Drawing", bound=Callable)
+Arguments = ParamSpec("Arguments")
+Drawn = TypeVar("Drawn")
 
 
-def styled(function: Drawing) -> Drawing:
+def styled(function: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
     """Draw with the report's style, whatever the caller's matplotlib settings are."""
 
     @functools.wraps(function)
-    def drawn(*arguments, **options):
+    def drawn(*arguments: Arguments.args, **options: Arguments.kwargs) -> Drawn:
         with matplotlib.style.context(["default", STYLE]):
             return function(*arguments, **options)
 

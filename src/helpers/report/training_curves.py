@@ -1,25 +1,37 @@
 """Loss and accuracy of the classifiers' trainings over epochs."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from matplotlib.typing import LineStyleType
 
+from helpers.paths import RunPaths, require
 from helpers.report.drawing import INK, arm_panels, draw_curve, panel_per_arm
 from helpers.report.style import arm_colours, styled
 
 
+def read_history(run: RunPaths, arm: str, replicate: int) -> pd.DataFrame:
+    """A classifier's history.csv, one row per epoch, with the columns arm, replicate and best_epoch."""
+    folder = run.classifier(arm, replicate)
+    history = pd.read_csv(require(folder / "history.csv", "classifier"))
+    summary = json.loads(require(folder / "summary.json", "classifier").read_text(encoding="utf-8"))
+    return history.assign(arm=arm, replicate=replicate, best_epoch=summary["best_epoch"])
+
+
 @styled
 def classifier_curves(history: pd.DataFrame) -> Figure:
-    """The paper's Figure 8: losses and accuracies over epochs, a line per arm and replicate, a dot at the
-    best epoch.
+    """The paper's Figure 8: losses and accuracies over epochs, a line for each arm and replicate.
 
-    ``history`` has columns arm, replicate, best_epoch and those of a classifier's history.csv. Few arms share
-    a panel each for training and
-    validation; of many each has its own, with training dotted.
+    A dot marks the best epoch. ``history`` has columns arm, replicate, best_epoch and those of a classifier's
+    history.csv. Few arms share a panel each for training and validation; of many arms each has its own, with
+    training dotted.
     """
     arms = list(dict.fromkeys(history["arm"]))
     colours, apart, few = (
@@ -30,12 +42,16 @@ def classifier_curves(history: pd.DataFrame) -> Figure:
     figure, panels = _curve_panels(arms)
     for (part, measure), drawn in panels.items():
         factor, column = 100 if measure == "accuracy" else 1, f"{part}_{measure}"
-        line = {
+        line: dict[str, Any] = {
             "linestyle": ":" if apart and part == "train" else "-",
             "linewidth": 1.1 if few else 0.7,
             "alpha": 0.8 if few else 0.6,
         }
-        dot = {"markersize": 4.5 if few else 3.5, "markeredgecolor": "white", "markeredgewidth": 0.6}
+        dot: dict[str, Any] = {
+            "markersize": 4.5 if few else 3.5,
+            "markeredgecolor": "white",
+            "markeredgewidth": 0.6,
+        }
         for (arm, _), rows in history.groupby(["arm", "replicate"], sort=False):
             draw_curve(drawn[arm], rows["epoch"], factor * rows[column], color=colours[arm], **line)
             if part == "validation":
@@ -46,8 +62,15 @@ def classifier_curves(history: pd.DataFrame) -> Figure:
         limits = np.array([axes.get_ylim() for axes in row])
         for axes in row:
             axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
-            axes.xaxis.get_major_locator().set_params(integer=True)
-    keys = (
+            cast(MaxNLocator, axes.xaxis.get_major_locator()).set_params(integer=True)
+    handles = _keys(colours, apart)
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(8, len(handles)))
+    return figure
+
+
+def _keys(colours: Mapping[str, str], apart: bool) -> list[Line2D]:
+    """Keys of the lines: of training and validation where arms stand apart, else of the arms."""
+    keys: dict[str, tuple[str, LineStyleType]] = (
         {"validation": (INK, "-"), "training": (INK, ":")}
         if apart
         else {arm: (colour, "-") for arm, colour in colours.items()}
@@ -56,12 +79,11 @@ def classifier_curves(history: pd.DataFrame) -> Figure:
         Line2D([], [], color=colour, linestyle=style, label=label) for label, (colour, style) in keys.items()
     ]
     handles.append(Line2D([], [], color=INK, marker="o", linestyle="", markersize=4, label="best epoch"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(8, len(handles)))
-    return figure
+    return handles
 
 
 def _curve_panels(arms: Sequence[str]) -> tuple[Figure, dict[tuple[str, str], dict[str, Axes]]]:
-    """A figure and, for ('train' or 'validation', 'loss' or 'accuracy'), the axes in which each arm is drawn."""
+    """A figure, and the axes of each arm by part ('train', 'validation') and measure ('loss', 'accuracy')."""
     measures = ("loss", "accuracy")
     if panel_per_arm(arms):
         figure, grid = arm_panels(arms, {"Loss": ("epoch", ""), "Accuracy, %": ("epoch", "")}, 0)

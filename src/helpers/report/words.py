@@ -66,7 +66,7 @@ TARGET_SCORED = (
 
 
 def metric_name(metric: str, target: str = "") -> str:
-    """A metric's name for readers: 'Macro recall' for macro_recall, 'Recall of mel' for target_recall of mel."""
+    """A metric's name for readers: 'Macro recall' for macro_recall, 'Recall of mel' for target_recall."""
     name = METRIC_NAMES.get(metric, metric.replace("_", " ").capitalize())
     return f"{name} of {target}" if target and metric.startswith("target_") else name
 
@@ -93,7 +93,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def improvement(direction: Direction, higher_is_better: bool) -> str:
-    """'improves' or 'worsens' where an interval shows a direction, else that it shows none, or is not tested."""
+    """'improves' or 'worsens' where an interval shows a direction, else the direction's own words."""
     if direction not in (Direction.HIGHER, Direction.LOWER):
         return str(direction)
     return "improves" if (direction is Direction.HIGHER) == higher_is_better else "worsens"
@@ -194,7 +194,7 @@ def points_interval(low: float | None, high: float | None, places: int = 1) -> s
 
 
 def decimals(images: int) -> int:
-    """Decimals of a percentage of so many images: one image of fewer than 50 is worth more than two points."""
+    """Decimals of a percentage of so many images: one of fewer than 50 is worth more than two points."""
     return 0 if images < 50 else 1 if images < 5000 else 2
 
 

@@ -1,4 +1,7 @@
-"""Stage classifier: train one classifier, an arm's replicate, and let it predict the held-out and the external images."""
+"""Stage classifier: train one replicate of an arm and predict with it.
+
+It predicts the held-out and the external images.
+"""
 
 import json
 from typing import Any
@@ -15,7 +18,10 @@ from helpers.paths import RunPaths
 
 
 def compose(run: RunPaths, params: Params, arm: str, replicate: int) -> TrainingSet:
-    """What an arm's replicate trains on: photographs of the training part, and synthetic images where the arm has any."""
+    """What an arm's replicate trains on.
+
+    These are photographs of the training part, and synthetic images where the arm has any.
+    """
     wanted = params.arms[arm]
     folder = run.synthetic(params.gan_seed(replicate)) if wanted.uses_gan else None
     images = load_images(run, params.data, params.classifier.image_size, "bilinear")
@@ -26,8 +32,8 @@ def compose(run: RunPaths, params: Params, arm: str, replicate: int) -> Training
 def train(run: RunPaths, params: Params, arm: str, replicate: int) -> dict[str, Any]:
     """Train one classifier and write its predictions, history and weights; the content of summary.json.
 
-    Goes on from a checkpoint of the same training. Raises MissingStageError where a stage before is not finished,
-    TrainingError or UserError where the training cannot go on.
+    Goes on from a checkpoint of the same training. Raises MissingStageError where a stage before is not
+    finished, TrainingError or UserError where the training cannot go on.
     """
     from helpers.engine.plan import is_finished
 

@@ -9,7 +9,9 @@ from helpers.paths import RunPaths
 
 
 def prepare(run: RunPaths, params: Params) -> pd.DataFrame:
-    """The metadata with the column ``split`` (train, validation, test), one row an image; writes split.csv and manifest.json.
+    """The metadata with the column ``split`` (train, validation, test), one row for each image.
+
+    Writes split.csv and manifest.json.
 
     Raises DataError where the data are missing, incomplete or damaged.
     """

@@ -10,7 +10,10 @@ from helpers.paths import RunPaths
 
 
 def assess(run: RunPaths, params: Params) -> dict[str, pd.DataFrame]:
-    """The tables of ``evaluation/`` by name, see ``helpers.evaluation.results.evaluate``; written where they are not finished."""
+    """The tables of ``evaluation/`` by name; see ``helpers.evaluation.results.evaluate``.
+
+    They are written where they are not finished.
+    """
     from helpers.engine.plan import is_finished
 
     if not is_finished(run, params, "evaluation"):

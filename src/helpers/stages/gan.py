@@ -13,8 +13,8 @@ from helpers.stages.target import load_target_images
 def train(run: RunPaths, params: Params, seed: int) -> pd.DataFrame:
     """Train the GAN of ``seed``; the history, one row a logged step. Writes what ``train_gan`` writes.
 
-    Goes on from a checkpoint of the same training. Raises MissingStageError before the split is made, DataError for unfit
-    images, TrainingError where the training is sick.
+    Goes on from a checkpoint of the same training. Raises MissingStageError before the split is made,
+    DataError for unfit images, TrainingError where the training is sick.
     """
     from helpers.engine.plan import is_finished
 

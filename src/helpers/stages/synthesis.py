@@ -28,30 +28,30 @@ class Synthetic:
     tables: dict[str, pd.DataFrame]  # by name of its file, see TABLES
 
 
-def generate(run: RunPaths, params: Params, seed: int) -> Synthetic:
+def generate(run: RunPaths, params: Params, seed: int, second_opinion: bool = True) -> Synthetic:
     """Generate the images of the GAN of ``seed``, score them by the critic and compare them with real ones.
 
-    Where ``params.judge`` names an arm, the first classifier of it gives its opinion on every image. Raises
-    MissingStageError where the GAN is not trained yet.
+    Where ``params.judge`` names an arm, the first classifier of it gives its opinion on every image, unless
+    no ``second_opinion`` is asked for. What is finished is read as it is. Raises MissingStageError where the
+    GAN, or that classifier, is not trained yet.
     """
     from helpers.engine.plan import is_finished
 
     if not is_finished(run, params, "synthesis", seed=seed):
-        _generate(run, params, seed)
+        _generate(run, params, seed, params.judge if second_opinion else None)
     folder = run.synthetic(seed)
     tables = {name: read_table(folder / f"{name}.csv") for name in TABLES}
     return Synthetic(np.load(folder / "images.npy", mmap_mode="r"), tables)
 
 
-def _generate(run: RunPaths, params: Params, seed: int) -> None:
+def _generate(run: RunPaths, params: Params, seed: int, judge: str | None) -> None:
     require(run.gan(seed) / "generator.safetensors", "gan")
     target, device, folder = load_target_images(run, params), pick_device(params.compute), run.synthetic(seed)
     synthesize(run.gan(seed), folder, params.gan, params.synthesis, target.trained, device)
     probabilities = class_probabilities = None
-    if params.judge:
+    if judge:
         images = np.load(folder / "images.npy", mmap_mode="r")
-        judge = run.classifier(params.judge, 0)
-        class_probabilities, classes = opinion(judge, images, params.classifier, device)
+        class_probabilities, classes = opinion(run.classifier(judge, 0), images, params.classifier, device)
         probabilities = class_probabilities[:, classes.index(params.data.target_class)]
     assess_images(
         folder,

@@ -1,4 +1,7 @@
-"""The images of the target class at the GAN's resolution: those that it learns from, and those that were held out."""
+"""The images of the target class at the GAN's resolution.
+
+There are those that it learns from, and those that were held out.
+"""
 
 from dataclasses import dataclass
 
@@ -21,7 +24,10 @@ class TargetImages:
 
 
 def load_target_images(run: RunPaths, params: Params) -> TargetImages:
-    """The target class's images, reduced as ``gan.resize`` says; raises MissingStageError before the split is made."""
+    """The target class's images, reduced as ``gan.resize`` says.
+
+    Raises MissingStageError before the split is made.
+    """
     split = load_split(run)
     pixels = load_images(run, params.data, params.gan.resolution, params.gan.resize)
     of_class = (split["dx"] == params.data.target_class).to_numpy()

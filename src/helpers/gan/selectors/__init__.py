@@ -51,8 +51,8 @@ SELECTORS = Registry[Selector]("helpers.gan.selectors", "SELECTOR", "selector")
 def written_selectors(asked: Iterable[str] = ()) -> tuple[str, ...]:
     """Names of the selectors whose columns scores.csv gets where the arms rank by ``asked``.
 
-    They are in the order of their columns: first those that are always written, and among them first those that
-    need no classifier.
+    They are in the order of their columns: first those that are always written, and among them first those
+    that need no classifier.
     """
     asked = set(asked)
     names = [name for name in SELECTORS.names() if name in asked or SELECTORS.get(name).always]

@@ -50,7 +50,8 @@ def _restored(control: own.Control, row: Row, results: Results) -> str:
     tail = {Direction.NOT_SHOWN: ", which chance may explain", Direction.NOT_TESTED: ", which is not tested"}
     return (
         f"{images} in place of the withheld ones (arm {control.arm}) change {results.target} recall by "
-        f"{_change(row, results)} points ({_ends(row, results)}){tail.get(verdict_of(row).direction, '')}; the GAN "
+        f"{_change(row, results)} points ({_ends(row, results)}){tail.get(verdict_of(row).direction, '')}; "
+        "the GAN "
         "itself learned from all of them."
     )
 

@@ -94,7 +94,10 @@ class Results:
         return int(chosen.sum())
 
     def places(self, metric: str) -> int:
-        """Decimals of a percentage that the images behind a metric support."""
+        """Decimals of a percentage of so many images.
+
+        One image of fewer than 50 is worth more than two points.
+        """
         images = self.images(metric)
         return decimals(images) if images else 1
 

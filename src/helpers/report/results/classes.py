@@ -7,9 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.paths import RunPaths, require
+from helpers.report.drawing import set_paddings
 from helpers.report.paper_values import Paper
 from helpers.report.style import arm_colours, styled
-from helpers.report.table import Table, of_row, percent_range
+from helpers.report.table import Format, Table, of_row, percent_range
 from helpers.report.words import (
     metric_name,
     percent_of_images,
@@ -36,7 +37,7 @@ def confusion_matrices(confusion: Mapping[str, pd.DataFrame]) -> Figure:
     figure = Figure(
         figsize=(9, 3.2 * rows + 0.6), layout="compressed"
     )  # square panels keep their titles inside
-    figure.get_layout_engine().set(h_pad=0.08)
+    set_paddings(figure, h_pad=0.08)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (arm, table) in zip(grid, confusion.items(), strict=False):
         counts = table.pivot_table(
@@ -94,6 +95,16 @@ def _matrix(axes: Axes, counts: pd.DataFrame) -> None:
     axes.set(xlabel="prediction", ylabel="")
 
 
+def _percent_of(column: str, images: str) -> Format:
+    """A format of a share, in percent; the column ``images`` holds how many images it is a share of."""
+    return of_row(lambda row: percent_of_images(row[column], row[images]))
+
+
+def _points_of(column: str, images: str) -> Format:
+    """The same of a difference of shares, in percentage points."""
+    return of_row(lambda row: points_of_images(row[column], row[images]))
+
+
 def recall_change_table(per_class: pd.DataFrame, reference: str, paper: Paper) -> Table:
     """Change of each class's recall against the reference arm: the paper's, and ours as the mean over
     replicates.
@@ -110,7 +121,7 @@ def recall_change_table(per_class: pd.DataFrame, reference: str, paper: Paper) -
             "reference_recall": means[reference].to_numpy(),
         }
     )
-    formats = {"reference_recall": of_row(lambda row: percent_of_images(row["reference_recall"], row["n"]))}
+    formats = {"reference_recall": _percent_of("reference_recall", "n")}
     headers = {"n": "test images", "reference_recall": f"recall of {reference}, %"}
     for arm in [arm for arm in dict.fromkeys(per_class["arm"]) if arm != reference]:
         if arm in published and len(published) and reference == "baseline":
@@ -118,9 +129,7 @@ def recall_change_table(per_class: pd.DataFrame, reference: str, paper: Paper) -
             formats[f"{arm}_paper"] = lambda change: signed(change, 2)  # as printed
             headers[f"{arm}_paper"] = f"paper, {arm}"
         frame[f"{arm}_this_run"] = (means[arm] - means[reference]).to_numpy()
-        formats[f"{arm}_this_run"] = of_row(
-            lambda row, column=f"{arm}_this_run": points_of_images(row[column], row["n"])
-        )
+        formats[f"{arm}_this_run"] = _points_of(f"{arm}_this_run", "n")
         headers[f"{arm}_this_run"] = f"this run, {arm}"
     return Table(frame, formats, headers)
 
@@ -149,10 +158,7 @@ def class_table(arms_per_class: pd.DataFrame) -> Table:
         if column in frame
     ]
     frame = frame[[*keys, "recall", "low", "high", *shown]]
-    formats = {
-        column: of_row(lambda row, column=column: percent_of_images(row[column], row["images"]))
-        for column in ("recall", *shown)
-    }
+    formats = {column: _percent_of(column, "images") for column in ("recall", *shown)}
     headers = {"low": "interval of recall", **{column: metric_name(column) for column in shown}}
     return Table(
         frame,

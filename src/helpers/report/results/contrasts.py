@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from helpers.evaluation.paper import show_p
 from helpers.evaluation.verdicts import verdict_of
+from helpers.evaluation.words import show_p
 from helpers.report.drawing import (
     BAND,
     FAINT,

@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.evaluation.paper import show_p
-from helpers.report.table import Table, points_range
+from helpers.evaluation.verdicts import Direction, verdict_of
+from helpers.evaluation.words import share_words, show_p
+from helpers.report.table import Format, Table, points_range
 from helpers.report.words import (
     MINUS,
     metric_name,
@@ -40,7 +41,7 @@ def controls_table(controls: pd.DataFrame, n: int, target: str) -> Table | None:
     frame = pd.concat(
         [(rows["arm"] + f" {MINUS} " + rows["reference"]).rename("contrast"), rows[columns]], axis=1
     )
-    formats = {
+    formats: dict[str, Format] = {
         "metric": lambda metric: metric_name(metric, target),
         "difference": lambda value: points_of_images(value, n),
         "low": points_range(n),
@@ -84,26 +85,25 @@ def controls_section(
     return "### What the study can see\n\n" + "\n".join(f"- {part}" for part in parts)
 
 
-def positive_control_sentence(found: str, lost: str, detail: str) -> str:
+def positive_control_sentence(found: Direction, lost: str, detail: str) -> str:
     """Whether a study saw the loss of real images of the target: ``found`` is
     ``helpers.evaluation.controls.outcome``'s word for it.
 
     ``lost`` says what was taken away, ``detail``, in brackets, what that did to recall.
     """
-    from helpers.evaluation import controls as own
 
     return {
-        own.LOWER: (
+        Direction.LOWER: (
             f"The study sees the loss of {lost} ({detail}): it can see effects of that size, and smaller "
             "ones may escape it."
         ),
-        own.NOT_SHOWN: (
+        Direction.NOT_SHOWN: (
             f"This study could not see the loss of {lost} ({detail}), so it cannot call synthesis useless."
         ),
-        own.HIGHER: (
+        Direction.HIGHER: (
             f"The loss of {lost} went the wrong way ({detail}), so this study cannot call synthesis useless."
         ),
-        own.NOT_TESTED: (
+        Direction.NOT_TESTED: (
             f"Whether the study would see the loss of {lost} is not tested ({detail}), so it cannot call "
             "synthesis useless."
         ),
@@ -111,12 +111,10 @@ def positive_control_sentence(found: str, lost: str, detail: str) -> str:
 
 
 def _withheld_sentence(row: Mapping[str, Any], n: int, target: str, confidence: float) -> str:
-    from helpers.evaluation import controls as own
-
     change = f"*{row['arm']}* {MINUS} *{row['reference']}*: {points_of_images(row['difference'], n)} points"
     detail = f"{change} of recall of {target}, {_ends(row['low'], row['high'], n, confidence)}"
     return positive_control_sentence(
-        own.outcome(row), f"{own.share_words(row['fraction'])} real images of {target}", detail
+        verdict_of(row).direction, f"{share_words(row['fraction'])} real images of {target}", detail
     )
 
 
@@ -130,42 +128,38 @@ def _ends(low: float, high: float, n: int, confidence: float) -> str:
 
 
 def _again_sentence(row: Mapping[str, Any], n: int, target: str, confidence: float) -> str:
-    from helpers.evaluation import controls as own
 
     start = (
         f"*{row['arm']}* is *{row['reference']}* trained once more with other seeds: "
         f"{points_of_images(row['difference'], n)} points "
         f"of recall of {target} ({_ends(row['low'], row['high'], n, confidence)})"
     )
-    if own.outcome(row) in (own.HIGHER, own.LOWER):
+    if verdict_of(row).direction in (Direction.HIGHER, Direction.LOWER):
         return (
             f"{start}. The interval excludes zero where nothing was changed, as about one in "
             f"{1 / (1 - confidence):.0f} does: read the other exploratory ones with that in mind."
         )
-    return (
-        f"{start}; "
-        f"{'too few replicates to judge' if row['replicates'] < 3 else 'no difference is shown, as it should be'}."
-    )
+    few = row["replicates"] < 3
+    return f"{start}; {'too few replicates to judge' if few else 'no difference is shown, as it should be'}."
 
 
 def _restored_sentence(
     row: Mapping[str, Any], withheld: Mapping[str, Any], n: int, target: str, confidence: float, one_gan: bool
 ) -> str:
     """What synthetic images give where real ones were taken away, beside what the real ones gave."""
-    from helpers.evaluation import controls as own
 
     words = {
-        own.HIGHER: "recall is higher",
-        own.LOWER: "recall is lower",
-        own.NOT_SHOWN: "no difference is shown",
-        own.NOT_TESTED: "nothing follows from it",
+        Direction.HIGHER: "recall is higher",
+        Direction.LOWER: "recall is lower",
+        Direction.NOT_SHOWN: "no difference is shown",
+        Direction.NOT_TESTED: "nothing follows from it",
     }
     scope = ", for this one GAN" if one_gan else ""
     return (
         f"Synthetic images in place of the withheld real ones (*{row['arm']}* {MINUS} "
         f"*{row['reference']}*): {points_of_images(row['difference'], n)} points "
         f"of recall of {target} ({_ends(row['low'], row['high'], n, confidence)}){scope}; "
-        f"{words[own.outcome(row)]}. The real ones (*{withheld['reference']}* {MINUS} "
+        f"{words[verdict_of(row).direction]}. The real ones (*{withheld['reference']}* {MINUS} "
         f"*{withheld['arm']}*) give {points_of_images(-withheld['difference'], n)} points "
         f"({_ends(-withheld['high'], -withheld['low'], n, confidence)}). "
         f"The GAN itself learned from all training images of {target}, the withheld ones among them."

@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from helpers.evaluation.paper import show_p
+from helpers.evaluation.verdicts import Direction, verdict_of
+from helpers.evaluation.words import show_p
 from helpers.report.drawing import (
     BAND,
     FAINT,
@@ -87,15 +88,14 @@ def difference_sentence(
     one GAN alone supplied
     (``single_gan_arms``); what is said of them holds for this one GAN.
     """
-    from helpers.evaluation import controls as own
 
     change = (
         f"{points_of_images(row['difference'], n)} points of {metric_words(row['metric'], target)} against "
         f"*{row['reference']}*"
     )
-    outcome = own.outcome(row)
+    outcome = verdict_of(row).direction
     scope = ", for this one GAN" if row["arm"] in one_gan or row["reference"] in one_gan else ""
-    if outcome == own.NOT_TESTED:
+    if outcome == Direction.NOT_TESTED:
         why = (
             "the replicates do not differ, which leaves no interval"
             if row.get("method") == "no variation"
@@ -107,9 +107,9 @@ def difference_sentence(
         f"{points_of_images(row['high'], n)}"
     )
     tail = {
-        own.HIGHER: f"the interval excludes zero: *{row['arm']}* is higher in this run",
-        own.LOWER: f"the interval excludes zero: *{row['arm']}* is lower in this run",
-        own.NOT_SHOWN: "the interval includes zero: this run shows no difference",
+        Direction.HIGHER: f"the interval excludes zero: *{row['arm']}* is higher in this run",
+        Direction.LOWER: f"the interval excludes zero: *{row['arm']}* is lower in this run",
+        Direction.NOT_SHOWN: "the interval includes zero: this run shows no difference",
     }[outcome]
     return f"*{row['arm']}*: {change} ({interval}){scope}; {tail}."
 
@@ -125,7 +125,6 @@ def comparison_sentences(
     """``difference_sentence`` of every arm for one metric, as a Markdown list; of many arms only those that
     are told from the reference.
     """
-    from helpers.evaluation import controls as own
 
     rows = comparisons[comparisons["metric"] == metric].to_dict("records")
     if not rows:
@@ -133,7 +132,7 @@ def comparison_sentences(
     told = (
         rows
         if len(rows) <= LISTED or not has_intervals(comparisons)
-        else [row for row in rows if own.outcome(row) in (own.HIGHER, own.LOWER)]
+        else [row for row in rows if verdict_of(row).direction in (Direction.HIGHER, Direction.LOWER)]
     )
     lines = "\n".join("- " + difference_sentence(row, n, target, confidence, one_gan) for row in told)
     rest = [f"*{row['arm']}*" for row in rows if row not in told]

@@ -9,16 +9,12 @@ import pandas as pd
 from helpers.paths import RunPaths, require
 from helpers.report.paper_values import Paper
 from helpers.report.table import Table, mean_and_spread
+from helpers.report.training_curves import read_history
 
 
 def read_histories(run: RunPaths, arms: Iterable[str], replicates: int) -> pd.DataFrame:
     """The classifiers' history.csv in one table, with columns arm, replicate and best_epoch."""
-    parts = []
-    for arm, replicate in ((arm, replicate) for arm in arms for replicate in range(replicates)):
-        folder = run.classifier(arm, replicate)
-        history = pd.read_csv(require(folder / "history.csv", "classifier"))
-        summary = json.loads(require(folder / "summary.json", "classifier").read_text(encoding="utf-8"))
-        parts.append(history.assign(arm=arm, replicate=replicate, best_epoch=summary["best_epoch"]))
+    parts = [read_history(run, arm, replicate) for arm in arms for replicate in range(replicates)]
     return pd.concat(parts, ignore_index=True)
 
 

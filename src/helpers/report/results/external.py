@@ -90,12 +90,15 @@ def external_table(external: pd.DataFrame, target: str) -> Table | None:
     return Table(frame, formats, headers, hidden=("standard_deviation", "high"))
 
 
-def external_section(external: pd.DataFrame, confidence: float = 0.95, one_gan: Container[str] = ()) -> str:
-    """Heading and first words of the section on the external test set; empty where the run has none.
-    ``one_gan`` as in ``difference_sentence``.
+def external_section(
+    external: pd.DataFrame, confidence: float = 0.95, one_gan: Container[str] = ()
+) -> str | None:
+    """Heading and first words of the section on the external test set; None where the run has none.
+
+    ``one_gan`` is as in ``difference_sentence``.
     """
     if external.empty:
-        return ""
+        return None
     rows = external[external["metric"] == "balanced_accuracy"]
     n, (best, public) = int(rows["images"].iloc[0]), ISIC_2018
     parts = []

@@ -2,13 +2,16 @@
 
 import pandas as pd
 
+from helpers.paths import RunPaths, require
 from helpers.report.paper_values import Paper
 from helpers.report.table import Table
-from helpers.report.words import (
-    NONE,
-    missing,
-    plain,
-)
+from helpers.report.words import NONE, missing, plain
+
+
+def read_training(run: RunPaths, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """history.csv of one GAN and scores.csv of its images; MissingStageError where they are not made yet."""
+    history = pd.read_csv(require(run.gan(seed) / "history.csv", "gan"))
+    return history, pd.read_csv(require(run.synthetic(seed) / "scores.csv", "synthesis"))
 
 
 def gan_results_table(history: pd.DataFrame, scores: pd.DataFrame, paper: Paper) -> Table:

@@ -1,12 +1,14 @@
 """Test lesions that were trained on, and new ones."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from helpers.evaluation.verdicts import Direction, verdict_of
 from helpers.report.drawing import FAINT, INK, centre_on_zero, draw_interval, empty_figure, name_rows
 from helpers.report.style import arm_colours, styled
 from helpers.report.table import Table, of_row, points_range
@@ -71,7 +73,7 @@ def _has_both(table: pd.DataFrame) -> bool:
 
 
 def seen_unseen_table(seen: pd.DataFrame, target: str) -> Table | None:
-    """evaluation/metrics_by_lesion.csv averaged over replicates; none where it has one kind of lesions only."""
+    """evaluation/metrics_by_lesion.csv as means over replicates; None where all lesions are of one kind."""
     if not _has_both(seen):
         return None
     order = seen.assign(arm=pd.Categorical(seen["arm"], list(dict.fromkeys(seen["arm"]))))
@@ -149,7 +151,7 @@ def _draw_pair(axes: Axes, place: int, pair: Mapping[str, float], colour: str) -
     """
     axes.plot([pair["unseen"], pair["seen"]], [place] * 2, color=colour, linewidth=2, alpha=0.45)
     for lesions, fill in (("seen", colour), ("unseen", "white")):
-        edge = {"markerfacecolor": fill, "markeredgecolor": colour, "markeredgewidth": 1.5}
+        edge: dict[str, Any] = {"markerfacecolor": fill, "markeredgecolor": colour, "markeredgewidth": 1.5}
         axes.plot(pair[lesions], place, "o", markersize=7, **edge)
 
 
@@ -188,9 +190,7 @@ def recall_gap_table(leak: pd.DataFrame) -> Table | None:
 
 
 def gap_sentence(leak: pd.DataFrame, arm: str, confidence: float = 0.95) -> str:
-    """How much recall on lesions that were trained on exceeds that on new ones, at the same mix of classes."""
-    from helpers.evaluation import controls as own
-
+    """How far recall on lesions that were trained on exceeds that on new ones, each class weighed alike."""
     rows = leak[(leak["arm"] == arm) & (leak["class"] == "mean of classes")]
     if rows.empty:
         return (
@@ -203,17 +203,17 @@ def gap_sentence(leak: pd.DataFrame, arm: str, confidence: float = 0.95) -> str:
         f"Classes weighed alike, the recall of *{arm}* on lesions that it was trained on differs from that "
         f"on new ones by {points_of_images(row['difference'], n)} points"
     )
-    outcome = own.outcome(row)
-    if outcome == own.NOT_TESTED:
+    outcome = verdict_of(row).direction
+    if outcome == Direction.NOT_TESTED:
         return f"{change}; " + (
             "the replicates do not differ."
             if row["method"] == "no variation"
             else "too few replicates for an interval."
         )
     tail = {
-        own.HIGHER: "its score owes something to memory",
-        own.LOWER: "memory does not help it",
-        own.NOT_SHOWN: "chance may explain that",
+        Direction.HIGHER: "its score owes something to memory",
+        Direction.LOWER: "memory does not help it",
+        Direction.NOT_SHOWN: "chance may explain that",
     }[outcome]
     return (
         f"{change} ({100 * confidence:.0f} % interval {points_of_images(row['low'], n)} to "

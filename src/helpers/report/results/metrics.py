@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -125,7 +126,11 @@ def _metric_panels(
     for arm in [arm for arm in arms if arm in theirs.index]:
         values = 100 * theirs.loc[arm, list(columns)].astype(float)
         dots.plot(_centres(arms, arm, len(columns)), values, "D", markersize=5, **HOLLOW)
-    handles = [Patch(color=colours[arm], label=arm) for arm in dict.fromkeys([*arms, *theirs.index])]
+    low, high = dots.get_ylim()
+    dots.set_ylim(low - 1, min(100.5, high + 1))
+    handles: list[Artist] = [
+        Patch(color=colours[arm], label=arm) for arm in dict.fromkeys([*arms, *theirs.index])
+    ]
     handles += _marks(bool(ends), not theirs.empty)
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 7))
     return figure
@@ -140,10 +145,10 @@ def _marks(intervals: bool, paper: bool) -> list[Line2D]:
         Line2D([], [], color=INK, linewidth=2, label="mean"),
     ]
     if intervals:
-        upright = {"marker": "|", "markersize": 9, "markeredgewidth": 0.9}
+        upright: dict[str, Any] = {"marker": "|", "markersize": 9, "markeredgewidth": 0.9}
         found.append(Line2D([], [], color=INK, linestyle="", label="its interval", **upright))
     if paper:
-        diamond = {"marker": "D", "markersize": 5} | HOLLOW | {"markeredgewidth": 1.0}
+        diamond: dict[str, Any] = {"marker": "D", "markersize": 5} | HOLLOW | {"markeredgewidth": 1.0}
         found.append(Line2D([], [], color=INK, linestyle="", label="the paper's value", **diamond))
     return found
 
@@ -184,15 +189,13 @@ def _replicate_dots(
         part, colour = 100 * metrics.loc[metrics["arm"] == arm, list(columns)].astype(float), colours[arm]
         spread = np.linspace(-0.22, 0.22, len(part)) * step if len(part) > 1 else np.zeros(1)
         for centre, column in zip(_centres(arms, arm, len(columns)), columns, strict=True):
-            dot = {"markersize": size, "alpha": 0.75, "markeredgewidth": 0}
+            dot: dict[str, Any] = {"markersize": size, "alpha": 0.75, "markeredgewidth": 0}
             axes.plot(centre + spread, part[column], "o", color=colour, **dot)
             level, sides = part[column].mean(), centre + np.array([-0.36, 0.36]) * step
             axes.plot(sides, [level] * 2, color=colour, linewidth=2, solid_capstyle="butt")
             if (arm, column) in ends:
                 limits = [100 * end for end in ends[arm, column]]
                 axes.plot([centre] * 2, limits, color=colour, linewidth=0.9, alpha=0.8, zorder=1)
-    low, high = axes.get_ylim()
-    axes.set_ylim(low - 1, min(100.5, high + 1))
     axes.set_title(f"This run ({counted(metrics['replicate'].nunique(), 'replicate')} per arm)")
     axes.set_ylabel("percent, not from zero")
     for boundary in np.arange(0.5, len(columns) - 0.5):

@@ -1,5 +1,7 @@
 """What the probabilities of the target class are worth."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -129,7 +131,8 @@ def decision_curve(table: pd.DataFrame, target: str, reference: str) -> Figure:
         draw_curve(axes, part["threshold"], part["mean"], color=colour, linewidth=1.8)
 
     draw_arms(panels, reference, draw)
-    everyone, dashed = shares.loc[arms[0]], {"color": INK, "linewidth": 1, "linestyle": DASHED}
+    everyone = shares.loc[arms[0]]
+    dashed: dict[str, Any] = {"color": INK, "linewidth": 1, "linestyle": DASHED}
     top = shares[["mean", "act_on_all"]].max(axis=None)
     for axes in set(panels.values()):
         axes.plot(everyone["threshold"], everyone["act_on_all"], **dashed)

@@ -8,10 +8,20 @@ from helpers.params import Params
 
 
 def single_gan_arms(params: Params) -> set[str]:
-    """Arms whose synthetic images all came from one GAN of this run: sentences about them hold for that one."""
+    """Arms whose synthetic images all came from one GAN of this run: what is said of them holds for it."""
     return (
         {name for name, arm in params.arms.items() if arm.uses_gan} if len(params.gan.seeds) == 1 else set()
     )
+
+
+def image_counts(split: pd.DataFrame, target: str) -> tuple[int, int, int]:
+    """Numbers of test images, of test images of the target class, and of validation images.
+
+    ``split`` is helpers.data.manifest.load_split's table.
+    """
+    parts = split["split"].value_counts()
+    of_target = (split["split"] == "test") & (split["dx"] == target)
+    return int(parts["test"]), int(of_target.sum()), int(parts["validation"])
 
 
 def one_gan_note(arms: Iterable[str], one_gan: Container[str]) -> str:

@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 from helpers.evaluation.verdicts import verdict
 from helpers.report.drawing import DASHED, FAINT, INK, SYNTHETIC, draw_curve
 from helpers.report.style import styled
-from helpers.report.table import Table, of_row
+from helpers.report.table import Format, Table, of_row
 from helpers.report.words import (
     FEATURE_NAMES,
     capitalised,
@@ -57,12 +57,17 @@ def fidelity_table(fidelity: pd.DataFrame) -> Table:
         frame[name], frame[f"{name}_low"], frame[f"{name}_high"] = (
             rows[column].to_numpy() for column in ("value", "low", "high")
         )
-        formats[name] = of_row(
-            lambda row, name=name: with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
-        )
+        formats[name] = _with_interval_of(name)
         hidden += [f"{name}_low", f"{name}_high"]
     formats["measure"] = lambda measure: measure_name(measure, features)
     return Table(frame, formats, SET_NAMES, tuple(hidden))
+
+
+def _with_interval_of(name: str, signed: bool = False) -> Format:
+    """A format of the column ``name`` and, in brackets, of the ends of its interval."""
+    return of_row(
+        lambda row: with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"], signed=signed)
+    )
 
 
 def fidelity_sentence(fidelity: pd.DataFrame) -> str:
@@ -103,11 +108,7 @@ def filter_effect_table(fidelity: pd.DataFrame) -> Table:
         frame[name], frame[low], frame[high] = (
             part[column].to_numpy() for column in ("difference", "difference_low", "difference_high")
         )
-        formats[name] = of_row(
-            lambda row, name=name: with_interval(
-                row[name], row[f"{name}_low"], row[f"{name}_high"], signed=True
-            )
-        )
+        formats[name] = _with_interval_of(name, signed=True)
         hidden += [low, high]
     frame["filtering"] = [
         filter_outcome(*row)

@@ -110,7 +110,7 @@ def synthetic_samples(
 
 
 def stability_table(stability: pd.DataFrame) -> Table:
-    """synthetic/seed-<g>/score-stability.csv: how far the critic's scores in other reference batches agree."""
+    """synthetic/seed-<g>/score-stability.csv: how far scores in different reference batches agree."""
     frame = stability.assign(
         batches=[f"{row.first_batch} and {row.second_batch}" for row in stability.itertuples()]
     )
