@@ -91,7 +91,7 @@ def read_table(path: Path | str) -> "DataFrame":
     import pandas as pd
 
     try:
-        return pd.read_csv(path, keep_default_na=False, na_values=[""], float_precision="round_trip")
+        return pd.read_csv(path, keep_default_na=False, na_values=[""])
     except (FileNotFoundError, pd.errors.EmptyDataError):
         return pd.DataFrame()
 

@@ -147,11 +147,11 @@ def test_replayed_steps_train_as_plain_ones_do(name, captures):
     assert len(captures) == (2 + lazy + bool(config.path_length_weight)) and all(
         graph.replays >= 2 for graph in captures
     )
-    assert all(
-        torch.equal(mine, theirs)
-        for mine, theirs in zip(tensors(graphed.state(0)), tensors(plain.state(0)), strict=True)
-    )
-    assert graphed.history == plain.history
+    # replayed one by one, the operations of the augmentation are rounded otherwise on some processors
+    tolerance = 1e-6 if config.augment != "none" else 0
+    for mine, theirs in zip(tensors(graphed.state(0)), tensors(plain.state(0)), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(graphed.history, plain.history, rtol=tolerance, atol=tolerance)
 
 
 def test_a_resumed_training_is_captured_anew(captures):
