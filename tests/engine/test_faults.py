@@ -12,6 +12,7 @@ import pytest
 
 from helpers.engine import records
 from helpers.engine.cards import one_card, visible_cards
+from helpers.engine.plan import make_plan
 from helpers.engine.runfile import RunFile, accepted_code, damaged_preparation, load_runfile
 from helpers.engine.stages import jobs, outputs, upstream
 from helpers.errors import UserError
@@ -21,6 +22,7 @@ from helpers.paths import RunPaths
 
 PARAMS = load_params("smoke", [])
 BY_NAME = {job.name: job for job in jobs(PARAMS)}
+RECORD = {"code": "", "parts": {}}
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def run(tmp_path, monkeypatch):
         for path in outputs(job, made, PARAMS):
             write_text(path, f"{path.name} of {job.name}")
         # parameters with keys and values that JSON writes in its own way
-        record = {"job": job.name, "parameters": {10: (1, 2), 2: 0.1}, "key": f"key of {job.name}"}
+        record = RECORD | {"job": job.name, "parts": {10: (1, 2), 2: 0.1}, "key": f"key of {job.name}"}
         records.write_record(made, job, PARAMS, record)
     return made
 
@@ -86,6 +88,19 @@ def test_a_record_without_its_checksum_is_damaged(run):
         assert records.read_record(run, BY_NAME["eda"]) is None
 
 
+def test_a_record_of_an_earlier_version_is_told_as_such(run):
+    place = records.record_path(run, BY_NAME["eda"])
+    record = json.loads(place.read_text())
+    old = {key: value for key, value in record.items() if key not in ("checksum", "parts", "variant")}
+    records._write(place, old)
+    assert records.read_record(run, BY_NAME["eda"]) is None and "eda" not in records.records(run)
+    planned = {item.job.name: item for item in make_plan(run, PARAMS, {})}
+    assert planned["eda"].reason == "made by an earlier version of this project"
+    assert not planned["eda"].damaged
+    records.write_record(run, BY_NAME["eda"], PARAMS, RECORD | {"job": "eda", "key": old["key"]})
+    assert records.read_record(run, BY_NAME["eda"])["variant"] == ""
+
+
 def test_a_result_that_came_out_otherwise_by_the_same_key_is_told(run):
     job = BY_NAME["gan-seed-0"]
     path = run.gan(0) / "generator.safetensors"
@@ -94,7 +109,7 @@ def test_a_result_that_came_out_otherwise_by_the_same_key_is_told(run):
 
     def written(text: str, key: str = before["key"]) -> str:
         write_text(path, text)
-        records.write_record(run, job, PARAMS, {"job": job.name, "key": key})
+        records.write_record(run, job, PARAMS, RECORD | {"job": job.name, "key": key})
         return records.read_record(run, job)["variant"]
 
     assert written(path.read_text()) == ""

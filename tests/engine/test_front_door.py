@@ -298,7 +298,7 @@ def test_damaged_files_are_named_and_made_anew_alone(project):
     assert told["synthesis seed 0"] == "scores.csv is damaged or changed by hand"
     assert set(told) == {"eda", "synthesis seed 0", "report"}
     refused = project.run(*SMOKE, "--only", "classifier", code=2)
-    assert "scores.csv is damaged or was changed by hand" in refused.stderr
+    assert "split.csv is damaged or was changed by hand" in refused.stderr
     told = project.run(*SMOKE).stdout
     assert "split.csv is damaged or changed by hand: eda is made anew." in told
     assert "images-9-area.npy is damaged" in told

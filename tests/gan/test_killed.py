@@ -8,8 +8,7 @@ import time
 import pytest
 
 from helpers.checkpoints import list_checkpoints
-from helpers.gan.training import train_gan
-from support.small_gan import IMAGES, SMALL, same, weights
+from support.small_gan import SMALL, same, train_here, weights
 
 CONFIG = SMALL.model_copy(
     update={
@@ -25,11 +24,6 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["helpers.gan.training"])
 
 
-def train(directory):
-    """What the killed process does."""
-    train_gan(IMAGES, CONFIG, directory, "cpu", seed=4)
-
-
 def newest(directory):
     """Step of the newest checkpoint."""
     return max([step for step, _ in list_checkpoints(directory)], default=0)
@@ -38,7 +32,7 @@ def newest(directory):
 def kill_in_the_midst(directory, moments):
     """Start or resume the training and kill it a random while later; the step it had reached."""
     before = newest(directory)
-    process = CONTEXT.Process(target=train, args=(directory,))
+    process = CONTEXT.Process(target=train_here, args=(directory, CONFIG))
     process.start()
     while process.is_alive() and newest(directory) < before + moments.randint(1, 4):
         time.sleep(0.002)
@@ -56,7 +50,7 @@ def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, times):
     reached = [kill_in_the_midst(directory, moments) for _ in range(times)]
     assert reached == sorted(reached) and reached[-1] >= times
     for folder in (directory, tmp_path / "straight"):
-        process = CONTEXT.Process(target=train, args=(folder,))
+        process = CONTEXT.Process(target=train_here, args=(folder, CONFIG))
         process.start()
         process.join()
         assert process.exitcode == 0

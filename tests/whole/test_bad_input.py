@@ -299,8 +299,8 @@ COMMANDS = [
     (["--only", "gan", "--until", "gan"], "--only and --until contradict each other: give one of them."),
     (
         ["--only", "evaluation", "--run", "fresh"],
-        "--only evaluation reads {place}/artifacts/fresh/data/split.csv, which does not exist yet: run the "
-        "stage 'eda' first (--until eda).",
+        "--only evaluation reads what eda writes, and that is not finished: run the stage 'eda' first "
+        "(--until eda).",
     ),
     (
         ["--accept-code", "gan", "--run", "fresh"],
@@ -573,7 +573,7 @@ CHOICES = {key: choices(key) for key in KEYS if choices(key)} | {
 @pytest.mark.parametrize("key", CHOICES)
 def test_every_choice_is_listed(key):
     *others, last = map(repr, CHOICES[key])
-    assert wrong(key, "0000") == f"{key} must be one of {', '.join(others)} or {last}, not '0000'."
+    assert wrong(key, "!!!!") == f"{key} must be one of {', '.join(others)} or {last}, not '!!!!'."
 
 
 @pytest.mark.parametrize("key", [key for key in CHOICES if isinstance(CHOICES[key][0], str)])

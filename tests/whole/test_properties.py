@@ -29,6 +29,7 @@ from helpers.data.splits import SPLITS, lesion_seen, split_metadata
 from helpers.errors import DataError, ParameterError
 from helpers.evaluation.metrics import classification_metrics
 from helpers.params import Params, departures, flatten, load_params, merge, parse_yaml, validate
+from helpers.params.section import Variants
 from support.small_data import encoded
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -43,6 +44,9 @@ QUICK = settings(
 
 def values(field) -> st.SearchStrategy:
     """Values that one field allows, by its type and limits."""
+    for mark in field.metadata:
+        if isinstance(mark, Variants):
+            return st.sampled_from(mark.names())
     limits = {
         name: getattr(limit, name)
         for limit in field.metadata

@@ -8,7 +8,6 @@ pilot trainings the difference between 10 % and all of the melanomas was 27 poin
 of 5 between replicates, and 5 points more from lesions: three replicates see that in 97 of 100 studies.
 """
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,12 +16,9 @@ from scipy import special
 from helpers import paths
 from helpers.data.arrays import load_images
 from helpers.data.prepare import prepare_data
-from helpers.gan import training
 from helpers.params import load_params
 from helpers.paths import RunPaths
-from support.project import ROOT
-
-NOTEBOOKS = ROOT / "notebooks"
+from helpers.stages import gan
 
 PILOT = {
     "difference": -0.266,
@@ -92,29 +88,16 @@ def test_the_scaled_study_has_power_for_its_positive_control():
 
 
 def test_under_the_lesion_split_the_gan_sees_no_lesion_of_test_or_validation(tmp_path, monkeypatch):
-    """The cells of notebook 02 up to the training are run, and what they hand to it is looked up."""
+    """What the stage hands to the training is looked up."""
     monkeypatch.setattr(paths, "ARTIFACTS", tmp_path)
     params, run = load_params("smoke", ["data.split.by=lesion"]), RunPaths("by-lesion")
     run.data.mkdir(parents=True)
     split = prepare_data(run, params.data)
     seen = []
     monkeypatch.setattr(
-        training, "train_gan", lambda images, *_, **__: seen.extend(image.tobytes() for image in images)
+        gan, "train_gan", lambda images, *_, **__: seen.extend(image.tobytes() for image in images)
     )
-    values = params.as_dict()
-    space = {
-        "run": run.run,
-        "data": values["data"],
-        "gan": values["gan"],
-        "compute": values["compute"],
-        "gan_seed": 0,
-    }
-    cells = {
-        cell.id: cell.source
-        for cell in nbformat.read(NOTEBOOKS / "02_gan_training.ipynb", as_version=4).cells
-    }
-    for name in ("imports", "training-images", "train"):
-        exec(cells[name].split("show_text(")[0] if name == "train" else cells[name], space)
+    gan.train(run, params, seed=0)
     rows = {
         image.tobytes(): row
         for row, image in enumerate(load_images(run, params.data, params.gan.resolution, params.gan.resize))

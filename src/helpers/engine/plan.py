@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.engine.keys import Keys
-from helpers.engine.records import faults, record_path
+from helpers.engine.records import faults, read_sealed, record_path, view_path
 from helpers.engine.runfile import Accepted
 from helpers.engine.stages import STAGES, Job, is_shown, jobs, judge, upstream
 from helpers.params import Params, flatten
@@ -119,6 +119,8 @@ def _judged(job: Job, keys: Keys, broken: list[tuple[Path, bool]]) -> Planned:
         place = record_path(keys.run, job)
         if not place.exists():
             return Planned(job, "not made yet", True)
+        if read_sealed(place):
+            return Planned(job, "made by an earlier version of this project", True)
         return Planned(job, f"{place.name} is damaged or changed by hand", True, (place,))
     if record["key"] != keys.key(job):
         return Planned(job, _what_changed(record, keys.parts(job), job), True)
@@ -131,7 +133,9 @@ def _view_judged(job: Job, keys: Keys, broken: list[tuple[Path, bool]]) -> Plann
     """A job whose numbers are fresh, by its record of what is shown."""
     _, view = keys.records(job)
     if not view:
-        return Planned(job, "shown anew: its notebook was not executed yet")
+        place = view_path(keys.run, job)
+        why = f"{place.name} is damaged" if place.exists() else "its notebook was not executed yet"
+        return Planned(job, f"shown anew: {why}")
     if view["key"] != keys.view(job):
         now = keys.view_parts(job)
         return Planned(

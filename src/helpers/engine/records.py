@@ -23,6 +23,7 @@ from helpers.paths import RunPaths
 WHOLE = 64  # hexadecimal digits of a SHA-256
 LARGE = 4e9  # bytes from which on the reader is told why nothing happens for a while
 READERS = min(8, os.cpu_count() or 1)
+PARTS = {"key", "code", "parts", "variant", "files"}  # what every record of numbers holds
 CACHES = (
     "data/images-*.json",
     "data/features-*.json",
@@ -55,8 +56,12 @@ def _earlier(run: RunPaths, job: Job) -> Path:
 
 
 def read_record(run: RunPaths, job: Job) -> dict[str, Any] | None:
-    """What a job said of its numbers, with the record's ``checksum``; None where there is no whole record."""
-    return read_sealed(record_path(run, job))
+    """What a job said of its numbers, with the record's ``checksum``; None where there is no whole record.
+
+    A record that an earlier version of the project wrote has another form, and counts as none.
+    """
+    record = read_sealed(record_path(run, job))
+    return record if record and record.keys() >= PARTS else None
 
 
 def read_view(run: RunPaths, job: Job) -> dict[str, Any] | None:
@@ -77,7 +82,7 @@ def read_sealed(path: Path) -> dict[str, Any] | None:
 def records(run: RunPaths) -> dict[str, dict[str, Any]]:
     """What finished jobs said of themselves, by job name; damaged records are left out."""
     found = (read_sealed(path) for path in sorted(run.logs.glob("*.record.json")))
-    return {record["job"]: record for record in found if record}
+    return {record["job"]: record for record in found if record and record.keys() >= PARTS}
 
 
 def write_record(run: RunPaths, job: Job, params: Params, record: dict[str, Any]) -> None:
@@ -87,10 +92,10 @@ def write_record(run: RunPaths, job: Job, params: Params, record: dict[str, Any]
     stands in it as ``variant``: the jobs behind it, which read the earlier result, get another key by that.
     """
     files = _seal(outputs(job, run, params), run)
-    earlier = read_record(run, job) or read_sealed(_earlier(run, job)) or {}
+    earlier = read_sealed(record_path(run, job)) or read_sealed(_earlier(run, job)) or {}
     variant = ""
     if earlier.get("key") == record["key"]:
-        variant = earlier["variant"] if earlier["files"] == files else digest(files)
+        variant = earlier.get("variant", "") if earlier["files"] == files else digest(files)
     _write(record_path(run, job), record | {"variant": variant, "files": files})
     _earlier(run, job).unlink(missing_ok=True)
 

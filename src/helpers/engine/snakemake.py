@@ -53,7 +53,8 @@ def command(runfile: RunFile, cores: int | None, profile: Profile, only: str | N
     gpus = 0 if on_cpu else profile.gpus if profile.elsewhere else count_gpus()
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     words += ["--directory", str(runfile.run.folder), "--config", f"run={runfile.run.run}", f"gpus={gpus}"]
-    words += ["--nolock", "--drop-metadata", "--keep-going", "--nocolor", "--logger", "report"]
+    words += ["--nolock", "--drop-metadata", "--rerun-incomplete"]  # what a killed engine left says nothing
+    words += ["--keep-going", "--nocolor", "--logger", "report"]
     if not profile.elsewhere:
         words += ["--resources", f"gpu={gpus}"]
     if cores or not (profile.elsewhere and profile.counts_jobs):

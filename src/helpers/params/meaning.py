@@ -118,7 +118,8 @@ def choices(key: str) -> tuple[str, ...]:
     info = _field(key)
     if variants := _variants(info):
         return variants.names()
-    kinds = (info.annotation, *get_args(info.annotation)) if info else ()
+    kind = info.annotation if info else None
+    kinds = (kind, *get_args(kind)) if get_origin(kind) in (Union, UnionType) else (kind,)
     words = next((get_args(kind) for kind in kinds if get_origin(kind) is Literal), ())
     return tuple(words) if all(isinstance(word, str) for word in words) else ()
 
