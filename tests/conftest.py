@@ -3,6 +3,7 @@
 import os
 import signal
 
+import hypothesis
 import pytest
 
 from support.project import copy_project
@@ -10,6 +11,13 @@ from support.project import copy_project
 if "PYTEST_XDIST_WORKER" in os.environ:
     # workers share the cores: more threads than cores spin while they wait for one another
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_configure(config):
+    """`make test` draws the same examples each time; `make test-all` draws new ones."""
+    hypothesis.settings.register_profile("seeded", derandomize=True, database=None)
+    if "not long" in (config.option.markexpr or ""):
+        hypothesis.settings.load_profile("seeded")
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from helpers.paths import RunPaths
 
 PARAMS = load_params("smoke", [])
 BY_NAME = {job.name: job for job in jobs(PARAMS)}
-RECORD = {"code": "", "parts": {}}
+RECORD = {"code": "", "parts": {"parameters": {}, "code": {}, "data": ""}}
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def run(tmp_path, monkeypatch):
         for path in outputs(job, made, PARAMS):
             write_text(path, f"{path.name} of {job.name}")
         # parameters with keys and values that JSON writes in its own way
-        record = RECORD | {"job": job.name, "parts": {10: (1, 2), 2: 0.1}, "key": f"key of {job.name}"}
+        record = RECORD | {"job": job.name, "parameters": {10: (1, 2), 2: 0.1}, "key": f"key of {job.name}"}
         records.write_record(made, job, PARAMS, record)
     return made
 

@@ -14,7 +14,6 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -28,7 +27,7 @@ from helpers.data.ham10000 import load_metadata
 from helpers.data.splits import SPLITS, lesion_seen, split_metadata
 from helpers.errors import DataError, ParameterError
 from helpers.evaluation.metrics import classification_metrics
-from helpers.params import Params, departures, flatten, load_params, merge, parse_yaml, validate
+from helpers.params import Params, departures, flatten, load_params, merge, parse_yaml, validate, yaml_text
 from helpers.params.section import Variants
 from support.small_data import encoded
 
@@ -120,12 +119,13 @@ def valid(mapping) -> Params:
 
 @QUICK
 @given(sections(Params))
+@example({"description": "one\x85two"})
 def test_parameters_survive_every_way_that_they_go(mapping):
     params = valid(mapping)
     plain = params.as_dict()
     assert validate(plain) == params
     assert validate(json.loads(json.dumps(plain))) == params  # params.json
-    assert validate(parse_yaml(yaml.safe_dump(plain, allow_unicode=True), "it")) == params
+    assert validate(parse_yaml(yaml_text(plain), "it")) == params
     assert flatten(validate(merge(Params().as_dict(), plain)).as_dict()) == flatten(plain)
     changed = {row["parameter"] for row in departures(params)}
     assert all(flatten(plain).get(key) != flatten(Params().as_dict()).get(key) for key in changed)

@@ -24,7 +24,7 @@ from helpers.params.meaning import (
 )
 from helpers.params.mistakes import shorten, validate
 from helpers.params.notebooks import notebook_params, notebook_paths
-from helpers.params.reading import load_params, merge, parse_yaml, read_mapping
+from helpers.params.reading import load_params, merge, parse_yaml, read_mapping, yaml_text
 from helpers.params.report import Report
 from helpers.params.run import Params
 from helpers.params.section import Section
@@ -65,4 +65,5 @@ __all__ = [
     "result_values",
     "shorten",
     "validate",
+    "yaml_text",
 ]

@@ -64,6 +64,13 @@ def parse_yaml(text: str, origin: str) -> Any:
         ) from None
 
 
+def yaml_text(values: Mapping[str, Any]) -> str:
+    """``values`` as a parameter file has them; ``parse_yaml`` gives them back."""
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+    # PyYAML writes U+0085, the next line of old mainframes, as it is, and reads it as a space
+    return text if "\x85" not in text else yaml.safe_dump(values, sort_keys=False, width=100)
+
+
 def _parse_json(text: str, origin: str) -> Any:
     """Parse JSON, as the complete parameters of a run are kept."""
     try:

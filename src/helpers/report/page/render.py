@@ -14,7 +14,7 @@ import pandas as pd
 from nbformat import NotebookNode
 
 from helpers.files import write_json, write_text
-from helpers.params import Params, public_parameters
+from helpers.params import Params, public_parameters, yaml_text
 from helpers.paths import RunPaths, require
 from helpers.report.page.answer import abstract
 from helpers.report.page.assets import TEMPLATE, assets
@@ -82,17 +82,13 @@ def opening(results: Results, numbering: Numbering) -> dict[str, Any]:
 
 def closing(paths: RunPaths, params: Params, numbering: Numbering) -> dict[str, Any]:
     """What stands after the notebooks: where the numbers come from. Writes provenance.json."""
-    import yaml
-
     numbering.add_section("provenance", "Provenance")
     provenance = write_provenance(paths, params)
     caption = "What this run's numbers were made with."
     return {
         "provenance": provenance,
         "provenance_table": numbering.table(provenance_table(provenance), caption, "provenance"),
-        "parameters": yaml.safe_dump(
-            public_parameters(params), sort_keys=False, allow_unicode=True, width=100
-        ),
+        "parameters": yaml_text(public_parameters(params)),
         "kept": provenance["kept_over_code_changes"],
     }
 
