@@ -48,7 +48,9 @@ def course(images: np.ndarray, precision: str | None, steps: int) -> np.ndarray:
             critic_loss = textbook.critic_step(real, drawn.latents, drawn.noise, drawn.mix)
             losses.append((critic_loss, textbook.generator_step(later.latents, later.noise)))
         else:
-            losses.append((trainer.critic_step(real, *drawn).loss, trainer.generator_step(*later)))
+            fake = trainer.fakes(drawn.latents, drawn.noise)
+            critic_loss = trainer.critic_step(real, fake, *drawn).loss
+            losses.append((critic_loss, trainer.generator_step(*later)))
     return np.array([[float(loss) for loss in pair] for pair in losses])
 
 

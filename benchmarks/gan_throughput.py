@@ -126,7 +126,9 @@ def operations(config: params.Gan) -> int:
         0,
     )
     with Operations() as critic:
-        small.critic_step(small.data.next_batch(), *small.draws.critic())
+        drawn = small.draws.critic()
+        fake = small.fakes(drawn.latents, drawn.noise)
+        small.critic_step(small.data.next_batch(), fake, *drawn)
     with Operations() as generator:
         small.generator_step(*small.draws.generator())
     return (config.n_critic * critic.total + generator.total) * config.batch_size // 4
@@ -156,6 +158,7 @@ def profile(config: params.Gan, device: str) -> None:
     activities, order = [torch.profiler.ProfilerActivity.CPU], "self_cpu_time_total"
     if device == "cuda":
         trainer.update_critic, trainer.update_generator = trainer.critic_step, trainer.generator_step
+        trainer.update_fakes = trainer.fakes
         activities, order = [*activities, torch.profiler.ProfilerActivity.CUDA], "self_cuda_time_total"
     with fast_arithmetic(device):
         for _ in range(WARM_UP[device]):

@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from helpers import params
 from helpers.gan.augmentation import AMOUNTS, DRAWS, OPERATIONS, Augmentation, cut_out, move, recolour
 from helpers.gan.draws import CriticDraws, GeneratorDraws, StepDraws
+from helpers.gan.losses import score_with_slopes
 from helpers.gan.nonsaturating import NonSaturatingLoss
 from helpers.gan.recipes import RECIPES
 from helpers.gan.wasserstein import WassersteinLoss, gradient_penalty
@@ -17,14 +18,27 @@ from helpers.gan.weights import empty_networks
 
 
 class LinearCritic(nn.Module):
-    """Scores of a weighted sum of the pixels: its gradient is the weight, everywhere."""
+    """Scores of a weighted sum of the pixels: its gradient is the weight, everywhere.
+
+    It keeps the interface of ``helpers.gan.networks.Critic``; an image is its own features.
+    """
 
     def __init__(self, weight: torch.Tensor):
         super().__init__()
         self.weight = nn.Parameter(weight)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return (images * self.weight).sum((1, 2, 3))
+        return self.head(self.features(images))
+
+    def features(self, images: torch.Tensor, tape: list | None = None) -> torch.Tensor:
+        self.seen = images.detach()
+        return images
+
+    def head(self, features: torch.Tensor) -> torch.Tensor:
+        return (features * self.weight).sum((1, 2, 3))
+
+    def slopes(self, features: torch.Tensor, tape: list) -> torch.Tensor:
+        return self.weight.expand_as(features)
 
 
 def pixel(*values: float) -> torch.Tensor:
@@ -72,7 +86,8 @@ def test_gradient_penalty_of_a_linear_critic():
     critic = LinearCritic(torch.full((3, 4, 4), 0.5, dtype=torch.float64))
     real, fake = (torch.randn(5, 3, 4, 4, dtype=torch.float64) for _ in range(2))
     norm = 0.5 * math.sqrt(48)
-    penalty, mean_norm = gradient_penalty(critic, real, fake, torch.rand(5, dtype=torch.float64))
+    _, _, slopes = score_with_slopes(critic, real, fake, torch.lerp(fake, real, 0.3))
+    penalty, mean_norm = gradient_penalty(slopes)
     assert penalty.item() == pytest.approx((norm - 1) ** 2)
     assert mean_norm.item() == pytest.approx(norm)
     # d/dw (|w| - 1)^2 = 2 (|w| - 1) w / |w|
@@ -81,16 +96,10 @@ def test_gradient_penalty_of_a_linear_critic():
 
 
 def test_each_image_is_mixed_by_its_own_number():
-    seen = []
-
-    class Recorder(LinearCritic):
-        def forward(self, images):
-            seen.append(images.detach())
-            return super().forward(images)
-
-    real, fake = torch.ones(2, 1, 1, 1), torch.zeros(2, 1, 1, 1)
-    gradient_penalty(Recorder(torch.ones(1, 1, 1)), real, fake, torch.tensor([0.25, 1.0]))
-    assert seen[0].flatten().tolist() == [0.25, 1.0]
+    loss = build_loss(settings(recipe="paper"), "cpu")
+    critic, mix = LinearCritic(torch.ones(1, 1, 1)), torch.tensor([[0.25], [1.0]])
+    loss.critic(critic, torch.ones(2, 1, 1, 1), torch.zeros(2, 1, 1, 1), critic_draws(mix=mix), False)
+    assert critic.seen.flatten().tolist() == [1, 1, 0, 0, 0.25, 1]  # real, fake, between
 
 
 def test_wasserstein_losses_by_hand():

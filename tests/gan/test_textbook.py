@@ -1,8 +1,7 @@
 """The fast training step is the textbook's: the same gradients from the same state and random numbers.
 
-In float32 the comparison needs an activation without a kink: where a pre-activation lies within rounding of
-LeakyReLU's, the two loops can fall on different sides of it, and a penalty on slopes shows that in the third
-digit. In float64 nothing comes so near.
+The comparison is made in float64. In float32, where a value lies within rounding of LeakyReLU's kink, the two
+loops can fall on different sides of it, and a penalty on slopes shows that in the third digit.
 """
 
 import sys
@@ -12,7 +11,6 @@ import pytest
 import torch
 
 from helpers import params
-from helpers.gan import networks, paper_networks
 from helpers.gan.training import Trainer
 from support.project import ROOT
 
@@ -31,7 +29,7 @@ VARIANTS = {
 }
 
 
-def pair(dtype=torch.float32, **changes):
+def pair(dtype=torch.float64, **changes):
     """Ours and the textbook's in the same state, and one batch of everything that a step takes."""
     config = CONFIG.model_copy(update=changes)
     ours = Trainer(IMAGES, config, "cpu", 5)
@@ -52,13 +50,6 @@ def in_type(draws, dtype):
     return type(draws)(*(tensor.to(dtype) for tensor in draws))
 
 
-@pytest.fixture
-def smooth(monkeypatch):
-    """An activation without a kink, in all layers."""
-    for module in (networks, paper_networks):
-        monkeypatch.setattr(module, "activate", torch.nn.functional.silu)
-
-
 def gradient(network):
     return torch.cat([weight.grad.flatten() for weight in network.parameters() if weight.grad is not None])
 
@@ -70,7 +61,7 @@ def relative_difference(first, second):
 def both_steps(ours, textbook, inputs):
     """Gradients of ours and of the textbook: of the critic's step, then of the generator's."""
     real, drawn, generator_drawn = inputs
-    ours.critic_step(real, *drawn)
+    ours.critic_step(real, ours.fakes(drawn.latents, drawn.noise), *drawn)
     textbook.critic_step(real, drawn.latents, drawn.noise, drawn.mix)
     critic = gradient(ours.critic), gradient(textbook.critic)
     # Adam's first step turns rounding at gradients near zero into whole steps
@@ -81,20 +72,17 @@ def both_steps(ours, textbook, inputs):
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-4), (torch.float64, 1e-9)])
-def test_one_steps_gradients_agree(name, dtype, tolerance, request):
-    if dtype is torch.float32:
-        request.getfixturevalue("smooth")
-    for mine, theirs in both_steps(*pair(dtype, **VARIANTS[name])):
+def test_one_steps_gradients_agree(name):
+    for mine, theirs in both_steps(*pair(**VARIANTS[name])):
         assert len(mine) == len(theirs) and theirs.norm() > 0
-        assert relative_difference(mine, theirs) < tolerance
+        assert relative_difference(mine, theirs) < 1e-11
 
 
-def test_a_wrong_penalty_would_be_seen(smooth):
+def test_a_wrong_penalty_would_be_seen():
     ours, textbook, inputs = pair()
     textbook.config = textbook.config.model_copy(update={"gradient_penalty": 10.1})
     (mine, theirs), _ = both_steps(ours, textbook, inputs)
-    assert relative_difference(mine, theirs) > 1e-4
+    assert relative_difference(mine, theirs) > 1e-6
 
 
 def test_bfloat16_gradients_point_the_same_way_on_a_trained_critic():
@@ -116,19 +104,20 @@ def test_bfloat16_gradients_point_the_same_way_on_a_trained_critic():
         ours.generator_step(*ours.draws.generator())
         # the critic's step shall see the same images
         ours.generator.load_state_dict(trained.generator.state_dict())
-        ours.critic_step(ours.data.next_batch(), *ours.draws.critic())
+        real, drawn = ours.data.next_batch(), ours.draws.critic()
+        ours.critic_step(real, ours.fakes(drawn.latents, drawn.noise), *drawn)
         gradients.append((gradient(ours.critic), gradient(ours.generator)))
     for exact, fast in zip(*gradients, strict=True):
-        assert float(torch.nn.functional.cosine_similarity(exact, fast, dim=0)) > 0.999
+        assert float(torch.nn.functional.cosine_similarity(exact, fast, dim=0)) > 0.99
 
 
 def test_the_same_random_numbers_give_the_same_course():
-    ours, textbook, _ = pair(torch.float64)
+    ours, textbook, _ = pair()
     losses = []
     for _ in range(3):
         real = ours.data.next_batch().double()
         drawn = in_type(ours.draws.critic(), torch.float64)
-        terms = ours.critic_step(real, *drawn)
+        terms = ours.critic_step(real, ours.fakes(drawn.latents, drawn.noise), *drawn)
         expected = textbook.critic_step(real, drawn.latents, drawn.noise, drawn.mix)
         losses.append((float(terms.loss), float(expected)))
         drawn = in_type(ours.draws.generator(), torch.float64)

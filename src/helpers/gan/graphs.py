@@ -1,9 +1,9 @@
 """Training steps as CUDA graphs.
 
 The step of a small network is hundreds of kernels, and to start each of them alone takes longer than to run
-it. The eager code is captured as it is, double backward included; nothing is compiled. A step that is to be
-captured must work in place on tensors that stay where they are (weights, optimiser state, moving averages),
-take everything random as an argument, and never read a value on the host.
+it. The eager code is captured as it is; nothing is compiled. A step that is to be captured must work in place
+on tensors that stay where they are (weights, optimiser state, moving averages), take everything random as an
+argument, and never read a value on the host.
 """
 
 from collections.abc import Callable

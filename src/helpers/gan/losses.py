@@ -5,16 +5,16 @@ device and is updated in place, so that a step can be captured in a CUDA graph.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from helpers import params
 from helpers.gan.augmentation import Augmentation
 from helpers.gan.draws import CriticDraws, CriticSizes, GeneratorDraws, GeneratorSizes
-from helpers.gan.networks import GROUP_SIZE, StyleGenerator
+from helpers.gan.networks import GROUP_SIZE, Critic, StyleGenerator
+from helpers.gan.slopes import Tape
 
 
 class CriticLoss(NamedTuple):
@@ -54,13 +54,13 @@ class Loss(ABC):
 
     @abstractmethod
     def critic(
-        self, critic: nn.Module, real: Tensor, fake: Tensor, draws: CriticDraws, regularised: bool
+        self, critic: Critic, real: Tensor, fake: Tensor, draws: CriticDraws, regularised: bool
     ) -> CriticLoss:
         """The critic's loss on images (N, 3, R, R) from -1 to 1; with its lazy penalty if ``regularised``."""
 
     @abstractmethod
     def generator(
-        self, generator: StyleGenerator, critic: nn.Module, draws: GeneratorDraws, regularised: bool
+        self, generator: StyleGenerator, critic: Critic, draws: GeneratorDraws, regularised: bool
     ) -> Tensor:
         """The generator's loss, a scalar; with its lazy penalty if ``regularised``."""
 
@@ -81,12 +81,12 @@ class Loss(ABC):
         """Real and fake images as the critic sees them: augmented alike, each by its own numbers."""
         return self.augmentation(real, draws.augment_real), self.augmentation(fake, draws.augment_fake)
 
-    def fake_scores(self, generator: StyleGenerator, critic: nn.Module, draws: GeneratorDraws) -> Tensor:
+    def fake_scores(self, generator: StyleGenerator, critic: Critic, draws: GeneratorDraws) -> Tensor:
         """Scores (N,) of the generator's images, augmented."""
         return critic(self.augmentation(generator(draws.latents, draws.noise), draws.augment_fake))
 
 
-def score_apart(critic: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+def score_apart(critic: Critic, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     """Scores of both batches (N, 3, R, R), in one pass if no group of images then mixes the two."""
     if len(real) % GROUP_SIZE:
         return critic(real), critic(fake)
@@ -94,8 +94,18 @@ def score_apart(critic: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, 
     return real_scores, fake_scores
 
 
-def slopes(critic: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
-    """The scores' gradient by ``points`` (N, 3, R, R), in their precision; differentiable by the weights."""
-    points = points.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
-    return gradient.to(points.dtype)
+def score_with_slopes(
+    critic: Critic, real: Tensor, fake: Tensor, points: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores of two batches as ``score_apart`` gives them, and the scores' gradient by ``points``.
+
+    All three are (N, 3, R, R) and take one pass up to the head. The gradient has the points' shape and
+    precision and is differentiable once, by the critic's weights.
+    """
+    count, tape = len(real), Tape()
+    features = critic.features(torch.cat([real, fake, points]), tape)
+    if count % GROUP_SIZE:
+        real_scores, fake_scores = critic.head(features[:count]), critic.head(features[count : 2 * count])
+    else:
+        real_scores, fake_scores = critic.head(features[: 2 * count]).chunk(2)
+    return real_scores, fake_scores, critic.slopes(features[2 * count :], tape).to(points.dtype)

@@ -6,18 +6,18 @@ larger one.
 """
 
 import math
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from helpers.gan.slopes import SLOPE, Tape, activate, convolve, pull_back
 from helpers.gan.spectral import SpectralConv, SpectralLayer, SpectralLinear
 
 LATENT_SIZE = 512
 WIDTHS = {4: 512, 8: 512, 16: 256, 32: 128, 64: 64, 128: 32}
-SLOPE = 0.2  # of LeakyReLU below zero
 # factor before LeakyReLU with which the activation keeps the mean square
 ACTIVATION_GAIN = math.sqrt(2 / (1 + SLOPE**2))
 RGB_GAIN = 0.2  # of toRGB at initialisation: a fresh sum of up to six lies within about -1 to 1
@@ -48,11 +48,6 @@ def he_normal(layer: Layer, gain: float = ACTIVATION_GAIN) -> Layer:
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return layer
-
-
-def activate(x: Tensor) -> Tensor:
-    """LeakyReLU."""
-    return F.leaky_relu(x, SLOPE)
 
 
 # --- generator ----------------------------------------------------------------------------------
@@ -161,6 +156,18 @@ def critic_conv(in_channels: int, out_channels: int, spectral: bool) -> nn.Conv2
     return he_normal(nn.Conv2d(in_channels, out_channels, 3, padding=1))
 
 
+class CriticBlock(nn.Module):
+    """A part of a critic that halves the resolution."""
+
+    def forward(self, x: Tensor, tape: Tape | None = None) -> Tensor:
+        """Features (N, C, H, W) to (N, C', H/2, W/2); its convolutions are noted on ``tape``."""
+        raise NotImplementedError
+
+    def pull_back(self, gradient: Tensor, tape: Tape) -> Tensor:
+        """The gradient by the features that it was given; takes its convolutions from the end of ``tape``."""
+        raise NotImplementedError
+
+
 class Critic(nn.Module):
     """Scores (N,) of images (N, 3, R, R) from -1 to 1; higher is more like the training images.
 
@@ -172,8 +179,8 @@ class Critic(nn.Module):
     def __init__(
         self,
         resolution: int,
-        from_rgb: nn.Module,
-        blocks: Iterable[nn.Module],
+        from_rgb: nn.Conv2d,
+        blocks: Iterable[CriticBlock],
         channels: int,
         spectral_head: bool = False,
     ):
@@ -181,7 +188,7 @@ class Critic(nn.Module):
         super().__init__()
         self.resolution = resolution
         self.from_rgb = from_rgb
-        self.blocks = nn.ModuleList(blocks)
+        self.blocks = cast(Sequence[CriticBlock], nn.ModuleList(blocks))
         self.convolution = critic_conv(channels + 1, channels, spectral_head)
         linear = SpectralLinear if spectral_head else nn.Linear
         self.hidden = he_normal(linear(channels * 16, channels))
@@ -190,12 +197,23 @@ class Critic(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.features(images))
 
-    def features(self, images: Tensor) -> Tensor:
-        """Features (N, C, 4, 4) of each image by itself."""
-        x = activate(self.from_rgb(images))
+    def features(self, images: Tensor, tape: Tape | None = None) -> Tensor:
+        """Features (N, C, 4, 4) of each image by itself; the convolutions are noted on ``tape``."""
+        x = convolve(self.from_rgb, images, tape)
         for block in self.blocks:
-            x = block(x)
+            x = block(x, tape)
         return x
+
+    def slopes(self, features: Tensor, tape: Tape) -> Tensor:
+        """The gradient (N, 3, R, R) of the summed scores by the images that gave ``features`` (N, C, 4, 4).
+
+        They were the last N images when ``tape`` was written, which is used up. Differentiable once, by the
+        weights.
+        """
+        (gradient,) = torch.autograd.grad(self.head(features).sum(), features, create_graph=True)
+        for block in reversed(self.blocks):
+            gradient = block.pull_back(gradient, tape)
+        return pull_back(tape.pop(), gradient)
 
     def head(self, features: Tensor) -> Tensor:
         """Scores (N,) of features (N, C, 4, 4), compared within groups; in the weights' precision."""

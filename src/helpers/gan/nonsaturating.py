@@ -4,12 +4,13 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from helpers import params
 from helpers.gan.draws import CriticDraws, GeneratorDraws
-from helpers.gan.losses import CriticLoss, Loss, score_apart, slopes
-from helpers.gan.networks import StyleGenerator
+from helpers.gan.losses import CriticLoss, Loss, score_apart
+from helpers.gan.networks import Critic, StyleGenerator
+from helpers.gan.slopes import Tape
 
 PATH_LENGTH_DECAY = 0.99  # of the running mean of path lengths
 
@@ -37,7 +38,7 @@ class NonSaturatingLoss(Loss):
         return self.config.path_length_weight > 0 and step % self.config.path_length_every == 0
 
     def critic(
-        self, critic: nn.Module, real: Tensor, fake: Tensor, draws: CriticDraws, regularised: bool
+        self, critic: Critic, real: Tensor, fake: Tensor, draws: CriticDraws, regularised: bool
     ) -> CriticLoss:
         """A step without R1 repeats the last values of its penalty and norm, 0 before the first."""
         real_scores, fake_scores = score_apart(critic, *self.augment_both(real, fake, draws))
@@ -50,14 +51,18 @@ class NonSaturatingLoss(Loss):
         sign = real_scores.sign().mean()
         return CriticLoss(loss, real_scores.mean(), fake_scores.mean(), penalty, norm, sign)
 
-    def _r1(self, critic: nn.Module, real: Tensor, augment_real: Tensor) -> Tensor:
+    def _r1(self, critic: Critic, real: Tensor, augment_real: Tensor) -> Tensor:
         """Mean squared norm of the score's gradient by the real images, through the augmentation."""
         with torch.autocast(real.device.type, enabled=False):
-            gradient = slopes(lambda images: critic(self.augmentation(images, augment_real)), real)
+            images = real.detach().requires_grad_()
+            seen, tape = self.augmentation(images, augment_real), Tape()
+            gradient = critic.slopes(critic.features(seen, tape), tape)
+            if seen is not images:
+                (gradient,) = torch.autograd.grad(seen, images, gradient, create_graph=True)
             return gradient.square().sum((1, 2, 3)).mean()
 
     def generator(
-        self, generator: StyleGenerator, critic: nn.Module, draws: GeneratorDraws, regularised: bool
+        self, generator: StyleGenerator, critic: Critic, draws: GeneratorDraws, regularised: bool
     ) -> Tensor:
         """A regularised step also updates the running mean of path lengths."""
         loss = F.softplus(-self.fake_scores(generator, critic, draws)).mean()

@@ -25,20 +25,20 @@ from itertools import pairwise
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from helpers.gan.networks import (
     RGB_GAIN,
     Critic,
+    CriticBlock,
     StyleGenerator,
-    activate,
     add_rgb,
     channels_by_resolution,
     critic_conv,
     double,
     he_normal,
 )
+from helpers.gan.slopes import Tape, activate, convolve, halve, pull_back, spread
 from helpers.gan.spectral import SpectralConv
 
 
@@ -153,7 +153,7 @@ class Generator(StyleGenerator):
         return image
 
 
-class CriticBlock(nn.Module):
+class TwoConvolutions(CriticBlock):
     """Two convolutions, then half the resolution."""
 
     def __init__(self, in_channels: int, out_channels: int, spectral: bool):
@@ -161,8 +161,12 @@ class CriticBlock(nn.Module):
         self.first = critic_conv(in_channels, out_channels, spectral)
         self.second = critic_conv(out_channels, out_channels, spectral)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.avg_pool2d(activate(self.second(activate(self.first(x)))), 2)
+    def forward(self, x: Tensor, tape: Tape | None = None) -> Tensor:
+        return halve(convolve(self.second, convolve(self.first, x, tape), tape))
+
+    def pull_back(self, gradient: Tensor, tape: Tape) -> Tensor:
+        second, first = tape.pop(), tape.pop()
+        return pull_back(first, pull_back(second, spread(gradient)))
 
 
 class Discriminator(Critic):
@@ -178,6 +182,6 @@ class Discriminator(Critic):
         from_rgb = he_normal(
             SpectralConv(3, outward[0], kernel=1) if everywhere else nn.Conv2d(3, outward[0], 1)
         )
-        blocks = [CriticBlock(i, o, in_blocks) for i, o in pairwise(outward)]
+        blocks = [TwoConvolutions(i, o, in_blocks) for i, o in pairwise(outward)]
         super().__init__(resolution, from_rgb, blocks, outward[-1], spectral_head=everywhere)
         self.update_spectral_norms(15)

@@ -19,20 +19,20 @@ from itertools import pairwise
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from helpers.gan.networks import (
     ACTIVATION_GAIN,
     RGB_GAIN,
     Critic,
+    CriticBlock,
     StyleGenerator,
-    activate,
     add_rgb,
     channels_by_resolution,
     double,
     he_normal,
 )
+from helpers.gan.slopes import Tape, activate, convolve, halve, pull_back, spread
 
 
 class ModulatedConv(nn.Conv2d):
@@ -130,7 +130,7 @@ class StyleGAN2Generator(StyleGenerator):
         return image
 
 
-class ResidualBlock(nn.Module):
+class ResidualBlock(CriticBlock):
     """Two convolutions beside a shortcut of 1 x 1, at half the resolution.
 
     Their sum is divided by the square root of 2, which keeps the variance.
@@ -142,10 +142,16 @@ class ResidualBlock(nn.Module):
         self.second = he_normal(nn.Conv2d(in_channels, out_channels, 3, padding=1))
         self.shortcut = he_normal(nn.Conv2d(in_channels, out_channels, 1, bias=False), gain=1.0)
 
-    def forward(self, x: Tensor) -> Tensor:
-        shortcut = self.shortcut(F.avg_pool2d(x, 2))
-        x = activate(self.second(F.avg_pool2d(activate(self.first(x)), 2)))
+    def forward(self, x: Tensor, tape: Tape | None = None) -> Tensor:
+        shortcut = convolve(self.shortcut, halve(x), tape, activated=False)
+        x = convolve(self.second, halve(convolve(self.first, x, tape)), tape)
         return (x + shortcut) * math.sqrt(0.5)
+
+    def pull_back(self, gradient: Tensor, tape: Tape) -> Tensor:
+        gradient = gradient * math.sqrt(0.5)
+        second, first, shortcut = tape.pop(), tape.pop(), tape.pop()
+        along = pull_back(first, spread(pull_back(second, gradient)))
+        return along + spread(pull_back(shortcut, gradient))
 
 
 class StyleGAN2Discriminator(Critic):

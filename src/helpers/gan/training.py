@@ -142,8 +142,8 @@ def _check(trainer: "Trainer", directory: Path) -> None:
 class Trainer:
     """Both networks, the generator's moving average, the optimisers, and where training stands.
 
-    ``update_critic`` and ``update_generator`` run ``critic_step`` and ``generator_step``: directly on a CPU,
-    and from a CUDA graph on a GPU.
+    ``update_fakes``, ``update_critic`` and ``update_generator`` run ``fakes``, ``critic_step`` and
+    ``generator_step``: directly on a CPU, and from a CUDA graph on a GPU.
     """
 
     last_critic: CriticLoss
@@ -175,25 +175,36 @@ class Trainer:
         )
         self.sample_inputs = sample_inputs(self.generator, seed, device)
         self.real_distance = real_distance(images)
-        graphed = device.startswith("cuda")
-        self.update_critic: Callable[..., CriticLoss] = (
-            GraphedStep(self.critic_step) if graphed else self.critic_step
-        )
-        self.update_generator: Callable[..., Tensor] = (
-            GraphedStep(self.generator_step) if graphed else self.generator_step
-        )
+        run: Callable[..., Any] = GraphedStep if device.startswith("cuda") else lambda step: step
+        self.update_fakes: Callable[..., Tensor] = run(self.fakes)
+        self.update_critic: Callable[..., CriticLoss] = run(self.critic_step)
+        self.update_generator: Callable[..., Tensor] = run(self.generator_step)
 
     def step(self) -> None:
         """n_critic critic steps on fresh batches, one generator step with one step of the moving average."""
-        for turn in range(self.config.n_critic):
+        turns = [(self.data.next_batch(), self.draws.critic()) for _ in range(self.config.n_critic)]
+        last = self.draws.generator()
+        for turn, ((real, draws), fake) in enumerate(zip(turns, self._fakes(turns), strict=True)):
             regularised = self.loss.critic_regularised(self.steps * self.config.n_critic + turn)
-            real, draws = self.data.next_batch(), self.draws.critic()
-            self.last_critic = self.update_critic(real, *draws, regularised=regularised)
+            self.last_critic = self.update_critic(real, fake, *draws, regularised=regularised)
         regularised = self.loss.generator_regularised(self.steps)
-        self.last_generator = self.update_generator(*self.draws.generator(), regularised=regularised)
+        self.last_generator = self.update_generator(*last, regularised=regularised)
         self.steps += 1
 
-    def critic_step(self, real: Tensor, *drawn: Tensor, regularised: bool = False) -> CriticLoss:
+    def _fakes(self, turns: list[tuple[Tensor, CriticDraws]]) -> tuple[Tensor, ...]:
+        """A batch of the generator's images for each critic step, all from one pass: it stands still."""
+        latents, noise = (torch.cat([draws[part] for _, draws in turns]) for part in (0, 1))
+        return self.update_fakes(latents, noise).split(self.config.batch_size)
+
+    @torch.no_grad()
+    def fakes(self, latents: Tensor, noise: Tensor, regularised: bool = False) -> Tensor:
+        """The generator's images (N, 3, R, R); nothing is ``regularised``."""
+        with self.autocast():
+            return self.generator(latents, noise)
+
+    def critic_step(
+        self, real: Tensor, fake: Tensor, *drawn: Tensor, regularised: bool = False
+    ) -> CriticLoss:
         """Descend the critic's loss on one batch of real images and one of the generator's.
 
         ``drawn`` are the parts of CriticDraws, one by one, as a CUDA graph takes them.
@@ -201,8 +212,6 @@ class Trainer:
         draws = CriticDraws(*drawn)
         self.critic.update_spectral_norms()
         with self.autocast():
-            with torch.no_grad():
-                fake = self.generator(draws.latents, draws.noise)
             terms = self.loss.critic(self.critic, real, fake, draws, regularised)
         descend(terms.loss, self.critic_optimiser, self.critic_weights)
         terms = CriticLoss(*(term.detach() for term in terms))

@@ -1,12 +1,12 @@
 """WGAN-GP, the paper's loss (Gulrajani et al. 2017)."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from helpers import params
 from helpers.gan.draws import CriticDraws, GeneratorDraws
-from helpers.gan.losses import CriticLoss, Loss, score_apart, slopes
-from helpers.gan.networks import StyleGenerator
+from helpers.gan.losses import CriticLoss, Loss, score_with_slopes
+from helpers.gan.networks import Critic, StyleGenerator
 
 
 class WassersteinLoss(Loss):
@@ -21,12 +21,13 @@ class WassersteinLoss(Loss):
         self.critic_sizes = self.critic_sizes._replace(mix=1)
 
     def critic(
-        self, critic: nn.Module, real: Tensor, fake: Tensor, draws: CriticDraws, regularised: bool
+        self, critic: Critic, real: Tensor, fake: Tensor, draws: CriticDraws, regularised: bool
     ) -> CriticLoss:
         real, fake = self.augment_both(real, fake, draws)
-        real_scores, fake_scores = score_apart(critic, real, fake)
+        points = torch.lerp(fake, real, draws.mix.view(-1, 1, 1, 1))
+        real_scores, fake_scores, slopes = score_with_slopes(critic, real, fake, points)
         loss = fake_scores.mean() - real_scores.mean()
-        penalty, norm = gradient_penalty(critic, real, fake, draws.mix)
+        penalty, norm = gradient_penalty(slopes)
         if self.config.gradient_penalty:
             loss = loss + self.config.gradient_penalty * penalty
         if self.config.drift_penalty:
@@ -36,17 +37,12 @@ class WassersteinLoss(Loss):
         return CriticLoss(loss, real_scores.mean(), fake_scores.mean(), penalty, norm, sign)
 
     def generator(
-        self, generator: StyleGenerator, critic: nn.Module, draws: GeneratorDraws, regularised: bool
+        self, generator: StyleGenerator, critic: Critic, draws: GeneratorDraws, regularised: bool
     ) -> Tensor:
         return -self.fake_scores(generator, critic, draws).mean()
 
 
-def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
-    """``mean((norm - 1)^2)`` and the mean norm of the score's gradient, between each real and fake image.
-
-    Both are computed in float32. ``mix`` (N, 1) from 0 (fake) to 1 (real) places the points. The penalty is
-    differentiable by the critic's weights.
-    """
-    points = torch.lerp(fake, real, mix.view(-1, 1, 1, 1))
-    norm = torch.linalg.vector_norm(slopes(critic, points), dim=(1, 2, 3))
+def gradient_penalty(slopes: Tensor) -> tuple[Tensor, Tensor]:
+    """``mean((norm - 1)^2)`` and the mean norm of the scores' gradients (N, 3, R, R) by images."""
+    norm = torch.linalg.vector_norm(slopes, dim=(1, 2, 3))
     return (norm - 1).square().mean(), norm.mean()
