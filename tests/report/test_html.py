@@ -360,6 +360,21 @@ def test_a_sentence_is_as_strong_as_its_interval(low, high, replicates, word, ga
         assert "cannot tell from chance" in sentence and "interval" not in sentence
 
 
+@pytest.mark.parametrize(
+    "chosen, told",
+    [
+        ({"select": "top", "count": 300}, "the critic's best 300 synthetic images"),
+        ({"select": "bottom", "count": 30}, "the critic's worst 30 synthetic images"),
+        ({"select": "top", "count": 30, "rank": "diverse"}, "the best 30 synthetic images by variety"),
+        ({"select": "random", "fraction": 0.5}, "randomly chosen 500 synthetic images"),
+        ({"select": "all"}, "all 1,000 synthetic images"),
+    ],
+)
+def test_an_arm_is_told_by_what_ranked_its_images(chosen, told):
+    params = fake_params(arms={"baseline": {}, "filtered": {"synthetic": chosen}})
+    assert answer._subject("filtered", params) == f"For this one GAN, adding {told} (arm filtered)"
+
+
 def test_verdicts_are_those_of_the_documentation(tmp_path, monkeypatch):
     """The headline table and docs/statistics.md use the same words for the same intervals."""
     build_run(tmp_path, monkeypatch)

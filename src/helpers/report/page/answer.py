@@ -5,18 +5,14 @@ from typing import Any
 
 from helpers.evaluation.controls import AGAIN, RESTORED, WITHHELD, controls
 from helpers.evaluation.verdicts import Direction, Gain, verdict_of
-from helpers.params import Params
+from helpers.gan.selectors import SELECTORS
+from helpers.params import Params, SyntheticImages
 from helpers.report.page.facts import backbone_name, part_sizes
 from helpers.report.page.results import Results, Row
 from helpers.report.results.scope import single_gan_arms
 from helpers.report.words import MINUS, counted, listed, percent, points, points_interval
 
-SELECTED = {
-    "top": "the critic's best",
-    "bottom": "the critic's worst",
-    "random": "randomly chosen",
-    "all": "all",
-}
+END = {"top": "best", "bottom": "worst"}  # of a ranking
 NAMED = 4  # arms that one sentence names at most
 
 
@@ -78,7 +74,17 @@ def _subject(arm: str, params: Params) -> str:
     begin = "For this one GAN, adding" if len(params.gan.seeds) == 1 else "Adding"
     made = params.synthesis.count
     count = added.count or (round(added.fraction * made) if added.fraction else made)
-    return f"{begin} {SELECTED[added.select or 'all']} {count:,} synthetic images (arm {arm})"
+    return f"{begin} {_selected(added, count)} (arm {arm})"
+
+
+def _selected(added: SyntheticImages, count: int) -> str:
+    """Which synthetic images an arm adds."""
+    images, end = f"{count:,} synthetic images", END.get(added.select or "")
+    if end is None:
+        return f"{'randomly chosen' if added.select == 'random' else 'all'} {images}"
+    if added.rank == "critic":
+        return f"the critic's {end} {images}"
+    return f"the {end} {images} {SELECTORS.get(added.rank).words}"
 
 
 def change_sentence(
