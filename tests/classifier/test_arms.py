@@ -101,6 +101,34 @@ def test_withhold_and_oversample(split, images):
     assert set(both.photographs[-7:]) <= set(thinned.photographs), "what was withheld must not come back"
 
 
+def test_photographs_take_the_way_of_synthetic_images(split, images):
+    reduced = np.random.default_rng(2).integers(0, 256, (100, 8, 8, 3), dtype=np.uint8)
+    params = validate(
+        {
+            "arms": {
+                "sharp": {"oversample": {"class": "mel", "count": 10}},
+                "blurred": {"oversample": {"class": "mel", "count": 10, "through": "synthesis"}},
+            },
+            "evaluation": {"reference": "sharp"},
+        }
+    )
+    sharp, blurred = (
+        compose_training_set(split, images, params.arms[name], "mel", None, 3, reduced)
+        for name in ("sharp", "blurred")
+    )
+    again = sharp.photographs[70:]  # the same photographs, in the same order
+    assert np.array_equal(blurred.photographs, sharp.photographs[:70])
+    assert np.array_equal(blurred.labels, sharp.labels)
+    assert np.array_equal(blurred.synthetic, resize_images(reduced[again], SIZE))
+    assert np.array_equal(blurred.pool[blurred.pool_rows], reduced[again]) and len(blurred.pool) == 14
+    assert blurred.synthetic_images == 0 and len(blurred.synthetic) == 10
+    with pytest.raises(DataError, match="in the GAN's size"):
+        compose_training_set(split, images, params.arms["blurred"], "mel", None, 3)
+    with pytest.raises(ParameterError, match="do not go together"):
+        both = {"oversample": {"through": "synthesis"}, "synthetic": {"select": "all"}}
+        validate({"arms": {"baseline": {}, "both": both}})
+
+
 def test_balanced_weights_have_mean_one(split, images):
     chosen = compose(split, images, {"loss": "balanced"})
     assert chosen.class_weights == pytest.approx([70 / 42, 70 / 42, 70 / 126])

@@ -103,6 +103,9 @@ def test_controls_are_found_by_their_recipes():
         "oversampled",
         "oversampled_more",
     ]
+    assert found["blurred"] == Control("blurred", "blurred_more", "baseline")
+    beyond = [control.contrast for control in controls(study()) if control.role == "beyond blur"]
+    assert beyond == ["filtered - blurred", "all - blurred_more", "random - blurred"]
     recipes = {
         "plain": {},
         "less": {"withhold": {"fraction": 0.9}},
@@ -319,6 +322,8 @@ def test_the_controls_table_shows_recall_and_ranking():
         "withheld",
         "restored",
         "oversampled",
+        "blurred",
+        "beyond blur",
         "weighted",
     }
     row = {

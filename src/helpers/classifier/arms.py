@@ -23,24 +23,28 @@ WITHHOLD, OVERSAMPLE, SELECT = 1, 2, 3  # each random choice has its own stream 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """The images that one training sees: first photographs, by index, then synthetic images."""
+    """The images that one training sees: first photographs, by index, then synthetic images.
+
+    In the place of synthetic images may stand photographs that took their way (``blurred``).
+    """
 
     labels: np.ndarray  # int64 (n,), positions in classes
     photographs: np.ndarray  # int64 (p,), rows of the split and of the image array; repeats are allowed
     synthetic: np.ndarray  # uint8 (n - p, S, S, 3)
     classes: tuple[str, ...]  # sorted
     class_weights: np.ndarray | None  # float64 (classes,) of the loss; None: all equal
-    # uint8 (P, R, R, 3), all images of the GAN in their own size; None: the synthetic images are not its
+    # uint8 (P, R, R, 3), what the synthetic images are enlarged from; None: they come from a folder
     pool: np.ndarray | None = None
     pool_rows: np.ndarray | None = None  # int64 (n - p,), which rows of the pool the synthetic images are
+    blurred: bool = False  # whether ``synthetic`` are photographs, reduced and enlarged
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
     def synthetic_images(self) -> int:
-        """The number of synthetic images."""
-        return len(self.synthetic)
+        """The number of synthetic images; photographs that took their way are none."""
+        return 0 if self.blurred else len(self.synthetic)
 
     def digest(self) -> str:
         """A fingerprint of labels, photographs, synthetic images and weights."""
@@ -67,14 +71,17 @@ def compose_training_set(
     target_class: str,
     synthetic_folder: Path | str | None = None,
     seed: int = 0,
+    reduced: np.ndarray | None = None,
 ) -> TrainingSet:
     """The training set of ``arm``.
 
     Images are withheld first, then oversampled from those that are left; synthetic images are added last.
     ``split``: columns dx and split, rows aligned with ``images`` (uint8 (N, S, S, 3)). ``synthetic_folder``
     holds images.npy and scores.csv of the GAN that supplies the images; they get ``target_class``. ``seed``
-    is the replicate's and decides every random choice. Raises ParameterError for an unknown class or too many
-    images, MissingStageError where there are no generated images.
+    is the replicate's and decides every random choice. ``reduced``: all photographs in the GAN's size, uint8
+    (N, R, R, 3), for an arm whose repeated photographs take the way of synthetic images. Raises
+    ParameterError for an unknown class or too many images, MissingStageError where there are no generated
+    images.
     """
     if len(split) != len(images):
         raise DataError(
@@ -83,13 +90,22 @@ def compose_training_set(
         )
     classes = tuple(sorted(split["dx"].unique()))
     codes = split["dx"].map({name: code for code, name in enumerate(classes)}).to_numpy(np.int64)
-    photographs = _photographs(
-        np.flatnonzero((split["split"] == "train").to_numpy()), codes, classes, arm, seed
-    )
+    training = np.flatnonzero((split["split"] == "train").to_numpy())
+    photographs, again = _photographs(training, codes, classes, arm, seed)
+    if not arm.blurs:
+        photographs = np.concatenate([photographs, again])
     labels, size = codes[photographs], images.shape[1]
     synthetic = np.empty((0, size, size, 3), np.uint8)
     pool = pool_rows = None
-    if arm.synthetic is not None:
+    if arm.blurs:
+        if reduced is None or len(reduced) != len(images):
+            raise DataError("Photographs that take the way of synthetic images are wanted in the GAN's size.")
+        # of the whole class, so that arms and replicates share one bank of the trunk's outputs
+        rows = training[np.isin(codes[training], codes[again])]
+        pool, pool_rows = reduced[rows], np.searchsorted(rows, again)
+        synthetic = resize_images(pool[pool_rows], size)
+        labels = np.concatenate([labels, codes[again]])
+    elif arm.synthetic is not None:
         code = _synthetic_code(arm.synthetic, target_class, classes)
         if arm.synthetic.folder is not None:
             synthetic = folder_images(arm.synthetic, size, _random(seed, SELECT))
@@ -101,7 +117,7 @@ def compose_training_set(
     # Nothing but training photographs and synthetic images may be trained on.
     assert (split["split"].to_numpy()[photographs] == "train").all()
     assert len(labels) == len(photographs) + len(synthetic)
-    return TrainingSet(labels, photographs, synthetic, classes, weights, pool, pool_rows)
+    return TrainingSet(labels, photographs, synthetic, classes, weights, pool, pool_rows, arm.blurs)
 
 
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -159,15 +175,15 @@ def _synthetic_code(wanted: SyntheticImages, target_class: str, classes: tuple[s
 
 def _photographs(
     training: np.ndarray, codes: np.ndarray, classes: tuple[str, ...], arm: Arm, seed: int
-) -> np.ndarray:
-    """The training photographs that the arm keeps, and those that it repeats."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """The training photographs that the arm keeps, and those of them that it repeats."""
     if arm.withhold is not None:
         code = _class_code(arm.withhold.class_, classes, "withhold.class")
         training = _withhold(training, codes, code, arm.withhold.fraction, seed)
-    if arm.oversample is not None:
-        code = _class_code(arm.oversample.class_, classes, "oversample.class")
-        training = _oversample(training, codes, code, arm.oversample.count, seed)
-    return training
+    if arm.oversample is None:
+        return training, training[:0]
+    code = _class_code(arm.oversample.class_, classes, "oversample.class")
+    return training, _oversample(training, codes, code, arm.oversample.count, seed)
 
 
 def _withhold(
@@ -181,11 +197,10 @@ def _withhold(
 
 
 def _oversample(photographs: np.ndarray, codes: np.ndarray, code: int, count: int, seed: int) -> np.ndarray:
-    """``photographs`` and ``count`` of one class again; with replacement only where the class is smaller."""
+    """``count`` of one class's ``photographs``; with replacement only where the class is smaller."""
     of_class = photographs[codes[photographs] == code]
     if not len(of_class):
         raise ParameterError(
             f"oversample asks for {count} images of a class that has none in the training set."
         )
-    again = _random(seed, OVERSAMPLE).choice(of_class, size=count, replace=count > len(of_class))
-    return np.concatenate([photographs, again])
+    return _random(seed, OVERSAMPLE).choice(of_class, size=count, replace=count > len(of_class))

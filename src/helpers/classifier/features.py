@@ -116,7 +116,7 @@ class BankedFeatures:
         )
         self.banks = {"photographs": maker.open("training", images, content, rows, augmentation)}
         self.banks["held out"] = maker.open("held-out", images, content, together, None)
-        if training_set.synthetic_images:
+        if len(training_set.synthetic):
             self.banks["synthetic"] = self._synthetic_bank(maker, augmentation)
         self.stores = {name: Store(bank.outputs, maker.device) for name, bank in self.banks.items()}
 

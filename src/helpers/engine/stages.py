@@ -216,8 +216,10 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
         seeds = {"gan_seed": params.gan_seed(replicate)} if arm.uses_gan else {}
         before = params.identical_arms_before(name)  # they decide the seed
         seeds |= {"identical_arms_before": before} if before else {}
+        way = {"resolution": params.gan.resolution, "resize": params.gan.resize}
+        recipe = {"arm": arm.model_dump(mode="json")} | ({"gan": way} if arm.blurs else {})
         external = {"external_root": params.data.external_root}
-        return {"data": data | external, "arm": arm.model_dump(mode="json")} | seeds | classifier | compute
+        return {"data": data | external} | recipe | seeds | classifier | compute
     if job.stage == "evaluation":
         whole = {"replicates": params.replicates, "gan_seeds": list(params.gan.seeds)}
         arms = {"arms": params.as_dict()["arms"], "evaluation": result_values(params.evaluation)}

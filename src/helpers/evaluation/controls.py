@@ -9,10 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from helpers.data.selection import wanted_count
 from helpers.evaluation.verdicts import Direction, verdict_of
 from helpers.params import Arm, Params
 
 AGAIN, WITHHELD, RESTORED, OVERSAMPLED, WEIGHTED = "again", "withheld", "restored", "oversampled", "weighted"
+BLURRED, BEYOND_BLUR = "blurred", "beyond blur"
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,9 @@ def controls(params: Params) -> list[Control]:
 
     again: the reference's own recipe once more. withheld: the reference without some real images of the
     target class (the positive control). restored: the same with synthetic images in their place, compared
-    with the withheld arm. oversampled: real target images repeated. weighted: a class-weighted loss. All but
-    ``again`` need a reference without any addition.
+    with the withheld arm. oversampled: real target images repeated. blurred: the same, reduced and enlarged
+    as synthetic images are. beyond blur: synthetic images, compared with as many blurred ones. weighted: a
+    class-weighted loss. All but ``again`` need a reference without any addition.
     """
     reference = params.evaluation.reference
     recipe = params.arms[reference]
@@ -47,12 +50,13 @@ def controls(params: Params) -> list[Control]:
     found = [Control(AGAIN, name, reference) for name in same]
     if recipe != Arm():
         return found
-    withheld = list(_withheld(params))
+    withheld, repeated = list(_withheld(params)), list(_oversampled(params))
     return [
         *found,
         *withheld,
         *_restored(params, withheld),
-        *_oversampled(params),
+        *repeated,
+        *_beyond_blur(params, repeated),
         *(
             Control(WEIGHTED, name, reference)
             for name, arm in params.arms.items()
@@ -83,7 +87,22 @@ def _oversampled(params: Params) -> Iterator[Control]:
     for name, arm in params.arms.items():
         more = arm.oversample
         if more is not None and more.class_ == params.data.target_class and arm == Arm(oversample=more):
-            yield Control(OVERSAMPLED, name, params.evaluation.reference)
+            yield Control(BLURRED if arm.blurs else OVERSAMPLED, name, params.evaluation.reference)
+
+
+def _beyond_blur(params: Params, repeated: list[Control]) -> Iterator[Control]:
+    """Arms with synthetic images of this run's GANs, each beside the blurred arm of as many images."""
+    blurred: dict[int, str] = {}
+    for control in repeated:
+        more = params.arms[control.arm].oversample
+        if control.role == BLURRED and more is not None:
+            blurred.setdefault(more.count, control.arm)
+    for name, arm in params.arms.items():
+        if arm.uses_gan and arm.synthetic is not None and arm == Arm(synthetic=arm.synthetic):
+            added = arm.synthetic
+            other = blurred.get(wanted_count(params.synthesis.count, added.count, added.fraction))
+            if other is not None:
+                yield Control(BEYOND_BLUR, name, other)
 
 
 def blind_spot(table: pd.DataFrame, metric: str = "target_recall") -> float | None:

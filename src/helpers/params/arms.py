@@ -55,6 +55,11 @@ class Oversample(Section):
     count: int = Field(
         300, ge=1, description="images added, drawn with replacement only where the class is smaller"
     )
+    through: Literal["synthesis"] | None = Field(
+        None,
+        description="'synthesis': they take the way of synthetic images, reduced as gan.resize says to "
+        "gan.resolution and enlarged again, so that sharpness tells nothing that synthesis does not",
+    )
 
 
 class Withhold(Section):
@@ -73,6 +78,19 @@ class Arm(Section):
     loss: Literal["cross_entropy", "balanced"] = Field(
         "cross_entropy", description="'balanced' weighs classes by their inverse frequency"
     )
+
+    @model_validator(mode="after")
+    def _one_kind_of_small_images(self) -> "Arm":
+        if self.blurs and self.synthetic is not None:
+            raise ValueError(
+                "'oversample: {through: synthesis}' and 'synthetic' do not go together: give each an arm"
+            )
+        return self
+
+    @property
+    def blurs(self) -> bool:
+        """Whether the arm repeats photographs that took the way of synthetic images."""
+        return self.oversample is not None and self.oversample.through == "synthesis"
 
     @property
     def uses_gan(self) -> bool:

@@ -143,7 +143,8 @@ def arm_meaning(arm: Arm) -> str:
     if arm.withhold:
         parts.append(f"without {100 * arm.withhold.fraction:g} % of the images of {arm.withhold.class_}")
     if arm.oversample:
-        parts.append(f"with {arm.oversample.count:,} images of {arm.oversample.class_} once more")
+        way = ", reduced and enlarged as synthetic ones are" if arm.blurs else ""
+        parts.append(f"with {arm.oversample.count:,} images of {arm.oversample.class_} once more{way}")
     if arm.synthetic:
         parts.append(f"with {_synthetic_meaning(arm.synthetic)}")
     if arm.loss == "balanced":

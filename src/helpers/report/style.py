@@ -12,7 +12,7 @@ STYLE = Path(__file__).with_name("report.mplstyle")
 
 # Okabe and Ito's colours, told apart by every common kind of colour vision; the paper's own arms keep its
 # hues
-BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, GREY, INDIGO, WINE, OLIVE, BROWN, BLACK = (
+BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, GREY, INDIGO, WINE, OLIVE, BROWN, BLACK, PETROL, COPPER = (
     "#0072B2",
     "#009E73",
     "#E69F00",
@@ -25,6 +25,8 @@ BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, GREY, INDIGO, WINE, OLIVE, BROWN, B
     "#6B7A00",
     "#661100",
     "#111111",
+    "#0F6B78",
+    "#A0662B",
 )
 KNOWN_ARMS = {
     "baseline": BLUE,
@@ -33,6 +35,8 @@ KNOWN_ARMS = {
     "random": PURPLE,
     "oversampled": SKY,
     "oversampled_more": OLIVE,
+    "blurred": PETROL,
+    "blurred_more": COPPER,
     "weighted": VERMILION,
     "again": GREY,
     "withheld": INDIGO,

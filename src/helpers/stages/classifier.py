@@ -20,13 +20,18 @@ from helpers.paths import RunPaths
 def compose(run: RunPaths, params: Params, arm: str, replicate: int) -> TrainingSet:
     """What an arm's replicate trains on.
 
-    These are photographs of the training part, and synthetic images where the arm has any.
+    These are photographs of the training part, and synthetic images, or photographs that took their way,
+    where the arm has any.
     """
     wanted = params.arms[arm]
     folder = run.synthetic(params.gan_seed(replicate)) if wanted.uses_gan else None
     images = load_images(run, params.data, params.classifier.image_size, "bilinear")
+    gan, reduced = params.gan, None
+    if wanted.blurs:
+        reduced = load_images(run, params.data, gan.resolution, gan.resize)
     seed = replicate_seed(params, arm, replicate)
-    return compose_training_set(load_split(run), images, wanted, params.data.target_class, folder, seed)
+    split, target = load_split(run), params.data.target_class
+    return compose_training_set(split, images, wanted, target, folder, seed, reduced)
 
 
 def train(run: RunPaths, params: Params, arm: str, replicate: int) -> dict[str, Any]:

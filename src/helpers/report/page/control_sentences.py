@@ -11,6 +11,8 @@ from helpers.report.results.controls import positive_control_sentence
 from helpers.report.results.scope import single_gan_arms
 from helpers.report.words import listed, percent, points, points_interval
 
+TAIL = {Direction.NOT_SHOWN: ", which chance may explain", Direction.NOT_TESTED: ", which is not tested"}
+
 
 def controls(results: Results) -> list[str]:
     """Whether the study saw its positive controls, and called its negative ones an effect.
@@ -34,6 +36,8 @@ def _control_sentences(results: Results) -> Iterator[str]:
             )
         elif control.role == own.RESTORED:
             yield _restored(control, row, results)
+        elif control.role in (own.BLURRED, own.BEYOND_BLUR):
+            yield _blurred(control, row, results)
 
 
 def _withheld(control: own.Control, row: Row, results: Results) -> str:
@@ -47,12 +51,28 @@ def _restored(control: own.Control, row: Row, results: Results) -> str:
     """What synthetic images give where real ones were taken away."""
     one_gan = control.arm in single_gan_arms(results.params)
     images = "For this one GAN, synthetic images" if one_gan else "Synthetic images"
-    tail = {Direction.NOT_SHOWN: ", which chance may explain", Direction.NOT_TESTED: ", which is not tested"}
     return (
         f"{images} in place of the withheld ones (arm {control.arm}) change {results.target} recall by "
-        f"{_change(row, results)} points ({_ends(row, results)}){tail.get(verdict_of(row).direction, '')}; "
+        f"{_change(row, results)} points ({_ends(row, results)}){TAIL.get(verdict_of(row).direction, '')}; "
         "the GAN "
         "itself learned from all of them."
+    )
+
+
+def _blurred(control: own.Control, row: Row, results: Results) -> str:
+    """What blur alone gives, or what synthetic images give beside as many real ones of their sharpness."""
+    size = f"{results.params.gan.resolution} x {results.params.gan.resolution} pixels"
+    if control.role == own.BLURRED:
+        way = f"reduced to {size} and enlarged, as those of a GAN are (arm {control.arm}),"
+        begin = f"Real {results.target} images {way} change"
+    else:
+        arms = f"arms {control.arm} and {control.reference}"
+        one_gan = control.arm in single_gan_arms(results.params)
+        images = "for this one GAN, synthetic images" if one_gan else "synthetic images"
+        begin = f"Against as many of these, {images} ({arms}) change"
+    return (
+        f"{begin} {results.target} recall by {_change(row, results)} points "
+        f"({_ends(row, results)}){TAIL.get(verdict_of(row).direction, '')}."
     )
 
 
