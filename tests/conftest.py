@@ -6,7 +6,10 @@ import signal
 import hypothesis
 import pytest
 
+from helpers.quick_notebooks import skip_address_grammar
 from support.project import copy_project
+
+skip_address_grammar()  # before a test imports nbformat
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # workers share the cores: more threads than cores spin while they wait for one another

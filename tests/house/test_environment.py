@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from support.project import ROOT
 
 LOCK = "requirements.txt"
+READY = ".venv/.ready"
 COMMAND = f"uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 -o {LOCK}"
 
 
@@ -95,6 +96,33 @@ def test_the_lock_says_how_it_is_made_and_names_no_host():
     text = (ROOT / LOCK).read_text(encoding="utf-8")
     assert text.splitlines()[1].strip("# ") == COMMAND
     assert "://" not in text and "--index" not in text and "--find-links" not in text
+
+
+@pytest.mark.parametrize(
+    ("uv", "torch", "said"),
+    [
+        ("echo uv", "", ["uv -r requirements.txt", "uv --no-deps -e ."]),
+        ("false", "", ["pip installs instead", "pip -r requirements.txt", "pip --no-deps -e ."]),
+        ("echo uv", "cpu", ["uv --torch-backend cpu -r .venv/cpu.txt", "uv --no-deps -e ."]),
+        ("false", "cpu", ["TORCH=cpu needs uv and https://download.pytorch.org"]),
+    ],
+)
+def test_make_installs_by_uv_or_else_by_pip(tmp_path, uv, torch, said):
+    for name in ("Makefile", LOCK, "pyproject.toml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / ".venv").mkdir()
+    words = ["make", READY, "PYTHON=true", "PIP=echo pip", f"UV={uv}", f"TORCH={torch}"]
+    told = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    places = [told.stdout.find(each) for each in said]
+    assert -1 not in places and places == sorted(places)
+    failed = uv == "false" and torch == "cpu"
+    assert (told.returncode != 0) == failed and (tmp_path / READY).exists() != failed
+    if torch:
+        kept = {name for name, _, _ in locked()}
+        cpu = {line.split("==")[0] for line in (tmp_path / ".venv/cpu.txt").read_text().splitlines()}
+        assert "torch" in cpu and kept - cpu == {
+            name for name in kept if name.startswith(("nvidia-", "cuda-", "triton"))
+        }
 
 
 def test_conda_installs_the_lock():

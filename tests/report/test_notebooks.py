@@ -165,6 +165,14 @@ def test_looking_at_data_and_results_loads_no_torch():
     assert done.returncode == 0, done.stderr or "torch was imported"
 
 
+def test_reading_a_notebook_builds_no_grammar_of_addresses():
+    code = (
+        "import sys, helpers.report.page.merge; from helpers.engine import notebook; "
+        "notebook.skip_address_grammar(); import papermill; sys.exit('lark' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 def test_a_notebook_without_its_inputs_names_the_stage_to_run(tmp_path):
     papermill = pytest.importorskip("papermill")
     with pytest.raises(papermill.exceptions.PapermillExecutionError) as caught:

@@ -1,10 +1,12 @@
 """A copy of the project in a folder with a space in its name, so that tests may change anything in it."""
 
+import io
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ PARTS = (
     "pyproject.toml",
     "requirements.txt",
 )
+WRITTEN = ("artifacts", "reports")
 
 
 @dataclass
@@ -53,12 +56,63 @@ class Project:
             assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
+    def here(self, *words: str, code: int = 0) -> subprocess.CompletedProcess:
+        """The same without a process of its own for the front door, which saves its start.
+
+        Its own code is that of the tests' project; all files, and the code of what it starts, are the copy's.
+        """
+        from helpers.engine import cli
+
+        out, err = io.StringIO(), io.StringIO()
+        handler = signal.getsignal(signal.SIGTERM)
+        try:
+            with self._moved_in(), redirect_stdout(out), redirect_stderr(err):
+                ended = cli.main(list(words))
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+        told = subprocess.CompletedProcess(words, ended, out.getvalue(), err.getvalue())
+        assert ended == code, f"exit {ended}\n{told.stdout}\n{told.stderr}"
+        return told
+
+    @contextmanager
+    def _moved_in(self):
+        """Every path of the project that a loaded module holds leads into the copy."""
+        before = os.getcwd()
+        _move_paths(ROOT, self.folder)
+        os.chdir(self.folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+            _move_paths(self.folder, ROOT)  # of modules, too, that were loaded in between
+
+    def keep(self) -> None:
+        """Remember what the runs have written."""
+        for part in WRITTEN:
+            shutil.copytree(self.folder / part, self.folder.with_name("kept") / part)
+
+    def put_back(self) -> None:
+        """Let the runs' files be those that ``keep`` saw."""
+        for part in WRITTEN:
+            shutil.rmtree(self.folder / part)
+            shutil.copytree(self.folder.with_name("kept") / part, self.folder / part)
+
     def executed(self, run: str) -> dict[str, int]:
         """Executed notebooks of a run and the time of their making, in nanoseconds."""
         return {
             path.name: path.stat().st_mtime_ns
             for path in sorted((self.folder / "artifacts" / run / "notebooks").glob("*.ipynb"))
         }
+
+
+def _move_paths(old: Path, new: Path) -> None:
+    from helpers import fingerprints
+
+    for module in [each for name, each in sys.modules.items() if name.partition(".")[0] == "helpers"]:
+        for name, value in list(vars(module).items()):
+            if isinstance(value, Path) and value.is_relative_to(old):
+                setattr(module, name, new / value.relative_to(old))
+    fingerprints._source_file.cache_clear()
 
 
 def copy_project(folder: Path) -> Project:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.files import write_json
+from helpers.quick_notebooks import skip_address_grammar
 
 KERNEL = "python3"  # ipykernel's own name in any environment; papermill must be told it
 USER_ERRORS = {"UserError", "ParameterError", "DataError", "MissingStageError"}
@@ -45,6 +46,7 @@ def execute_notebook(
     or killed one can be looked at and never stands under its final name. ``on_cell`` is told the
     number of the cell that starts and of all cells. Raises NotebookFailed.
     """
+    skip_address_grammar()
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
