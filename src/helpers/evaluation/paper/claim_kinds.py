@@ -1,6 +1,6 @@
 """The kinds of claims that the paper makes; each object of a kind knows how its claim is tested."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -10,7 +10,7 @@ import pandas as pd
 
 from helpers.evaluation.paper.counts import Counts, reconstructed_counts
 from helpers.evaluation.paper.paired_bounds import discordance
-from helpers.evaluation.paper.tables import published
+from helpers.evaluation.paper.tables import confusion_matrix, published
 from helpers.evaluation.verdicts import MINIMUM_REPLICATES, SMALLEST_EFFECT, Gain, gain_of, verdict
 
 EVERY_METRIC = (
@@ -26,6 +26,12 @@ EVERY_METRIC = (
 )
 NO_COMPARISON = ("no comparison", "not tested by the paper")
 ONE_TRAINING = "one training of each arm"
+# Right answers by class, from a confusion matrix, of each metric that is a share of right answers.
+RIGHT_ANSWERS: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
+    "accuracy": lambda matrix: _diagonal(matrix),
+    "target_recall": lambda matrix: _diagonal(matrix).loc[["mel"]],
+    "target_specificity": lambda matrix: (matrix.sum(axis=1) - matrix["mel"]).drop("mel"),
+}
 
 
 @dataclass(frozen=True)
@@ -116,24 +122,16 @@ class GainClaim(Claim):
         first, second = (100 * values[arm, self.metric] for arm in self.contrast)
         return (
             f"{first - second:+.2f} points ({second:.2f} to {first:.2f} %)",
-            self._test_set(counts),
+            self._test_set(),
         )
 
-    def _test_set(self, counts: Counts) -> str:
-        """Range of exact McNemar p values, where the counts behind the metric can be reconstructed."""
-        positives = counts.support["mel"]
-        negatives = counts.images - positives
-        quiet = {arm: negatives - alarms for arm, alarms in counts.false_alarms.items()}
-        known: Mapping[str, tuple[Mapping[str, int], int]] = {
-            "accuracy": (counts.correct, counts.images),
-            "target_recall": (counts.hits, positives),
-            "target_specificity": (quiet, negatives),
-        }
-        if self.metric not in known:
-            return "the counts behind it are unpublished"
-        right, images = known[self.metric]
-        first, second = self.contrast
-        return discordance(right[first], right[second], images).words
+    def _test_set(self) -> str:
+        """Range of exact McNemar p values, where the metric is a share of right answers."""
+        if self.metric not in RIGHT_ANSWERS:
+            return "the pairs of images behind it are unpublished"
+        first, second = (confusion_matrix(published(), arm) for arm in self.contrast)
+        arm, reference = (RIGHT_ANSWERS[self.metric](matrix) for matrix in (first, second))
+        return discordance(arm, reference, first.sum(axis=1).loc[arm.index]).words
 
 
 @dataclass(frozen=True)
@@ -225,3 +223,8 @@ def _named(lower: pd.DataFrame, target: str) -> list[str]:
         f"{name} ({100 * low:+.1f} to {100 * high:+.1f})"
         for name, (low, high) in zip(names, ends, strict=True)
     ]
+
+
+def _diagonal(matrix: pd.DataFrame) -> pd.Series:
+    """Right answers by class."""
+    return pd.Series(np.diag(matrix), index=matrix.index)
