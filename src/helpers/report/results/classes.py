@@ -47,7 +47,8 @@ def confusion_matrices(confusion: Mapping[str, pd.DataFrame], paper: Paper | Non
     )  # square panels keep their titles inside
     set_paddings(figure, h_pad=0.08)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    colours, drawn = arm_colours([*ours, *theirs]), {}
+    colours = arm_colours([*ours, *theirs])
+    drawn: dict[bool, Axes] = {}  # a panel of shares and one of differences, for the scales
     for axes, panel in zip(grid, [*panels, *[None] * (len(grid) - len(panels))], strict=True):
         if panel is None:
             axes.set_visible(False)
@@ -78,8 +79,8 @@ def _panels(ours: Mapping[str, pd.DataFrame], theirs: Mapping[str, pd.DataFrame]
     others = [arm for arm in ours if arm not in theirs]
     if set(theirs) & set(ours):
         both = [arm if arm in ours else None for arm in theirs]
-        found += [arm and (arm, f"this run: {arm}", ours[arm], None) for arm in both]
-        found += [arm and (arm, f"difference: {arm}", ours[arm], theirs[arm]) for arm in both]
+        found += [(arm, f"this run: {arm}", ours[arm], None) if arm else None for arm in both]
+        found += [(arm, f"difference: {arm}", ours[arm], theirs[arm]) if arm else None for arm in both]
     return found + [(arm, f"this run: {arm}" if theirs else arm, ours[arm], None) for arm in others]
 
 
