@@ -39,7 +39,7 @@ def test_each_verdict_is_told_from_where_the_interval_lies(smallest_effect, repl
         assert (found.direction is Direction.HIGHER) == (low > 0)
         assert (found.direction is Direction.LOWER) == (high < 0)
         assert (found.gain in (Gain.SUPPORTED, Gain.NEGLIGIBLE)) == (low > 0)
-        assert (found.gain in (Gain.CONTRADICTED, Gain.NEGLIGIBLE)) == (high < smallest_effect)
+        assert (found.gain in (Gain.EXCLUDED, Gain.NEGLIGIBLE)) == (high < smallest_effect)
         assert found.excludes_zero == (low > 0 or high < 0)
 
 
@@ -47,7 +47,7 @@ def test_each_verdict_is_told_from_where_the_interval_lies(smallest_effect, repl
     ("low", "high", "expected"),
     [
         (0.01, 0.05, Gain.SUPPORTED),
-        (-0.03, 0.019, Gain.CONTRADICTED),
+        (-0.03, 0.019, Gain.EXCLUDED),
         (0.001, 0.015, Gain.NEGLIGIBLE),
         (-0.01, 0.03, Gain.UNDECIDED),
         (0.0, 0.03, Gain.UNDECIDED),
@@ -82,7 +82,7 @@ def test_one_thing_that_speaks_for_a_gain_and_one_against():
     assert [gain_of(*case) for case in product((True, False), repeat=2)] == [
         Gain.NEGLIGIBLE,
         Gain.SUPPORTED,
-        Gain.CONTRADICTED,
+        Gain.EXCLUDED,
         Gain.UNDECIDED,
     ]
 

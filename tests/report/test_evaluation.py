@@ -358,7 +358,7 @@ class TestTables:
         ("low", "high", "replicates", "verdict"),
         [
             (0.01, 0.05, 3, "supported"),
-            (-0.05, 0.01, 3, "contradicted"),
+            (-0.05, 0.01, 3, "a gain of 2 points or more is excluded"),
             (0.001, 0.015, 3, "real but negligible"),
             (-0.01, 0.05, 3, "undecided"),
             (math.nan, math.nan, 1, "not tested (needs 3 replicates)"),
@@ -476,7 +476,7 @@ class TestSentences:
         assert said.startswith(
             "2 contrasts in recall of mel were named beforehand; everything else is exploratory."
         )
-        assert f"*filtered* {MINUS} *baseline* supported" in said and "0 of 2 have p below 0.05" in said
+        assert f"*filtered* {MINUS} *baseline*: supported" in said and "0 of 2 have p below 0.05" in said
         single = results.contrasts.primary_sentence(contrasts(math.nan, math.nan, 1), 0.02, "mel")
         assert "not tested (needs 3 replicates)" in single and "Holm" not in single
         assert "everything here is exploratory" in results.contrasts.primary_sentence(

@@ -13,7 +13,7 @@ from PIL import Image
 
 from helpers import paths
 from helpers.errors import ParameterError
-from helpers.evaluation.paper import published
+from helpers.evaluation.paper import published, published_beside
 from helpers.params import Params
 from helpers.report import (
     drawing,
@@ -34,6 +34,7 @@ ARMS = ["baseline", "filtered", "all"]
 ALT = '<script> "quoted" & more'
 MANY = [*ARMS, "random", "weighted", "again", "withheld"]
 CLASSES = ["bkl", "mel", "nv"]
+SEVEN = ["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"]
 
 
 @pytest.fixture
@@ -114,14 +115,14 @@ def pictures(count=5, side=16):
     return np.random.default_rng(1).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
 
 
-def confusion(arms=ARMS):
+def confusion(arms=ARMS, classes=CLASSES):
     return {
         arm: pd.DataFrame(
             [
                 {"replicate": r, "label": a, "prediction": b, "count": 10 if a == b else 1}
                 for r in (0, 1)
-                for a in CLASSES
-                for b in CLASSES
+                for a in classes
+                for b in classes
             ]
         )
         for arm in arms
@@ -157,6 +158,11 @@ def every_figure():
         "overall_metrics": results.metrics.overall_metrics(metrics(), paper),
         "melanoma_metrics": results.metrics.target_metrics(metrics(["baseline"], 1), paper),
         "confusion_matrices": results.classes.confusion_matrices(confusion()),
+        "confusion_beside_paper": results.classes.confusion_matrices(
+            confusion([*ARMS, "again"], SEVEN), published()
+        ),
+        "curves_beside_paper": training_curves.classifier_curves(histories(), published()),
+        "curves_beside_paper_many": training_curves.classifier_curves(histories(MANY), published()),
         "classifier_curves": training_curves.classifier_curves(histories()),
         "classifier_curves_many": training_curves.classifier_curves(histories(MANY)),
         "score_histogram": synthesis.scores.score_histogram(scores()),
@@ -290,6 +296,44 @@ class TestDrawings:
         shares = np.asarray(axes.collections[0].get_array()).reshape(3, 3)
         assert shares.sum(axis=1) == pytest.approx([1, 1, 1])
         assert shares[0, 0] == pytest.approx(20 / 24)
+
+    def test_confusion_beside_the_papers_has_both_and_their_difference(self, drawn):
+        panels = {axes.get_title("left"): axes for axes in drawn["confusion_beside_paper"].axes}
+        assert {f"{kind}: {arm}" for kind in ("paper", "this run", "difference") for arm in ARMS} < set(
+            panels
+        )
+        assert "this run: again" in panels
+        paper, ours, less = (
+            np.ma.filled(panels[f"{kind}: filtered"].collections[0].get_array()).reshape(7, 7)
+            for kind in ("paper", "this run", "difference")
+        )
+        assert paper[4, 4] == pytest.approx(120 / 167) and ours[4, 4] == pytest.approx(20 / 32)
+        assert less == pytest.approx(ours - paper)
+
+    def test_confusion_of_other_classes_stands_alone(self):
+        figure = results.classes.confusion_matrices(confusion(), published())
+        assert [axes.get_title("left") for axes in figure.axes][:3] == ARMS
+        caption = results.classes.confusion_caption
+        assert "paper" not in caption(confusion(), 30, "2 replicates", published())
+        assert "paper" in caption(confusion(ARMS, SEVEN), 30, "2 replicates", published())
+        assert "paper" not in caption(confusion(ARMS, SEVEN), 30, "2 replicates", published_beside("folder"))
+
+    def test_curves_beside_the_papers_have_its_ends_and_its_best(self, drawn):
+        *_, accuracy, lengths = drawn["curves_beside_paper"].axes
+        best = {line.get_ydata()[0] for line in accuracy.lines if line.get_linestyle() == "--"}
+        assert best == {89.3, 90.3, 90.1}
+        ends = [float(line.get_xdata()[0]) for line in lengths.lines if line.get_marker() == "D"]
+        assert ends == [30, 74, 62]
+        alone = training_curves.classifier_curves(histories(), published_beside("folder"))
+        assert len(alone.axes) == 4 and not training_curves.paper_curves_note(
+            published_beside("folder"), ARMS
+        )
+        assert "filtered after about 74 epochs" in training_curves.paper_curves_note(published(), ARMS)
+
+    def test_the_papers_precision_recall_and_f1_by_class(self):
+        ratios = results.classes.paper_class_ratios(published(), SEVEN).set_index(["class", "arm"])
+        assert ratios.loc[("mel", "filtered")].tolist() == pytest.approx([120 / 152, 120 / 167, 240 / 319])
+        assert results.classes.paper_class_ratios(published(), CLASSES).empty
 
     def test_histogram_does_not_mix_kept_and_left_out_in_a_bin(self):
         table = scores()

@@ -207,7 +207,7 @@ def test_a_metric_that_hardly_moves_is_named_beside_its_verdicts(tmp_path, monke
     table.loc[table["metric"] == "macro_specificity", "difference"] /= 10
     table.to_csv(path, index=False)
     assert (
-        "In macro specificity no arm's mean moves by 2 points: there *contradicted* says little."
+        "In macro specificity no arm's mean moves by 2 points: there *excluded* says little."
         in headline.headline_caption(results())
     )
 
@@ -333,8 +333,8 @@ def test_the_pictures_of_many_gans_do_not_swell_the_page(tmp_path, monkeypatch):
     [
         (0.01, 0.05, 3, "higher", "supported"),
         (0.001, 0.015, 3, "higher", "real but negligible"),
-        (-0.05, -0.01, 3, "lower", "contradicted"),
-        (-0.01, 0.015, 3, "unclear", "contradicted"),
+        (-0.05, -0.01, 3, "lower", "excluded"),
+        (-0.01, 0.015, 3, "unclear", "excluded"),
         (-0.01, 0.05, 3, "unclear", "undecided"),
         (0.0, 0.05, 3, "unclear", "undecided"),
         (None, None, 1, "unclear", "not tested"),

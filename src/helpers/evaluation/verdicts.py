@@ -29,7 +29,7 @@ class Gain(StrEnum):
     """What an interval says of the claim that the difference is a gain."""
 
     SUPPORTED = "supported"
-    CONTRADICTED = "contradicted"
+    EXCLUDED = "excluded"
     NEGLIGIBLE = "real but negligible"
     UNDECIDED = "undecided"
     TOO_FEW = f"not tested (needs {MINIMUM_REPLICATES} replicates)"
@@ -67,7 +67,7 @@ def verdict(
 
     Direction: higher if the interval lies wholly above 0, lower if wholly below 0, not tested without an
     interval, and no difference shown otherwise. Gain: supported if the interval lies wholly above 0,
-    contradicted if wholly below the smallest effect, real but negligible if both, undecided if neither or if
+    excluded if wholly below the smallest effect, real but negligible if both, undecided if neither or if
     there is no interval.
     """
     if replicates is not None and replicates < MINIMUM_REPLICATES:
@@ -84,11 +84,21 @@ def verdict_of(row: Mapping[str, Any], smallest_effect: float = SMALLEST_EFFECT)
     return verdict(low, high, int(row.get("replicates") or 0), smallest_effect)
 
 
-def gain_of(supports: bool, contradicts: bool) -> Gain:
-    """The word for a claim of a gain, from whether the data support it and whether they contradict it."""
+def gain_of(supports: bool, excludes: bool) -> Gain:
+    """The word for a claim of a gain, from whether the data support it and whether they exclude it."""
     if supports:
-        return Gain.NEGLIGIBLE if contradicts else Gain.SUPPORTED
-    return Gain.CONTRADICTED if contradicts else Gain.UNDECIDED
+        return Gain.NEGLIGIBLE if excludes else Gain.SUPPORTED
+    return Gain.EXCLUDED if excludes else Gain.UNDECIDED
+
+
+def gain_words(gain: Gain, margin: float) -> str:
+    """A verdict on a gain in words for the page; ``margin``, a share, is the effect that it was held to.
+
+    An interval that lies below the margin excludes a gain of that size. It need not show a loss.
+    """
+    if gain is Gain.EXCLUDED:
+        return f"a gain of {100 * margin:.3g} points or more is excluded"
+    return gain.value
 
 
 def _direction(low: float, high: float) -> Direction:

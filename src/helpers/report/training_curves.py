@@ -14,6 +14,7 @@ from matplotlib.typing import LineStyleType
 
 from helpers.paths import RunPaths, require
 from helpers.report.drawing import INK, arm_panels, draw_curve, panel_per_arm
+from helpers.report.paper_values import Paper
 from helpers.report.style import arm_colours, styled
 
 
@@ -26,20 +27,22 @@ def read_history(run: RunPaths, arm: str, replicate: int) -> pd.DataFrame:
 
 
 @styled
-def classifier_curves(history: pd.DataFrame) -> Figure:
+def classifier_curves(history: pd.DataFrame, paper: Paper | None = None) -> Figure:
     """The paper's Figure 8: losses and accuracies over epochs, a line for each arm and replicate.
 
     A dot marks the best epoch. ``history`` has columns arm, replicate, best_epoch and those of a classifier's
     history.csv. Few arms share a panel each for training and validation; of many arms each has its own, with
-    training dotted.
+    training dotted. Beside the ``paper`` a dashed line is its best validation accuracy, and its number of
+    epochs is drawn below (few arms) or written into the arm's panel (many).
     """
     arms = list(dict.fromkeys(history["arm"]))
+    theirs = _published_ends(paper, arms)
     colours, apart, few = (
         arm_colours(arms),
         panel_per_arm(arms),
         len(history[["arm", "replicate"]].drop_duplicates()) <= 12,
     )
-    figure, panels = _curve_panels(arms)
+    figure, panels, below = _curve_panels(arms, bool(theirs))
     for (part, measure), drawn in panels.items():
         factor, column = 100 if measure == "accuracy" else 1, f"{part}_{measure}"
         line: dict[str, Any] = {
@@ -57,6 +60,19 @@ def classifier_curves(history: pd.DataFrame) -> Figure:
             if part == "validation":
                 best = rows[rows["epoch"] == rows["best_epoch"]]
                 drawn[arm].plot(best["epoch"], factor * best[column], "o", color=colours[arm], **dot)
+    for arm, (epochs, best_accuracy) in theirs.items():
+        axes = panels["validation", "accuracy"][arm]
+        axes.axhline(best_accuracy, color=colours[arm], linestyle="--", linewidth=1, zorder=1)
+        if apart:
+            place: dict[str, Any] = {
+                "transform": axes.transAxes,
+                "ha": "right",
+                "va": "bottom",
+                "fontsize": 7.5,
+            }
+            axes.text(0.97, 0.04, f"paper: about {epochs:g} epochs", **place)
+    if below is not None:
+        _lengths(below, history, theirs, colours)
     for measure in ("loss", "accuracy"):  # training and validation, and every arm, on one scale
         row = [axes for part in ("train", "validation") for axes in panels[part, measure].values()]
         limits = np.array([axes.get_ylim() for axes in row])
@@ -64,8 +80,43 @@ def classifier_curves(history: pd.DataFrame) -> Figure:
             axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
             cast(MaxNLocator, axes.xaxis.get_major_locator()).set_params(integer=True)
     handles = _keys(colours, apart)
+    if theirs:
+        label = "the paper's best validation accuracy"
+        handles.append(Line2D([], [], color=INK, linestyle="--", linewidth=1, label=label))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(8, len(handles)))
     return figure
+
+
+def _published_ends(paper: Paper | None, arms: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """By arm, the epoch at which the paper's training ended and its best validation accuracy in percent."""
+    if paper is None or paper["figures"].empty:
+        return {}
+    read = paper["figures"].set_index(["quantity", "arm"])["high"]
+    epochs, best = (read[name].to_dict() for name in ("classifier_epochs", "best_validation_accuracy"))
+    return {arm: (epochs[arm], best[arm]) for arm in arms if arm in epochs}
+
+
+def _lengths(
+    axes: Axes, history: pd.DataFrame, theirs: Mapping[str, tuple[float, float]], colours: Mapping[str, str]
+) -> None:
+    """How long each arm was trained: a dot per replicate of this run, and a diamond for the paper."""
+    ends = history.groupby(["arm", "replicate"], sort=False)["epoch"].max()
+    for row, (arm, colour) in enumerate(colours.items()):
+        own = ends[arm].to_numpy()
+        axes.plot(own, np.full(len(own), row), "o", color=colour, markersize=5, alpha=0.6, markeredgewidth=0)
+        if arm in theirs:
+            axes.plot(theirs[arm][0], row, "D", color=colour, markersize=6, markerfacecolor="white")
+            axes.annotate(
+                f"paper: about {theirs[arm][0]:g}",
+                (theirs[arm][0], row),
+                (7, 0),
+                textcoords="offset points",
+                va="center",
+            )
+    axes.set_yticks(range(len(colours)), list(colours))
+    longest = max(ends.max(), *(epochs for epochs, _ in theirs.values()))
+    axes.set(ylim=(len(colours) - 0.5, -0.5), xlim=(0, 1.2 * longest), xlabel="epoch")
+    axes.set_title("Last epoch of each training")
 
 
 def _keys(colours: Mapping[str, str], apart: bool) -> list[Line2D]:
@@ -82,20 +133,40 @@ def _keys(colours: Mapping[str, str], apart: bool) -> list[Line2D]:
     return handles
 
 
-def _curve_panels(arms: Sequence[str]) -> tuple[Figure, dict[tuple[str, str], dict[str, Axes]]]:
-    """A figure, and the axes of each arm by part ('train', 'validation') and measure ('loss', 'accuracy')."""
+def _curve_panels(
+    arms: Sequence[str], lengths: bool
+) -> tuple[Figure, dict[tuple[str, str], dict[str, Axes]], Axes | None]:
+    """A figure, the axes of each arm by part ('train', 'validation') and measure ('loss', 'accuracy'), and,
+    for few arms and if wanted, axes below for the lengths of the trainings.
+    """
     measures = ("loss", "accuracy")
     if panel_per_arm(arms):
         figure, grid = arm_panels(arms, {"Loss": ("epoch", ""), "Accuracy, %": ("epoch", "")}, 0)
-        return figure, {
-            (part, measure): panels
-            for measure, panels in zip(measures, grid, strict=True)
-            for part in ("train", "validation")
-        }
-    figure, found = Figure(figsize=(9, 5.2)), {}
-    for row, measure in zip(figure.subplots(2, 2, sharex=True), measures, strict=True):
+        return (
+            figure,
+            {
+                (part, measure): panels
+                for measure, panels in zip(measures, grid, strict=True)
+                for part in ("train", "validation")
+            },
+            None,
+        )
+    figure, found = Figure(figsize=(9, 5.2 + 1.5 * lengths)), {}
+    parts = figure.subfigures(1 + lengths, 1, squeeze=False, height_ratios=[5.2, 1.5][: 1 + lengths])[:, 0]
+    for row, measure in zip(parts[0].subplots(2, 2, sharex=True), measures, strict=True):
         for axes, part, title in zip(row, ("train", "validation"), ("Training", "Validation"), strict=True):
             axes.set_title(f"{title} {measure}{', %' * (measure == 'accuracy')}")
             axes.set_xlabel("epoch" * (measure == "accuracy"))
             found[part, measure] = dict.fromkeys(arms, axes)
-    return figure, found
+    return figure, found, parts[1].subplots() if lengths else None
+
+
+def paper_curves_note(paper: Paper, arms: Sequence[str]) -> str:
+    """What ``classifier_curves`` draws of the paper, for its caption; empty where it draws nothing of it."""
+    theirs = _published_ends(paper, arms)
+    if not theirs:
+        return ""
+    told = ", ".join(
+        f"{arm} after about {epochs:g} epochs at best {best:g} %" for arm, (epochs, best) in theirs.items()
+    )
+    return f" Read off the paper's Figure 8, its trainings ended: {told}."

@@ -1,6 +1,6 @@
 """The kinds of claims that the paper makes; each object of a kind knows how its claim is tested."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -10,8 +10,15 @@ import pandas as pd
 
 from helpers.evaluation.paper.counts import Counts, reconstructed_counts
 from helpers.evaluation.paper.paired_bounds import discordance
-from helpers.evaluation.paper.tables import published
-from helpers.evaluation.verdicts import MINIMUM_REPLICATES, SMALLEST_EFFECT, Gain, gain_of, verdict
+from helpers.evaluation.paper.tables import confusion_matrix, published
+from helpers.evaluation.verdicts import (
+    MINIMUM_REPLICATES,
+    SMALLEST_EFFECT,
+    Gain,
+    gain_of,
+    gain_words,
+    verdict,
+)
 
 EVERY_METRIC = (
     "accuracy",
@@ -26,31 +33,44 @@ EVERY_METRIC = (
 )
 NO_COMPARISON = ("no comparison", "not tested by the paper")
 ONE_TRAINING = "one training of each arm"
+# Right answers by class, from a confusion matrix, of each metric that is a share of right answers.
+RIGHT_ANSWERS: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
+    "accuracy": lambda matrix: _diagonal(matrix),
+    "target_recall": lambda matrix: _diagonal(matrix).loc[["mel"]],
+    "target_specificity": lambda matrix: (matrix.sum(axis=1) - matrix["mel"]).drop("mel"),
+}
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How a run judges: its smallest effect of interest (share), its confidence (0..1), its target's name."""
+    """How a run judges: its smallest effect of interest (share), its confidence (0..1), its target's name,
+    and whether its data let the paper's own gains be a yardstick.
+    """
 
     smallest_effect: float = SMALLEST_EFFECT
     confidence: float = 0.95
     target: str = "melanoma"
+    beside_paper: bool = True
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run shows of a claim: words, verdict and, for a claim on one metric, difference and interval."""
+    """What a run shows of a claim: words, verdict and, for a claim on one metric, difference and interval.
+
+    ``told``: the verdict in words, where they are others than its own.
+    """
 
     this_run: str
     verdict: Gain
     difference: float = np.nan
     low: float = np.nan
     high: float = np.nan
+    told: str = ""
 
     def row(self) -> dict[str, Any]:
         """The columns of claims.csv."""
         numbers = {"difference": self.difference, "low": self.low, "high": self.high}
-        return {"this_run": self.this_run, **numbers, "verdict": self.verdict.value}
+        return {"this_run": self.this_run, **numbers, "verdict": self.told or self.verdict.value}
 
 
 @dataclass(frozen=True)
@@ -95,45 +115,51 @@ class GainClaim(Claim):
     contrast: tuple[str, ...] = ("filtered", "baseline")
     metric: str = field(kw_only=True)
 
+    def paper_gain(self, scale: Scale) -> float | None:
+        """The paper's own gain, a share; None where it makes no such comparison or is no yardstick."""
+        values = _published_metrics()
+        pair = [values.get((arm, self.metric)) for arm in self.contrast]
+        if not scale.beside_paper or pair[0] is None or pair[1] is None:
+            return None
+        return round(pair[0] - pair[1], 6)
+
     def margin(self, scale: Scale) -> float:
-        """What is added to the difference before it is judged."""
-        return 0.0
+        """The effect that the claim is held to: the smallest of interest, or the paper's gain if less."""
+        gain = self.paper_gain(scale)
+        return scale.smallest_effect if gain is None or gain <= 0 else min(scale.smallest_effect, gain)
+
+    def kept(self, scale: Scale) -> bool:
+        """Whether the claim is only that nothing is lost: so where the paper gained nothing."""
+        gain = self.paper_gain(scale)
+        return gain is not None and gain <= 0
 
     def judge(self, rows: pd.DataFrame, scale: Scale) -> Outcome:
         row = rows.loc[self.metric]
         words = f"{100 * row['difference']:+.1f} points"
         if np.isfinite(row["low"]):
-            ends = f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
-            words += f" ({100 * scale.confidence:g} % interval {ends})"
-        margin = self.margin(scale)
-        found = verdict(
-            row["low"] + margin, row["high"] + margin, int(row["replicates"]), scale.smallest_effect
-        )
-        return Outcome(words, found.gain, row["difference"], row["low"], row["high"])
+            shown = f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
+            words += f" ({100 * scale.confidence:g} % interval {shown})"
+        margin, kept = self.margin(scale), self.kept(scale)
+        added = margin if kept else 0.0
+        gain = verdict(row["low"] + added, row["high"] + added, int(row["replicates"]), margin).gain
+        told = "a loss is shown" if kept and gain is Gain.EXCLUDED else gain_words(gain, margin)
+        return Outcome(words, gain, row["difference"], row["low"], row["high"], told)
 
     def published(self, counts: Counts) -> tuple[str, str]:
         values = _published_metrics()
         first, second = (100 * values[arm, self.metric] for arm in self.contrast)
         return (
             f"{first - second:+.2f} points ({second:.2f} to {first:.2f} %)",
-            self._test_set(counts),
+            self._test_set(),
         )
 
-    def _test_set(self, counts: Counts) -> str:
-        """Range of exact McNemar p values, where the counts behind the metric can be reconstructed."""
-        positives = counts.support["mel"]
-        negatives = counts.images - positives
-        quiet = {arm: negatives - alarms for arm, alarms in counts.false_alarms.items()}
-        known: Mapping[str, tuple[Mapping[str, int], int]] = {
-            "accuracy": (counts.correct, counts.images),
-            "target_recall": (counts.hits, positives),
-            "target_specificity": (quiet, negatives),
-        }
-        if self.metric not in known:
-            return "the counts behind it are unpublished"
-        right, images = known[self.metric]
-        first, second = self.contrast
-        return discordance(right[first], right[second], images).words
+    def _test_set(self) -> str:
+        """Range of exact McNemar p values, where the metric is a share of right answers."""
+        if self.metric not in RIGHT_ANSWERS:
+            return "the pairs of images behind it are unpublished"
+        first, second = (confusion_matrix(published(), arm) for arm in self.contrast)
+        arm, reference = (RIGHT_ANSWERS[self.metric](matrix) for matrix in (first, second))
+        return discordance(arm, reference, first.sum(axis=1).loc[arm.index]).words
 
 
 @dataclass(frozen=True)
@@ -143,6 +169,9 @@ class KeptClaim(GainClaim):
     def margin(self, scale: Scale) -> float:
         return scale.smallest_effect
 
+    def kept(self, scale: Scale) -> bool:
+        return True
+
 
 @dataclass(frozen=True)
 class SeveralClaim(Claim):
@@ -150,7 +179,7 @@ class SeveralClaim(Claim):
 
     Supported if all intervals but the ``spared`` ones lie above 0, contradicted if more than the spared ones
     lie below it. There is no smallest effect here: two points are more than macro specificity can gain, and
-    every such claim would be contradicted by it.
+    every such claim would fall with it.
     """
 
     contrast: tuple[str, ...] = ("filtered", "baseline")
@@ -176,7 +205,8 @@ class SeveralClaim(Claim):
         words = f"interval above 0 for {up} of {len(chosen)} {self.what}, below 0 for {len(lower)}"
         if len(lower):
             words += f": {', '.join(_named(lower, scale.target))}"
-        return Outcome(words, gain_of(up >= len(chosen) - self.spared, len(lower) > self.spared))
+        gain = gain_of(up >= len(chosen) - self.spared, len(lower) > self.spared)
+        return Outcome(words, gain, told="contradicted" if gain is Gain.EXCLUDED else "")
 
     def published(self, counts: Counts) -> tuple[str, str]:
         signs = self.signs(counts)
@@ -225,3 +255,8 @@ def _named(lower: pd.DataFrame, target: str) -> list[str]:
         f"{name} ({100 * low:+.1f} to {100 * high:+.1f})"
         for name, (low, high) in zip(names, ends, strict=True)
     ]
+
+
+def _diagonal(matrix: pd.DataFrame) -> pd.Series:
+    """Right answers by class."""
+    return pd.Series(np.diag(matrix), index=matrix.index)

@@ -70,18 +70,20 @@ def claims(
         one_gan: all synthetic images came from one GAN, which limits what the run shows to it.
         source: data.source; beside the user's own images the paper's columns are empty.
 
-    Verdicts are computed (docs/statistics.md). Where the study did not see its positive control, each claim
+    Verdicts are computed (docs/statistics.md): a gain is held to the smallest effect, or to the paper's own
+    gain where that is less. Where the study did not see its positive control, each claim
     on the target's recall that is not supported says so: such a study cannot call synthesis useless.
 
     Columns: claim, contrast, metric, paper, paper_test_set, this_run, difference, low, high, verdict.
     """
     name = "melanoma" if target == "mel" else target
-    scale = Scale(smallest_effect, confidence, name)
+    beside = SOURCES.get(source).beside_paper
+    scale = Scale(smallest_effect, confidence, name, beside)
     blind = blind_spot(tables["controls"]) if "controls" in tables else None
     rows = []
     for claim in CLAIMS:
         outcome = _outcome(claim, tables["contrasts"], scale, one_gan, blind)
-        paper, test_set = claim.in_paper() if SOURCES.get(source).beside_paper else ("", "")
+        paper, test_set = claim.in_paper() if beside else ("", "")
         rows.append(
             {
                 "claim": claim.words.format(target=name),
@@ -104,7 +106,7 @@ def _outcome(
     words = found.this_run
     if one_gan and found.verdict != Gain.NOT_TESTED:
         words += ", for this one GAN"
-    unsupported = (Gain.CONTRADICTED, Gain.NEGLIGIBLE, Gain.UNDECIDED)
+    unsupported = (Gain.EXCLUDED, Gain.NEGLIGIBLE, Gain.UNDECIDED)
     if blind is not None and claim.metric == "target_recall" and found.verdict in unsupported:
         words += (
             f"; the loss of {share_words(blind)} real {scale.target} images was not seen either, so this "

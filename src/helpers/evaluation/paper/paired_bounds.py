@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special
 
 from helpers.evaluation.significance import mcnemar
@@ -15,46 +16,62 @@ LEVEL = 0.05
 class Discordance:
     """What the exact McNemar test could say of two published counts of right answers.
 
-    ``images`` tested; ``net`` images gained; ``least`` and ``most`` images on which the two models can
-    disagree (one right, the other wrong), given the counts; ``p_least`` and ``p_most``: p at these two ends;
-    ``threshold``: the most disagreement with p < LEVEL whatever the counts allow (0: none).
+    ``images`` tested; ``net`` images gained; ``least`` and ``most``: (gained, lost) images at the least and
+    at the most disagreement (one model right, the other wrong) that the counts allow; ``threshold``: the most
+    disagreement that they allow with p < LEVEL (0: none); ``p_least`` and ``p_most``: p at the two ends.
     """
 
     images: int
     net: int
-    least: int
-    most: int
+    least: tuple[int, int]
+    most: tuple[int, int]
     threshold: int
     p_least: float
     p_most: float
+
+    @property
+    def ends(self) -> str:
+        """The images gained and lost at both ends."""
+        return f"{self.least[0]:,} gained and {self.least[1]:,} lost to {self.most[0]:,} and {self.most[1]:,}"
 
     @property
     def words(self) -> str:
         """The range of p, for a table's cell."""
         if self.net == 0:
             return "p 1.00 whatever the pairs: the counts are equal"
-        shown = f"p from {show_p(self.p_least)} to {show_p(self.p_most)}"
-        if self.threshold >= self.most:
-            return (
-                f"{shown}, so below {LEVEL} whatever the pairs: it stays there up to {self.threshold:,} "
-                f"disagreements, and the counts allow no more than {self.most:,}"
-            )
+        shown = f"p from {show_p(self.p_least)} to {show_p(self.p_most)} ({self.ends})"
+        if self.p_most < LEVEL:
+            return f"{shown}, so below {LEVEL} whatever the pairs"
+        if not self.threshold:
+            return f"{shown}, so not below {LEVEL} whatever the pairs"
         return (
-            f"{shown}; below {LEVEL} if they disagree on at most {self.threshold:,} of {self.images:,} "
-            f"images, and the counts allow up to {self.most:,}"
+            f"{shown}; below {LEVEL} if they disagree on at most {self.threshold:,} of {self.images:,} images"
         )
 
 
-def discordance(arm_right: int, reference_right: int, images: int) -> Discordance:
-    """Range of exact McNemar p values over the discordant pairs that two counts of right answers allow."""
-    net = arm_right - reference_right
-    every = np.arange(abs(net), images + 1, 2)
-    significant = every[_p(every, net) < LEVEL]
+def discordance(arm_right: ArrayLike, reference_right: ArrayLike, images: ArrayLike) -> Discordance:
+    """Range of exact McNemar p values over the discordant pairs that two models' right answers allow.
+
+    Args:
+        arm_right, reference_right: right answers of each model, as one count or as counts by class, which
+            narrow the range: an image that one model gains in a class cannot make up for one of another.
+        images: the images tested, counted in the same way.
+    """
+    first, second, tested = (np.atleast_1d(counts) for counts in (arm_right, reference_right, images))
+    net = int((first - second).sum())
     # gained images are right by the arm and wrong by the reference; the lost ones follow from the net
-    most = 2 * min(arm_right, images - reference_right) - net
-    ends = _p(np.array([abs(net), most]), net)
+    gained = int(np.clip(first - second, 0, None).sum()), int(np.minimum(first, tested - second).sum())
+    every = np.arange(2 * gained[0] - net, 2 * gained[1] - net + 1, 2)
+    values = _p(every, net)
+    significant = every[values < LEVEL]
     return Discordance(
-        images, net, abs(net), most, int(significant.max(initial=0)), float(ends[0]), float(ends[1])
+        int(tested.sum()),
+        net,
+        (gained[0], gained[0] - net),
+        (gained[1], gained[1] - net),
+        int(significant.max(initial=0)),
+        float(values[0]),
+        float(values[-1]),
     )
 
 

@@ -1,5 +1,6 @@
 """The paper's published tables, read from paper.yaml."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ RESULTS = (
     "per_class_change",
     "dynamics",
     "metrics",
+    "confusion",
+    "figures",
+    "author_files",
 )
 
 
@@ -42,8 +46,10 @@ def published() -> dict[str, pd.DataFrame]:
     per_class_change (class, printed, filtered, all, winner; share of recall against the baseline) ·
     dynamics (quantity, arm, value) · stated (quantity, arm, reference, value, unit; as printed) ·
     first_tried (parameter, value) · restated (metric, arm, reference, value; in percent or points, as
-    printed) · metrics (arm, metric, value: overall and melanoma in one long table, metric named as in
-    metrics.csv).
+    printed) · confusion (arm, label, prediction, count, source: test images) · figures (quantity, arm, low,
+    high, unit, source: read off Figures 3, 4 and 8, as printed) · author_files (quantity, arm, reference,
+    value, label, source) · metrics (arm, metric, value: overall and melanoma in one long table, metric named
+    as in metrics.csv).
     """
     tables = {name: _table(name, content) for name, content in read_paper().items()}
     for name in PERCENTAGES:
@@ -59,6 +65,8 @@ def published() -> dict[str, pd.DataFrame]:
 
 def _table(name: str, content: Any) -> pd.DataFrame:
     """One table; a row without a ``location`` of its own has that of its table."""
+    if name == "confusion":
+        return _confusion(content)
     rows = content if isinstance(content, list) else content[ROWS.get(name, "rows")]
     # kept as objects where whole numbers and fractions share a column: 600 epochs stay 600
     table = pd.DataFrame(rows, dtype=object if name == "hyperparameters" else None)
@@ -66,6 +74,24 @@ def _table(name: str, content: Any) -> pd.DataFrame:
         known = table["location"] if "location" in table else pd.Series(None, index=table.index, dtype=object)
         table["location"] = known.fillna(content["location"])
     return table
+
+
+def _confusion(content: dict[str, Any]) -> pd.DataFrame:
+    """The published confusion matrices in one long table, columns as in evaluation/confusion-<arm>.csv."""
+    classes = content["classes"]
+    rows = [
+        (arm, label, prediction, count, content["location"], content["source"])
+        for arm, matrix in content["matrices"].items()
+        for label, counts in zip(classes, matrix, strict=True)
+        for prediction, count in zip(classes, counts, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["arm", "label", "prediction", "count", "location", "source"])
+
+
+def confusion_matrix(tables: Mapping[str, pd.DataFrame], arm: str) -> pd.DataFrame:
+    """The published matrix of an arm: test images, rows the diagnoses, columns the predictions."""
+    table = tables["confusion"]
+    return table[table["arm"] == arm].pivot(index="label", columns="prediction", values="count")
 
 
 def published_beside(source: str) -> dict[str, pd.DataFrame]:

@@ -85,9 +85,9 @@ def headline_caption(results: Results) -> str:
     effect = f"{100 * evaluation.smallest_effect:g}"
     return (
         f"{start} This run: means over {replicates} replicates. {changes} That an arm gains is *supported* "
-        f"where the interval of its change lies above zero; *contradicted* where it lies below {effect} "
-        "points, which rules out a gain that matters and need not be a loss; *real but negligible* where it "
-        "does both; else *undecided*."
+        f"where the interval of its change lies above zero; *excluded* where it lies below {effect} points: "
+        f"a gain of {effect} points or more is excluded, which need not be a loss; *real but negligible* "
+        "where it does both; else *undecided*."
         f"{_still_note(results)}{more}{_chance_note(results)}"
         f"{one_gan_note(results.arms, single_gan_arms(results.params))}"
     )
@@ -100,7 +100,7 @@ def _still_note(results: Results) -> str:
     if not metrics:
         return ""
     still = listed([metric_words(metric, results.target) for metric in metrics])
-    return f" In {still} no arm's mean moves by {effect} points: there *contradicted* says little."
+    return f" In {still} no arm's mean moves by {effect} points: there *excluded* says little."
 
 
 def _chance_note(results: Results) -> str:

@@ -1,22 +1,27 @@
 """Every class by itself: confusion matrices, recall, and the change of recall."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from helpers.evaluation.confusion import class_ratios
 from helpers.paths import RunPaths, require
 from helpers.report.drawing import set_paddings
 from helpers.report.paper_values import Paper
 from helpers.report.style import arm_colours, styled
 from helpers.report.table import Format, Table, of_row, percent_range
 from helpers.report.words import (
+    MINUS,
     metric_name,
     percent_of_images,
     points_of_images,
     signed,
 )
+
+PAPER_RATIOS = {"precision": "paper_precision", "recall": "paper_recall", "f1": "paper_f1"}
 
 
 def read_confusion(run: RunPaths, arms: Iterable[str]) -> dict[str, pd.DataFrame]:
@@ -25,74 +30,130 @@ def read_confusion(run: RunPaths, arms: Iterable[str]) -> dict[str, pd.DataFrame
 
 
 @styled
-def confusion_matrices(confusion: Mapping[str, pd.DataFrame]) -> Figure:
-    """The paper's Figure 7: a matrix per arm, its replicates added; shade is the share of the row, the number
-    a count.
+def confusion_matrices(confusion: Mapping[str, pd.DataFrame], paper: Paper | None = None) -> Figure:
+    """The paper's Figure 7: a matrix per arm, its replicates added; shade is the share of the row.
 
-    ``confusion`` maps an arm to evaluation/confusion-<arm>.csv (replicate, label, prediction, count).
+    ``confusion`` maps an arm to evaluation/confusion-<arm>.csv (replicate, label, prediction, count). Beside
+    the paper, if its classes are the run's, its three matrices stand above those of the same arms and their
+    difference below, and the numbers are shares of the row, in percent; without it they are counts.
     """
-    columns = 3
-    rows = -(-len(confusion) // columns)
     classes = sorted(set(next(iter(confusion.values()))["label"]))
+    ours = {arm: _counts(table, classes) for arm, table in confusion.items()}
+    theirs = _published_counts(paper, classes)
+    columns, panels = 3, _panels(ours, theirs)
+    rows = -(-len(panels) // columns)
     figure = Figure(
         figsize=(9, 3.2 * rows + 0.6), layout="compressed"
     )  # square panels keep their titles inside
     set_paddings(figure, h_pad=0.08)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, (arm, table) in zip(grid, confusion.items(), strict=False):
-        counts = table.pivot_table(
-            index="label", columns="prediction", values="count", aggfunc="sum", fill_value=0
-        )
-        _matrix(axes, counts.reindex(index=classes, columns=classes, fill_value=0))
-        axes.set_title(arm)
-        axes.plot(
-            [0, 1],
-            [1.015, 1.015],
-            color=arm_colours(confusion)[arm],
-            linewidth=3,
-            solid_capstyle="butt",
-            transform=axes.transAxes,
-            clip_on=False,
-        )
-    for axes in grid[len(confusion) :]:
-        axes.set_visible(False)
+    colours = arm_colours([*ours, *theirs])
+    drawn: dict[bool, Axes] = {}  # a panel of shares and one of differences, for the scales
+    for axes, panel in zip(grid, [*panels, *[None] * (len(grid) - len(panels))], strict=True):
+        if panel is None:
+            axes.set_visible(False)
+            continue
+        arm, title, counts, minus = panel
+        _matrix(axes, counts, minus, percent=bool(theirs))
+        _head(axes, title, colours[arm])
+        drawn.setdefault(minus is not None, axes)
     for index, axes in enumerate(grid):
         axes.set_ylabel("diagnosis" if index % columns == 0 else "")
-    figure.colorbar(
-        grid[0].collections[0],
-        ax=list(grid),
-        location="bottom",
-        shrink=0.35,
-        aspect=35,
-        pad=0.02,
-        format=lambda x, _: f"{x:.0%}",
-    ).set_label("share of the diagnosis")
+    bar: dict[str, Any] = {"location": "bottom", "shrink": 0.35, "aspect": 35, "pad": 0.02}
+    for difference, axes in drawn.items():
+        scale: Callable[[float, int], str] = _signed_points if difference else lambda x, _: f"{x:.0%}"
+        label = "run less paper, points of the diagnosis" if difference else "share of the diagnosis"
+        bar["extend"] = "both" if difference else "neither"
+        figure.colorbar(axes.collections[0], ax=list(grid), format=scale, **bar).set_label(label)
     return figure
 
 
-def _matrix(axes: Axes, counts: pd.DataFrame) -> None:
+Panel = tuple[
+    str, str, pd.DataFrame, pd.DataFrame | None
+]  # arm, title, counts, counts to take their shares from
+
+
+def _panels(ours: Mapping[str, pd.DataFrame], theirs: Mapping[str, pd.DataFrame]) -> list[Panel | None]:
+    """The panels in their order, None for an empty place."""
+    found: list[Panel | None] = [(arm, f"paper: {arm}", counts, None) for arm, counts in theirs.items()]
+    others = [arm for arm in ours if arm not in theirs]
+    if set(theirs) & set(ours):
+        both = [arm if arm in ours else None for arm in theirs]
+        found += [(arm, f"this run: {arm}", ours[arm], None) if arm else None for arm in both]
+        found += [(arm, f"difference: {arm}", ours[arm], theirs[arm]) if arm else None for arm in both]
+    return found + [(arm, f"this run: {arm}" if theirs else arm, ours[arm], None) for arm in others]
+
+
+def _counts(table: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+    counts = table.pivot_table(
+        index="label", columns="prediction", values="count", aggfunc="sum", fill_value=0
+    )
+    return counts.reindex(index=classes, columns=classes, fill_value=0)
+
+
+def _published_counts(paper: Paper | None, classes: list[str]) -> dict[str, pd.DataFrame]:
+    """The paper's matrices by arm, where its classes are those of the run."""
+    table = pd.DataFrame() if paper is None else paper["confusion"]
+    if table.empty or set(table["label"]) != set(classes):
+        return {}
+    return {str(arm): _counts(part, classes) for arm, part in table.groupby("arm", sort=False)}
+
+
+def _head(axes: Axes, title: str, colour: str) -> None:
+    axes.set_title(title)
+    line: dict[str, Any] = {"linewidth": 3, "solid_capstyle": "butt", "clip_on": False}
+    axes.plot([0, 1], [1.015, 1.015], color=colour, transform=axes.transAxes, **line)
+
+
+def _shares(counts: pd.DataFrame) -> pd.DataFrame:
+    return counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
+
+
+def _signed_points(share: float, _: int = 0) -> str:
+    points = round(100 * share)
+    return f"{points:+d}".replace("-", MINUS) if points else "0"
+
+
+def _matrix(axes: Axes, counts: pd.DataFrame, minus: pd.DataFrame | None, percent: bool) -> None:
+    """One heatmap: counts or shares of the row; with ``minus`` the difference of the shares, in points."""
     import seaborn
 
-    shares, numbers = (
-        counts.div(counts.sum(axis=1).clip(lower=1), axis=0),
-        counts.map("{:.0f}".format).where(counts > 0, ""),
-    )
+    shares, words = _shares(counts), counts.map("{:.0f}".format)
+    colours: dict[str, Any] = {"cmap": "Blues", "vmin": 0, "vmax": 1}
+    if minus is not None:
+        shares = shares - _shares(minus)
+        words, colours = shares.map(_signed_points), {"cmap": "PuOr", "vmin": -0.5, "vmax": 0.5}
+    elif percent:
+        words = shares.map(lambda share: f"{100 * share:.0f}" if share >= 0.005 else "<1")
+    drawn = (counts > 0) if minus is None else (words != "0")
     seaborn.heatmap(
         shares,
-        annot=numbers,
+        annot=words.where(drawn, ""),
         fmt="",
         annot_kws={"fontsize": 8},
-        cmap="Blues",
-        vmin=0,
-        vmax=1,
         linewidths=0.8,
         square=True,
         cbar=False,
         ax=axes,
+        **colours,
     )
     axes.tick_params(length=0, rotation=0)
     axes.set_xticks(axes.get_xticks(), counts.columns, rotation=45, ha="right", rotation_mode="anchor")
     axes.set(xlabel="prediction", ylabel="")
+
+
+def confusion_caption(confusion: Mapping[str, pd.DataFrame], n: int, replicates: str, paper: Paper) -> str:
+    """What ``confusion_matrices`` draws, on ``n`` test images, with so many ``replicates`` in words."""
+    start = f"Confusion matrices on n = {n:,} test images, {replicates} added. "
+    theirs = _published_counts(paper, sorted(set(next(iter(confusion.values()))["label"])))
+    if not theirs:
+        return f"{start}The number counts predictions, the shade is the share of the row."
+    images = int(next(iter(theirs.values())).to_numpy().sum())
+    return (
+        f"{start}Above, the paper's three matrices ({images:,} test images, one training each, read off its "
+        "Figure 7); below them this run's, and the run less the paper. Numbers and shades are shares of the "
+        "row in percent, differences are in percentage points, and an empty cell is (or rounds to) zero."
+    )
 
 
 def _percent_of(column: str, images: str) -> Format:
@@ -134,11 +195,12 @@ def recall_change_table(per_class: pd.DataFrame, reference: str, paper: Paper) -
     return Table(frame, formats, headers)
 
 
-def class_table(arms_per_class: pd.DataFrame) -> Table:
+def class_table(arms_per_class: pd.DataFrame, paper: Paper | None = None) -> Table:
     """evaluation/arms_per_class.csv: every metric of every class and arm, the mean over replicates in
     percent, recall with its interval.
 
-    The digits are those that the class's images support.
+    The digits are those that the class's images support. Beside the paper, if its classes are the run's,
+    stand the precision, recall and F1 of its confusion matrices.
     """
     keys = ["class", "images", "arm"]
     frame = (
@@ -158,11 +220,29 @@ def class_table(arms_per_class: pd.DataFrame) -> Table:
         if column in frame
     ]
     frame = frame[[*keys, "recall", "low", "high", *shown]]
+    theirs = paper_class_ratios(paper, sorted(set(frame["class"])))
+    if len(theirs):
+        frame = frame.merge(theirs, on=["class", "arm"], how="left")
     formats = {column: _percent_of(column, "images") for column in ("recall", *shown)}
-    headers = {"low": "interval of recall", **{column: metric_name(column) for column in shown}}
+    formats |= {column: lambda share: f"{100 * share:.1f}" for column in PAPER_RATIOS.values()}
+    headers = {"low": "interval of recall"}
+    headers |= {column: f"paper: {metric_name(name)}" for name, column in PAPER_RATIOS.items()}
+    headers |= {column: metric_name(column) for column in shown}
     return Table(
         frame,
         formats | {"low": percent_range(lambda row: row["images"])},
         headers,
         hidden=("high",),
     )
+
+
+def paper_class_ratios(paper: Paper | None, classes: list[str]) -> pd.DataFrame:
+    """Precision, recall and F1 of every class and arm, from the paper's matrices (shares); no row where the
+    run's classes are others.
+    """
+    rows = []
+    for arm, counts in _published_counts(paper, classes).items():
+        ratios = class_ratios(counts.to_numpy())
+        columns = {column: ratios[name] for name, column in PAPER_RATIOS.items()}
+        rows.append(pd.DataFrame({"class": classes, "arm": arm, **columns}))
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from helpers.evaluation.verdicts import verdict_of
+from helpers.evaluation.verdicts import gain_words, verdict_of
 from helpers.evaluation.words import show_p
 from helpers.report.drawing import (
     BAND,
@@ -65,7 +65,7 @@ def contrasts_table(
 
 def _gain(row: Mapping[str, Any], smallest_effect: float) -> str:
     """What the interval says of the claim that the difference is a gain."""
-    return str(verdict_of(row, smallest_effect).gain)
+    return gain_words(verdict_of(row, smallest_effect).gain, smallest_effect)
 
 
 @styled
@@ -158,7 +158,7 @@ def primary_sentence(
         "named beforehand; everything else is exploratory."
     )
     verdicts = [
-        f"*{row['arm']}* {MINUS} *{row['reference']}* {_gain(row, smallest_effect)}"
+        f"*{row['arm']}* {MINUS} *{row['reference']}*: {_gain(row, smallest_effect)}"
         for row in rows.to_dict("records")
     ]
     told = int((rows["p_holm"] < 0.05).sum())
@@ -167,4 +167,4 @@ def primary_sentence(
         if rows["p_holm"].notna().any()
         else ""
     )
-    return f"{named} That each is a gain is, by its interval{scope}: {'; '.join(verdicts)}.{after}"
+    return f"{named} Whether each is a gain, by its interval{scope}: {'; '.join(verdicts)}.{after}"

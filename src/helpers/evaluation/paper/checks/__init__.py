@@ -6,11 +6,21 @@ Each module checks one subject and yields its findings.
 import pandas as pd
 
 from helpers.evaluation.paper import tables
-from helpers.evaluation.paper.checks import classes, data, design, evidence, melanoma, overall, text
+from helpers.evaluation.paper.checks import (
+    classes,
+    curves,
+    data,
+    design,
+    evidence,
+    matrices,
+    melanoma,
+    overall,
+    text,
+)
 from helpers.evaluation.paper.checks.finding import Paper
 from helpers.evaluation.paper.counts import reconstructed_counts
 
-SUBJECTS = (data, overall, melanoma, classes, text, design, evidence)
+SUBJECTS = (data, overall, melanoma, classes, matrices, text, design, curves, evidence)
 
 
 def audit() -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from helpers.evaluation.paper.counts import Counts
-from helpers.evaluation.paper.tables import ROUNDING
+from helpers.evaluation.paper.tables import ROUNDING, confusion_matrix
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,19 @@ class Paper:
         """A number of the running text, as printed."""
         rows = self.tables["stated"]
         return rows.loc[rows["quantity"] == quantity, "value"].iloc[0]
+
+    def read_off(self, quantity: str, arm: str | None = None) -> tuple[float, float]:
+        """The low and high end of what was read off a figure, as printed."""
+        rows = self.tables["figures"]
+        rows = rows[
+            (rows["quantity"] == quantity) & (rows["arm"].isna() if arm is None else rows["arm"] == arm)
+        ]
+        low, high = rows.iloc[0][["low", "high"]]
+        return float(low), float(high)
+
+    def matrix(self, arm: str) -> pd.DataFrame:
+        """The published confusion matrix of an arm (Figure 7)."""
+        return confusion_matrix(self.tables, arm)
 
     @property
     def negatives(self) -> int:
