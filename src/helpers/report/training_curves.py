@@ -60,17 +60,7 @@ def classifier_curves(history: pd.DataFrame, paper: Paper | None = None) -> Figu
             if part == "validation":
                 best = rows[rows["epoch"] == rows["best_epoch"]]
                 drawn[arm].plot(best["epoch"], factor * best[column], "o", color=colours[arm], **dot)
-    for arm, (epochs, best_accuracy) in theirs.items():
-        axes = panels["validation", "accuracy"][arm]
-        axes.axhline(best_accuracy, color=colours[arm], linestyle="--", linewidth=1, zorder=1)
-        if apart:
-            place: dict[str, Any] = {
-                "transform": axes.transAxes,
-                "ha": "right",
-                "va": "bottom",
-                "fontsize": 7.5,
-            }
-            axes.text(0.97, 0.04, f"paper: about {epochs:g} epochs", **place)
+    _draw_best(panels["validation", "accuracy"], theirs, colours, apart)
     if below is not None:
         _lengths(below, history, theirs, colours)
     for measure in ("loss", "accuracy"):  # training and validation, and every arm, on one scale
@@ -94,6 +84,26 @@ def _published_ends(paper: Paper | None, arms: Sequence[str]) -> dict[str, tuple
     read = paper["figures"].set_index(["quantity", "arm"])["high"]
     epochs, best = (read[name].to_dict() for name in ("classifier_epochs", "best_validation_accuracy"))
     return {arm: (epochs[arm], best[arm]) for arm in arms if arm in epochs}
+
+
+def _draw_best(
+    panels: Mapping[str, Axes],
+    theirs: Mapping[str, tuple[float, float]],
+    colours: Mapping[str, str],
+    apart: bool,
+) -> None:
+    """The paper's best validation accuracy as a dashed line; its epochs in words where arms stand apart."""
+    for arm, (epochs, best_accuracy) in theirs.items():
+        axes = panels[arm]
+        axes.axhline(best_accuracy, color=colours[arm], linestyle="--", linewidth=1, zorder=1)
+        if apart:
+            place: dict[str, Any] = {
+                "transform": axes.transAxes,
+                "ha": "right",
+                "va": "bottom",
+                "fontsize": 7.5,
+            }
+            axes.text(0.97, 0.04, f"paper: about {epochs:g} epochs", **place)
 
 
 def _lengths(

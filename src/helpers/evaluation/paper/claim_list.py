@@ -77,13 +77,12 @@ def claims(
     Columns: claim, contrast, metric, paper, paper_test_set, this_run, difference, low, high, verdict.
     """
     name = "melanoma" if target == "mel" else target
-    beside = SOURCES.get(source).beside_paper
-    scale = Scale(smallest_effect, confidence, name, beside)
+    scale = Scale(smallest_effect, confidence, name, SOURCES.get(source).beside_paper)
     blind = blind_spot(tables["controls"]) if "controls" in tables else None
     rows = []
     for claim in CLAIMS:
         outcome = _outcome(claim, tables["contrasts"], scale, one_gan, blind)
-        paper, test_set = claim.in_paper() if beside else ("", "")
+        paper, test_set = claim.in_paper() if scale.beside_paper else ("", "")
         rows.append(
             {
                 "claim": claim.words.format(target=name),
