@@ -573,7 +573,8 @@ CHOICES = {key: choices(key) for key in KEYS if choices(key)} | {
 @pytest.mark.parametrize("key", CHOICES)
 def test_every_choice_is_listed(key):
     *others, last = map(repr, CHOICES[key])
-    assert wrong(key, "!!!!") == f"{key} must be one of {', '.join(others)} or {last}, not '!!!!'."
+    words = f"one of {', '.join(others)} or {last}" if others else last
+    assert wrong(key, "!!!!") == f"{key} must be {words}, not '!!!!'."
 
 
 @pytest.mark.parametrize("key", [key for key in CHOICES if isinstance(CHOICES[key][0], str)])

@@ -94,6 +94,8 @@ def _expected(kind: str, context: Mapping[str, Any], message: str) -> str:
         "string_too_long": "a text of at most {max_length} characters",
         "finite_number": "a finite number",
     }
+    if kind == "literal_error" and " or " not in context["expected"]:
+        return str(context["expected"])  # there is one word to choose
     if kind in sentences:
         return sentences[kind].format_map(limits)
     nouns = {
