@@ -60,7 +60,12 @@ def read_record(run: RunPaths, job: Job) -> dict[str, Any] | None:
 
     A record that an earlier version of the project wrote has another form, and counts as none.
     """
-    record = read_sealed(record_path(run, job))
+    return _of_numbers(record_path(run, job))
+
+
+def _of_numbers(path: Path) -> dict[str, Any] | None:
+    """A whole record of numbers in today's form; None otherwise."""
+    record = read_sealed(path)
     return record if record and record.keys() >= PARTS else None
 
 
@@ -81,8 +86,8 @@ def read_sealed(path: Path) -> dict[str, Any] | None:
 
 def records(run: RunPaths) -> dict[str, dict[str, Any]]:
     """What finished jobs said of themselves, by job name; damaged records are left out."""
-    found = (read_sealed(path) for path in sorted(run.logs.glob("*.record.json")))
-    return {record["job"]: record for record in found if record and record.keys() >= PARTS}
+    found = (_of_numbers(path) for path in sorted(run.logs.glob("*.record.json")))
+    return {record["job"]: record for record in found if record}
 
 
 def write_record(run: RunPaths, job: Job, params: Params, record: dict[str, Any]) -> None:
@@ -92,10 +97,10 @@ def write_record(run: RunPaths, job: Job, params: Params, record: dict[str, Any]
     stands in it as ``variant``: the jobs behind it, which read the earlier result, get another key by that.
     """
     files = _seal(outputs(job, run, params), run)
-    earlier = read_sealed(record_path(run, job)) or read_sealed(_earlier(run, job)) or {}
+    earlier = read_record(run, job) or _of_numbers(_earlier(run, job)) or {}
     variant = ""
     if earlier.get("key") == record["key"]:
-        variant = earlier.get("variant", "") if earlier["files"] == files else digest(files)
+        variant = earlier["variant"] if earlier["files"] == files else digest(files)
     _write(record_path(run, job), record | {"variant": variant, "files": files})
     _earlier(run, job).unlink(missing_ok=True)
 
