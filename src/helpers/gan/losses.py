@@ -87,11 +87,17 @@ class Loss(ABC):
 
 
 def score_apart(critic: Critic, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """Scores of both batches (N, 3, R, R), in one pass if no group of images then mixes the two."""
-    if len(real) % GROUP_SIZE:
-        return critic(real), critic(fake)
-    real_scores, fake_scores = critic(torch.cat([real, fake])).chunk(2)
-    return real_scores, fake_scores
+    """Scores of both batches (N, 3, R, R), from one pass up to the head."""
+    return _heads_apart(critic, critic.features(torch.cat([real, fake])))
+
+
+def _heads_apart(critic: Critic, features: Tensor) -> tuple[Tensor, Tensor]:
+    """Scores of both halves of ``features`` (2 N, C, 4, 4); no group of images mixes the two."""
+    first, second = features.chunk(2)
+    if len(first) % GROUP_SIZE:
+        return critic.head(first), critic.head(second)
+    first, second = critic.head(features).chunk(2)
+    return first, second
 
 
 def score_with_slopes(
@@ -99,13 +105,10 @@ def score_with_slopes(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Scores of two batches as ``score_apart`` gives them, and the scores' gradient by ``points``.
 
-    All three are (N, 3, R, R) and take one pass up to the head. The gradient has the points' shape and
-    precision and is differentiable once, by the critic's weights.
+    The three batches are (N, 3, R, R) and take one pass up to the head. The gradient has the points' shape
+    and precision and is differentiable once, by the critic's weights.
     """
     count, tape = len(real), Tape()
     features = critic.features(torch.cat([real, fake, points]), tape)
-    if count % GROUP_SIZE:
-        real_scores, fake_scores = critic.head(features[:count]), critic.head(features[count : 2 * count])
-    else:
-        real_scores, fake_scores = critic.head(features[: 2 * count]).chunk(2)
+    real_scores, fake_scores = _heads_apart(critic, features[: 2 * count])
     return real_scores, fake_scores, critic.slopes(features[2 * count :], tape).to(points.dtype)

@@ -193,7 +193,8 @@ class Trainer:
 
     def _fakes(self, turns: list[tuple[Tensor, CriticDraws]]) -> tuple[Tensor, ...]:
         """A batch of the generator's images for each critic step, all from one pass: it stands still."""
-        latents, noise = (torch.cat([draws[part] for _, draws in turns]) for part in (0, 1))
+        latents = torch.cat([draws.latents for _, draws in turns])
+        noise = torch.cat([draws.noise for _, draws in turns])
         return self.update_fakes(latents, noise).split(self.config.batch_size)
 
     @torch.no_grad()
