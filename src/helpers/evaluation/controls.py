@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.data.selection import wanted_count
+from helpers.evaluation.roles import added_images, adding
 from helpers.evaluation.verdicts import Direction, verdict_of
 from helpers.params import Arm, Params
 
@@ -97,12 +97,9 @@ def _beyond_blur(params: Params, repeated: list[Control]) -> Iterator[Control]:
         more = params.arms[control.arm].oversample
         if control.role == BLURRED and more is not None:
             blurred.setdefault(more.count, control.arm)
-    for name, arm in params.arms.items():
-        if arm.uses_gan and arm.synthetic is not None and arm == Arm(synthetic=arm.synthetic):
-            added = arm.synthetic
-            other = blurred.get(wanted_count(params.synthesis.count, added.count, added.fraction))
-            if other is not None:
-                yield Control(BEYOND_BLUR, name, other)
+    for name, added in adding(params).items():
+        if other := blurred.get(added_images(params, added)):
+            yield Control(BEYOND_BLUR, name, other)
 
 
 def blind_spot(table: pd.DataFrame, metric: str = "target_recall") -> float | None:

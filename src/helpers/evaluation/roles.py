@@ -20,29 +20,28 @@ def roles(params: Params) -> dict[str, str]:
         if role == "filtered":
             fitting = {name: added for name, added in fitting.items() if added.rank == "critic"}
         if role == "random" and filtered is not None:
-            fitting = {name: added for name, added in fitting.items() if _images(params, added) == filtered}
+            fitting = {name: more for name, more in fitting.items() if added_images(params, more) == filtered}
         if fitting:
             chosen[role] = role if role in fitting else next(iter(fitting))
         if role == "filtered" and fitting:
-            filtered = _images(params, fitting[chosen[role]])
+            filtered = added_images(params, fitting[chosen[role]])
     return chosen
 
 
 def _selecting(params: Params, select: str) -> dict[str, SyntheticImages]:
-    """Arms that add synthetic images of the run's GANs, selected so, and change nothing else.
+    """What each of the arms of ``adding`` adds whose images are selected so."""
+    return {name: added for name, added in adding(params).items() if added.select == select}
 
-    Returns what each of them adds.
-    """
+
+def adding(params: Params) -> dict[str, SyntheticImages]:
+    """What each arm adds that adds synthetic images of the run's GANs and changes nothing else."""
     return {
         name: arm.synthetic
         for name, arm in params.arms.items()
-        if arm.synthetic is not None
-        and arm.uses_gan
-        and arm.synthetic.select == select
-        and arm == type(arm)(synthetic=arm.synthetic)
+        if arm.synthetic is not None and arm.uses_gan and arm == type(arm)(synthetic=arm.synthetic)
     }
 
 
-def _images(params: Params, added: SyntheticImages) -> int:
+def added_images(params: Params, added: SyntheticImages) -> int:
     """How many synthetic images an arm adds."""
     return wanted_count(params.synthesis.count, added.count, added.fraction)

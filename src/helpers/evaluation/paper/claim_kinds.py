@@ -10,7 +10,7 @@ import pandas as pd
 
 from helpers.evaluation.paper.counts import Counts, reconstructed_counts
 from helpers.evaluation.paper.paired_bounds import discordance
-from helpers.evaluation.paper.tables import confusion_matrix, published
+from helpers.evaluation.paper.tables import confusion_matrix, published, right_answers
 from helpers.evaluation.verdicts import (
     MINIMUM_REPLICATES,
     SMALLEST_EFFECT,
@@ -35,8 +35,8 @@ NO_COMPARISON = ("no comparison", "not tested by the paper")
 ONE_TRAINING = "one training of each arm"
 # Right answers by class, from a confusion matrix, of each metric that is a share of right answers.
 RIGHT_ANSWERS: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
-    "accuracy": lambda matrix: _diagonal(matrix),
-    "target_recall": lambda matrix: _diagonal(matrix).loc[["mel"]],
+    "accuracy": right_answers,
+    "target_recall": lambda matrix: right_answers(matrix).loc[["mel"]],
     "target_specificity": lambda matrix: (matrix.sum(axis=1) - matrix["mel"]).drop("mel"),
 }
 
@@ -255,8 +255,3 @@ def _named(lower: pd.DataFrame, target: str) -> list[str]:
         f"{name} ({100 * low:+.1f} to {100 * high:+.1f})"
         for name, (low, high) in zip(names, ends, strict=True)
     ]
-
-
-def _diagonal(matrix: pd.DataFrame) -> pd.Series:
-    """Right answers by class."""
-    return pd.Series(np.diag(matrix), index=matrix.index)

@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -92,6 +93,11 @@ def confusion_matrix(tables: Mapping[str, pd.DataFrame], arm: str) -> pd.DataFra
     """The published matrix of an arm: test images, rows the diagnoses, columns the predictions."""
     table = tables["confusion"]
     return table[table["arm"] == arm].pivot(index="label", columns="prediction", values="count")
+
+
+def right_answers(matrix: pd.DataFrame) -> pd.Series:
+    """The right answers by class that a confusion matrix holds: its diagonal."""
+    return pd.Series(np.diag(matrix), index=matrix.index)
 
 
 def published_beside(source: str) -> dict[str, pd.DataFrame]:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.evaluation.confusion import class_ratios
+from helpers.evaluation.paper.tables import confusion_matrix
 from helpers.paths import RunPaths, require
 from helpers.report.drawing import set_paddings
 from helpers.report.paper_values import Paper
@@ -96,7 +97,8 @@ def _published_counts(paper: Paper | None, classes: list[str]) -> dict[str, pd.D
     table = pd.DataFrame() if paper is None else paper["confusion"]
     if table.empty or set(table["label"]) != set(classes):
         return {}
-    return {str(arm): _counts(part, classes) for arm, part in table.groupby("arm", sort=False)}
+    assert paper is not None  # its table is not empty
+    return {arm: confusion_matrix(paper, arm).loc[classes, classes] for arm in table["arm"].unique()}
 
 
 def _head(axes: Axes, title: str, colour: str) -> None:

@@ -6,11 +6,11 @@ Paired tests over all pairs that the published counts by class allow, and unpair
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from helpers.evaluation.paper.checks.finding import Finding, Paper
 from helpers.evaluation.paper.paired_bounds import LEVEL, discordance, two_proportions
+from helpers.evaluation.paper.tables import right_answers
 from helpers.evaluation.significance import wilson
 from helpers.evaluation.words import show_p
 
@@ -44,7 +44,7 @@ def _case(
     """The right answers that the published matrices of two arms hold, of all classes or of some."""
     ours, theirs = paper.matrix(first), paper.matrix(second)
     chosen = classes or list(ours.index)
-    arm, reference = (pd.Series(np.diag(matrix), index=matrix.index) for matrix in (ours, theirs))
+    arm, reference = right_answers(ours), right_answers(theirs)
     return _Case(name, section, arm.loc[chosen], reference.loc[chosen], ours.sum(axis=1).loc[chosen])
 
 

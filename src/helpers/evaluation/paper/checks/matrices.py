@@ -6,7 +6,7 @@ import numpy as np
 
 from helpers.evaluation.confusion import summarise
 from helpers.evaluation.paper.checks.finding import Finding, Paper, close
-from helpers.evaluation.paper.tables import PAPER_ARMS
+from helpers.evaluation.paper.tables import PAPER_ARMS, right_answers
 
 
 def findings(paper: Paper) -> Iterator[Finding]:
@@ -57,8 +57,7 @@ def _supports(paper: Paper, arm: str) -> Finding:
 
 
 def _changes(paper: Paper, arm: str) -> Finding:
-    difference = np.diag(paper.matrix(arm)) - np.diag(paper.matrix("baseline"))
-    found = dict(zip(paper.matrix(arm).index, difference, strict=True))
+    found = (right_answers(paper.matrix(arm)) - right_answers(paper.matrix("baseline"))).to_dict()
     printed = {name: paper.counts.change[arm, name] for name in found}
     return Finding(
         f"Confusion matrix of {arm} gives the changes by class",
