@@ -69,7 +69,7 @@ def figure_html(source: str, label: dict[str, Any], size: Size, number: int | No
     broad = " broad" if size and size[0] >= BROAD else ""
     return Markup(
         '<figure class="figure{}"{}><div class="pan"><button class="enlarge" type="button" '
-        'aria-label="Enlarge {}"><img src="{}" alt="{}"{}></button></div>{}</figure>'
+        'aria-label="Enlarge {}"><img loading="lazy" src="{}" alt="{}"{}></button></div>{}</figure>'
     ).format(
         broad,
         Markup(' id="figure-{}"').format(number) if number else "",
