@@ -10,13 +10,14 @@ from pathlib import Path
 from helpers.engine.plan import is_finished
 from helpers.engine.runfile import load_runfile
 from helpers.engine.stages import Job, outputs
+from helpers.files import write_text
 from helpers.paths import RunPaths
 
 job = Job({stage!r}, {wildcards})
 paths = RunPaths(run)
 params = load_runfile(paths).params
 if Path("../pause").exists():
-    (Path("..") / f"paused-{{job.name}}").write_text(str(os.getpid()))
+    write_text(Path("..") / f"paused-{{job.name}}", str(os.getpid()))  # whole as soon as it is there
     while Path("../pause").exists():
         time.sleep(0.05)
 if Path("../fault").exists() and Path("../fault").read_text() == job.name:
