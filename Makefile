@@ -8,6 +8,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+# containers often forbid what halves the start of every notebook: this environment keeps what Python compiled
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: report test test-all verify faults audit lab lint clean help
 

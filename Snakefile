@@ -18,14 +18,20 @@ RUN = RunPaths(config["run"])
 PARAMS = load_runfile(RUN).params
 PYTHON = sys.executable
 KINDS = {"seed": int, "replicate": int, "arm": str}
+SHOWN = str(config.get("shown") or "").split(",")  # the jobs whose numbers are finished, and only their notebooks are not
 
 
 def stamps_before(stage):
-    """The stamps of the jobs that a job of this stage reads, by its wildcards; none where the run has no such job."""
+    """The stamps of the jobs that a job of this stage waits for, by its wildcards; none where the run has no such job.
+
+    A job that only shows finished numbers changes nothing that others read: the page alone waits for it.
+    """
 
     def of(wildcards):
         job = Job(stage.name, {name: KINDS[name](wildcards[name]) for name in stage.wildcards})
-        return [stamp(other) for other in upstream(job, PARAMS)] if job in jobs(PARAMS) else []
+        if job not in jobs(PARAMS):
+            return []
+        return [stamp(other) for other in upstream(job, PARAMS) if job.stage == "report" or other.name not in SHOWN]
 
     return of
 

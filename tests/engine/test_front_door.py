@@ -167,6 +167,23 @@ def test_what_is_shown_is_drawn_anew_over_finished_numbers(project):
         assert stale(project) == set()
 
 
+def test_a_notebook_shown_anew_waits_for_no_other_and_the_page_for_all(project):
+    words = "# Other words"
+    with (
+        _edited(project, "notebooks/01_eda.ipynb", "# 01_eda", words),
+        _edited(project, "notebooks/02_gan_training.ipynb", "# 02_gan_training", words),
+    ):
+        fault = project.folder / "fault"
+        fault.write_text("eda")
+        page = (project.folder / "reports/toy/report.html").read_bytes()
+        project.here(*TOY, code=1)
+        assert executed(project) == ["gan-seed-0 shown"]
+        assert (project.folder / "reports/toy/report.html").read_bytes() == page
+        fault.unlink()
+        project.here(*TOY)
+        assert executed(project) == ["eda shown"] and stale(project) == set()
+
+
 def test_an_executed_notebook_that_the_page_does_not_show_is_not_missed(project):
     notebooks = project.folder / "artifacts/toy/notebooks"
     (notebooks / "04_classifier_training-filtered-replicate-0.ipynb").unlink()

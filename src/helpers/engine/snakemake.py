@@ -44,15 +44,23 @@ def set_stamps(runfile: RunFile) -> None:
         (runfile.run.folder / stamp(job)).touch()
 
 
-def command(runfile: RunFile, cores: int | None, profile: Profile, only: str | None = None) -> list[str]:
+def command(
+    runfile: RunFile,
+    cores: int | None,
+    profile: Profile,
+    only: str | None = None,
+    shown: Collection[Job] = (),
+) -> list[str]:
     """Snakemake's command line without its targets.
 
-    A profile says how much may run at once; ``cores``, where given, limits that.
+    A profile says how much may run at once; ``cores``, where given, limits that. The jobs in ``shown`` only show
+    finished numbers: none but the page waits for them.
     """
     on_cpu = runfile.params.compute.device == "cpu"
     gpus = 0 if on_cpu else profile.gpus if profile.elsewhere else count_gpus()
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     words += ["--directory", str(runfile.run.folder), "--config", f"run={runfile.run.run}", f"gpus={gpus}"]
+    words += [f"shown={','.join(job.name for job in shown)}"]
     words += ["--nolock", "--drop-metadata", "--rerun-incomplete"]  # what a killed engine left says nothing
     words += ["--keep-going", "--nocolor", "--logger", "report"]
     if not profile.elsewhere:
@@ -75,6 +83,7 @@ def environment(run: RunPaths) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join([source, *(p for p in inherited if p != source)]),
         "PATH": path,
         "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "",  # each job would compile all that it imports, for half its start
         EVENTS_VARIABLE: str(events_path(run)),
         TICKET_VARIABLE: held_ticket(run.folder),
     }

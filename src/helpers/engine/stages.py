@@ -82,7 +82,7 @@ STAGES = {
             "helpers.stages.evaluation",
             (),
             ("data", "gan", "synthesis", "classifier", "arms", "replicates", "evaluation", "report"),
-            *(8, 240),
+            *(8, 240, False, 4),  # first where only notebooks are shown anew: it takes longest of them
         ),
         Stage("report", None, "helpers.stages.report", (), (), 4, 60),
     )

@@ -123,8 +123,9 @@ def _make_stale(runfile: RunFile, planned: list[Planned], options: argparse.Name
     A second round is rare: a damaged file that was made anew and came out otherwise, as a graphics card may
     do it.
     """
-    words = command(runfile, options.cores, options.profile, options.only)
     while stale := [item for item in planned if item.stale]:
+        shown = [item.job for item in stale if not item.numbers]
+        words = command(runfile, options.cores, options.profile, options.only, shown)
         set_stamps(runfile)
         view.follow([item.job.name for item in stale])
         ended = len(view.ended)
