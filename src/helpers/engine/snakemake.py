@@ -53,8 +53,8 @@ def command(
 ) -> list[str]:
     """Snakemake's command line without its targets.
 
-    A profile says how much may run at once; ``cores``, where given, limits that. The jobs in ``shown`` only show
-    finished numbers: none but the page waits for them.
+    A profile says how much may run at once; ``cores``, where given, limits that. The jobs in ``shown`` only
+    show finished numbers: none but the page waits for them.
     """
     on_cpu = runfile.params.compute.device == "cpu"
     gpus = 0 if on_cpu else profile.gpus if profile.elsewhere else count_gpus()

@@ -70,7 +70,7 @@ def png_bytes(figure: Figure, scale: int = 2) -> bytes:
 
 
 def _lay_out(figure: Figure) -> None:
-    """Find the places of the figure's parts once, for all its formats: that is half the work of drawing it."""
+    """Find the places of the figure's parts once, for all its formats; that is half the work of drawing."""
     with matplotlib.style.context(["default", STYLE]):
         figure.draw_without_rendering()
     figure.set_layout_engine("none")
