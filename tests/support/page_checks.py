@@ -106,16 +106,3 @@ def parse_errors(page: str) -> list[str]:
     parser = HTMLParser()
     parser.parse(page)
     return [f"{place}: {E[code] % details}" for place, code, details in parser.errors]
-
-
-def seconds_to_open(browser, address: str) -> float:
-    """Seconds of processor time in which the browser lays out and runs the page; other work on the machine
-    does not count.
-    """
-    page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-    session = page.context.new_cdp_session(page)
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    page.goto(address)
-    measured = {entry["name"]: entry["value"] for entry in session.send("Performance.getMetrics")["metrics"]}
-    page.context.close()
-    return measured["TaskDuration"]

@@ -14,7 +14,6 @@ from support.page_checks import (
     check_text,
     on_paper,
     open_page,
-    seconds_to_open,
 )
 
 SMOKE = ("--params", "params/smoke.yaml")
@@ -53,7 +52,7 @@ def test_its_page_is_sound(smoke):
 
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 def test_its_page_in_a_browser(smoke):
-    """It asks for nothing, opens within a second, prints without loss, and axe-core finds no violation."""
+    """It asks for nothing, prints without loss, and axe-core finds no violation."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     address = (smoke.folder / "reports/smoke/report.html").as_uri()
     with playwright.sync_playwright() as driver:
@@ -63,7 +62,6 @@ def test_its_page_in_a_browser(smoke):
             address
         ] and page.complaints == []
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        assert seconds_to_open(browser, address) < 1
         found = on_paper(browser, address)
         assert found["outside"] == [] and found["tools"] == 0
         if AXE.exists():  # .ci/run fetches it
