@@ -105,9 +105,12 @@ def test_it_learns_and_writes_its_files(data, tmp_path):
     assert json.loads((tmp_path / "timing.json").read_text())["threads"] == 1
 
 
-@pytest.mark.parametrize("bank", [0, 2])
-def test_a_killed_training_resumes_to_the_same_bits(data, tmp_path, monkeypatch, bank):
-    options = {"bank": bank, "checkpoint_minutes": 1e-6, "scheduler_patience": 0, "monitor": "loss"}
+COSINE = {"schedule": "cosine", "warmup_epochs": 1, "weight_decay": 0.01}
+
+
+@pytest.mark.parametrize(("bank", "way"), [(0, {"scheduler_patience": 0}), (2, {}), (2, COSINE)])
+def test_a_killed_training_resumes_to_the_same_bits(data, tmp_path, monkeypatch, bank, way):
+    options = {"bank": bank, "checkpoint_minutes": 1e-6, "monitor": "loss", **way}
     train(data, tmp_path / "whole", **options)
     saved, save = [], training.save_checkpoint
 
@@ -146,6 +149,27 @@ def test_schedule_and_stopping_go_by_the_monitored_figure(data, tmp_path, monkey
     history = pd.read_csv(tmp_path / "history.csv")
     assert summary["epochs"] == 5 and summary["best_epoch"] == 2 and summary["best_validation_loss"] == 0.5
     assert history["learning_rate"].tolist() == pytest.approx([1e-3, 1e-3, 1e-3, 1e-3, 1e-4])
+
+
+def test_the_cosine_rises_falls_and_goes_by_the_step_alone(data, tmp_path):
+    options = {"schedule": "cosine", "warmup_epochs": 1.5, "max_epochs": 6, "batch_size": 6}
+    train(data, tmp_path, early_stopping_patience=6, **options)
+    rates = pd.read_csv(tmp_path / "history.csv")["learning_rate"]  # of each epoch's last step
+    steps = 6  # 36 images in batches of six
+    done = (np.arange(1, 7) * steps - 0.5 - 1.5 * steps) / (4.5 * steps)
+    expected = 1e-3 * 0.5 * (1 + np.cos(np.pi * done))
+    expected[0] = 1e-3 * 5.5 / (1.5 * steps)
+    assert rates.tolist() == pytest.approx(expected.tolist())
+
+
+def test_weights_decay_only_where_it_is_asked_for(data, tmp_path):
+    def trained(name, **changes):
+        train(data, tmp_path / name, max_epochs=1, **changes)
+        return load_file(tmp_path / name / "model.safetensors")
+
+    plain, decayed = trained("plain"), trained("decayed", weight_decay=1.0)
+    weight = next(name for name in plain if name.startswith("head") and plain[name].ndim == 2)
+    assert np.linalg.norm(decayed[weight]) < np.linalg.norm(plain[weight])
 
 
 @pytest.mark.parametrize("bank", [0, 2])

@@ -69,6 +69,7 @@ def test_the_paper_file_says_every_default_and_departs_from_none():
         "fidelity_images",
         "fidelity_draws",
         "bank",
+        "warmup_epochs",
     }
     unsaid = {
         key for key in flatten(paper.as_dict()) if key not in values and not silent & set(key.split("."))

@@ -1,4 +1,4 @@
-"""One epoch of training: Adam, a learning rate that falls on a plateau, the choice of the best epoch.
+"""One epoch of training: Adam or AdamW, the learning rate's schedule, the choice of the best epoch.
 
 Training and evaluation use the same arithmetic, so that one function gives both the validation figure that
 picks the weights and the test predictions. Head, loss and probabilities are float32 or better.
@@ -7,7 +7,7 @@ picks the weights and the test predictions. Head, loss and probabilities are flo
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from helpers.classifier.bank import BankMaker
 from helpers.classifier.features import BankedFeatures, Features, LiveFeatures, held_out_rows
 from helpers.classifier.model import Classifier, build_classifier
 from helpers.classifier.sampling import epoch_order
+from helpers.classifier.schedules import make_schedule
 from helpers.device import resolve_precision
 from helpers.errors import UserError
 from helpers.files import array_digest, digest
@@ -28,8 +29,6 @@ from helpers.fingerprints import code_fingerprint
 from helpers.params import Classifier as Config
 from helpers.params import result_values
 from helpers.progress import Progress
-
-Schedule = torch.optim.lr_scheduler.ReduceLROnPlateau
 
 
 @dataclass
@@ -79,7 +78,8 @@ class Trainer:
         self.steps = -(-self.draws // config.batch_size)
         self.precision = resolve_precision(config.precision, device)
         self.model, self.start_key = self._new_model()
-        self.optimiser, self.scheduler = _optimiser_and_schedule(self.model, config)
+        self.optimiser = _optimiser(self.model, config)
+        self.scheduler = make_schedule(self.optimiser, config, self.steps)
         weights = training_set.class_weights
         self.class_weights = (
             None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
@@ -130,7 +130,6 @@ class Trainer:
         order, passes = epoch_order(len(self.training_set), self.draws, self.seed, epoch)
         generator = torch.Generator().manual_seed(_torch_seed(self.seed, 2 * epoch + 1))
         torch.manual_seed(_torch_seed(self.seed, 2 * epoch + 2))  # of the dropouts
-        rate = self.optimiser.param_groups[0]["lr"]
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         right = torch.zeros((), dtype=torch.int64, device=self.device)
         self.model.train()
@@ -140,6 +139,7 @@ class Trainer:
             batch = batch[np.argsort(order[batch], kind="stable")]
             features = self.features.training(order[batch], passes[batch], generator)
             labels = upload(self.training_set.labels[order[batch]], self.device)
+            self.scheduler.before_step(epoch * self.steps + step)
             loss, correct = self._step(features, labels)
             total += loss.double() * len(batch)
             right += correct
@@ -153,10 +153,11 @@ class Trainer:
                 f"The classifier's loss was no longer a finite number in epoch {epoch + 1}: lower "
                 f"classifier.learning_rate ({self.config.learning_rate:g})."
             )
+        rate = self.optimiser.param_groups[0]["lr"]  # of the last step
         return {"learning_rate": rate, "train_loss": mean, "train_accuracy": right.item() / self.draws}
 
     def _step(self, features: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """One step of Adam; the batch's mean loss and its number of right answers, both on the device."""
+        """One step of the optimiser; the batch's mean loss and number of right answers, on the device."""
         logits = self.model.tail(features)
         losses = cross_entropy(logits, labels, reduction="none")
         if self.class_weights is not None:
@@ -187,8 +188,8 @@ class Trainer:
     # --- schedule, best weights, checkpoints
 
     def schedule(self, row: dict[str, float]) -> None:
-        """Lower the learning rate where the monitored figure no longer improves."""
-        self.scheduler.step(row[f"validation_{self.config.monitor}"])
+        """Let the learning rate's schedule take note of an epoch."""
+        self.scheduler.after_epoch(row)
 
     def better(self, row: dict[str, float], state: TrainingState) -> bool:
         """Whether an epoch is strictly better than the best so far; of equal ones the earlier stays."""
@@ -219,13 +220,13 @@ class Trainer:
         return state
 
 
-def _optimiser_and_schedule(model: Classifier, config: Config) -> tuple[torch.optim.Optimizer, Schedule]:
+def _optimiser(model: Classifier, config: Config) -> torch.optim.Optimizer:
+    """Adam, or AdamW where weights decay (Loshchilov and Hutter 2019)."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
-    mode: Literal["max", "min"] = "max" if config.monitor == "accuracy" else "min"
-    return optimiser, Schedule(
-        optimiser, mode=mode, patience=config.scheduler_patience, factor=config.scheduler_factor
-    )
+    if config.weight_decay:
+        decay = config.weight_decay
+        return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=decay, fused=True)
+    return torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
 
 
 def _torch_seed(seed: int, stream: int) -> int:

@@ -32,12 +32,25 @@ class Classifier(Section):
     dropout: float = Field(
         0.5, ge=0, lt=1, description="rate of both dropouts of the head (the paper is silent)"
     )
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's learning rate")
+    learning_rate: float = Field(
+        1e-3, gt=0, le=1, description="Adam's learning rate; the highest one, where it follows a cosine"
+    )
+    weight_decay: float = Field(
+        0.0, ge=0, le=1, description="decay of the weights in each step, by AdamW (0: Adam, as the paper)"
+    )
     batch_size: int = Field(64, ge=2, le=4096, description="images per step")
     max_epochs: int = Field(100, ge=1, le=10_000, description="most epochs")
     monitor: Literal["accuracy", "loss"] = Field(
         "accuracy",
         description="validation figure for schedule, stopping and best weights (the paper is silent)",
+    )
+    schedule: Literal["plateau", "cosine"] = Field(
+        "plateau",
+        description="of the learning rate: it falls where the monitored figure no longer improves (the "
+        "paper's), or along a cosine to 0 in the last epoch",
+    )
+    warmup_epochs: float = Field(
+        0.0, ge=0, le=1000, description="epochs over which the rate rises, before it follows the cosine"
     )
     scheduler_patience: int = Field(
         5, ge=0, le=1000, description="epochs without progress before the rate falls"
@@ -84,6 +97,20 @@ class Classifier(Section):
         description="minutes between resumable checkpoints",
         json_schema_extra=mark(changes_results=False, departs=False),
     )
+
+    @model_validator(mode="after")
+    def _warmup_fits(self) -> "Classifier":
+        if self.warmup_epochs and self.schedule != "cosine":
+            raise ValueError(
+                "warmup_epochs belongs to the cosine schedule; "
+                "set schedule to 'cosine', or warmup_epochs to 0"
+            )
+        if self.warmup_epochs >= self.max_epochs:
+            raise ValueError(
+                f"warmup_epochs is {self.warmup_epochs:g}, and there are {self.max_epochs} epochs at most; "
+                "give fewer, so that the rate can fall again"
+            )
+        return self
 
     @model_validator(mode="after")
     def _stages_are_there(self) -> "Classifier":
