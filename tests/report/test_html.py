@@ -412,6 +412,18 @@ def test_abstract_has_three_sentences(tmp_path, monkeypatch, arms, replicates):
     assert "52\u00a0%" in control_sentences.leak(results)  # test images whose lesion is in training: 17 of 33
 
 
+def test_the_answer_warns_of_trainings_that_were_cut_off(tmp_path, monkeypatch):
+    build_run(tmp_path, monkeypatch, params=fake_params(classifier={"max_epochs": 12}))
+    run = RunPaths("fake")
+    history = pd.DataFrame({"epoch": range(1, 13), "validation_accuracy": [i / 24 for i in range(12)]})
+    for file in run.folder.glob("classifier/*/*/summary.json"):
+        history.to_csv(file.parent / "history.csv", index=False)
+        content = json.loads(file.read_text()) | {"epochs": 12, "best_epoch": 12}
+        file.write_text(json.dumps(content))
+    warning = answer.abstract(read_results(run, read_params(run)))[-1]
+    assert "had not converged" in warning and "+8.3 points of validation accuracy" in warning
+
+
 def test_numbers_in_words():
     assert [words.points(value) for value in (0.0123, -0.0123, 0.0001, -0.0001, None)] == [
         "+1.2",

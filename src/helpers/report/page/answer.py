@@ -1,4 +1,4 @@
-"""The answer of a run in three sentences, written from its numbers: none is stronger than its interval."""
+"""The answer of a run in a few sentences, written from its numbers: none is stronger than its interval."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from helpers.gan.selectors import SELECTORS
 from helpers.params import Params, SyntheticImages
 from helpers.report.page.facts import backbone_name, part_sizes
 from helpers.report.page.results import Results, Row
+from helpers.report.results.convergence import convergence, unconverged_warning
 from helpers.report.results.scope import single_gan_arms
 from helpers.report.words import MINUS, counted, listed, percent, points, points_interval
 
@@ -17,13 +18,18 @@ NAMED = 4  # arms that one sentence names at most
 
 
 def abstract(results: Results) -> list[str]:
-    """What was done, the first arm's change, the other arms' changes: at most a sentence each."""
+    """What was done, the first arm's change, the other arms', and whether the trainings had not converged.
+
+    At most a sentence each.
+    """
+    warning = unconverged_warning(convergence(results.trainings, results.params.classifier))
     others = results.others
     if not others:
         alone = "There is no second arm, so nothing is compared."
-        return [_what_was_done(results), _lone_arm(results), alone]
-    told = _what_was_done(results), _first_arm(others[0], results), _other_arms(others[1:], results)
-    return [sentence for sentence in told if sentence]
+        told = [_what_was_done(results), _lone_arm(results), alone]
+    else:
+        told = [_what_was_done(results), _first_arm(others[0], results), _other_arms(others[1:], results)]
+    return [sentence for sentence in (*told, warning) if sentence]
 
 
 def answered(results: Results) -> dict[str, str]:

@@ -13,6 +13,7 @@ from helpers.evaluation.verdicts import Verdict, verdict_of
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.page.records import read_json, read_records
+from helpers.report.results.convergence import late_gain
 from helpers.report.words import decimals
 
 Row = dict[str, Any]  # of a table, by column
@@ -179,5 +180,7 @@ def _trainings(run: RunPaths, params: Params) -> pd.DataFrame:
             summary = read_json(folder / "summary.json")
             if summary is not None:
                 seconds = read_json(folder / "timing.json", {}).get("seconds")
-                rows.append({"arm": arm, "replicate": replicate} | summary | {"seconds": seconds})
+                gain = late_gain(read_table(folder / "history.csv"))
+                known = {"seconds": seconds, "late_gain": gain}
+                rows.append({"arm": arm, "replicate": replicate} | summary | known)
     return pd.DataFrame(rows)
