@@ -132,7 +132,7 @@ def test_every_number_has_a_source():
     paper = tables.read_paper()
     for content in paper.values():
         numbers(content, set())
-    for name in ("confusion", "figures", "author_files"):
+    for name in ("confusion", "figures", "author_files", "elsewhere"):
         assert published()[name]["source"].str.len().min() > 20, name
     read_off = published()["figures"]
     for row in read_off.itertuples():
@@ -187,6 +187,14 @@ def test_the_audit_lists_what_agrees_and_what_does_not():
         "acceptance rate",
         "Printed gain in accuracy is the exact gain",
         "Printed gain in macro precision is the exact gain",
+        "darkest diagonal",
+        "All overfits more",
+        "Early stopping was appropriate",
+        "Convergence is smooth",
+        "lower confidence",
+        "list of references",
+        "liver lesions",
+        "Survival follows",
         "Filtered over All, accuracy: shown by the test set",
         "All over baseline, accuracy: shown by the test set",
         "Filtered over baseline, melanoma recall: shown by the test set",
@@ -200,6 +208,10 @@ def test_the_audit_lists_what_agrees_and_what_does_not():
         "ratio of whole images",
         "Rounded figures",
         "found per 100 by baseline",
+        "fewest misclassifications",
+        "Filtered has the highest validation accuracy",
+        "Early stopping ended each training as its patience says",
+        "hours of training fit",
         "Confusion matrix of baseline gives its rows",
         "Confusion matrix of filtered gives its rows",
         "Confusion matrix of all gives the changes",
@@ -237,6 +249,47 @@ def test_the_audit_computes_from_the_matrices(monkeypatch):
     assert findings.loc["Confusion matrix of filtered gives the changes by class", "agrees"] == "no"
     assert findings.loc["Confusion matrix of all gives its rows in the tables", "agrees"] == "yes"
     assert "1,360 against" in findings["arithmetic"].filter(like="Filtered over All, accuracy: shown").iloc[0]
+
+
+def changed_reading(quantity, arm, value):
+    """paper.yaml with another reading of a figure."""
+    changed = deepcopy(tables.read_paper())
+    for row in changed["figures"]["rows"]:
+        if (row["quantity"], row["arm"]) == (quantity, arm):
+            row["low"] = row["high"] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("quantity", "arm", "value", "finding", "agrees"),
+    [
+        ("best_validation_accuracy", "all", 90.9, "Filtered has the highest validation accuracy", "no"),
+        ("best_validation_epoch", "filtered", 40, "Early stopping ended each training", "no"),
+        ("validation_accuracy_fall", "all", 0.1, "Convergence is smooth", "no"),  # baseline's still is not
+        ("gan_epochs", None, 600, "Epochs of the generative network", "yes"),
+        ("gradient_penalty_peak", None, 0.4, "Bound of the gradient penalty", "yes"),
+        ("sample_different", None, 32, "Mode collapse is resolved", "yes"),
+    ],
+)
+def test_the_audit_follows_what_was_read_off(monkeypatch, quantity, arm, value, finding, agrees):
+    changed = changed_reading(quantity, arm, value)
+    monkeypatch.setattr(tables, "read_paper", lambda: changed)
+    rows = audit().set_index("finding")
+    assert rows["agrees"].filter(like=finding).tolist() == [agrees]
+    if arm is not None:
+        assert f"{value:g}" in " ".join(rows.filter(like=finding, axis=0)[["computed", "arithmetic"]].iloc[0])
+
+
+def test_the_hours_and_the_stopping_are_computed():
+    rows = audit().set_index("finding")
+    hours = rows.loc["The hours of training fit its epochs"]
+    assert hours["computed"].startswith(f"{4 * 3600 / (600 * 48 * 3 * 16 / 1000):.1f} s")
+    stopped = rows.loc["Early stopping ended each training as its patience says", "computed"]
+    assert stopped == "baseline 15, filtered 15, all 15 epochs after the best validation accuracy"
+    fewest = rows.loc["Filtered has the fewest misclassifications, All is between", "computed"]
+    assert fewest == "baseline 189, filtered 142, all 161"
+    cited = rows.loc["The works cited stand in the list of references", "arithmetic"]
+    assert cited == "missing: Yi et al. (2019), Karras et al. (2020)"
 
 
 def made_up_run(

@@ -154,6 +154,7 @@ def every_figure():
         ),
         "class_distribution": eda.class_distribution(split(), "mel"),
         "gan_training": gan.gan_training(gan_history()),
+        "gan_training_beside_paper": gan.gan_training(gan_history(), published()),
         "synthetic_samples": synthesis.scores.synthetic_samples(image, pictures(40), scores()),
         "overall_metrics": results.metrics.overall_metrics(metrics(), paper),
         "melanoma_metrics": results.metrics.target_metrics(metrics(["baseline"], 1), paper),
@@ -383,6 +384,33 @@ class TestDrawings:
             and scales[0] == scales[1]
             and scales[3][1] > 60 > scales[0][1]
         )
+
+    def test_figure_3_has_the_papers_ranges_and_ends_on_one_scale(self, drawn):
+        panels = drawn["gan_training_beside_paper"].axes[:4]
+        bands = [[band.get_datalim(axes.transData) for band in axes.collections] for axes in panels]
+        assert [[(band.y0, band.y1) for band in part] for part in bands] == [
+            [(-430, 890)],
+            [(-13, -2)],
+            [(-250, 820), (-830, 390)],
+            [(0.1, 0.2)],
+        ]
+        assert bands[1][0].x0 == pytest.approx(100 * 100 / 700) and bands[1][0].x1 == 100
+        ends = [line.get_ydata()[0] for line in panels[2].lines if line.get_marker() == "D"]
+        assert ends == [500, -500]
+        for axes, part in zip(panels, bands, strict=True):  # nothing of the paper's lies outside
+            low, high = axes.get_ylim()
+            assert all(low <= band.y0 and band.y1 <= high for band in part)
+        assert panels[2].get_ylim()[0] < -830 and panels[3].get_ylim()[1] > 0.98
+        own = gan.gan_training(gan_history(), published_beside("folder"))
+        assert not any(axes.collections for axes in own.axes) and own.axes[2].get_xlabel() == "generator step"
+
+    def test_the_papers_scores_do_not_give_its_critic_loss(self):
+        told = gan.paper_scores_sentence(published())
+        assert "a critic loss of \N{MINUS SIGN}1,000" in told and "about \N{MINUS SIGN}8" in told
+        assert "about 8 apart" in told and "sign turned" in told
+        assert "700 epochs (its text: 600)" in gan.paper_curves_note(published(), gan_history())
+        own = published_beside("folder")
+        assert gan.paper_scores_sentence(own) == gan.paper_curves_note(own, gan_history()) == ""
 
     def test_best_and_worst_synthetic_images_are_taken_by_rank(self):
         images = np.stack([np.full((8, 8, 3), value, np.uint8) for value in range(40)])
