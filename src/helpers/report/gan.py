@@ -194,11 +194,11 @@ def paper_curves_note(paper: Paper, history: pd.DataFrame) -> str:
     )
 
 
-def paper_scores_sentence(paper: Paper) -> str:
-    """Why the paper's two score curves and its critic loss cannot all be right as drawn."""
+def paper_scores_sentence(paper: Paper) -> str | None:
+    """Why the paper's two score curves and its critic loss cannot all be right as drawn; None without the paper."""
     read = _readings(paper)
     if not read:
-        return ""
+        return None
     real, fake, loss = read["score_real"][1], read["score_fake"][0], read["critic_loss"][0]
     return (
         f"The paper's curves end with scores of about {plain(real)} for real and {plain(fake)} for generated "

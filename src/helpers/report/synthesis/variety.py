@@ -62,11 +62,11 @@ def _count(axes, place: int, end: float, text: str) -> None:
     axes.annotate(text, (end, place), (8, 0), textcoords="offset points", va="center", fontsize=8)
 
 
-def variety_sentence(fidelity: pd.DataFrame, paper: Paper) -> str:
-    """How many different images a sample holds, beside the floor and the paper's; empty without a count."""
+def variety_sentence(fidelity: pd.DataFrame, paper: Paper) -> str | None:
+    """How many different images a sample holds, beside the floor and the paper's; None without a count."""
     rows, theirs = counted_sets(fidelity), paper_sample(paper)
     if "random" not in rows.index:
-        return ""
+        return None
     size = int(rows["images"].iloc[0])
     told = [
         f"{significant(row['value'])} ({significant(row['low'])} to {significant(row['high'])}) for images "
