@@ -156,7 +156,9 @@ def every_figure():
         "gan_training": gan.gan_training(gan_history()),
         "gan_training_beside_paper": gan.gan_training(gan_history(), published()),
         "synthetic_samples": synthesis.scores.synthetic_samples(image, pictures(40), scores()),
-        "overall_metrics": results.metrics.overall_metrics(metrics(), paper),
+        "overall_metrics": results.metrics.overall_metrics(
+            metrics(), paper, counts=results.counts.paper_counts(published(), "mel")
+        ),
         "melanoma_metrics": results.metrics.target_metrics(metrics(["baseline"], 1), paper),
         "confusion_matrices": results.classes.confusion_matrices(confusion()),
         "confusion_beside_paper": results.classes.confusion_matrices(
@@ -325,11 +327,42 @@ class TestDrawings:
         assert best == {89.3, 90.3, 90.1}
         ends = [float(line.get_xdata()[0]) for line in lengths.lines if line.get_marker() == "D"]
         assert ends == [30, 74, 62]
+        ticks = [float(line.get_xdata()[0]) for line in lengths.lines if line.get_marker() == "|"]
+        assert [tick for tick in ticks if tick > 5] == [15, 59, 47] and ticks.count(4) == 2 * len(ARMS)
         alone = training_curves.classifier_curves(histories(), published_beside("folder"))
         assert len(alone.axes) == 4 and not training_curves.paper_curves_note(
             published_beside("folder"), ARMS
         )
         assert "filtered after about 74 epochs" in training_curves.paper_curves_note(published(), ARMS)
+
+    def test_the_counts_behind_the_papers_bars_stand_in_them_and_in_the_table(self):
+        behind = results.counts.paper_counts(published(), "mel")
+        wide = paper_values.paper_metrics(published())
+        bars = results.metrics.target_metrics(metrics(), wide, None, behind).axes[0]
+        words_in = [text.get_text() for text in bars.texts]
+        assert {
+            "111 of 143",
+            "120 of 152",
+            "120 of 168",
+            "120 of 167",
+            "1,304 of 1,336",
+            "240 of 319",
+        } <= set(words_in)
+        ours = results.counts.run_counts(confusion(), "mel")
+        assert ours["baseline", "accuracy"] == (30, 36) and ours["all", "target_recall"] == (10, 12)
+        shown = results.metrics.performance_table(
+            metrics(), published(), words.OVERALL, 36, counts=(behind, ours)
+        ).shown
+        first = shown.iloc[0]
+        assert (first["Paper: images"], first["This run: images, mean"]) == ("1,314 of 1,503", "30 of 36")
+        assert shown[shown["Metric"].str.contains("Macro")]["Paper: images"].eq("").all()
+        own = results.counts.paper_counts(published_beside("folder"), "mel")
+        assert own == results.counts.paper_counts(published(), "spitz") == {}
+
+    def test_the_counts_are_those_of_the_shares(self):
+        values = published()["metrics"].set_index(["arm", "metric"])["value"]
+        for key, (counted, whole) in results.counts.paper_counts(published(), "mel").items():
+            assert counted / whole == pytest.approx(values[key], abs=2e-4), key
 
     def test_the_papers_precision_recall_and_f1_by_class(self):
         ratios = results.classes.paper_class_ratios(published(), SEVEN).set_index(["class", "arm"])

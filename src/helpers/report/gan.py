@@ -195,7 +195,7 @@ def paper_curves_note(paper: Paper, history: pd.DataFrame) -> str:
 
 
 def paper_scores_sentence(paper: Paper) -> str | None:
-    """Why the paper's two score curves and its critic loss cannot all be right as drawn; None without the paper."""
+    """Why the paper's two score curves and its critic loss cannot all be right; None without the paper."""
     read = _readings(paper)
     if not read:
         return None
