@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
+from helpers.evaluation.paper import published, published_beside
 from helpers.gan.fidelity import MEASURES
+from helpers.gan.variety import DIFFERENT
 from helpers.report import synthesis, words
 
 NOTHING = {"kernel_distance": (0.01, -0.02, 0.04)}
@@ -50,6 +52,28 @@ def fidelity(differences=NOTHING, features="efficientnet_lite0"):
         "features",
     ]
     return pd.DataFrame(rows, columns=columns)
+
+
+def counted(kept=24.0, drawn=20.0, real=31.2, size=32):
+    """``fidelity`` with the count of different images."""
+    rows = [
+        {
+            "set": name,
+            "measure": DIFFERENT,
+            "value": value,
+            "low": value - 2,
+            "high": min(size, value + 2),
+            "difference": np.nan,
+            "difference_low": np.nan,
+            "difference_high": np.nan,
+            "images": size,
+            "draws": 100,
+            "held_out": "of lesions not trained on",
+            "features": "efficientnet_lite0",
+        }
+        for name, value in (("kept", kept), ("dropped", 19.0), ("random", drawn), ("real", real))
+    ]
+    return pd.concat([fidelity(), pd.DataFrame(rows)], ignore_index=True)
 
 
 def sweep(differences=NOTHING):
@@ -242,6 +266,25 @@ def test_the_fidelity_sentence_names_floor_and_features():
     assert "floor" not in synthesis.fidelity.fidelity_sentence(fidelity().query("set != 'real'"))
 
 
+def test_the_count_of_different_images_stands_in_the_table_with_its_sample():
+    shown = synthesis.fidelity.fidelity_table(counted(size=20)).shown.iloc[-1].tolist()
+    assert shown[:3] == ["different images in a sample of 20", "higher", "24.0 (22.0 to 20.0)"]
+    assert synthesis.fidelity.filter_effect_table(counted()).shown["Measure"].iloc[-1].endswith("of 32")
+
+
+def test_the_variety_sentence_has_the_floor_and_the_paper():
+    told = synthesis.variety.variety_sentence(counted(), published())
+    assert "20 (18 to 22) for images drawn at random" in told and "31.2 (29.2 to 32)" in told
+    assert "images drawn at random hold fewer." in told
+    assert "about 15 different lesions in 32 images" in told and "by eye" in told
+    assert "not clearly fewer" in synthesis.variety.variety_sentence(counted(drawn=29.0), published())
+    own = synthesis.variety.variety_sentence(counted(), published_beside("folder"))
+    assert "paper" not in own and "20 (18 to 22)" in own
+    assert (
+        synthesis.variety.variety_sentence(fidelity(), published()) is None
+    )  # a table of an earlier version
+
+
 @pytest.mark.parametrize(
     ("distance", "said"),
     [
@@ -300,6 +343,33 @@ def test_the_sweep_shows_every_measure_beside_its_floor():
     np.testing.assert_allclose(drawn[0].get_xdata(), np.arange(10, 101, 10))
     assert smallest_text(figure) >= 9
     assert drawn[1].get_ydata()[0] == pytest.approx(0.04) and drawn[2].get_xdata()[0] == pytest.approx(30)
+
+
+def test_figure_4_sets_the_count_beside_the_papers():
+    images = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)
+    scores = pd.DataFrame({"index": range(40), "score": np.linspace(1, 0, 40), "rank": range(1, 41)})
+    scores["selected"] = [1] * 12 + [0] * 28
+    figure = synthesis.scores.synthetic_samples(
+        images[:8], images, scores, beside=(counted(kept=24.0, size=30), published())
+    )
+    panel = figure.axes[-1]
+    assert [label.get_text() for label in panel.get_yticklabels()] == [
+        "kept by the filter",
+        "drawn at random",
+        "real, held out",
+        "the paper's sample",
+    ]
+    texts = {text.get_text() for text in panel.texts}
+    assert {"24.0 of 30", "20.0 of 30", "about 15 of 32, counted by eye"} <= texts
+    diamonds = [line for line in panel.lines if line.get_marker() == "D"]
+    assert [line.get_xdata()[0] for line in diamonds] == [pytest.approx(100 * 15 / 32)]
+    assert smallest_text(figure) >= 9 and figure.get_size_inches()[0] == 9
+    own = synthesis.scores.synthetic_samples(
+        images[:8], images, scores, beside=(counted(), published_beside("folder"))
+    )
+    assert len(own.axes[-1].get_yticklabels()) == 3
+    earlier = synthesis.scores.synthetic_samples(images[:8], images, scores, beside=(fidelity(), published()))
+    assert len(earlier.axes) == len(own.axes) - 1
 
 
 def test_closest_pairs_stand_below_each_other_turned_and_veiled():

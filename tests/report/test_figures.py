@@ -154,8 +154,11 @@ def every_figure():
         ),
         "class_distribution": eda.class_distribution(split(), "mel"),
         "gan_training": gan.gan_training(gan_history()),
+        "gan_training_beside_paper": gan.gan_training(gan_history(), published()),
         "synthetic_samples": synthesis.scores.synthetic_samples(image, pictures(40), scores()),
-        "overall_metrics": results.metrics.overall_metrics(metrics(), paper),
+        "overall_metrics": results.metrics.overall_metrics(
+            metrics(), paper, counts=results.counts.paper_counts(published(), "mel")
+        ),
         "melanoma_metrics": results.metrics.target_metrics(metrics(["baseline"], 1), paper),
         "confusion_matrices": results.classes.confusion_matrices(confusion()),
         "confusion_beside_paper": results.classes.confusion_matrices(
@@ -324,11 +327,42 @@ class TestDrawings:
         assert best == {89.3, 90.3, 90.1}
         ends = [float(line.get_xdata()[0]) for line in lengths.lines if line.get_marker() == "D"]
         assert ends == [30, 74, 62]
+        ticks = [float(line.get_xdata()[0]) for line in lengths.lines if line.get_marker() == "|"]
+        assert [tick for tick in ticks if tick > 5] == [15, 59, 47] and ticks.count(4) == 2 * len(ARMS)
         alone = training_curves.classifier_curves(histories(), published_beside("folder"))
         assert len(alone.axes) == 4 and not training_curves.paper_curves_note(
             published_beside("folder"), ARMS
         )
         assert "filtered after about 74 epochs" in training_curves.paper_curves_note(published(), ARMS)
+
+    def test_the_counts_behind_the_papers_bars_stand_in_them_and_in_the_table(self):
+        behind = results.counts.paper_counts(published(), "mel")
+        wide = paper_values.paper_metrics(published())
+        bars = results.metrics.target_metrics(metrics(), wide, None, behind).axes[0]
+        words_in = [text.get_text() for text in bars.texts]
+        assert {
+            "111 of 143",
+            "120 of 152",
+            "120 of 168",
+            "120 of 167",
+            "1,304 of 1,336",
+            "240 of 319",
+        } <= set(words_in)
+        ours = results.counts.run_counts(confusion(), "mel")
+        assert ours["baseline", "accuracy"] == (30, 36) and ours["all", "target_recall"] == (10, 12)
+        shown = results.metrics.performance_table(
+            metrics(), published(), words.OVERALL, 36, counts=(behind, ours)
+        ).shown
+        first = shown.iloc[0]
+        assert (first["Paper: images"], first["This run: images, mean"]) == ("1,314 of 1,503", "30 of 36")
+        assert shown[shown["Metric"].str.contains("Macro")]["Paper: images"].eq("").all()
+        own = results.counts.paper_counts(published_beside("folder"), "mel")
+        assert own == results.counts.paper_counts(published(), "spitz") == {}
+
+    def test_the_counts_are_those_of_the_shares(self):
+        values = published()["metrics"].set_index(["arm", "metric"])["value"]
+        for key, (counted, whole) in results.counts.paper_counts(published(), "mel").items():
+            assert counted / whole == pytest.approx(values[key], abs=2e-4), key
 
     def test_the_papers_precision_recall_and_f1_by_class(self):
         ratios = results.classes.paper_class_ratios(published(), SEVEN).set_index(["class", "arm"])
@@ -383,6 +417,34 @@ class TestDrawings:
             and scales[0] == scales[1]
             and scales[3][1] > 60 > scales[0][1]
         )
+
+    def test_figure_3_has_the_papers_ranges_and_ends_on_one_scale(self, drawn):
+        panels = drawn["gan_training_beside_paper"].axes[:4]
+        bands = [[band.get_datalim(axes.transData) for band in axes.collections] for axes in panels]
+        assert [[(band.y0, band.y1) for band in part] for part in bands] == [
+            [(-430, 890)],
+            [(-13, -2)],
+            [(-250, 820), (-830, 390)],
+            [(0.1, 0.2)],
+        ]
+        assert bands[1][0].x0 == pytest.approx(100 * 100 / 700) and bands[1][0].x1 == 100
+        ends = [line.get_ydata()[0] for line in panels[2].lines if line.get_marker() == "D"]
+        assert ends == [500, -500]
+        for axes, part in zip(panels, bands, strict=True):  # nothing of the paper's lies outside
+            low, high = axes.get_ylim()
+            assert all(low <= band.y0 and band.y1 <= high for band in part)
+        assert panels[2].get_ylim()[0] < -830 and panels[3].get_ylim()[1] > 0.98
+        own = gan.gan_training(gan_history(), published_beside("folder"))
+        assert not any(axes.collections for axes in own.axes) and own.axes[2].get_xlabel() == "generator step"
+
+    def test_the_papers_scores_do_not_give_its_critic_loss(self):
+        told = gan.paper_scores_sentence(published())
+        assert "a critic loss of \N{MINUS SIGN}1,000" in told and "about \N{MINUS SIGN}8" in told
+        assert "about 8 apart" in told and "sign turned" in told
+        assert "700 epochs (its text: 600)" in gan.paper_curves_note(published(), gan_history())
+        own = published_beside("folder")
+        assert gan.paper_scores_sentence(own) is None
+        assert gan.paper_curves_note(own, gan_history()) == ""
 
     def test_best_and_worst_synthetic_images_are_taken_by_rank(self):
         images = np.stack([np.full((8, 8, 3), value, np.uint8) for value in range(40)])

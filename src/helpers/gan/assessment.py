@@ -10,9 +10,10 @@ from threadpoolctl import threadpool_limits
 from helpers import params
 from helpers.files import write_table
 from helpers.gan.features import forget_features, image_features
-from helpers.gan.fidelity import fidelity_table
+from helpers.gan.fidelity import fidelity_table, synthetic_sets, without_differences
 from helpers.gan.filtering import add_ranks, correlations, sweep
 from helpers.gan.memorisation import measure_memorisation
+from helpers.gan.variety import count_different
 from helpers.paths import require
 from helpers.progress import Progress
 
@@ -74,10 +75,10 @@ def compare_sets(
     unseen: np.ndarray,
     synthesis: params.Synthesis,
 ) -> dict[str, pd.DataFrame]:
-    """The tables fidelity (``fidelity_table``) and filter-sweep (``sweep``), each with a column held_out.
+    """The tables fidelity (``fidelity_table``, ``count_different``) and filter-sweep (``sweep``).
 
-    The column says which held-out images give the floor: those of lesions not trained on, where they are at
-    least half as many as a comparison wants, else all.
+    Each has a column held_out. It says which held-out images give the floor: those of lesions not trained
+    on, where they are at least half as many as a comparison wants, else all.
     """
     selected = scores["selected"].to_numpy(dtype=bool)
     wanted, draws, seed = synthesis.fidelity_images, synthesis.fidelity_draws, synthesis.seed
@@ -86,6 +87,9 @@ def compare_sets(
     description = UNSEEN if enough else ALL_HELD_OUT
     progress = Progress("Fidelity", 2 * draws, "draw")
     fidelity = fidelity_table(features, selected, real, floor, wanted, draws, seed, progress.update)
+    sets = synthetic_sets(features, selected, floor)
+    counted = without_differences(count_different(sets, real, draws, seed, "random"), "real")
+    fidelity = pd.concat([fidelity, counted], ignore_index=True)
     ranks = scores["rank"].to_numpy()
     swept = sweep(
         features, ranks, real, floor, wanted, draws, seed, lambda done: progress.update(draws + done)

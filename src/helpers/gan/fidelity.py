@@ -7,7 +7,7 @@ zero is a permutation test at 5 %: fewer than 5 % of random sets of the same siz
 stricter where the set itself is drawn from, too).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -124,16 +124,19 @@ def measure_draws(
     return values
 
 
-def summarise_draws(values: Mapping[Name, np.ndarray], reference: Name) -> pd.DataFrame:
+def summarise_draws(
+    values: Mapping[Name, np.ndarray], reference: Name, measures: Sequence[str] = MEASURES
+) -> pd.DataFrame:
     """One row per set and measure: value (mean over draws) and difference, each with its low and high.
 
-    The difference is to the set ``reference``; NaN for that set itself, or where it has no draws.
+    ``values`` are arrays (draws, measures) by set. The difference is to the set ``reference``; NaN for that
+    set itself, or where it has no draws.
     """
     rows = []
     for name, drawn in values.items():
         compared = name != reference and reference in values
         differences = drawn - values[reference] if compared else np.full_like(drawn, np.nan)
-        for column, measure in enumerate(MEASURES):
+        for column, measure in enumerate(measures):
             value = _mean_and_interval(drawn[:, column])
             rows.append((name, measure, *value, *_mean_and_interval(differences[:, column])))
     columns = ["set", "measure", "value", "low", "high", "difference", "difference_low", "difference_high"]
@@ -162,15 +165,24 @@ def fidelity_table(
     features of training and held-out images. ``random`` are draws from all synthetic images, kept or not;
     differences are to them, and the floor ``real`` has none.
     """
-    everything = np.arange(len(features))
-    sets = {
+    sets = synthetic_sets(features, selected, held_out)
+    size = comparison_size(sets, real, wanted)
+    drawn = measure_draws(sets, real, size, draws, seed, told)
+    return without_differences(summarise_draws(drawn, "random"), "real").assign(images=size, draws=draws)
+
+
+def synthetic_sets(features: np.ndarray, selected: np.ndarray, held_out: np.ndarray) -> dict[str, Members]:
+    """The sets of ``fidelity_table`` by name."""
+    return {
         "kept": (features, np.flatnonzero(selected)),
         "dropped": (features, np.flatnonzero(~selected)),
-        "random": (features, everything),
+        "random": (features, np.arange(len(features))),
         "real": (held_out, np.arange(len(held_out))),
     }
-    size = comparison_size(sets, real, wanted)
-    table = summarise_draws(measure_draws(sets, real, size, draws, seed, told), "random")
+
+
+def without_differences(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """A table of ``summarise_draws`` whose set ``name`` is a floor, which is not held against the others."""
     columns = ["difference", "difference_low", "difference_high"]
-    table.loc[table["set"] == "real", columns] = np.nan
-    return table.assign(images=size, draws=draws)
+    table.loc[table["set"] == name, columns] = np.nan
+    return table

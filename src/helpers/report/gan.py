@@ -1,13 +1,16 @@
 """Notebook 02: the generative network and its training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import NullLocator
 
 from helpers.params import Gan
 from helpers.report.drawing import INK, draw_curve, empty_figure, set_paddings
@@ -77,33 +80,133 @@ def gan_sentence(history: pd.DataFrame, images: int, batch_size: int) -> str:
     )
 
 
+class _Panel(NamedTuple):
+    """A panel of Figure 3: curves of history.csv by column, and what was read off the paper's figure."""
+
+    title: str
+    curves: Mapping[str, tuple[str, str | None]]  # colour, label
+    linear: float  # below it the common scale with the paper is linear, above it logarithmic
+    bands: tuple[tuple[str, str, bool], ...]  # quantity of paper.yaml, colour, from settled_from on
+    levels: tuple[tuple[str, str], ...] = ()  # quantity and colour of ends (scores) or peaks (penalty)
+
+
+REAL, FAKE = SPLITS["train"], "#D55E00"
+PANELS = (
+    _Panel("Generator loss", {"generator_loss": (INK, None)}, 10, (("generator_loss", INK, False),)),
+    _Panel("Critic loss", {"critic_loss": (INK, None)}, 10, (("critic_loss_range", INK, True),)),
+    _Panel(
+        "Mean critic score",
+        {"score_real": (REAL, "real"), "score_fake": (FAKE, "generated")},
+        10,
+        (("score_real_range", REAL, False), ("score_fake_range", FAKE, False)),
+        (("score_real", REAL), ("score_fake", FAKE)),
+    ),
+    _Panel(
+        "Gradient penalty",
+        {"gradient_penalty": (INK, None)},
+        0.01,
+        (("gradient_penalty", INK, False),),
+        (("gradient_penalty_peak", INK),),
+    ),
+)
+
+
 @styled
-def gan_training(history: pd.DataFrame) -> Figure:
-    """The paper's Figure 3: both losses, both mean scores and the gradient penalty over generator steps."""
-    traces: list[tuple[str, dict[str, tuple[str, str | None]]]] = [
-        ("Generator loss", {"generator_loss": (INK, None)}),
-        ("Critic loss", {"critic_loss": (INK, None)}),
-        (
-            "Mean critic score",
-            {"score_real": (SPLITS["train"], "real"), "score_fake": ("#D55E00", "generated")},
-        ),
-        ("Gradient penalty", {"gradient_penalty": (INK, None)}),
-    ]
-    figure = Figure(figsize=(9, 5))
-    panels = figure.subplots(2, 2, sharex=True).ravel()
-    for axes, (title, lines) in zip(panels, traces, strict=True):
-        for column, (colour, label) in lines.items():
-            _trace(axes, history["step"], history[column], colour, label)
-        low, high = _without_spikes(history[list(lines)].to_numpy())
-        axes.set_ylim(0 if title == "Gradient penalty" else low, high)
-        axes.set_title(title)
+def gan_training(history: pd.DataFrame, paper: Paper | None = None) -> Figure:
+    """The paper's Figure 3: both losses, both mean scores and the gradient penalty over generator steps.
+
+    Beside the ``paper`` the ranges read off its figure are bands and the ends of its scores diamonds, on one
+    scale with this run: the x axis is then the share of the training, the y axis logarithmic away from zero.
+    """
+    read = _readings(paper)
+    places = 100 * history["step"] / history["step"].max() if read else history["step"]
+    figure = Figure(figsize=(9, 5.6 if read else 5))
+    grid = figure.subplots(2, 2, sharex=True).ravel()
+    for axes, panel in zip(grid, PANELS, strict=True):
+        for column, (colour, label) in panel.curves.items():
+            _trace(axes, places, history[column], colour, label)
+        low, high = _without_spikes(history[list(panel.curves)].to_numpy())
+        axes.set_ylim(0 if panel.title == "Gradient penalty" else low, high)
+        axes.set_title(panel.title)
         axes.margins(x=0.01)
-    panels[2].legend(loc="best", ncols=2)
-    for axes in panels[2:]:
-        axes.set_xlabel("generator step")
+        if read:
+            _draw_readings(axes, panel, read)
+    grid[2].legend(loc="lower left" if read else "best", ncols=2)
+    for axes in grid[2:]:
+        axes.set_xlabel("share of the training, %" if read else "generator step")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.xaxis.set_major_formatter("{x:,.0f}")
+    if read:
+        handles = [
+            Line2D([], [], color=INK, label="this run"),
+            Patch(color=INK, alpha=0.14, label="range of the paper's curve"),
+            Line2D([], [], linestyle="", label="its end, or peak after epoch 100", **END),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
+
+
+END: dict[str, Any] = {"marker": "D", "markersize": 6, "markerfacecolor": "white", "color": INK}
+Reading = tuple[float, float]
+
+
+def _readings(paper: Paper | None) -> dict[str, Reading]:
+    """What was read off the paper's figures, (low, high) by quantity; empty where it is no yardstick."""
+    if paper is None or paper["figures"].empty:
+        return {}
+    read = paper["figures"][paper["figures"]["arm"].isna()].set_index("quantity")
+    return {str(name): (float(row["low"]), float(row["high"])) for name, row in read.iterrows()}
+
+
+def _draw_readings(axes: Axes, panel: _Panel, read: Mapping[str, Reading]) -> None:
+    """The paper's ranges behind the curves, and the scale that holds both."""
+    low, high = axes.get_ylim()
+    settled = 100 * read["settled_from"][0] / read["gan_epochs"][1]
+    for quantity, colour, late in panel.bands:
+        ends = read[quantity]
+        axes.fill_between([settled if late else 0, 100], *ends, color=colour, alpha=0.14, linewidth=0)
+        low, high = min(low, ends[0]), max(high, ends[1])
+    for quantity, colour in panel.levels:
+        level = next(value for value in read[quantity] if np.isfinite(value))
+        place = 100 if panel.title == "Mean critic score" else (settled + 100) / 2
+        axes.plot(place, level, clip_on=False, linestyle="", **END | {"color": colour})
+        low, high = min(low, level), max(high, level)
+    axes.set_yscale("symlog", linthresh=panel.linear)
+    penalty = panel.title == "Gradient penalty"
+    axes.set_ylim(0 if penalty else 1.3 * min(low, -1), 1.3 * max(high, 0))
+    axes.yaxis.set_major_formatter("{x:g}" if penalty else "{x:,.0f}")
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def paper_curves_note(paper: Paper, history: pd.DataFrame) -> str:
+    """What ``gan_training`` draws of the paper, for its caption; empty where it draws nothing of it."""
+    read = _readings(paper)
+    if not read:
+        return ""
+    stated = paper["gan_results"].set_index("quantity").loc["epochs", "high"]
+    return (
+        " Bands and diamonds were read off the paper's Figure 3, whose axis ends at "
+        f"{read['gan_epochs'][1]:g} epochs (its text: {stated:g}); this run ends at "
+        f"{int(history['step'].max()):,} generator steps. The critic loss's band begins at epoch "
+        f"{read['settled_from'][0]:g}; before, that curve goes from {plain(read['critic_loss_early'][0])} to "
+        f"{plain(read['critic_loss_early'][1])}. The penalty's band is that of most epochs; early it reaches "
+        f"{plain(read['gradient_penalty_early'][1])}."
+    )
+
+
+def paper_scores_sentence(paper: Paper) -> str | None:
+    """Why the paper's two score curves and its critic loss cannot all be right; None without the paper."""
+    read = _readings(paper)
+    if not read:
+        return None
+    real, fake, loss = read["score_real"][1], read["score_fake"][0], read["critic_loss"][0]
+    return (
+        f"The paper's curves end with scores of about {plain(real)} for real and {plain(fake)} for generated "
+        f"images, which would make a critic loss of {plain(fake - real)}; its own curve is at about "
+        f"{plain(loss)}. They fit if the curve of the real images is drawn with its sign turned: then both "
+        f"levels are near {plain(fake)} and about {plain(-loss)} apart, and what the paper calls a clear "
+        "separation is the drift of a level that nothing holds."
+    )
 
 
 def _trace(axes: Axes, steps: pd.Series, values: pd.Series, colour: str, label: str | None) -> None:

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from helpers.data.sources import SOURCES
 from helpers.params import Params
 from helpers.report.drawing import set_paddings, wrapped
 from helpers.report.style import styled
+
+ROW_LABEL = 1.15  # inches, left of a row of images
 
 
 def picture_policy(params: Params) -> str:
@@ -59,13 +61,30 @@ def image_rows(
     rows: Mapping[str, Sequence[np.ndarray]], notes: Mapping[str, Sequence[str]] | None = None
 ) -> Figure:
     """Labelled rows of square images; ``notes`` stand below the images of a row."""
-    notes = notes or {}
-    columns = max(len(pictures) for pictures in rows.values())
-    label = 1.15
-    tile = (9 - label) / columns
-    figure = Figure(figsize=(9, len(rows) * tile + 0.2 * len(notes) + 0.05))
+    figure = Figure(figsize=(9, rows_height(rows, notes or {})))
     set_paddings(figure, w_pad=0.015, h_pad=0.02, wspace=0, hspace=0)
-    grid = figure.subplots(len(rows), columns + 1, squeeze=False, width_ratios=[label, *[tile] * columns])
+    draw_image_rows(figure, rows, notes or {})
+    return figure
+
+
+def rows_height(rows: Mapping[str, Sequence[np.ndarray]], notes: Mapping[str, Sequence[str]]) -> float:
+    """The height in inches that ``draw_image_rows`` wants on the page's width."""
+    return len(rows) * _tile(rows) + 0.2 * len(notes) + 0.05
+
+
+def _tile(rows: Mapping[str, Sequence[np.ndarray]]) -> float:
+    return (9 - ROW_LABEL) / max(map(len, rows.values()))
+
+
+def draw_image_rows(
+    figure: Figure | SubFigure,
+    rows: Mapping[str, Sequence[np.ndarray]],
+    notes: Mapping[str, Sequence[str]],
+) -> None:
+    """``image_rows`` in a figure, or in a part of one, of ``rows_height``."""
+    columns = max(len(pictures) for pictures in rows.values())
+    widths = [ROW_LABEL, *[_tile(rows)] * columns]
+    grid = figure.subplots(len(rows), columns + 1, squeeze=False, gridspec_kw={"width_ratios": widths})
     for row, (name, pictures) in enumerate(rows.items()):
         grid[row, 0].axis("off")
         grid[row, 0].text(
@@ -76,7 +95,6 @@ def image_rows(
             draw_picture(axes, pictures[column] if column < len(pictures) else None)
             if column < len(notes.get(name, ())):
                 axes.set_xlabel(notes[name][column], fontsize=8, labelpad=2)
-    return figure
 
 
 def draw_picture(axes, picture: np.ndarray | None) -> None:

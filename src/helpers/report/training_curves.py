@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -77,25 +77,36 @@ def classifier_curves(history: pd.DataFrame, paper: Paper | None = None) -> Figu
     return figure
 
 
-def _published_ends(paper: Paper | None, arms: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """By arm, the epoch at which the paper's training ended and its best validation accuracy in percent."""
+class PublishedEnd(NamedTuple):
+    """Where a training of the paper ended and where it was best, read off its Figure 8."""
+
+    epochs: float
+    best_accuracy: float  # on the validation images, percent
+    best_epoch: float
+
+
+def _published_ends(paper: Paper | None, arms: Sequence[str]) -> dict[str, PublishedEnd]:
+    """By arm, where the paper's training ended and where it was best."""
     if paper is None or paper["figures"].empty:
         return {}
     read = paper["figures"].set_index(["quantity", "arm"])["high"]
-    epochs, best = (read[name].to_dict() for name in ("classifier_epochs", "best_validation_accuracy"))
-    return {arm: (epochs[arm], best[arm]) for arm in arms if arm in epochs}
+    epochs, best, place = (
+        read[name].to_dict()
+        for name in ("classifier_epochs", "best_validation_accuracy", "best_validation_epoch")
+    )
+    return {arm: PublishedEnd(epochs[arm], best[arm], place[arm]) for arm in arms if arm in epochs}
 
 
 def _draw_best(
     panels: Mapping[str, Axes],
-    theirs: Mapping[str, tuple[float, float]],
+    theirs: Mapping[str, PublishedEnd],
     colours: Mapping[str, str],
     apart: bool,
 ) -> None:
     """The paper's best validation accuracy as a dashed line; its epochs in words where arms stand apart."""
-    for arm, (epochs, best_accuracy) in theirs.items():
+    for arm, end in theirs.items():
         axes = panels[arm]
-        axes.axhline(best_accuracy, color=colours[arm], linestyle="--", linewidth=1, zorder=1)
+        axes.axhline(end.best_accuracy, color=colours[arm], linestyle="--", linewidth=1, zorder=1)
         if apart:
             place: dict[str, Any] = {
                 "transform": axes.transAxes,
@@ -103,30 +114,42 @@ def _draw_best(
                 "va": "bottom",
                 "fontsize": 7.5,
             }
-            axes.text(0.97, 0.04, f"paper: about {epochs:g} epochs", **place)
+            axes.text(
+                0.97, 0.04, f"paper: best at {end.best_epoch:g}\nof about {end.epochs:g} epochs", **place
+            )
 
 
 def _lengths(
-    axes: Axes, history: pd.DataFrame, theirs: Mapping[str, tuple[float, float]], colours: Mapping[str, str]
+    axes: Axes, history: pd.DataFrame, theirs: Mapping[str, PublishedEnd], colours: Mapping[str, str]
 ) -> None:
-    """How long each arm was trained: a dot per replicate of this run, and a diamond for the paper."""
-    ends = history.groupby(["arm", "replicate"], sort=False)["epoch"].max()
+    """How long each arm was trained: a dot per replicate of this run, and a diamond for the paper.
+
+    A line leads back from either to its best epoch, which has a tick.
+    """
+    ends = history.groupby(["arm", "replicate"], sort=False)[["epoch", "best_epoch"]].max()
+    tick: dict[str, Any] = {"marker": "|", "markersize": 9, "markeredgewidth": 1.4}
     for row, (arm, colour) in enumerate(colours.items()):
-        own = ends[arm].to_numpy()
-        axes.plot(own, np.full(len(own), row), "o", color=colour, markersize=5, alpha=0.6, markeredgewidth=0)
+        dot: dict[str, Any] = {"markersize": 5, "alpha": 0.6, "markeredgewidth": 0}
+        for last, best in ends.loc[arm].to_numpy():
+            axes.plot([best, last], [row, row], color=colour, linewidth=0.9, alpha=0.6)
+            axes.plot(best, row, color=colour, alpha=0.6, **tick)
+            axes.plot(last, row, "o", color=colour, **dot)
         if arm in theirs:
-            axes.plot(theirs[arm][0], row, "D", color=colour, markersize=6, markerfacecolor="white")
+            end = theirs[arm]
+            axes.plot([end.best_epoch, end.epochs], [row, row], color=colour, linestyle="--", linewidth=1)
+            axes.plot(end.best_epoch, row, color=colour, **tick)
+            axes.plot(end.epochs, row, "D", color=colour, markersize=6, markerfacecolor="white")
             axes.annotate(
-                f"paper: about {theirs[arm][0]:g}",
-                (theirs[arm][0], row),
+                f"paper: best at {end.best_epoch:g} of about {end.epochs:g}",
+                (end.epochs, row),
                 (7, 0),
                 textcoords="offset points",
                 va="center",
             )
     axes.set_yticks(range(len(colours)), list(colours))
-    longest = max(ends.max(), *(epochs for epochs, _ in theirs.values()))
-    axes.set(ylim=(len(colours) - 0.5, -0.5), xlim=(0, 1.2 * longest), xlabel="epoch")
-    axes.set_title("Last epoch of each training")
+    longest = max(ends["epoch"].max(), *(end.epochs for end in theirs.values()))
+    axes.set(ylim=(len(colours) - 0.5, -0.5), xlim=(0, 1.4 * longest), xlabel="epoch")
+    axes.set_title("Last epoch of each training, and the best one (tick)")
 
 
 def _keys(colours: Mapping[str, str], apart: bool) -> list[Line2D]:
@@ -176,7 +199,9 @@ def paper_curves_note(paper: Paper, arms: Sequence[str]) -> str:
     theirs = _published_ends(paper, arms)
     if not theirs:
         return ""
-    told = ", ".join(
-        f"{arm} after about {epochs:g} epochs at best {best:g} %" for arm, (epochs, best) in theirs.items()
+    told = "; ".join(
+        f"{arm} after about {end.epochs:g} epochs, at best {end.best_accuracy:g} % in epoch "
+        f"{end.best_epoch:g}"
+        for arm, end in theirs.items()
     )
     return f" Read off the paper's Figure 8, its trainings ended: {told}."

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from helpers.evaluation.paper.checks import audit
 from helpers.evaluation.paper.counts import Counts, reconstructed_counts
 from helpers.evaluation.paper.paired_bounds import discordance
-from helpers.evaluation.paper.tables import confusion_matrix, published, right_answers
+from helpers.evaluation.paper.tables import PAPER_ARMS, confusion_matrix, published, right_answers
 from helpers.evaluation.verdicts import (
     MINIMUM_REPLICATES,
     SMALLEST_EFFECT,
@@ -32,6 +33,7 @@ EVERY_METRIC = (
     "target_f1",
 )
 NO_COMPARISON = ("no comparison", "not tested by the paper")
+AUDIT_AGREES, AUDIT_DISAGREES = "the audit agrees", "the audit disagrees"
 ONE_TRAINING = "one training of each arm"
 # Right answers by class, from a confusion matrix, of each metric that is a share of right answers.
 RIGHT_ANSWERS: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
@@ -85,6 +87,11 @@ class Claim:
     contrast: tuple[str, ...] = ()
     metric: str = ""
 
+    @property
+    def of_paper_only(self) -> bool:
+        """Whether the claim says nothing of other data: it is about the paper's numbers or its classes."""
+        return self.metric.startswith("recall_")
+
     def on_run(self, rows: pd.DataFrame, scale: Scale) -> Outcome:
         """The verdict on a run; ``rows`` of contrasts.csv for the claim's contrast, indexed by metric."""
         if not self.contrast:
@@ -99,13 +106,32 @@ class Claim:
 
     def in_paper(self) -> tuple[str, str]:
         """The paper's numbers for the claim, and what its test set could show of it."""
-        if not self.contrast or "random" in self.contrast:
+        if not self.contrast or not set(self.contrast) <= set(PAPER_ARMS):
             return NO_COMPARISON
         return self.published(reconstructed_counts())
 
     def published(self, counts: Counts) -> tuple[str, str]:
         """``in_paper`` where the paper makes the comparison."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class AuditedClaim(Claim):
+    """A claim that the paper's own numbers settle: ``finding`` names the row of the audit."""
+
+    finding: str = field(kw_only=True)
+
+    @property
+    def of_paper_only(self) -> bool:
+        return True
+
+    def on_run(self, rows: pd.DataFrame, scale: Scale) -> Outcome:
+        row = _audited()[self.finding]
+        told = AUDIT_AGREES if row["agrees"] == "yes" else AUDIT_DISAGREES
+        return Outcome(row["computed"], Gain.NOT_TESTED, told=told)
+
+    def in_paper(self) -> tuple[str, str]:
+        return _audited()[self.finding]["says"], "settled by the audit"
 
 
 @dataclass(frozen=True)
@@ -155,10 +181,13 @@ class GainClaim(Claim):
 
     def _test_set(self) -> str:
         """Range of exact McNemar p values, where the metric is a share of right answers."""
-        if self.metric not in RIGHT_ANSWERS:
+        name = self.metric.removeprefix("recall_")
+        of_class = (lambda matrix: right_answers(matrix).loc[[name]]) if name != self.metric else None
+        answers = RIGHT_ANSWERS.get(self.metric, of_class)
+        if answers is None:
             return "the pairs of images behind it are unpublished"
         first, second = (confusion_matrix(published(), arm) for arm in self.contrast)
-        arm, reference = (RIGHT_ANSWERS[self.metric](matrix) for matrix in (first, second))
+        arm, reference = answers(first), answers(second)
         return discordance(arm, reference, first.sum(axis=1).loc[arm.index]).words
 
 
@@ -243,8 +272,20 @@ class AllClassesButOneClaim(SeveralClaim):
 
 @cache
 def _published_metrics() -> dict[tuple[str, str], float]:
-    """The paper's metrics, shares, by arm and metric."""
-    return published()["metrics"].set_index(["arm", "metric"])["value"].to_dict()
+    """The paper's metrics, shares, by arm and metric; recall by class from its matrices."""
+    tables = published()
+    values = tables["metrics"].set_index(["arm", "metric"])["value"].to_dict()
+    for arm in PAPER_ARMS:
+        matrix = confusion_matrix(tables, arm)
+        shares = right_answers(matrix) / matrix.sum(axis=1)
+        values |= {(arm, f"recall_{name}"): share for name, share in shares.items()}
+    return values
+
+
+@cache
+def _audited() -> dict[str, dict[str, str]]:
+    """The audit's rows by finding."""
+    return {row["finding"]: row for row in audit().to_dict("records")}
 
 
 def _named(lower: pd.DataFrame, target: str) -> list[str]:

@@ -49,8 +49,9 @@ def published() -> dict[str, pd.DataFrame]:
     first_tried (parameter, value) · restated (metric, arm, reference, value; in percent or points, as
     printed) · confusion (arm, label, prediction, count, source: test images) · figures (quantity, arm, low,
     high, unit, source: read off Figures 3, 4 and 8, as printed) · author_files (quantity, arm, reference,
-    value, label, source) · metrics (arm, metric, value: overall and melanoma in one long table, metric named
-    as in metrics.csv).
+    value, label, source) · works (work, listed: what the text cites, and whether the references list it) ·
+    elsewhere (quantity, value, unit, source: numbers of others) · metrics (arm, metric, value: overall and
+    melanoma in one long table, metric named as in metrics.csv).
     """
     tables = {name: _table(name, content) for name, content in read_paper().items()}
     for name in PERCENTAGES:

@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from helpers.report.drawing import INK, MANY_ARMS, wrapped
 from helpers.report.paper_values import Paper, paper_metrics
+from helpers.report.results.counts import Counts, count_words
 from helpers.report.style import arm_colours, styled
 from helpers.report.table import Table, mean_and_spread, percent_range
 from helpers.report.words import (
@@ -32,14 +34,20 @@ HOLLOW: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": INK, "ma
 
 
 def performance_table(
-    metrics: pd.DataFrame, paper: Paper, columns: Sequence[str], n: int, arms: pd.DataFrame | None = None
+    metrics: pd.DataFrame,
+    paper: Paper,
+    columns: Sequence[str],
+    n: int,
+    arms: pd.DataFrame | None = None,
+    counts: tuple[Counts, Counts] = ({}, {}),
 ) -> Table:
     """Metric by arm: the paper's value, ours (mean and standard deviation over replicates), and the
     difference.
 
     ``n`` is the number of images behind each share: the test set, or its images of the target class. ``arms``
     is
-    evaluation/arms.csv, whose intervals are shown where there are any.
+    evaluation/arms.csv, whose intervals are shown where there are any. ``counts``: the images behind the
+    paper's shares and behind this run's (``counts.paper_counts``, ``counts.run_counts``).
     """
     published = paper_metrics(paper).set_index("arm")
     ends = _ends(arms)
@@ -58,6 +66,7 @@ def performance_table(
                     "standard_deviation": values.std() if len(values) > 1 else math.nan,
                     **({"low": low, "high": high} if ends else {}),
                     "difference": values.mean() - theirs,
+                    **_images(counts, arm, column),
                     "replicates": len(values),
                 }
             )
@@ -74,8 +83,16 @@ def performance_table(
         "mean": "this run, % (mean ± sd)",
         "low": "interval, %",
         "difference": "run less paper, points",
+        "paper_images": "paper: images",
+        "images": "this run: images, mean",
     }
     return Table(frame, formats, headers, hidden=("standard_deviation", "high"))
+
+
+def _images(counts: tuple[Counts, Counts], arm: str, column: str) -> dict[str, str]:
+    """The columns of the images behind both shares, where any are known of the table."""
+    named = zip(("paper_images", "images"), counts, strict=True)
+    return {name: count_words(found.get((arm, column))) for name, found in named if found}
 
 
 def _ends(arms: pd.DataFrame | None) -> dict[tuple[str, str], tuple[float, float]]:
@@ -87,27 +104,37 @@ def _ends(arms: pd.DataFrame | None) -> dict[tuple[str, str], tuple[float, float
 
 
 def overall_metrics(
-    metrics: pd.DataFrame, paper: pd.DataFrame | None = None, intervals: pd.DataFrame | None = None
+    metrics: pd.DataFrame,
+    paper: pd.DataFrame | None = None,
+    intervals: pd.DataFrame | None = None,
+    counts: Counts | None = None,
 ) -> Figure:
     """The paper's Figure 5: its overall metrics as bars, and ours as dots per replicate with their mean and
     its interval.
 
     ``metrics`` is evaluation/metrics.csv (shares); ``paper`` the paper's values, one row per arm;
-    ``intervals`` is evaluation/arms.csv.
+    ``intervals`` is evaluation/arms.csv; ``counts`` (``counts.paper_counts``) are written into the bars.
     """
-    return _metric_panels(metrics, paper, OVERALL, intervals)
+    return _metric_panels(metrics, paper, OVERALL, intervals, counts or {})
 
 
 def target_metrics(
-    metrics: pd.DataFrame, paper: pd.DataFrame | None = None, intervals: pd.DataFrame | None = None
+    metrics: pd.DataFrame,
+    paper: pd.DataFrame | None = None,
+    intervals: pd.DataFrame | None = None,
+    counts: Counts | None = None,
 ) -> Figure:
     """The paper's Figure 6: the same for the target class's precision, recall, specificity and F1."""
-    return _metric_panels(metrics, paper, TARGET, intervals)
+    return _metric_panels(metrics, paper, TARGET, intervals, counts or {})
 
 
 @styled
 def _metric_panels(
-    metrics: pd.DataFrame, paper: pd.DataFrame | None, columns: Sequence[str], intervals: pd.DataFrame | None
+    metrics: pd.DataFrame,
+    paper: pd.DataFrame | None,
+    columns: Sequence[str],
+    intervals: pd.DataFrame | None,
+    counts: Counts,
 ) -> Figure:
     arms = list(dict.fromkeys(metrics["arm"]))
     theirs = pd.DataFrame() if paper is None or not set(columns) <= set(paper) else paper.set_index("arm")
@@ -122,6 +149,7 @@ def _metric_panels(
             else figure.subplots(1, 2, width_ratios=[1, 1.35])
         )
         _paper_bars(bars, theirs, columns, colours, 20 if many else 9)
+        _write_counts(bars, list(theirs.index), columns, colours, counts)
     _replicate_dots(dots, metrics, columns, colours, ends)
     for arm in [arm for arm in arms if arm in theirs.index]:
         values = 100 * theirs.loc[arm, list(columns)].astype(float)
@@ -166,6 +194,18 @@ def _paper_bars(
     axes.set_ylabel("percent")
     axes.set_ylim(0, 100)
     _metric_ticks(axes, columns, label_width)
+
+
+def _write_counts(
+    axes: Axes, arms: Sequence[str], columns: Sequence[str], colours: Mapping[str, str], counts: Counts
+) -> None:
+    """The images behind a bar, upright at its foot, in the ink that its colour lets stand out."""
+    for arm in arms:
+        bright = np.dot(to_rgb(colours[arm]), (0.299, 0.587, 0.114)) > 0.5
+        for centre, column in zip(_centres(arms, arm, len(columns)), columns, strict=True):
+            words = count_words(counts.get((arm, column)))
+            place: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "bottom", "fontsize": 7}
+            axes.text(centre, 3, words, color=INK if bright else "white", **place)
 
 
 def _centres(arms: Sequence[str], arm: str, columns: int) -> np.ndarray:
@@ -217,8 +257,8 @@ def metrics_caption(start: str, paper: pd.DataFrame) -> str:
     if paper.empty:
         return f"{start} A dot per replicate, a line at the mean, its interval where there are three."
     return (
-        f"{start} The paper's three trainings as bars from zero; this run as a dot per replicate, a "
-        "line at the mean, its interval where there are three, "
+        f"{start} The paper's three trainings as bars from zero, with the images behind them; this run "
+        "as a dot per replicate, a line at the mean, its interval where there are three, "
         "and the paper's value as a diamond."
     )
 

@@ -1,10 +1,14 @@
 """How near the synthetic images are to the real ones as sets, and what the filter does to that."""
 
+from collections.abc import Callable
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from helpers.evaluation.verdicts import verdict
+from helpers.gan.fidelity import MEASURES
+from helpers.gan.variety import DIFFERENT
 from helpers.report.drawing import DASHED, FAINT, INK, SYNTHETIC, draw_curve
 from helpers.report.style import styled
 from helpers.report.table import Format, Table, of_row
@@ -24,6 +28,7 @@ MEASURE_NAMES = {  # and which way is better
     "recall": ("recall", "higher"),
     "density": ("density", "higher"),
     "coverage": ("coverage", "higher"),
+    DIFFERENT: ("different images in a sample", "higher"),
 }
 
 
@@ -49,7 +54,6 @@ def fidelity_table(fidelity: pd.DataFrame) -> Table:
     """synthetic/seed-<g>/fidelity.csv with a row per measure and a column per set: mean over the draws, and
     the middle 95 % of them.
     """
-    features = fidelity["features"].iloc[0]
     frame = _measure_column(fidelity)
     formats, hidden = {}, []
     for name in (name for name in SET_NAMES if name in set(fidelity["set"])):
@@ -59,8 +63,16 @@ def fidelity_table(fidelity: pd.DataFrame) -> Table:
         )
         formats[name] = _with_interval_of(name)
         hidden += [f"{name}_low", f"{name}_high"]
-    formats["measure"] = lambda measure: measure_name(measure, features)
+    formats["measure"] = _measure_label(fidelity)
     return Table(frame, formats, SET_NAMES, tuple(hidden))
+
+
+def _measure_label(fidelity: pd.DataFrame) -> Callable[[str], str]:
+    """A format of measures: their names, and the size of the sample in which different images are counted."""
+    features, sizes = fidelity["features"].iloc[0], fidelity.groupby("measure")["images"].first()
+    return lambda measure: (
+        measure_name(measure, features) + (f" of {sizes[measure]:.0f}" if measure == DIFFERENT else "")
+    )
 
 
 def _with_interval_of(name: str, signed: bool = False) -> Format:
@@ -96,13 +108,12 @@ def fidelity_sentence(fidelity: pd.DataFrame) -> str:
 
 def filter_effect_table(fidelity: pd.DataFrame) -> Table:
     """The same as differences to as many images drawn at random, and whether the interval excludes zero."""
-    features = fidelity["features"].iloc[0]
     frame = _measure_column(fidelity)
     rows = {
         name: fidelity[fidelity["set"] == name].set_index("measure").reindex(frame["measure"])
         for name in ("kept", "dropped")
     }
-    formats, hidden = {"measure": lambda measure: measure_name(measure, features)}, []
+    formats, hidden = {"measure": _measure_label(fidelity)}, []
     for name, part in rows.items():
         low, high = f"{name}_low", f"{name}_high"
         frame[name], frame[low], frame[high] = (
@@ -184,7 +195,8 @@ def filter_sweep(sweep: pd.DataFrame, keep_fraction: float) -> Figure:
     kept, real = sweep[sweep["set"] == "kept"], sweep[sweep["set"] == "real"]
     figure = Figure(figsize=(9, 4.8))
     panels = figure.subplots(2, 3, sharex=True)
-    for axes, (measure, (_, better)) in zip(panels.T.flat, MEASURE_NAMES.items(), strict=True):
+    for axes, measure in zip(panels.T.flat, MEASURES, strict=True):
+        better = MEASURE_NAMES[measure][1]
         steps, floor = (
             kept[kept["measure"] == measure].sort_values("fraction"),
             real[real["measure"] == measure],

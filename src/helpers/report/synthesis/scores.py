@@ -8,9 +8,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from helpers.report.drawing import DASHED, INK, SYNTHETIC
-from helpers.report.pictures import image_rows
+from helpers.report.drawing import DASHED, INK, SYNTHETIC, set_paddings
+from helpers.report.paper_values import Paper
+from helpers.report.pictures import draw_image_rows, image_rows, rows_height
 from helpers.report.style import styled
+from helpers.report.synthesis.variety import HEIGHT as COUNTS_HEIGHT
+from helpers.report.synthesis.variety import counted_sets, draw_counts
 from helpers.report.table import Table, of_row
 from helpers.report.words import (
     percent_of_images,
@@ -86,12 +89,20 @@ def _bins_with_edge(values: np.ndarray, edge: float) -> np.ndarray:
     )
 
 
+@styled
 def synthetic_samples(
-    real: Sequence[np.ndarray], images: np.ndarray, scores: pd.DataFrame, columns: int = 8, seed: int = 0
+    real: Sequence[np.ndarray],
+    images: np.ndarray,
+    scores: pd.DataFrame,
+    columns: int = 8,
+    seed: int = 0,
+    beside: tuple[pd.DataFrame, Paper] | None = None,
 ) -> Figure:
     """The paper's Figure 4: real images above kept, best and worst synthetic ones.
 
     ``images`` are uint8 (count, R, R, 3); ``scores`` has index, score, rank and selected per image.
+    ``beside`` (fidelity.csv and the paper) adds how many different images a sample holds, if that was
+    counted.
     """
     ranked = scores.sort_values("rank")
     kept = ranked[ranked["selected"] == 1]
@@ -106,7 +117,15 @@ def synthetic_samples(
     for name, part in chosen.items():
         rows[name] = [images[index] for index in part["index"]]
         notes[name] = [significant(score) for score in part["score"]]
-    return image_rows(rows, notes)
+    if beside is None or counted_sets(beside[0]).empty:
+        return image_rows(rows, notes)
+    heights = [rows_height(rows, notes), COUNTS_HEIGHT]
+    figure = Figure(figsize=(9, sum(heights)))
+    set_paddings(figure, w_pad=0.015, h_pad=0.02, wspace=0, hspace=0)
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
+    draw_image_rows(above, rows, notes)
+    draw_counts(below, *beside)
+    return figure
 
 
 def stability_table(stability: pd.DataFrame) -> Table:

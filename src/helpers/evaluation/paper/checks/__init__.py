@@ -15,12 +15,14 @@ from helpers.evaluation.paper.checks import (
     matrices,
     melanoma,
     overall,
+    sources,
     text,
+    training,
 )
 from helpers.evaluation.paper.checks.finding import Paper
 from helpers.evaluation.paper.counts import reconstructed_counts
 
-SUBJECTS = (data, overall, melanoma, classes, matrices, text, design, curves, evidence)
+SUBJECTS = (data, overall, melanoma, classes, matrices, text, design, curves, training, sources, evidence)
 
 
 def audit() -> pd.DataFrame:

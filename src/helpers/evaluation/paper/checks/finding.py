@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from helpers.evaluation.paper.counts import Counts
-from helpers.evaluation.paper.tables import ROUNDING, confusion_matrix
+from helpers.evaluation.paper.tables import PAPER_ARMS, ROUNDING, confusion_matrix
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,14 @@ class Paper:
         ]
         low, high = rows.iloc[0][["low", "high"]]
         return float(low), float(high)
+
+    def by_arm(self, quantity: str) -> dict[str, float]:
+        """What was read off a figure for each arm, as printed."""
+        return {arm: self.read_off(quantity, arm)[0] for arm in PAPER_ARMS}
+
+    def elsewhere(self, quantity: str) -> float:
+        """A number of others that the paper's are held against."""
+        return float(self.tables["elsewhere"].set_index("quantity").loc[quantity, "value"])
 
     def matrix(self, arm: str) -> pd.DataFrame:
         """The published confusion matrix of an arm (Figure 7)."""

@@ -16,6 +16,8 @@ def findings(paper: Paper) -> Iterator[Finding]:
     for arm in PAPER_ARMS[1:]:
         yield _changes(paper, arm)
     yield from _exact_gains(paper)
+    yield _darkest_diagonal(paper)
+    yield _fewest_mistakes(paper)
 
 
 def summary(paper: Paper, arm: str) -> dict[str, float]:
@@ -86,3 +88,39 @@ def _exact_gains(paper: Paper) -> Iterator[Finding]:
             abs(gain - shown) <= 0.005 + 1e-9 and abs(gain - row["value"]) <= 0.0005 + 1e-9,
             f"{first:.3f} - {second:.3f}; the printed one is a difference of rounded numbers",
         )
+
+
+def _darkest_diagonal(paper: Paper) -> Finding:
+    """The shade of a diagonal is right answers; compared class by class."""
+    right = {arm: right_answers(paper.matrix(arm)) for arm in PAPER_ARMS}
+    others = [arm for arm in PAPER_ARMS if arm != "filtered"]
+    lost = [
+        f"{name} ({right[arm][name]} of {arm} against {right['filtered'][name]})"
+        for name in right["filtered"].index
+        for arm in others
+        if right[arm][name] > right["filtered"][name]
+    ]
+    return Finding(
+        "Filtered has the darkest diagonal",
+        "5.4, Figure 7",
+        "darkest diagonal",
+        f"not for {len({part.split()[0] for part in lost})} of {len(right['filtered'])} classes",
+        not lost,
+        f"more right answers than filtered: {', '.join(lost)}; each panel of the figure has a scale of "
+        "its own",
+    )
+
+
+def _fewest_mistakes(paper: Paper) -> Finding:
+    wrong = {}
+    for arm in PAPER_ARMS:
+        matrix = paper.matrix(arm)
+        wrong[arm] = int(matrix.to_numpy().sum() - np.trace(matrix))
+    return Finding(
+        "Filtered has the fewest misclassifications, All is between",
+        "5.4, Figure 7",
+        "fewest, All intermediate",
+        ", ".join(f"{arm} {count}" for arm, count in wrong.items()),
+        wrong["filtered"] < wrong["all"] < wrong["baseline"],
+        "all counts off the diagonal",
+    )

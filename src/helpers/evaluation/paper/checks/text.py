@@ -89,6 +89,15 @@ def _detections(paper: Paper) -> Iterator[Finding]:
         low <= 100 * gained / positives <= high,
         f"{gained} of {positives}; per 100 melanomas, not per 100 patients",
     )
+    tested = paper.counts.images
+    yield Finding(
+        "Melanomas found in addition per 100 patients",
+        "abstract, 5.3, 6, 7",
+        f"{low} to {high}",
+        f"{100 * gained / tested:.1f} per 100 test images",
+        low <= 100 * gained / tested <= high,
+        f"{gained} of {tested:,} images; only {positives} of them show a melanoma",
+    )
     stated = paper.tables["stated"]
     per_hundred = stated[stated["quantity"].str.startswith("detected_per_100")]
     for arm, part in per_hundred.groupby("arm", sort=False):
