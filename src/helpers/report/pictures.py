@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from helpers.data.sources import SOURCES
 from helpers.params import Params
-from helpers.report.drawing import set_paddings, wrapped
+from helpers.report.drawing import set_paddings
+from helpers.report.names import wrapped
 from helpers.report.style import styled
 
 

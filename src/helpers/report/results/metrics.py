@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from helpers.report.drawing import INK, MANY_ARMS, wrapped
+from helpers.report.drawing import INK, MANY_ARMS
+from helpers.report.names import wrapped
 from helpers.report.paper_values import Paper, paper_metrics
 from helpers.report.style import arm_colours, styled
 from helpers.report.table import Table, mean_and_spread, percent_range
