@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from helpers.cores import allowed_cores
 from helpers.engine.stages import Job, outputs, upstream
 from helpers.errors import MissingStageError, UserError
 from helpers.files import digest, file_digest, json_text, write_json
@@ -22,7 +23,7 @@ from helpers.paths import RunPaths
 
 WHOLE = 64  # hexadecimal digits of a SHA-256
 LARGE = 4e9  # bytes from which on the reader is told why nothing happens for a while
-READERS = min(8, os.cpu_count() or 1)
+READERS = min(8, allowed_cores())
 PARTS = {"key", "code", "parts", "variant", "files"}  # what every record of numbers holds
 CACHES = (
     "data/images-*.json",
