@@ -16,7 +16,7 @@ unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_ROOT
 MADE_FOR := $(shell cat $(READY) 2>/dev/null)
 ELSEWHERE := $(if $(wildcard $(READY)),$(if $(filter-out x$(subst $() ,?,$(CURDIR)),x$(subst $() ,?,$(MADE_FOR))),elsewhere,),)
 
-.PHONY: report test test-all verify faults audit lab lint clean help elsewhere
+.PHONY: report test test-all verify faults audit lab lint clean help elsewhere allowed
 
 report: $(READY)
 	@$(BIN)/python run_all.py $(ARGS)
@@ -39,9 +39,11 @@ audit: $(READY)
 	@.venv/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 	@.venv/audit/bin/python -m pip_audit --strict --no-deps --disable-pip --progress-spinner off -r requirements.txt $(ARGS)
 
-# its kernel is this environment's own, whatever other Jupyters have installed under the same name
-lab: $(READY)
+allowed:
 	@[ "$$(id -u)" != 0 ] || case " $(ARGS) " in *" --allow-root "*) ;; *) echo "You are root here, and as root JupyterLab starts only where you allow it: make lab ARGS=--allow-root"; exit 2;; esac
+
+# its kernel is this environment's own, whatever other Jupyters have installed under the same name
+lab: allowed $(READY)
 	@$(BIN)/python -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --ServerApp.kernel_spec_manager_class=helpers.engine.kernels.OwnKernelSpecs $(ARGS) notebooks/01_eda.ipynb
 
 lint: $(READY)

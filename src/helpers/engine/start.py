@@ -9,7 +9,9 @@ from pathlib import Path
 from helpers.cores import allowed_cores
 from helpers.data.sources import SOURCES
 from helpers.engine import preflight
+from helpers.engine.by_hand import ask_before_throwing_away
 from helpers.engine.failures import read_failures, tell_failures
+from helpers.engine.keys import Keys
 from helpers.engine.plan import Planned, make_plan, stages_asked_for, wanted_jobs
 from helpers.engine.process import run_lock
 from helpers.engine.profiles import load_profile
@@ -38,6 +40,8 @@ def make(run: RunPaths, params: Params, options: argparse.Namespace, words: list
         if damaged_preparation(run):
             print("params.json or run.json is damaged; both are written anew.")
         runfile, planned = _prepared(run, params, options, words)
+        doomed = [item.job for item in planned if item.numbers and not item.forced]
+        ask_before_throwing_away(run, doomed, Keys(run, params, runfile.accepted))
         runfile.save()
         return _run(runfile, planned, options)
 
