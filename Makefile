@@ -7,11 +7,18 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command 
 BIN := .venv/bin
 READY := .venv/.ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+UV := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python
+# what other software or a pip.conf says would put packages elsewhere, or other packages first
+export PIP_USER := 0
+export PYTHONNOUSERSITE := 1
+unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_ROOT
+# an environment keeps the path that it was made in: where the folder was moved or copied it is made anew
+MADE_FOR := $(shell cat $(READY) 2>/dev/null)
+ELSEWHERE := $(if $(wildcard $(READY)),$(if $(filter-out x$(subst $() ,?,$(CURDIR)),x$(subst $() ,?,$(MADE_FOR))),elsewhere,),)
 # containers often forbid what halves the start of every notebook: this environment keeps what Python compiled
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: report test test-all verify faults audit lab lint clean help
+.PHONY: report test test-all verify faults audit lab lint clean help elsewhere allowed
 
 report: $(READY)
 	@$(BIN)/python run_all.py $(ARGS)
@@ -32,13 +39,17 @@ faults: $(READY)
 audit: $(READY)
 	@$(BIN)/python -m venv .venv/audit
 	@.venv/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
-	@.venv/audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r requirements.txt $(ARGS)
+	@.venv/audit/bin/python -m pip_audit --strict --no-deps --disable-pip --progress-spinner off -r requirements.txt $(ARGS)
 
-lab: $(READY)
-	@$(BIN)/jupyter lab --ip=127.0.0.1 --notebook-dir=. notebooks/01_eda.ipynb
+allowed:
+	@[ "$$(id -u)" != 0 ] || case " $(ARGS) " in *" --allow-root "*) ;; *) echo "You are root here, and as root JupyterLab starts only where you allow it: make lab ARGS=--allow-root"; exit 2;; esac
+
+# its kernel is this environment's own, whatever other Jupyters have installed under the same name
+lab: allowed $(READY)
+	@$(BIN)/python -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --ServerApp.kernel_spec_manager_class=helpers.engine.kernels.OwnKernelSpecs $(ARGS) notebooks/01_eda.ipynb
 
 lint: $(READY)
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check . && $(BIN)/python -m mypy
 
 clean:
 	rm -rf .venv
@@ -46,7 +57,11 @@ clean:
 help:
 	@head -n 5 Makefile
 
-$(READY): requirements.txt pyproject.toml
+elsewhere:
+	@echo "The packages in .venv were installed for $(if $(MADE_FOR),another folder ($(MADE_FOR)),a folder that is not known any more): they are installed anew for this one."
+	@rm -rf .venv
+
+$(READY): requirements.txt pyproject.toml $(ELSEWHERE)
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found: install one, or say where by 'make report PYTHON=/path/to/python'."; exit 1; }
 	@free=$$(df -Pk . | awk 'NR == 2 {print int($$4 / 1048576)}'); \
 	echo "Installing into .venv (once; one to four minutes, about 6 GB with PyTorch, 9 GB while it installs; $$free GB are free) ..."; \
@@ -61,4 +76,4 @@ else
 	@$(UV) -r requirements.txt 2>/dev/null || { echo "uv, the faster installer, cannot be used here: pip installs instead and takes some minutes."; $(PIP) -r requirements.txt; }
 endif
 	@$(UV) --no-deps -e . 2>/dev/null || $(PIP) --no-deps -e .
-	@touch $(READY)
+	@pwd -P >$(READY)

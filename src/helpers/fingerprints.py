@@ -23,6 +23,7 @@ DATA_FILES = {".yaml", ".j2", ".css", ".js", ".mplstyle"}
 SOURCES = {".py", *DATA_FILES}
 # Modules, and packages with all that lies in them, that cannot change a number or a picture, and why.
 WITHOUT_EFFECT = {
+    "helpers.cores": "how much may run at once; no result depends on it",
     "helpers.engine": "it decides when a job runs and computes nothing",
     "helpers.errors": "the errors that a user sees, and how a terminal shows them",
     "helpers.fingerprints": "it decides what is stale; what it finds is in the key itself",

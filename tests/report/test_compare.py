@@ -129,10 +129,12 @@ def test_runs_of_one_training_have_differences_without_a_verdict(tmp_path, monke
     ("first", "second", "told"),
     [
         ("one", "one", "'one' was given twice"),
-        ("one", "gone", r"there is no run 'gone' in .*\(runs here: half, one, other\)"),
+        ("one", "gone", r"there is no run 'gone' in .*\(runs here: half, of-nv, one, other, spitz\)"),
         ("../one", "one", "cannot name a run"),
         ("one", "half", "one is not: .*half.*run the stage 'evaluation' first"),
         ("one", "other", "no arm in common"),
+        ("one", "spitz", r"different classes apart \(nv only in 'one'; spitz only in 'spitz'\)"),
+        ("one", "of-nv", "'one' is about the class mel and 'of-nv' about nv"),
     ],
 )
 def test_mistakes_are_sentences(tmp_path, monkeypatch, capsys, first, second, told):
@@ -142,6 +144,8 @@ def test_mistakes_are_sentences(tmp_path, monkeypatch, capsys, first, second, to
     folder = build_run(tmp_path, monkeypatch, run="other")
     table = pd.read_csv(folder / "evaluation" / "arms.csv")
     table.assign(arm="x" + table["arm"]).to_csv(folder / "evaluation" / "arms.csv", index=False)
+    build_run(tmp_path, monkeypatch, run="spitz", lesion_class="spitz")
+    build_run(tmp_path, monkeypatch, run="of-nv", params=fake_params(data={"target_class": "nv"}))
     assert cli.main(["--compare", first, second]) == 2
     error = capsys.readouterr().err
     assert re.search(told, error) and "Traceback" not in error

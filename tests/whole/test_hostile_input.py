@@ -488,7 +488,7 @@ def test_make_lab_keeps_its_token_and_listens_on_loopback_only(tmp_path):
     recipe = subprocess.run(
         ["make", "-n", "lab", "PYTHON=python3"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    line = next(line for line in recipe.splitlines() if "jupyter lab" in line)
+    line = next(line for line in recipe.splitlines() if "-m jupyterlab" in line)
     assert "token" not in line.lower() and "password" not in line.lower() and "allow" not in line.lower()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -1,10 +1,10 @@
 """Work on many images at once, by threads."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.pool import ThreadPool
 from typing import TypeVar
 
+from helpers.cores import allowed_cores
 from helpers.progress import Progress
 
 Item = TypeVar("Item")
@@ -29,5 +29,4 @@ def in_parallel(act: Callable[[Item], Result], items: Iterable[Item], label: str
 
 def _threads() -> int:
     """Threads for decoding; the pixels do not depend on their number."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(16, max(1, available))
+    return min(16, allowed_cores())

@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from helpers.cores import allowed_cores
 from helpers.data.sources import SOURCES
 from helpers.engine.plan import stages_asked_for
 from helpers.engine.stages import STAGES
 from helpers.engine.start import make
+from helpers.engine.surroundings import check_versions, write_any_sign
 from helpers.errors import UserError, printable
 from helpers.params import Params, load_params, read_mapping, validate
 from helpers.paths import PARAMS, ROOT, RunPaths, as_typed
@@ -120,7 +122,7 @@ def _add_how(page: argparse.ArgumentParser) -> None:
         "--cores",
         metavar="N",
         type=_positive,
-        help=f"CPU cores to keep busy (default: all, here {os.cpu_count() or 1}; "
+        help=f"CPU cores to keep busy (default: all that may be used, here {allowed_cores()}; "
         "with a profile, what it says); results do not depend on it",
     )
     how.add_argument(
@@ -149,6 +151,7 @@ def _positive(text: str) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    write_any_sign()
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _terminated)
     try:
@@ -157,6 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif options.compare:
             code = _compare(*options.compare)
         else:
+            check_versions()
             run, params = _prepare(options)
             code = make(run, params, options, sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
@@ -192,8 +196,10 @@ def _terminated(*_: Any) -> None:
 
 
 def _list() -> int:
-    for path in sorted(PARAMS.glob("*.yaml")):
-        print(printable(f"{path.stem:<9} {read_mapping(path).get('description', '')}"))
+    files = sorted(PARAMS.glob("*.yaml"))
+    width = max((len(path.stem) for path in files), default=0)
+    for path in files:
+        print(printable(f"{path.stem:<{width}}  {read_mapping(path).get('description', '')}"))
     return 0
 
 

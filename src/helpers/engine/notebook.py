@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from helpers.engine.surroundings import project_path, writable_home
 from helpers.files import write_json
 from helpers.quick_notebooks import skip_address_grammar
 
-KERNEL = "python3"  # ipykernel's own name in any environment; papermill must be told it
+KERNEL = "python3"  # a name that papermill must be told; what is started is OwnKernelManager's
 USER_ERRORS = {"UserError", "ParameterError", "DataError", "MissingStageError"}
 SENTENCES = USER_ERRORS | {"TrainingError"}  # errors whose text is the whole message
 DIED = (
@@ -50,6 +51,8 @@ def execute_notebook(
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
+    from helpers.engine.kernels import OwnKernelManager
+
     log.parent.mkdir(parents=True, exist_ok=True)
     half = log.with_suffix(".ipynb")
     with open(log, "w", encoding="utf-8", buffering=1) as text, _cell_watch(on_cell, source):
@@ -59,6 +62,7 @@ def execute_notebook(
                 _without_format(half),
                 parameters=parameters,
                 kernel_name=KERNEL,
+                kernel_manager_class=OwnKernelManager,
                 progress_bar=False,
                 log_output=True,
                 stdout_file=text,
@@ -146,14 +150,11 @@ def _clear_paths(notebook: Path) -> None:
 
 def kernel_environment(status: Path, jobs_lock: Path) -> dict[str, str]:
     """Environment that a job's kernel inherits: where to tell its progress, and the lock that it shares."""
-    source = str(Path(__file__).resolve().parents[2])
-    inherited = os.environ.get("PYTHONPATH", "")
     return {
         "REPORT_STATUS_FILE": str(status),
         "REPORT_JOBS_LOCK": str(jobs_lock),
-        "PYTHONPATH": os.pathsep.join(
-            [source, *(p for p in inherited.split(os.pathsep) if p and p != source)]
-        ),
+        "PYTHONPATH": project_path(os.environ),
+        "HOME": writable_home(os.environ).get("HOME", os.path.expanduser("~")),
         "PYTHONHASHSEED": "0",
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }

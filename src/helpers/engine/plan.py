@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from helpers.engine.by_hand import leave_note
 from helpers.engine.keys import Keys
 from helpers.engine.records import faults, read_sealed, record_path, view_path
 from helpers.engine.runfile import Accepted
@@ -91,7 +92,8 @@ def is_finished(run: RunPaths, params: Params, stage: str, **wildcards: Any) -> 
     They are up to date where these parameters, this code, these data and the present results before the job
     made them.
 
-    So asks a notebook that is about to compute them: what is finished is read. The same question, answered by
+    So asks a notebook that is about to compute them: what is finished is read, and one that is run by hand
+    leaves a note before it computes (``by_hand``). The same question, answered by
     the same key, as at a start of the front door.
     """
     from helpers.engine.runfile import accepted_code
@@ -99,7 +101,10 @@ def is_finished(run: RunPaths, params: Params, stage: str, **wildcards: Any) -> 
     job = Job(stage, wildcards)
     keys = Keys(run, params, accepted_code(run, params, []), recorded=list(STAGES))
     record, _ = keys.records(job)
-    return bool(record) and record["key"] == keys.key(job) and not faults(run, {job.name: record})
+    if record and record["key"] == keys.key(job) and not faults(run, {job.name: record}):
+        return True
+    leave_note(run, job, keys)
+    return False
 
 
 def _broken(run: RunPaths, keys: Keys, wanted: Iterable[Job]) -> dict[str, list[tuple[Path, bool]]]:

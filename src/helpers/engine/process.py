@@ -119,8 +119,14 @@ def run_lock(folder: Path):
     interrupted run do not end. The kernel frees the lock when this process ends, so a killed
     run leaves nothing to be removed by hand.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except PermissionError as error:
+        raise UserError(
+            f"{error.filename} cannot be written by this user: the results lie in the project's folder, so "
+            "copy or clone the project to a folder of your own."
+        ) from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

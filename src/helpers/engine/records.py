@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from helpers.cores import allowed_cores
+from helpers.engine.by_hand import take_note_away
 from helpers.engine.stages import Job, outputs, upstream
 from helpers.errors import MissingStageError, UserError
 from helpers.files import digest, file_digest, json_text, write_json
@@ -22,7 +24,7 @@ from helpers.paths import RunPaths
 
 WHOLE = 64  # hexadecimal digits of a SHA-256
 LARGE = 4e9  # bytes from which on the reader is told why nothing happens for a while
-READERS = min(8, os.cpu_count() or 1)
+READERS = min(8, allowed_cores())
 PARTS = {"key", "code", "parts", "variant", "files"}  # what every record of numbers holds
 CACHES = (
     "data/images-*.json",
@@ -103,6 +105,7 @@ def write_record(run: RunPaths, job: Job, params: Params, record: dict[str, Any]
         variant = earlier["variant"] if earlier["files"] == files else digest(files)
     _write(record_path(run, job), record | {"variant": variant, "files": files})
     _earlier(run, job).unlink(missing_ok=True)
+    take_note_away(run, job)
 
 
 def write_view(run: RunPaths, job: Job, record: dict[str, Any]) -> None:

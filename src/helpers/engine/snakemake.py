@@ -16,11 +16,13 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from helpers.cores import allowed_cores
 from helpers.engine.cards import visible_cards
 from helpers.engine.process import TICKET_VARIABLE, die_with_parent, held_ticket
 from helpers.engine.profiles import Profile
 from helpers.engine.runfile import RunFile
 from helpers.engine.stages import Job, jobs
+from helpers.engine.surroundings import project_path, writable_home
 from helpers.paths import ROOT, RunPaths
 
 GRACE = 4.0  # seconds between asking the engine to stop and stopping it
@@ -66,7 +68,7 @@ def command(
     if not profile.elsewhere:
         words += ["--resources", f"gpu={gpus}"]
     if cores or not (profile.elsewhere and profile.counts_jobs):
-        words += ["--cores", str(cores or os.cpu_count() or 1)]
+        words += ["--cores", str(cores or allowed_cores())]
     if profile.folder:
         words += ["--profile", str(profile.folder)]
     return [*words, "--allowed-rules", only] if only else words
@@ -74,14 +76,14 @@ def command(
 
 def environment(run: RunPaths) -> dict[str, str]:
     """Environment of the engine and its jobs: this project's code, no surprises from outside."""
-    inherited = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
-    source = str(ROOT / "src")
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE_", "REPORT_"))}
     # a profile's commands find this Python
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return clean | {
-        "PYTHONPATH": os.pathsep.join([source, *(p for p in inherited if p != source)]),
+    return writable_home(clean) | {
+        "PYTHONPATH": project_path(os.environ),
         "PATH": path,
+        "PYTHONIOENCODING": "utf-8",  # of logs, whatever the terminal's is
+        "PYTHONUTF8": "1",
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "",  # each job would compile all that it imports, for half its start
         EVENTS_VARIABLE: str(events_path(run)),

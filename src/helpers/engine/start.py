@@ -2,14 +2,16 @@
 
 import argparse
 import csv
-import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from helpers.cores import allowed_cores
 from helpers.data.sources import SOURCES
 from helpers.engine import preflight
+from helpers.engine.by_hand import ask_before_throwing_away
 from helpers.engine.failures import read_failures, tell_failures
+from helpers.engine.keys import Keys
 from helpers.engine.plan import Planned, make_plan, stages_asked_for, wanted_jobs
 from helpers.engine.process import run_lock
 from helpers.engine.profiles import load_profile
@@ -22,6 +24,7 @@ from helpers.errors import UserError, printable
 from helpers.files import atomic_path, remove_leftovers
 from helpers.params import Params
 from helpers.paths import RunPaths, as_typed
+from helpers.report.names import text_width
 from helpers.report.words import duration
 
 
@@ -37,6 +40,8 @@ def make(run: RunPaths, params: Params, options: argparse.Namespace, words: list
         if damaged_preparation(run):
             print("params.json or run.json is damaged; both are written anew.")
         runfile, planned = _prepared(run, params, options, words)
+        doomed = [item.job for item in planned if item.numbers and not item.forced]
+        ask_before_throwing_away(run, doomed, Keys(run, params, runfile.accepted))
         runfile.save()
         return _run(runfile, planned, options)
 
@@ -96,7 +101,7 @@ def _run(runfile: RunFile, planned: list[Planned], options: argparse.Namespace) 
         print(f"Run '{run.run}': nothing to do, every job is fresh.")
     else:
         _clear_the_way(runfile, planned, options.force)
-        where = f"on {options.cores or os.cpu_count()} cores"
+        where = f"on {options.cores or allowed_cores()} cores"
         if options.profile.elsewhere:
             where = f"by the profile '{options.profile.name}'"
         print(
@@ -185,7 +190,8 @@ def _say_result(runfile: RunFile) -> None:
         "macro precision": "macro_precision",
     }
     width = max(map(len, params.arms)) + 2
-    print(f"\n{'':<{width}}" + "".join(f"{label:>17}" for label in columns))
+    heads = "".join(" " * max(2, 17 - text_width(label)) + label for label in columns)
+    print(f"\n{'':<{width}}{heads}")
     for arm in params.arms:
         means = [
             _mean([float(row[column]) for row in rows if row["arm"] == arm]) for column in columns.values()

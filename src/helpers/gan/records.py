@@ -5,7 +5,6 @@ None of it changes a weight.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from PIL import Image
 
 from helpers import params
+from helpers.cores import allowed_cores
 from helpers.device import describe_device
 from helpers.files import atomic_path, write_table
 from helpers.gan.networks import StyleGenerator
@@ -145,5 +145,5 @@ class TrainingClock:
             "device": describe_device(device),
             "threads": config.threads,
             "precision": "float32" if dtype is None else str(dtype).removeprefix("torch."),
-            "cpu_cores": os.cpu_count(),
+            "cpu_cores": allowed_cores(),
         }

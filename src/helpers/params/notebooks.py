@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from helpers.errors import ParameterError
 from helpers.params.mistakes import validate
 from helpers.params.reading import find_file, merge, parse_yaml, read_mapping
 from helpers.params.run import Params
-from helpers.paths import RunPaths
+from helpers.paths import ROOT, RunPaths
 
 
 def notebook_params(params_file: str | Path, **sections: Any) -> Params:
@@ -17,6 +18,7 @@ def notebook_params(params_file: str | Path, **sections: Any) -> Params:
     a mapping of what to change, or its YAML text, as ``papermill -p`` gives it; None and {} change nothing.
     ``arms`` replaces all arms. Raises ParameterError, a sentence that names section and key.
     """
+    _require_own_code()
     path = find_file(str(params_file))
     changes = {
         name: parse_yaml(given, f"the parameter '{name}' of this notebook")
@@ -27,6 +29,19 @@ def notebook_params(params_file: str | Path, **sections: Any) -> Params:
     changes = {name: given for name, given in changes.items() if given is not None and given != {}}
     origin = f"{path.name} with this notebook's changes" if changes else path.name
     return validate(merge(read_mapping(path), changes), origin)
+
+
+def _require_own_code() -> None:
+    """Raise ParameterError where the notebook lies in another copy of the project than this code: it would
+    write into that other copy.
+    """
+    for folder in (Path.cwd(), Path.cwd().parent):
+        if (folder / "src" / "helpers" / "params").is_dir() and folder.resolve() != ROOT.resolve():
+            raise ParameterError(
+                f"This notebook lies in {folder}, and its kernel runs the code of another copy of the "
+                f"project, {ROOT}, and would write there: the environment was copied with the folder. "
+                f"'make lab' or 'make report' in {folder} installs one that belongs there."
+            )
 
 
 def notebook_paths(run: str | None, params_file: str | Path) -> RunPaths:

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from helpers.report.drawing import SYNTHETIC
+from helpers.report.names import row_labels
 from helpers.report.style import SPLITS, styled
 
 
@@ -37,7 +38,8 @@ def training_images(labels: Sequence[int], classes: Sequence[str], synthetic: in
         np.bincount(np.asarray(labels)[kinds == kind], minlength=len(classes)) for kind in (False, True)
     )
     order = np.argsort(real + made, kind="stable")
-    figure = Figure(figsize=(9, 0.9 + 0.3 * len(classes)))
+    names, room = row_labels([classes[place] for place in order])
+    figure = Figure(figsize=(9, 0.9 + (0.3 + room) * len(classes)))
     axes = figure.subplots()
     axes.barh(range(len(classes)), real[order], color=SPLITS["train"], height=0.68, label="real")
     if synthetic:
@@ -60,7 +62,8 @@ def training_images(labels: Sequence[int], classes: Sequence[str], synthetic: in
             va="center",
             fontsize=8,
         )
-    axes.set_yticks(range(len(classes)), [classes[place] for place in order])
+    axes.set_yticks(range(len(classes)), names)
+    axes.set_ylim(-0.6, len(classes) - 0.4)
     axes.set_xlim(0, 1.14 * (real + made).max())
     axes.set_xlabel("training images")
     axes.grid(False, axis="y")

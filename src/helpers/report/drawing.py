@@ -1,7 +1,6 @@
 """What the figures share: colours of lines, curves, points with intervals, panels for many arms, keys."""
 
 import math
-import textwrap
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -12,6 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
+from helpers.report.names import wrapped
 from helpers.report.style import arm_colours, styled
 
 INK, FAINT, BEHIND, BAND = "#222222", "#8A8A8A", "#B4BAC0", "#F0F0F0"
@@ -26,13 +26,8 @@ def empty_figure(sentence: str) -> Figure:
     figure = Figure(figsize=(9, 0.8))
     axes = figure.subplots()
     axes.axis("off")
-    axes.text(0.5, 0.5, sentence, ha="center", va="center", color=FAINT)
+    axes.text(0.5, 0.5, wrapped(sentence, 140), ha="center", va="center", color=FAINT)
     return figure
-
-
-def wrapped(text: str, width: int) -> str:
-    """A label broken into lines of at most ``width`` characters; a longer word stays whole."""
-    return textwrap.fill(text, width, break_long_words=False)
 
 
 def set_paddings(figure: Figure, **paddings: Any) -> None:
@@ -123,7 +118,7 @@ def arm_panels(
         figure = Figure(figsize=(9, height))
         panels = figure.subplots(1, len(titles), squeeze=False, sharex=sharex, sharey=sharey)[0]
         for axes, (title, (x, y)) in zip(panels, titles.items(), strict=True):
-            axes.set(title=title, xlabel=x, ylabel=y)
+            axes.set(title=wrapped(title, 90 // len(titles)), xlabel=wrapped(x, 160 // len(titles)), ylabel=y)
         return figure, [dict.fromkeys(arms, axes) for axes in panels]
     rows, found = -(-len(arms) // MANY_ARMS), []
     figure = Figure(figsize=(9, len(titles) * (0.55 + 1.55 * rows)))
@@ -131,8 +126,8 @@ def arm_panels(
         figure.subfigures(len(titles), 1, squeeze=False)[:, 0], titles.items(), strict=True
     ):
         grid = part.subplots(rows, MANY_ARMS, sharex=True, sharey=True, squeeze=False).ravel()
-        part.suptitle(title, x=0.01, ha="left", fontsize=9.5, fontweight="bold")
-        part.supxlabel(x, fontsize=8.5)
+        part.suptitle(wrapped(title, 100), x=0.01, ha="left", fontsize=9.5, fontweight="bold")
+        part.supxlabel(wrapped(x, 130), fontsize=8.5)
         part.supylabel(y, fontsize=8.5)
         for axes in grid[len(arms) :]:
             axes.set_axis_off()

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers.report.drawing import set_paddings, wrapped
+from helpers.report.drawing import set_paddings
+from helpers.report.names import row_labels, text_width, wrapped
 from helpers.report.paper_values import Paper
 from helpers.report.pictures import draw_picture, veil
 from helpers.report.style import SPLITS, styled
@@ -157,33 +158,46 @@ def photographs(
 def sample_images(
     images: Mapping[str, Sequence[np.ndarray]], names: Mapping[str, str] | None = None
 ) -> Figure:
-    """The paper's Figure 1: a column per class with a few of its images.
+    """The paper's Figure 1: a column per class with a few of its images; many classes in bands, with fewer
+    images of each.
 
     ``images`` maps a class to uint8 arrays (H, W, 3); ``names`` maps it to a plain name.
     """
-    names = names or {}
-    rows = max(len(column) for column in images.values())
+    names, classes = names or {}, list(images)
+    columns, rows = _sample_grid(classes, max(len(column) for column in images.values()))
+    bands = [classes[start : start + columns] for start in range(0, len(classes), columns)]
     height, width = next(iter(images.values()))[0].shape[:2]
-    columns = max(len(images), 5)  # a few classes do not become giants
     tile = 9 / columns * 0.97
-    figure = Figure(figsize=(9, rows * tile * height / width + 0.62))
+    titles = {name: _sample_title(name, names.get(name, ""), max(8, int(tile * 11))) for name in classes}
+    room = [0.13 * (1 + max(titles[name].count("\n") for name in band)) + 0.2 for band in bands]
+    tall = [rows * tile * height / width + extra for extra in room]
+    figure = Figure(figsize=(9, sum(tall) + 0.1))
     set_paddings(figure, w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    characters = max(8, int(tile * 11))
-    for axes in grid[:, len(images) :].flat:
-        axes.set_axis_off()
-    for column, (name, pictures) in enumerate(images.items()):
-        for row in range(rows):
-            draw_picture(grid[row, column], pictures[row] if row < len(pictures) else None)
-        plain = wrapped(names.get(name, ""), characters)
-        grid[0, column].set_title(
-            f"{name}\n{plain}" if plain and plain != name else name,
-            fontsize=8,
-            fontweight="normal",
-            loc="center",
-            pad=4,
-        )
+    parts = figure.subfigures(len(bands), 1, squeeze=False, height_ratios=tall)[:, 0]
+    for part, band in zip(parts, bands, strict=True):
+        grid = part.subplots(rows, columns, squeeze=False)
+        for axes in grid[:, len(band) :].flat:
+            axes.set_axis_off()
+        for column, name in enumerate(band):
+            for row in range(rows):
+                pictures = images[name]
+                draw_picture(grid[row, column], pictures[row] if row < len(pictures) else None)
+            grid[0, column].set_title(titles[name], fontsize=8, fontweight="normal", loc="center", pad=4)
     return figure
+
+
+def _sample_grid(classes: Sequence[str], most: int) -> tuple[int, int]:
+    """Columns of a band of sample images, and rows of images: of ``most`` that there are of a class, fewer
+    where the classes are many.
+    """
+    long = max(map(text_width, classes)) > 30
+    columns = 5 if long else max(len(classes), 5) if len(classes) <= 10 else 8  # a few are no giants
+    return columns, min(most, 4 if len(classes) <= 10 else 2 if len(classes) <= 30 else 1)
+
+
+def _sample_title(name: str, plain: str, width: int) -> str:
+    shown = wrapped(name, width)
+    return f"{shown}\n{wrapped(plain, width)}" if plain and plain != name else shown
 
 
 @styled
@@ -196,7 +210,8 @@ def class_distribution(split: pd.DataFrame, target: str, names: Mapping[str, str
     counts = pd.crosstab(split["dx"], split["split"]).reindex(columns=list(SPLITS), fill_value=0)
     counts = counts.loc[counts.sum(axis=1).sort_values().index]
     totals = counts.sum(axis=1)
-    figure = Figure(figsize=(9, 0.9 + 0.36 * len(counts)))
+    labels, room = row_labels([f"{names[name]} ({name})" if name in names else name for name in counts.index])
+    figure = Figure(figsize=(9, 0.9 + (0.36 + room) * len(counts)))
     axes = figure.subplots()
     left = np.zeros(len(counts))
     for part, colour in SPLITS.items():
@@ -211,12 +226,11 @@ def class_distribution(split: pd.DataFrame, target: str, names: Mapping[str, str
             va="center",
             fontsize=8,
         )
-    axes.set_yticks(
-        range(len(counts)), [f"{names[name]} ({name})" if name in names else name for name in counts.index]
-    )
+    axes.set_yticks(range(len(counts)), labels)
+    axes.set_ylim(-0.6, len(counts) - 0.4)
     for label, name in zip(axes.get_yticklabels(), counts.index, strict=True):
         label.set_fontweight("bold" if name == target else "normal")
-    axes.set_xlim(0, totals.max() * 1.14)
+    axes.set_xlim(0, totals.max() * 1.2)
     axes.set_xlabel("images")
     axes.grid(False, axis="y")
     axes.xaxis.set_major_formatter("{x:,.0f}")

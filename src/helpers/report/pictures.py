@@ -7,7 +7,8 @@ from matplotlib.figure import Figure, SubFigure
 
 from helpers.data.sources import SOURCES
 from helpers.params import Params
-from helpers.report.drawing import set_paddings, wrapped
+from helpers.report.drawing import set_paddings
+from helpers.report.names import wrapped
 from helpers.report.style import styled
 
 ROW_LABEL = 1.15  # inches, left of a row of images

@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 
 from helpers.errors import ParameterError
 from helpers.files import atomic_path, write_table, write_text
-from helpers.paths import RunPaths
+from helpers.paths import RunPaths, as_typed
+from helpers.report.fonts import lend_fonts, no_font_note, without_glyph_warnings
 from helpers.report.style import STYLE
 from helpers.report.table import Table
 
@@ -94,8 +95,10 @@ def show_figure(
     if figure is None:
         return
     paths, caption = _paths(run, name), caption.strip()
-    _lay_out(figure)
-    svg, png = svg_text(figure, name, alt), png_bytes(figure)
+    caption += no_font_note(lend_fonts(figure), as_typed(paths.notebooks))
+    with without_glyph_warnings():
+        _lay_out(figure)
+        svg, png = svg_text(figure, name, alt), png_bytes(figure)
     write_text(paths.figures / f"{name}.svg", svg)
     with atomic_path(paths.figures / f"{name}.png") as temporary:
         temporary.write_bytes(png)

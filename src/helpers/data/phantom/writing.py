@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image
 
+from helpers.cores import allowed_cores
 from helpers.data.phantom.facts import FACTS
 from helpers.data.phantom.photograph import draw_photograph
 from helpers.data.phantom.plan import FIRST_IMAGE, SMALLEST_CLASS, plan_dataset
@@ -131,7 +132,7 @@ def _draw_and_rename(
 
 def _draw_files(tasks: list[Task], progress: Callable[[int], None], workers: int | None) -> None:
     chunks = [tasks[start : start + CHUNK] for start in range(0, len(tasks), CHUNK)]
-    workers = min(workers or min(os.cpu_count() or 1, 8), len(chunks))
+    workers = min(workers or min(allowed_cores(), 8), len(chunks))
     done = 0
     if workers == 1:
         for chunk in chunks:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from helpers import paths as places
+from helpers.data.wording import shown
 from helpers.errors import MissingStageError, UserError
 from helpers.evaluation.runs import compare_runs
 from helpers.evaluation.verdicts import Direction, verdict
@@ -88,6 +89,7 @@ def open_pair(first: str, second: str) -> Pair:
             raise UserError(f"--compare: there is no run '{run.run}' in {folder} ({_known()}).")
     try:
         one, other = (read_results(run, read_params(run)) for run in runs)
+        _require_alike(one, other)
         table = compare_runs(*runs, confidence=one.params.evaluation.confidence)
     except MissingStageError as error:
         raise UserError(f"--compare needs two finished runs, and one is not: {error}") from None
@@ -97,6 +99,26 @@ def open_pair(first: str, second: str) -> Pair:
             f"--compare: '{first}' and '{second}' have no arm in common, so nothing can be set side by side."
         )
     return Pair(one, other, table)
+
+
+def _require_alike(one: Results, other: Results) -> None:
+    """Raise UserError for runs whose metrics are of different classes, or of different target classes."""
+    names = one.run.run, other.run.run
+    found = [sorted(side.split["dx"].unique()) for side in (one, other)]
+    if found[0] != found[1]:
+        own = [[name for name in a if name not in b] for a, b in (found, found[::-1])]
+        told = [f"{shown(only)} only in '{name}'" for name, only in zip(names, own, strict=True) if only]
+        raise UserError(
+            f"--compare: '{names[0]}' and '{names[1]}' tell different classes apart ({'; '.join(told)}), so "
+            "that no metric of one means what it means in the other; compare runs of the same classes."
+        )
+    targets = [side.params.data.target_class for side in (one, other)]
+    if targets[0] != targets[1]:
+        raise UserError(
+            f"--compare: '{names[0]}' is about the class {targets[0]} and '{names[1]}' about {targets[1]} "
+            "(data.target_class), so that their recall, precision and curves are of different classes; "
+            "compare runs of the same one."
+        )
 
 
 def _known() -> str:

@@ -6,12 +6,13 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from helpers.evaluation.confusion import class_ratios
 from helpers.evaluation.paper.tables import confusion_matrix
 from helpers.paths import RunPaths, require
-from helpers.report.drawing import set_paddings
 from helpers.report.paper_values import Paper
+from helpers.report.results.matrix_layout import MatrixLayout
 from helpers.report.style import arm_colours, styled
 from helpers.report.table import Format, Table, of_row, percent_range
 from helpers.report.words import (
@@ -27,7 +28,13 @@ PAPER_RATIOS = {"precision": "paper_precision", "recall": "paper_recall", "f1": 
 
 def read_confusion(run: RunPaths, arms: Iterable[str]) -> dict[str, pd.DataFrame]:
     """evaluation/confusion-<arm>.csv by arm."""
-    return {arm: pd.read_csv(require(run.evaluation / f"confusion-{arm}.csv", "evaluation")) for arm in arms}
+    names = {"label": str, "prediction": str}  # a class may be called 3, or NA
+    return {
+        arm: pd.read_csv(
+            require(run.evaluation / f"confusion-{arm}.csv", "evaluation"), dtype=names, keep_default_na=False
+        )
+        for arm in arms
+    }
 
 
 @styled
@@ -41,13 +48,9 @@ def confusion_matrices(confusion: Mapping[str, pd.DataFrame], paper: Paper | Non
     classes = sorted(set(next(iter(confusion.values()))["label"]))
     ours = {arm: _counts(table, classes) for arm, table in confusion.items()}
     theirs = _published_counts(paper, classes)
-    columns, panels = 3, _panels(ours, theirs)
-    rows = -(-len(panels) // columns)
-    figure = Figure(
-        figsize=(9, 3.2 * rows + 0.6), layout="compressed"
-    )  # square panels keep their titles inside
-    set_paddings(figure, h_pad=0.08)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    panels, layout = _panels(ours, theirs), MatrixLayout.of(classes, _largest(ours), bool(theirs))
+    columns = layout.columns
+    figure, grid = layout.figure(len(panels))
     colours = arm_colours([*ours, *theirs])
     drawn: dict[bool, Axes] = {}  # a panel of shares and one of differences, for the scales
     for axes, panel in zip(grid, [*panels, *[None] * (len(grid) - len(panels))], strict=True):
@@ -55,12 +58,12 @@ def confusion_matrices(confusion: Mapping[str, pd.DataFrame], paper: Paper | Non
             axes.set_visible(False)
             continue
         arm, title, counts, minus = panel
-        _matrix(axes, counts, minus, percent=bool(theirs))
+        _matrix(axes, counts, minus, bool(theirs), layout)
         _head(axes, title, colours[arm])
         drawn.setdefault(minus is not None, axes)
     for index, axes in enumerate(grid):
         axes.set_ylabel("diagnosis" if index % columns == 0 else "")
-    bar: dict[str, Any] = {"location": "bottom", "shrink": 0.35, "aspect": 35, "pad": 0.02}
+    bar: dict[str, Any] = {"location": "bottom", "shrink": 0.35, "aspect": 35, "pad": 0.02 * 3 / columns}
     for difference, axes in drawn.items():
         scale: Callable[[float, int], str] = _signed_points if difference else lambda x, _: f"{x:.0%}"
         label = "run less paper, points of the diagnosis" if difference else "share of the diagnosis"
@@ -92,6 +95,11 @@ def _counts(table: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
     return counts.reindex(index=classes, columns=classes, fill_value=0)
 
 
+def _largest(counts: Mapping[str, pd.DataFrame]) -> int:
+    """The largest number of predictions of any cell."""
+    return max(int(table.to_numpy().max()) for table in counts.values())
+
+
 def _published_counts(paper: Paper | None, classes: list[str]) -> dict[str, pd.DataFrame]:
     """The paper's matrices by arm, where its classes are those of the run."""
     table = pd.DataFrame() if paper is None else paper["confusion"]
@@ -104,7 +112,8 @@ def _published_counts(paper: Paper | None, classes: list[str]) -> dict[str, pd.D
 def _head(axes: Axes, title: str, colour: str) -> None:
     axes.set_title(title)
     line: dict[str, Any] = {"linewidth": 3, "solid_capstyle": "butt", "clip_on": False}
-    axes.plot([0, 1], [1.015, 1.015], color=colour, transform=axes.transAxes, **line)
+    above = ScaledTranslation(0, 2.7 / 72, axes.figure.dpi_scale_trans)  # points, whatever the panel's height
+    axes.plot([0, 1], [1, 1], color=colour, transform=axes.transAxes + above, **line)
 
 
 def _shares(counts: pd.DataFrame) -> pd.DataFrame:
@@ -116,7 +125,9 @@ def _signed_points(share: float, _: int = 0) -> str:
     return f"{points:+d}".replace("-", MINUS) if points else "0"
 
 
-def _matrix(axes: Axes, counts: pd.DataFrame, minus: pd.DataFrame | None, percent: bool) -> None:
+def _matrix(
+    axes: Axes, counts: pd.DataFrame, minus: pd.DataFrame | None, percent: bool, layout: MatrixLayout
+) -> None:
     """One heatmap: counts or shares of the row; with ``minus`` the difference of the shares, in points."""
     import seaborn
 
@@ -130,26 +141,31 @@ def _matrix(axes: Axes, counts: pd.DataFrame, minus: pd.DataFrame | None, percen
     drawn = (counts > 0) if minus is None else (words != "0")
     seaborn.heatmap(
         shares,
-        annot=words.where(drawn, ""),
+        annot=words.where(drawn, "") if layout.numbered else False,
         fmt="",
-        annot_kws={"fontsize": 8},
-        linewidths=0.8,
+        annot_kws={"fontsize": layout.fontsize},
+        linewidths=0.8 if layout.few else 0.3,
         square=True,
         cbar=False,
+        xticklabels=False,
+        yticklabels=False,
         ax=axes,
         **colours,
     )
-    axes.tick_params(length=0, rotation=0)
-    axes.set_xticks(axes.get_xticks(), counts.columns, rotation=45, ha="right", rotation_mode="anchor")
+    layout.name(axes)
     axes.set(xlabel="prediction", ylabel="")
 
 
 def confusion_caption(confusion: Mapping[str, pd.DataFrame], n: int, replicates: str, paper: Paper) -> str:
     """What ``confusion_matrices`` draws, on ``n`` test images, with so many ``replicates`` in words."""
     start = f"Confusion matrices on n = {n:,} test images, {replicates} added. "
-    theirs = _published_counts(paper, sorted(set(next(iter(confusion.values()))["label"])))
+    classes = sorted(set(next(iter(confusion.values()))["label"]))
+    theirs = _published_counts(paper, classes)
     if not theirs:
-        return f"{start}The number counts predictions, the shade is the share of the row."
+        largest = _largest({arm: _counts(table, classes) for arm, table in confusion.items()})
+        layout = MatrixLayout.of(classes, largest)
+        numbers = "The number counts predictions, the" if layout.numbered else "The"
+        return f"{start}{numbers} shade is the share of the row.{layout.note}"
     images = int(next(iter(theirs.values())).to_numpy().sum())
     return (
         f"{start}Above, the paper's three matrices ({images:,} test images, one training each, read off its "

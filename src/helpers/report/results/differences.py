@@ -18,6 +18,7 @@ from helpers.report.drawing import (
     empty_figure,
     name_rows,
 )
+from helpers.report.names import title_room, wrapped
 from helpers.report.results.scope import has_intervals, one_gan_note
 from helpers.report.style import arm_colours, styled
 from helpers.report.table import Table, of_row, points_range
@@ -195,7 +196,8 @@ def forest(
     arms = list(dict.fromkeys(rows["arm"]))
     colours = colours or arm_colours([*rows["reference"], *arms])
     shown = [metric for metric in metrics if metric in set(rows["metric"])]
-    figure = Figure(figsize=(9, 1.2 + 0.36 * len(arms)))
+    titles = {metric: wrapped(metric_name(metric, target), 100 // len(shown)) for metric in shown}
+    figure = Figure(figsize=(9, 1.2 + title_room(titles.values()) + 0.36 * len(arms)))
     panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for axes, metric in zip(panels, shown, strict=True):
         if smallest_effect:
@@ -206,7 +208,7 @@ def forest(
             hollow = row.get("role") != "primary"
             place = arms.index(row["arm"])
             draw_interval(axes, place, 100 * row["difference"], ends, colours[row["arm"]], hollow)
-        axes.set_title(metric_name(metric, target), fontsize=9)
+        axes.set_title(titles[metric], fontsize=9)
         axes.set_xlabel(f"points above {rows['reference'].iloc[0]}")
         axes.grid(False, axis="y")
         centre_on_zero(axes, least=5)  # points; a scale narrower than that magnifies nothing

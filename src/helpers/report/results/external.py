@@ -6,7 +6,8 @@ from collections.abc import Container, Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers.report.drawing import draw_interval, name_rows, wrapped
+from helpers.report.drawing import draw_interval, name_rows
+from helpers.report.names import title_room, wrapped
 from helpers.report.style import arm_colours, styled
 from helpers.report.table import Table, mean_and_spread, percent_range
 from helpers.report.words import (
@@ -38,13 +39,14 @@ def external_results(
     arms = list(dict.fromkeys(external["arm"]))
     colours = arm_colours(arms)
     shown = [metric for metric in metrics if metric in set(external["metric"])]
-    figure = Figure(figsize=(9, 1 + 0.36 * len(arms)))
+    titles = {metric: wrapped(metric_name(metric, target), 26) for metric in shown}
+    figure = Figure(figsize=(9, 1 + title_room(titles.values()) + 0.36 * len(arms)))
     panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for axes, metric in zip(panels, shown, strict=True):
         for row in external[external["metric"] == metric].to_dict("records"):
             ends = (100 * row["low"], 100 * row["high"])
             draw_interval(axes, arms.index(row["arm"]), 100 * row["mean"], ends, colours[row["arm"]])
-        axes.set_title(wrapped(metric_name(metric, target), 26), fontsize=9)
+        axes.set_title(titles[metric], fontsize=9)
         axes.set_xlabel("percent, not from zero")
         axes.locator_params(axis="x", nbins=5)
         axes.grid(False, axis="y")

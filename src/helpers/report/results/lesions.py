@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from helpers.evaluation.verdicts import Direction, verdict_of
 from helpers.report.drawing import FAINT, INK, centre_on_zero, draw_interval, empty_figure, name_rows
+from helpers.report.names import row_labels, title_room, wrapped
 from helpers.report.style import arm_colours, styled
 from helpers.report.table import Table, of_row, points_range
 from helpers.report.words import (
@@ -51,9 +52,9 @@ def seen_unseen(table: pd.DataFrame, target: str) -> Figure | None:
         return None
     arms = list(dict.fromkeys(table["arm"]))
     colours = arm_colours(arms)
-    figure = Figure(figsize=(9, 0.9 + 0.42 * len(arms)))
+    titles = {"accuracy": "Accuracy, %", "target_recall": wrapped(f"Recall of {target}, %", 50)}
+    figure = Figure(figsize=(9, 0.9 + title_room(titles.values()) + 0.42 * len(arms)))
     panels = figure.subplots(1, 2, sharey=True)
-    titles = {"accuracy": "Accuracy, %", "target_recall": f"Recall of {target}, %"}
     for axes, (column, title) in zip(panels, titles.items(), strict=True):
         for place, (arm, part) in enumerate(table.groupby("arm", sort=False)):
             values = (100 * part.set_index("lesions")[column]).groupby(level=0)
@@ -128,7 +129,9 @@ def recall_gap(leak: pd.DataFrame, arm: str) -> Figure | None:
             "No class has both lesions that were trained on and new ones, or the data do not name lesions."
         )
     colour = arm_colours(leak["arm"])[arm]
-    figure = Figure(figsize=(9, 1.3 + 0.34 * len(rows)))
+    groups = rows[["class", "seen_images", "unseen_images"]].to_numpy()
+    labels, room = row_labels([f"{name} ({seen:,} / {unseen:,})" for name, seen, unseen in groups])
+    figure = Figure(figsize=(9, 1.3 + (0.34 + room) * len(rows)))
     recall, gap = figure.subplots(1, 2, sharey=True)
     gap.axvline(0, color=FAINT, linewidth=1)
     for place, row in enumerate(rows.to_dict("records")):
@@ -136,8 +139,7 @@ def recall_gap(leak: pd.DataFrame, arm: str) -> Figure | None:
         _draw_pair(recall, place, pair, colour)
         ends = (100 * row["low"], 100 * row["high"])
         draw_interval(gap, place, 100 * row["difference"], ends, colour, hollow=True)
-    groups = rows[["class", "seen_images", "unseen_images"]].to_numpy()
-    name_rows(recall, [f"{name} ({seen:,} / {unseen:,})" for name, seen, unseen in groups])
+    name_rows(recall, labels)
     recall.set_title(f"Recall of {arm}, %")
     gap.set_title("Seen less unseen, points")
     centre_on_zero(gap, least=10, most=100)

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from helpers.report.drawing import INK, MANY_ARMS, wrapped
+from helpers.report.drawing import INK, MANY_ARMS
+from helpers.report.names import wrapped
 from helpers.report.paper_values import Paper, paper_metrics
 from helpers.report.results.counts import Counts, count_words
 from helpers.report.style import arm_colours, styled

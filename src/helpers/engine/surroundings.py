@@ -1,0 +1,96 @@
+"""What the user's machine brings along: a home that cannot be written to, packages of other software, the
+terminal's encoding. Each is put right for this start and its jobs, or told in a sentence.
+"""
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterable, Mapping
+
+from helpers.errors import UserError
+from helpers.paths import ARTIFACTS, ROOT
+
+HOMES = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")
+
+
+def write_any_sign() -> None:
+    """Let what is printed be written in any encoding: a sign that it does not have becomes an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def writable_home(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment, with a home below artifacts/ where its own cannot be written to: matplotlib, Jupyter
+    and Snakemake keep small files there.
+    """
+    if _can_be_written(os.path.expanduser(environment.get("HOME", "~"))):
+        return dict(environment)
+    home = ARTIFACTS / ".home"
+    home.mkdir(parents=True, exist_ok=True)
+    kept = {name: value for name, value in environment.items() if name not in HOMES or _can_be_written(value)}
+    return kept | {"HOME": str(home)}
+
+
+def _can_be_written(folder: str) -> bool:
+    """Whether files can be made in a folder: tried, because a file system may be mounted for reading only."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def project_path(environment: Mapping[str, str]) -> str:
+    """A PYTHONPATH for the jobs: this project's code, and of what was there only folders that hold a package
+    of which this Python has none. Packages of other software never stand before those of this Python.
+    """
+    source = str(ROOT / "src")
+    inherited = [part for part in environment.get("PYTHONPATH", "").split(os.pathsep) if part]
+    needed = [part for part in dict.fromkeys(inherited) if part != source and _is_needed(part, inherited)]
+    return os.pathsep.join([source, *needed])
+
+
+def _is_needed(folder: str, inherited: Iterable[str]) -> bool:
+    """Whether a declared package is found in this folder and not among this Python's own."""
+    own = [part for part in sys.path if part and part not in set(inherited)]
+    here = {_module_name(found) for found in importlib.metadata.distributions(path=[folder])}
+    declared = {re.split(r"[^\w.-]", line)[0].lower().replace("_", "-") for line in declared_packages()}
+    known = {_module_name(found) for found in importlib.metadata.distributions(path=own)} if here else set()
+    return bool(declared & here - known)
+
+
+def _module_name(found: importlib.metadata.Distribution) -> str:
+    return (found.name or "").lower().replace("_", "-")
+
+
+def declared_packages() -> list[str]:
+    """The packages that pyproject.toml asks for, with their ranges."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return list(project["dependencies"])
+
+
+def check_versions() -> None:
+    """Raise UserError where an installed package is too old, or missing. Nothing is imported."""
+    from packaging.requirements import Requirement
+
+    wrong = []
+    for line in declared_packages():
+        wanted = Requirement(line)
+        try:
+            version = importlib.metadata.version(wanted.name)
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(f"{wanted.name} is not installed")
+            continue
+        if not wanted.specifier.contains(version, prereleases=True):
+            wrong.append(f"{wanted.name} is {version} and must be {wanted.specifier}")
+    if wrong:
+        raise UserError(
+            f"This Python ({sys.executable}) has not the packages that are needed: {'; '.join(wrong[:4])}"
+            f"{f'; and {len(wrong) - 4} more' if len(wrong) > 4 else ''}. 'make report' installs them into "
+            ".venv, and .venv/bin/python runs this."
+        )

@@ -1,0 +1,105 @@
+"""How large the confusion matrices are, what stands in their cells, and how their classes are named."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from helpers.report.drawing import set_paddings
+from helpers.report.names import Labels, axis_labels, shortened, text_width
+
+FEW = 10  # more classes than that want larger panels
+SMALL, USUAL = 6.5, 8.0  # sizes of letters in points; smaller ones are not legible on the page
+LETTER = 0.6  # width of a digit or letter, in its size
+KEY_WIDTH = 150  # of one column of the key, as wide as the figure (helpers.report.names.text_width)
+LINE = 0.155  # inches from one line of the key to the next
+
+
+@dataclass(frozen=True)
+class MatrixLayout:
+    """Matrices in one to three columns, by the number of classes.
+
+    Short names stand at the axes; long ones are numbered, with a key below the matrices.
+    """
+
+    columns: int
+    labels: Labels
+    digits: int  # of the largest number that a cell should hold
+
+    @classmethod
+    def of(cls, classes: Sequence[str], largest: int, beside_paper: bool = False) -> "MatrixLayout":
+        """The layout for these classes and the ``largest`` number of predictions of a cell; beside the paper
+        its three matrices stay side by side, and cells hold percentages.
+        """
+        columns = 3 if len(classes) <= FEW or beside_paper else 2 if len(classes) <= 20 else 1
+        return cls(columns, axis_labels(classes, 14), 3 if beside_paper else len(str(largest)))
+
+    @property
+    def few(self) -> bool:
+        """Whether there is room for letters and lines of the usual size."""
+        return len(self.labels.texts) <= FEW
+
+    @property
+    def fontsize(self) -> float:
+        """The size of letters at the axes and in the cells, points."""
+        return USUAL if self.few else SMALL
+
+    @property
+    def numbered(self) -> bool:
+        """Whether numbers fit into the cells."""
+        return self.digits * LETTER * self.fontsize <= self.cell
+
+    @property
+    def cell(self) -> float:
+        """About the width of a cell, points."""
+        return 72 * (9 / self.columns - 0.8) / len(self.labels.texts)
+
+    def figure(self, panels: int) -> tuple[Figure, np.ndarray]:
+        """A figure with axes for so many panels, row by row, and with the key of the classes."""
+        rows = -(-panels // self.columns)
+        height = 3.2 * rows + 0.6 if self.columns == 3 else (9.3 / self.columns) * rows + 0.6
+        key = self.labels.key
+        lines, across = _key_lines(key)
+        figure = Figure(figsize=(9, height + LINE * lines), layout="compressed")
+        set_paddings(figure, h_pad=0.08)  # square panels keep their titles inside
+        if not lines:
+            return figure, figure.subplots(rows, self.columns, squeeze=False).ravel()
+        bottom = (LINE * lines + 0.1) / (height + LINE * lines)
+        set_paddings(figure, rect=(0, bottom, 1, 1 - bottom))
+        for place, entry in enumerate(key):
+            column, line = divmod(place, lines)
+            spot = (0.01 + 0.98 * column / across, (LINE * (lines - line)) / (height + LINE * lines))
+            figure.text(*spot, shortened(entry, KEY_WIDTH // across), va="top", fontsize=USUAL)
+        return figure, figure.subplots(rows, self.columns, squeeze=False).ravel()
+
+    def name(self, axes: Axes) -> None:
+        """Name the rows and columns of one matrix, whose cells are one wide."""
+        texts, places = list(self.labels.texts), np.arange(len(self.labels.texts)) + 0.5
+        axes.set_yticks(places, texts, rotation=0)
+        if self.labels.key and self.cell > 3 * LETTER * self.fontsize:
+            axes.set_xticks(places, texts, rotation=0)
+        elif self.cell > 1.4 * self.fontsize:
+            axes.set_xticks(places, texts, rotation=45, ha="right", rotation_mode="anchor")
+        else:
+            axes.set_xticks(places, texts, rotation=90)
+        axes.tick_params(length=0, labelsize=self.fontsize)
+
+    @property
+    def note(self) -> str:
+        """What a caption adds: that classes are numbered, and that cells are without numbers."""
+        note = " Classes are numbered at the axes; the key is below the matrices." if self.labels.key else ""
+        if not self.numbered:
+            note += (
+                " The cells are too small for numbers; the tables evaluation/confusion-<arm>.csv have them."
+            )
+        return note
+
+
+def _key_lines(key: Sequence[str]) -> tuple[int, int]:
+    """Lines of a key, and its columns: as many as its longest entry leaves room for."""
+    if not key:
+        return 0, 1
+    across = min(4, max(1, KEY_WIDTH // (max(map(text_width, key)) + 2)))
+    return -(-len(key) // across), across

@@ -1,0 +1,73 @@
+"""What a notebook computed by hand with other parameters is not thrown away unasked."""
+
+import sys
+
+import pytest
+
+from helpers.engine import by_hand
+from helpers.engine.keys import Keys
+from helpers.engine.plan import is_finished
+from helpers.engine.process import JOBS_LOCK_VARIABLE
+from helpers.engine.stages import Job
+from helpers.errors import UserError
+from helpers.params import load_params
+from helpers.paths import RunPaths
+
+JOB = Job("classifier", {"arm": "baseline", "replicate": 0})
+
+
+@pytest.fixture
+def run(place, monkeypatch):
+    monkeypatch.delenv(JOBS_LOCK_VARIABLE, raising=False)
+    return RunPaths("lab")
+
+
+def ask(run, *overrides, jobs=(JOB,)):
+    params = load_params("smoke", list(overrides))
+    by_hand.ask_before_throwing_away(run, jobs, Keys(run, params, {}))
+
+
+def retrain(run, *overrides):
+    assert not is_finished(
+        run, load_params("smoke", list(overrides)), "classifier", arm="baseline", replicate=0
+    )
+
+
+def test_a_notebook_by_hand_leaves_a_note_and_a_job_of_a_start_does_not(run, monkeypatch):
+    monkeypatch.setenv(JOBS_LOCK_VARIABLE, str(run.folder / ".jobs.lock"))
+    retrain(run)
+    assert not by_hand.note_path(run, JOB).exists()
+    monkeypatch.delenv(JOBS_LOCK_VARIABLE)
+    retrain(run)
+    assert by_hand.note_path(run, JOB).exists()
+
+
+def test_other_parameters_are_named_with_both_ways_out(run):
+    retrain(run, "classifier.frozen_stages=4")
+    with pytest.raises(UserError) as mistake:
+        ask(run)
+    told = str(mistake.value)
+    assert "classifier.frozen_stages 4 in place of" in told and "Nothing was touched" in told
+    assert "--force classifier" in told and "--run NAME" in told
+
+
+def test_nothing_is_asked_where_the_parameters_are_these_or_the_job_stays(run):
+    ask(run)
+    retrain(run, "classifier.frozen_stages=4")
+    ask(run, jobs=())
+    ask(run, "classifier.frozen_stages=4")
+    by_hand.take_note_away(run, JOB)
+    ask(run)
+
+
+@pytest.mark.parametrize(("answer", "goes_on"), [("y", True), ("Yes", True), ("", False), ("n", False)])
+def test_at_a_terminal_the_answer_counts(run, monkeypatch, answer, goes_on):
+    retrain(run, "classifier.frozen_stages=4")
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda question: answer)
+    if goes_on:
+        ask(run)
+    else:
+        with pytest.raises(UserError, match="Nothing was touched"):
+            ask(run)
