@@ -400,5 +400,7 @@ def pieces(found, run, params):
     texts += [text for text in [*abstract(page)[1:], *control_sentences(page)] if "useless" not in text]
     judged = claims(found, arms=None, one_gan=bool(gan))
     return texts + [
-        f"{row.claim}: {row.this_run}" for row in judged.itertuples() if row.verdict != "not tested"
+        f"{row.claim}: {row.this_run}"
+        for row in judged.itertuples()
+        if row.contrast and row.verdict != "not tested"  # the others are about no run
     ]

@@ -63,18 +63,23 @@ def classifier_curves(history: pd.DataFrame, paper: Paper | None = None) -> Figu
     _draw_best(panels["validation", "accuracy"], theirs, colours, apart)
     if below is not None:
         _lengths(below, history, theirs, colours)
-    for measure in ("loss", "accuracy"):  # training and validation, and every arm, on one scale
-        row = [axes for part in ("train", "validation") for axes in panels[part, measure].values()]
-        limits = np.array([axes.get_ylim() for axes in row])
-        for axes in row:
-            axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
-            cast(MaxNLocator, axes.xaxis.get_major_locator()).set_params(integer=True)
+    _on_one_scale(panels)
     handles = _keys(colours, apart)
     if theirs:
         label = "the paper's best validation accuracy"
         handles.append(Line2D([], [], color=INK, linestyle="--", linewidth=1, label=label))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(8, len(handles)))
     return figure
+
+
+def _on_one_scale(panels: Mapping[tuple[str, str], Mapping[str, Axes]]) -> None:
+    """Training and validation, and every arm, on one scale for either measure."""
+    for measure in ("loss", "accuracy"):
+        row = [axes for part in ("train", "validation") for axes in panels[part, measure].values()]
+        limits = np.array([axes.get_ylim() for axes in row])
+        for axes in row:
+            axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
+            cast(MaxNLocator, axes.xaxis.get_major_locator()).set_params(integer=True)
 
 
 class PublishedEnd(NamedTuple):

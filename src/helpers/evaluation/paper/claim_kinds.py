@@ -179,6 +179,7 @@ class GainClaim(Claim):
             self._test_set(),
         )
 
+    @cache  # noqa: B019  (claims are a few constants, and the paper does not change)
     def _test_set(self) -> str:
         """Range of exact McNemar p values, where the metric is a share of right answers."""
         name = self.metric.removeprefix("recall_")

@@ -191,21 +191,12 @@ def claims(
     scale = Scale(smallest_effect, confidence, name, SOURCES.get(source).beside_paper)
     blind = blind_spot(tables["controls"]) if "controls" in tables else None
     rows = []
-    for claim in CLAIMS:
-        if not scale.beside_paper and claim.of_paper_only:
-            continue
+    for claim in (claim for claim in CLAIMS if scale.beside_paper or not claim.of_paper_only):
         outcome = _outcome(claim, tables["contrasts"], scale, one_gan, blind)
         paper, test_set = claim.in_paper() if scale.beside_paper else ("", "")
-        rows.append(
-            {
-                "claim": claim.words.format(target=name),
-                "contrast": " - ".join((arms or {}).get(role, role) for role in claim.contrast),
-                "metric": claim.metric,
-                "paper": paper,
-                "paper_test_set": test_set,
-                **outcome.row(),
-            }
-        )
+        contrast = " - ".join((arms or {}).get(role, role) for role in claim.contrast)
+        head = {"claim": claim.words.format(target=name), "contrast": contrast, "metric": claim.metric}
+        rows.append(head | {"paper": paper, "paper_test_set": test_set} | outcome.row())
     return pd.DataFrame(rows)
 
 

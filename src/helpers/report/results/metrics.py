@@ -57,20 +57,8 @@ def performance_table(
         for arm, values in metrics.groupby("arm", sort=False)[column]:
             known = arm in published.index and column in published
             theirs = float(published.at[arm, column]) if known else math.nan
-            low, high = ends.get((arm, column), (math.nan, math.nan))
-            rows.append(
-                {
-                    "metric": metric_name(column),
-                    "arm": arm,
-                    "paper": theirs,
-                    "mean": values.mean(),
-                    "standard_deviation": values.std() if len(values) > 1 else math.nan,
-                    **({"low": low, "high": high} if ends else {}),
-                    "difference": values.mean() - theirs,
-                    **_images(counts, arm, column),
-                    "replicates": len(values),
-                }
-            )
+            row = {"metric": metric_name(column), "arm": arm, "paper": theirs}
+            rows.append(row | _own(values, theirs, ends, counts, (arm, column)))
     frame = pd.DataFrame(rows)
     frame = frame.drop(columns=["paper", "difference"]) if published.empty else frame
     formats = {
@@ -90,10 +78,24 @@ def performance_table(
     return Table(frame, formats, headers, hidden=("standard_deviation", "high"))
 
 
-def _images(counts: tuple[Counts, Counts], arm: str, column: str) -> dict[str, str]:
-    """The columns of the images behind both shares, where any are known of the table."""
-    named = zip(("paper_images", "images"), counts, strict=True)
-    return {name: count_words(found.get((arm, column))) for name, found in named if found}
+def _own(
+    values: pd.Series,
+    theirs: float,
+    ends: Mapping[tuple[str, str], tuple[float, float]],
+    counts: tuple[Counts, Counts],
+    key: tuple[str, str],
+) -> dict[str, Any]:
+    """The columns of ``performance_table`` on this run, and the images behind both shares where known."""
+    low, high = ends.get(key, (math.nan, math.nan))
+    images = zip(("paper_images", "images"), counts, strict=True)
+    return {
+        "mean": values.mean(),
+        "standard_deviation": values.std() if len(values) > 1 else math.nan,
+        **({"low": low, "high": high} if ends else {}),
+        "difference": values.mean() - theirs,
+        **{name: count_words(found.get(key)) for name, found in images if found},
+        "replicates": len(values),
+    }
 
 
 def _ends(arms: pd.DataFrame | None) -> dict[tuple[str, str], tuple[float, float]]:
