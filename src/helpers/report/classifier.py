@@ -39,7 +39,7 @@ def training_images(labels: Sequence[int], classes: Sequence[str], synthetic: in
     )
     order = np.argsort(real + made, kind="stable")
     names, room = row_labels([classes[place] for place in order])
-    figure = Figure(figsize=(9, 0.9 + (0.3 + room) * len(classes)))
+    figure = Figure(figsize=(9, 1.1 + (0.3 + room) * len(classes)))
     axes = figure.subplots()
     axes.barh(range(len(classes)), real[order], color=SPLITS["train"], height=0.68, label="real")
     if synthetic:
@@ -51,7 +51,7 @@ def training_images(labels: Sequence[int], classes: Sequence[str], synthetic: in
             height=0.68,
             label="synthetic",
         )
-        axes.legend(loc="lower right", ncols=2)
+        figure.legend(loc="outside lower center", ncols=2)
     for row, place in enumerate(order):
         text = f"{real[place]:,}" + (f" + {made[place]:,}" if made[place] else "")
         axes.annotate(

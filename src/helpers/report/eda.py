@@ -169,7 +169,7 @@ def sample_images(
     height, width = next(iter(images.values()))[0].shape[:2]
     tile = 9 / columns * 0.97
     titles = {name: _sample_title(name, names.get(name, ""), max(8, int(tile * 11))) for name in classes}
-    room = [0.13 * (1 + max(titles[name].count("\n") for name in band)) + 0.2 for band in bands]
+    room = [0.15 * (1 + max(titles[name].count("\n") for name in band)) + 0.2 for band in bands]
     tall = [rows * tile * height / width + extra for extra in room]
     figure = Figure(figsize=(9, sum(tall) + 0.1))
     set_paddings(figure, w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
@@ -211,7 +211,7 @@ def class_distribution(split: pd.DataFrame, target: str, names: Mapping[str, str
     counts = counts.loc[counts.sum(axis=1).sort_values().index]
     totals = counts.sum(axis=1)
     labels, room = row_labels([f"{names[name]} ({name})" if name in names else name for name in counts.index])
-    figure = Figure(figsize=(9, 0.9 + (0.36 + room) * len(counts)))
+    figure = Figure(figsize=(9, 1.1 + (0.36 + room) * len(counts)))
     axes = figure.subplots()
     left = np.zeros(len(counts))
     for part, colour in SPLITS.items():
@@ -234,5 +234,5 @@ def class_distribution(split: pd.DataFrame, target: str, names: Mapping[str, str
     axes.set_xlabel("images")
     axes.grid(False, axis="y")
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.legend(loc="lower right", ncols=3)
+    figure.legend(loc="outside lower center", ncols=3)  # beside the bars one may lie on the lowest
     return figure
