@@ -64,7 +64,7 @@ def folder_images(wanted: SyntheticImages, size: int, generator: np.random.Gener
 def read_image(path: Path, size: int) -> np.ndarray:
     """The image at ``path`` as uint8 (size, size, 3); raises DataError where it cannot be read."""
     try:
-        return resize_image(decode(path, FORMATS, upright=True), size, "bilinear")
+        return resize_image(decode(path, FORMATS), size, "bilinear")
     except (OSError, DataError) as error:
         raise DataError(
             f"{path} cannot be read as an image ({error}): replace it or take it out of the folder."

@@ -6,8 +6,9 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from helpers.data.archives import IGNORED, TABLE_ENDINGS, FileTree
+from helpers.data.archives import IGNORED, UNREAD_ENDINGS, FileTree
 from helpers.data.sources import SOURCES
+from helpers.data.table_formats import is_table_of_images
 from helpers.engine.stages import Job
 from helpers.errors import DataError
 from helpers.files import digest, file_digest
@@ -23,7 +24,9 @@ def data_fingerprint(job: Job, params: Params) -> str | dict[str, str]:
 def _folder_fingerprint(params: Params) -> str:
     """Fingerprint of the data's folder; a constant for drawn and fetched data."""
     root = SOURCES.get(params.data.source).folder(params.data)
-    return params.data.source if root is None else _listing(root, IGNORED)
+    return (
+        params.data.source if root is None else _listing(root, IGNORED, tuple(params.data.columns.values()))
+    )
 
 
 def _named_files(job: Job, params: Params) -> dict[str, str]:
@@ -61,13 +64,18 @@ def _content(path: Path) -> str:
 
 
 @cache
-def _listing(root: Path, ignored: re.Pattern[str]) -> str:
-    """Names and sizes of the files that a loader sees, and the content of its tables."""
+def _listing(root: Path, ignored: re.Pattern[str], columns: tuple[str, ...] = ()) -> str:
+    """Names and sizes of the images that a loader sees, and the content of the tables that name images.
+
+    What else lies there, a note or a spreadsheet, is not read and changes nothing.
+    """
     listing = []
     with suppress(DataError):  # the loader says what is wrong
         tree = FileTree(root, ignored)
         for file in tree.files:
-            is_table = file.ending in ("", *TABLE_ENDINGS) and file.size < 50_000_000
+            is_table = not tree.is_image(file) and is_table_of_images(tree, file, columns)
+            if not is_table and not tree.is_image(file) and file.ending not in UNREAD_ENDINGS:
+                continue
             with suppress(OSError):
                 content = hashlib.sha256(tree.read(file)).hexdigest() if is_table else ""
                 listing.append((file.name, file.size, content))
