@@ -1,4 +1,4 @@
-"""Folders, names, pixels and tables as people really have them: taken as meant, or a sentence with a way out."""
+"""Folders, names, pixels and tables as people have them: taken as meant, or a sentence with a way out."""
 
 import csv
 import io
@@ -182,6 +182,17 @@ class TestOtherFiles:
         labels(tmp_path, [("1.jpg", "b"), ("2.jpg", "a")])
         assert len(found | {_fingerprint(tmp_path)}) == 4
 
+    def test_a_loose_picture_beside_the_classes_is_asked_for(self, tmp_path):
+        lay(tmp_path, "all/a/1.jpg", "all/b/2.jpg", "all/overview.png")
+        with pytest.raises(DataError, match=r"1 image in no class \(all/overview.png\)"):
+            open_folder(tmp_path)
+        assert classes_of(tmp_path, leave_out=["overview.png"])[0] == {"a": 1, "b": 1}
+
+    @pytest.mark.parametrize(("kind", "named"), [("WEBP", "WebP"), ("GIF", "GIF"), ("TIFF", "TIFF")])
+    def test_another_kind_under_a_wrong_ending_is_named(self, kind, named):
+        with pytest.raises(DataError, match=f"neither JPEG nor PNG, but {named}"):
+            decode(encoded("x", kind))
+
     def test_jpeg_and_png_are_known_by_their_bytes(self, tmp_path):
         for number, ending in enumerate((".jfif", ".jpe", "", ".JPG", ".jpg_large", ".bmp")):
             lay(tmp_path, f"a/{number}{ending}", content=encoded(f"a{number}", "JPEG"))
@@ -353,6 +364,7 @@ class TestTables:
             "\n".join(ROWS).encode("utf-16"),
             "\n".join(ROWS).encode("utf-8-sig"),
             "\n".join(ROWS).replace(";", "\t").encode(),
+            "\n".join(ROWS).replace(";", "|").encode(),
         ],
     )
     def test_what_excel_writes_is_read(self, tmp_path, content):
@@ -365,6 +377,19 @@ class TestTables:
         (tmp_path / "t.csv").write_text("image;class;age\na1;x;45,5\na2;y;50\n", encoding="utf-8")
         with open_folder(tmp_path) as dataset:
             assert list(dataset.metadata["age"]) == [45.5, 50.0]
+
+    def test_of_two_columns_the_one_that_names_files_is_taken(self, tmp_path):
+        lay(tmp_path, "a1.jpg", "a2.jpg")
+        labels(tmp_path, [("1", "a1.jpg", "a"), ("2", "a2.jpg", "b")], ("image_id", "image_path", "label"))
+        assert classes_of(tmp_path)[0] == {"a": 1, "b": 1}
+
+    def test_a_table_in_other_letters_says_so(self, tmp_path):
+        lay(tmp_path, "a1.jpg", "a2.jpg")
+        (tmp_path / "t.csv").write_bytes("image;class\na1;nävus\na2;x\n".encode("cp1252"))
+        with pytest.raises(
+            DataError, match=r"in no class .* t.csv is not UTF-8 text: save it as CSV in UTF-8"
+        ):
+            open_folder(tmp_path)
 
     def test_a_missing_image_names_the_table_and_the_parameters(self, tmp_path):
         lay(tmp_path, "img/a1.jpg")

@@ -222,7 +222,7 @@ COMMANDS = [
     ),
     (
         ["--set", "arms.x={synthetic: {folder: params}}"],
-        "{root}/params holds no image (looked for .bmp, .jpeg, .jpg, .png, .tif, .tiff, .webp).",
+        "{root}/params holds no image (looked for JPEG, PNG, WEBP, BMP, TIFF).",
     ),
     # files that parameters name
     (
@@ -707,7 +707,7 @@ FOLDERS = {
     ),
     "only a table": (
         without(*(f"{image_id}.jpg" for image_id in IDS)),
-        "{data} has no image (looked for .jpg, .jpeg, .png, in folders and zip archives).",
+        "{data} has no image (looked for JPEG and PNG, in folders and zip archives).",
     ),
     "partial": (
         without("ISIC_0000003.jpg", "ISIC_0000004.jpg"),
@@ -811,8 +811,8 @@ FOLDERS = {
         raw_table(CSV.replace("back", "Rücken").encode("latin-1")),
         "HAM10000_metadata.csv is not UTF-8 text: save it as CSV in UTF-8.",
     ),
-    "UTF-16": (
-        raw_table(CSV.encode("utf-16")),
+    "UTF-16 without a mark": (
+        raw_table(CSV.replace("back", "Rücken").encode("utf-16-le")),
         "HAM10000_metadata.csv is not UTF-8 text: save it as CSV in UTF-8.",
     ),
     "a row too long": (

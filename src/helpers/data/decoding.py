@@ -19,6 +19,18 @@ FILTERS = {
 MAX_PIXELS = 50_000_000  # 100 times HAM10000's; a larger image is taken for a decompression bomb
 MIN_SIDE = 8  # pixels
 FORMATS = ("JPEG", "PNG")
+BEGINNINGS = {  # the first four bytes, or the third four, of what is often renamed to .jpg
+    b"WEBP": "WebP",
+    b"heic": "HEIC",
+    b"mif1": "HEIC",
+    b"avif": "AVIF",
+    b"GIF8": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"%PDF": "PDF",
+    b"<!DO": "a web page",
+    b"<htm": "a web page",
+}
 ORIENTATION_TAG = 0x0112  # of EXIF
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -106,11 +118,20 @@ def _opened(content: bytes | Path, formats: tuple[str, ...]) -> Iterator[Image.I
         yield image
     except UnidentifiedImageError:
         known = "neither JPEG nor PNG" if formats == FORMATS else f"none of {', '.join(formats)}"
-        raise DataError(known) from None
+        raise DataError(known + _kind(content)) from None
     except Image.DecompressionBombError:
         raise DataError(f"more than the {MAX_PIXELS // 10**6} million pixels allowed") from None
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         raise DataError("cut off" if "truncated" in str(error).lower() else f"damaged: {error}") from None
+
+
+def _kind(content: bytes | Path) -> str:
+    """', but WebP', as the first bytes say; empty where they say nothing."""
+    if isinstance(content, Path):
+        with content.open("rb") as file:
+            content = file.read(16)
+    known = [name for beginning, name in BEGINNINGS.items() if beginning in (content[:4], content[8:12])]
+    return f", but {known[0]}" if known else ""
 
 
 def resize_image(image: Image.Image, size: int, resize: str) -> np.ndarray:

@@ -65,6 +65,8 @@ def read_labels(
     if table.empty:
         raise DataError(f"{file.name} has a header and no rows.")
     known = known_format(table.columns) if "class" not in columns else None
+    if known is None and "image" not in columns:
+        columns = {**columns, **_column_of_images(table, Files(ids))}
     metadata = _official(table, file, columns, known)
     if known is not None:
         nameless = metadata["dx"] == ""
@@ -82,6 +84,15 @@ def read_labels(
             )
     metadata["image_id"] = _matched(tree, file, metadata["image_id"], ids, found)
     return metadata, "lesion_id" in metadata
+
+
+def _column_of_images(table: pd.DataFrame, files: Files) -> dict[str, str]:
+    """Which of several columns names a file in every row; nothing where none does, or only one may."""
+    names = candidates("image", table.columns, {})
+    for name in names if len(names) > 1 else ():
+        if all(len(files.named(each)) == 1 for each in table[name]):
+            return {"image": name}
+    return {}
 
 
 def _official(

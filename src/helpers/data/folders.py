@@ -7,11 +7,18 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from helpers.data.archives import TABLE_ENDINGS, FileTree, Found, unread_sentence, without_image_ending
+from helpers.data.archives import (
+    CLUTTER,
+    TABLE_ENDINGS,
+    FileTree,
+    Found,
+    unread_sentence,
+    without_image_ending,
+)
 from helpers.data.dataset import COLUMNS, Dataset
 from helpers.data.folder_tables import find_table, read_labels
 from helpers.data.survey import equal_files, is_left_out, survey
-from helpers.data.tables import column_names, typed_metadata
+from helpers.data.tables import read_table, typed_metadata
 from helpers.data.wording import plural, shown
 from helpers.errors import DataError
 
@@ -21,6 +28,7 @@ PART = re.compile(
     r"[ _.-]?\d*",
     re.IGNORECASE,
 )
+SYSTEMS = re.compile(CLUTTER, re.IGNORECASE)
 TAKEN = {"all", "mean of classes"}  # rows of the report's tables
 WAY_OUT = (
     "Put the images of each class into a folder of its name, or lay a CSV with the columns image and class "
@@ -69,7 +77,9 @@ def open_folder(
         found.note(
             "other files", (file.name for file in tree.files if not tree.is_image(file) and file != table)
         )
-        found.note("kept by systems and programs", tree.skipped)
+        clutter = [name for name in tree.skipped if SYSTEMS.search(name)]
+        found.note("kept by systems and programs", clutter)
+        found.note("segmentations and other tasks", (name for name in tree.skipped if name not in clutter))
         return Dataset(tree.root, layout, metadata, known, named, tree, found.sentence(len(metadata)))
     except BaseException:
         tree.close()
@@ -133,23 +143,20 @@ def _of_folders(tree: FileTree, ids: Mapping[Found, str], target: str) -> pd.Dat
     if unread := unread_sentence(tree):
         raise DataError(f"{tree.root}:{unread} Or take them away.")
     parts = {file: PurePosixPath(file.name).parts for file in ids}
-    while (
-        all(len(names) > 2 for names in parts.values()) and len({names[0] for names in parts.values()}) == 1
-    ):
+    while len({names[0] for names in parts.values()}) == 1:
+        deeper = {names[1] for names in parts.values() if len(names) > 2}
+        if not deeper or (len(deeper) < 2 and any(len(names) < 3 for names in parts.values())):
+            break
         parts = {file: names[1:] for file, names in parts.items()}  # one folder around all classes
     if _classes_lie_deeper(parts, target):
         parts = {file: names[1:] for file, names in parts.items()}
     loose = [file.name for file, names in parts.items() if len(names) == 1]
     if loose:
         tables = [file for file in tree.files if file.ending in TABLE_ENDINGS]
-        seen = "".join(
-            f" {file.name} has the columns {shown(columns, 8)}."
-            for file in tables[:1]
-            if (columns := column_names(tree, file))
-        )
+        seen = "".join(f" {_columns_of(tree, file)}" for file in tables[:1])
         raise DataError(
             f"{tree.root} holds {plural(loose, 'image')} in no class ({shown(loose, 3)}).{seen} {WAY_OUT}"
-            f"{_unread_tables(tree)}"
+            f" What is no part of the data is passed over by data.leave_out.{_unread_tables(tree)}"
         )
     classes = {file: names[0].removesuffix(".zip") for file, names in parts.items()}
     found = sorted(set(classes.values()))
@@ -188,6 +195,14 @@ def _check_nested_classes(root: Path, parts: Mapping[Found, Sequence[str]], clas
                 f"names too, with other images. If {outer} is no class, say data.leave_out: ['{outer}'], or "
                 "name it alone by data.root."
             )
+
+
+def _columns_of(tree: FileTree, file: Found) -> str:
+    """A sentence on the columns of a table, or on why it cannot be read."""
+    try:
+        return f"{file.name} has the columns {shown(read_table(tree, file, rows=0).columns, 8)}."
+    except DataError as error:
+        return str(error)
 
 
 def _unread_tables(tree: FileTree) -> str:

@@ -14,6 +14,8 @@ from helpers.data.dataset import COLUMNS
 from helpers.data.wording import plural, shown
 from helpers.errors import DataError
 
+SEPARATORS = "\t;,|"
+
 
 def column_names(tree: FileTree, file: Found) -> list[str]:
     """The columns of a table; none of what is no table."""
@@ -90,7 +92,7 @@ def _header(lines: Sequence[str]) -> tuple[int, str]:
     if named := re.fullmatch(r'"?sep=(.)"?[;, ]*', lines[0]):
         return 1, named[1]
     for above, line in enumerate(lines):
-        separator = max("\t;,", key=line.count)
+        separator = max(SEPARATORS, key=line.count)
         widths = [len(row) for row in csv.reader(lines[above : above + 4], delimiter=separator) if row]
         titles = [
             [cell for cell in row if cell.strip()] for row in csv.reader(lines[:above], delimiter=separator)
@@ -100,7 +102,7 @@ def _header(lines: Sequence[str]) -> tuple[int, str]:
         )
         if is_header and all(len(title) <= 1 for title in titles):
             return above, separator
-    return 0, max("\t;,", key=lines[0].count)
+    return 0, max(SEPARATORS, key=lines[0].count)
 
 
 def _values(line: str, separator: str) -> int:

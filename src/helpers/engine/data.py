@@ -41,7 +41,11 @@ def _named_files(job: Job, params: Params) -> dict[str, str]:
         weights = params.classifier.weights
         named["classifier.weights"] = weights if weights not in ("imagenet", "none") else None
         named["synthetic.folder"] = arm.synthetic.folder if arm.synthetic else None
-    found = {key: _content(from_project(value)) for key, value in named.items() if value}
+    found = {
+        key: _content(from_project(value), images=key == "synthetic.folder")
+        for key, value in named.items()
+        if value
+    }
     if arm and params.data.external_root is not None:
         from helpers.data.external import HIDDEN
 
@@ -50,12 +54,19 @@ def _named_files(job: Job, params: Params) -> dict[str, str]:
 
 
 @cache
-def _content(path: Path) -> str:
-    """Content of a file, or names and content of a folder's files.
+def _content(path: Path, images: bool) -> str:
+    """Content of a file, or names and content of a folder's files, or of its ``images`` alone.
 
     Empty where there is nothing; the job itself reports that.
     """
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    from helpers.classifier.folder_images import images_below
+
+    if path.is_file():
+        files = [path]
+    elif images:
+        files = images_below(path)
+    else:
+        files = sorted(file for file in path.rglob("*") if file.is_file())
     try:
         names = [(file.relative_to(path).as_posix(), file_digest(file)) for file in files]
     except OSError:
