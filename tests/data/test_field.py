@@ -383,6 +383,17 @@ class TestTables:
         labels(tmp_path, [("1", "a1.jpg", "a"), ("2", "a2.jpg", "b")], ("image_id", "image_path", "label"))
         assert classes_of(tmp_path)[0] == {"a": 1, "b": 1}
 
+    def test_a_table_of_unknown_columns_is_named_with_the_parameter(self, tmp_path):
+        lay(tmp_path, "images/1.jpg", "images/2.jpg")
+        labels(tmp_path, [("1.jpg", "a"), ("2.jpg", "b")], ("Image Index", "Finding"))
+        said = r"labels.csv has the columns Image Index, Finding.*data.columns: \{image: …, class: …\}"
+        with pytest.raises(DataError, match=said):
+            open_folder(tmp_path)
+        assert classes_of(tmp_path, columns={"image": "Image Index", "class": "Finding"})[0] == {
+            "a": 1,
+            "b": 1,
+        }
+
     def test_a_table_in_other_letters_says_so(self, tmp_path):
         lay(tmp_path, "a1.jpg", "a2.jpg")
         (tmp_path / "t.csv").write_bytes("image;class\na1;nävus\na2;x\n".encode("cp1252"))

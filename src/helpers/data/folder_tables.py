@@ -171,8 +171,7 @@ def _matched(
         raise DataError(
             f"{table.name} names {plural(missing, 'image')} that {tree.root} does not hold "
             f"({shown(missing)}); files there are called {shown((file.name for file in ids), 2)}. Is "
-            f"data.root the right folder, and '{names.name}' the column of images "
-            "(data.columns: {image: …})?"
+            "data.root the right folder, and is another column that of the images (data.columns: {image: …})?"
             f"{unread_sentence(tree)}"
         )
     unclear = [

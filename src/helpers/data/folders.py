@@ -17,7 +17,7 @@ from helpers.data.archives import (
 )
 from helpers.data.dataset import COLUMNS, Dataset
 from helpers.data.folder_tables import find_table, read_labels
-from helpers.data.survey import equal_files, is_left_out, survey
+from helpers.data.survey import Survey, equal_files, is_left_out, survey
 from helpers.data.tables import read_table, typed_metadata
 from helpers.data.wording import plural, shown
 from helpers.errors import DataError
@@ -61,7 +61,8 @@ def open_folder(
         found = survey(tree, leave_out)
         if not found.taken:
             raise DataError(
-                f"{tree.root} holds no image (looked for JPEG and PNG, in folders and zip archives)."
+                f"{tree.root} holds no image (looked for JPEG and PNG, in folders and zip archives"
+                f"{', without what data.leave_out names' if leave_out else ''})."
                 f"{unread_sentence(tree)}{_nested(tree)}"
             )
         ids = _identities(found.taken)
@@ -74,16 +75,19 @@ def open_folder(
         by_id = {image_id: file for file, image_id in ids.items()}
         named = {image_id: by_id[image_id] for image_id in metadata["image_id"]}
         metadata = _one_lesion_each(_checked(metadata, tree.root), named, tree)
-        found.note(
-            "other files", (file.name for file in tree.files if not tree.is_image(file) and file != table)
-        )
-        clutter = [name for name in tree.skipped if SYSTEMS.search(name)]
-        found.note("kept by systems and programs", clutter)
-        found.note("segmentations and other tasks", (name for name in tree.skipped if name not in clutter))
+        _note_others(found, tree, table)
         return Dataset(tree.root, layout, metadata, known, named, tree, found.sentence(len(metadata)))
     except BaseException:
         tree.close()
         raise
+
+
+def _note_others(found: Survey, tree: FileTree, table: Found | None) -> None:
+    """Add to ``found`` what is neither an image nor the table."""
+    found.note("other files", (file.name for file in tree.files if not tree.is_image(file) and file != table))
+    clutter = [name for name in tree.skipped if SYSTEMS.search(name)]
+    found.note("kept by systems and programs", clutter)
+    found.note("segmentations and other tasks", (name for name in tree.skipped if name not in clutter))
 
 
 def _identities(images: Sequence[Found]) -> dict[Found, str]:
@@ -152,14 +156,17 @@ def _of_folders(tree: FileTree, ids: Mapping[Found, str], target: str) -> pd.Dat
         parts = {file: names[1:] for file, names in parts.items()}
     loose = [file.name for file, names in parts.items() if len(names) == 1]
     if loose:
-        tables = [file for file in tree.files if file.ending in TABLE_ENDINGS]
-        seen = "".join(f" {_columns_of(tree, file)}" for file in tables[:1])
         raise DataError(
-            f"{tree.root} holds {plural(loose, 'image')} in no class ({shown(loose, 3)}).{seen} {WAY_OUT}"
-            f" What is no part of the data is passed over by data.leave_out.{_unread_tables(tree)}"
+            f"{tree.root} holds {plural(loose, 'image')} in no class ({shown(loose, 3)}).{_tables(tree)} "
+            f"{WAY_OUT} What is no part of the data is passed over by data.leave_out."
         )
     classes = {file: names[0].removesuffix(".zip") for file, names in parts.items()}
     found = sorted(set(classes.values()))
+    if len(found) == 1 and (tables := _tables(tree)):
+        raise DataError(
+            f"{tree.root} holds images of one class only, '{found[0]}', and a classifier needs at least two."
+            f"{tables} {WAY_OUT}"
+        )
     if {name.lower() for name in found} <= PARTS:
         raise DataError(
             f"{tree.root} holds the folders {shown(found)}, which look like parts of a split and not like "
@@ -197,18 +204,21 @@ def _check_nested_classes(root: Path, parts: Mapping[Found, Sequence[str]], clas
             )
 
 
-def _columns_of(tree: FileTree, file: Found) -> str:
-    """A sentence on the columns of a table, or on why it cannot be read."""
-    try:
-        return f"{file.name} has the columns {shown(read_table(tree, file, rows=0).columns, 8)}."
-    except DataError as error:
-        return str(error)
-
-
-def _unread_tables(tree: FileTree) -> str:
-    """A sentence on spreadsheets, which are not read; empty where there are none."""
-    sheets = [file.name for file in tree.files if file.ending in (".xlsx", ".xls", ".ods")]
-    return f" {shown(sheets, 3)} cannot be read: save it as CSV (UTF-8)." if sheets else ""
+def _tables(tree: FileTree) -> str:
+    """Sentences on the tables that name no images and classes, and on spreadsheets; empty without any."""
+    told = []
+    for file in [file for file in tree.files if file.ending in TABLE_ENDINGS][:1]:
+        try:
+            columns = shown(read_table(tree, file, rows=0).columns, 8)
+            told.append(
+                f"{file.name} has the columns {columns}. If two of them are the image and its class, "
+                "say so by data.columns: {image: …, class: …}."
+            )
+        except DataError as error:
+            told.append(str(error))
+    if sheets := [file.name for file in tree.files if file.ending in (".xlsx", ".xls", ".ods")]:
+        told.append(f"{shown(sheets, 3)} cannot be read: save it as CSV (UTF-8).")
+    return "".join(f" {sentence}" for sentence in told)
 
 
 # --- both -----------------------------------------------------------------------------------------

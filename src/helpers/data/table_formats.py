@@ -19,6 +19,7 @@ RECOGNISED = {  # names of columns, in small letters, words joined by underscore
         "img_name",
         "img_path",
         "isic_id",
+        "id_code",
         "file",
         "file_name",
         "filename",

@@ -31,13 +31,7 @@ def read_table(tree: FileTree, file: Found, rows: int | None = None) -> pd.DataF
     A line ``sep=;`` and titles above the header are passed over, and so are rows without any value. The
     index is the line of the file, less two.
     """
-    try:
-        text = decode_text(tree.read(file))
-    except OSError as error:
-        raise DataError(f"{file.name} cannot be read: {error}.") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{file.name} is not UTF-8 text: save it as CSV in UTF-8.") from None
-    text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
+    text = _text(tree, file)
     above, separator = _header(text.split("\n", 12)[:12])
     text = "\n".join(text.split("\n")[above:]) if above else text
     header = text.split("\n", 1)[0]
@@ -74,13 +68,21 @@ def read_table(tree: FileTree, file: Found, rows: int | None = None) -> pd.DataF
     return table[(table != "").any(axis=1)] if table.shape[1] > 1 else table
 
 
-def decode_text(content: bytes) -> str:
-    """UTF-8 with or without a mark, or UTF-16 with one, as Excel's 'Unicode text'.
+def _text(tree: FileTree, file: Found) -> str:
+    """The text of a table, a line feed at the end of each line.
 
-    Raises UnicodeDecodeError for anything else.
+    It is UTF-8 with or without a mark, or UTF-16 with one, as Excel's 'Unicode text'. Raises DataError for
+    anything else.
     """
-    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return content.decode("utf-16" if is_wide else "utf-8-sig")
+    try:
+        content = tree.read(file)
+        is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if is_wide else "utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{file.name} cannot be read: {error}.") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{file.name} is not UTF-8 text: save it as CSV in UTF-8.") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
 
 
 def _header(lines: Sequence[str]) -> tuple[int, str]:
