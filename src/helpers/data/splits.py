@@ -141,7 +141,8 @@ def _too_small(metadata: pd.DataFrame, unit: str, lacking: Sequence[str] | None 
     column = "dx" if unit == "images" else "lesion_id"
     counts = metadata["dx"].value_counts() if unit == "images" else metadata.groupby("dx")[column].nunique()
     counts = counts.loc[lacking] if lacking else counts
-    name, count = counts.idxmin(), counts.min()
+    counts = counts.sort_values(ascending=False, kind="stable")
+    name, count = counts.index[-1], counts.iloc[-1]
     return DataError(
         f"The class '{name}' has {count:,} {unit if count != 1 else unit[:-1]}, too few to be in training, "
         f"validation and test: leave the class out or add {unit}."
