@@ -8,7 +8,6 @@ from pathlib import Path
 
 from helpers.data.archives import IGNORED, UNREAD_ENDINGS, FileTree
 from helpers.data.sources import SOURCES
-from helpers.data.table_formats import is_table_of_images
 from helpers.engine.stages import Job
 from helpers.errors import DataError
 from helpers.files import digest, file_digest
@@ -80,6 +79,8 @@ def _listing(root: Path, ignored: re.Pattern[str], columns: tuple[str, ...] = ()
 
     What else lies there, a note or a spreadsheet, is not read and changes nothing.
     """
+    from helpers.data.table_formats import is_table_of_images  # it loads pandas
+
     listing = []
     with suppress(DataError):  # the loader says what is wrong
         tree = FileTree(root, ignored)
