@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,10 @@ def lesion(name, number, side=24, kind="JPEG"):
     picture = Image.new("RGB", (side + 8, side), (225, 180, 160))
     x = 4 + number % 7
     ImageDraw.Draw(picture).ellipse((x, 4, x + 14, 18), fill=COLOURS.get(name, (90, 90, number % 200)))
+    # no two alike to the last byte
+    ImageDraw.Draw(picture).rectangle(
+        (0, 0, 7, 3), fill=(number * 5 % 256, *zlib.crc32(name.encode()).to_bytes(4)[:2])
+    )
     buffer = io.BytesIO()
     picture.save(buffer, kind)
     return buffer.getvalue()
@@ -152,7 +157,8 @@ class TestTable:
 
 def rename_to_tif(root):
     folders(root, {"a": 1})
-    (root / "a" / "000.jpg").rename(root / "a" / "000.tif")
+    (root / "a" / "000.jpg").unlink()
+    (root / "a" / "000.tif").write_bytes(lesion("a", 0, kind="TIFF"))
 
 
 def rewrite_table(root, change):
@@ -184,7 +190,7 @@ MISTAKES = {  # each makes a folder with one mistake
 @pytest.mark.parametrize(
     ("what", "sentence"),
     [
-        ("no images", "holds no image (looked for .jpg, .jpeg, .png"),
+        ("no images", "holds no image (looked for JPEG and PNG"),
         ("another kind", "1 file of another kind (a/000.tif) cannot be read: convert to JPEG or PNG."),
         (
             "some of another kind",

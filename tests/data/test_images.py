@@ -159,7 +159,7 @@ def test_broken_images_are_named_together(run, data, root):
         prepare_data(run, data)
     text = str(caught.value)
     assert text.startswith("4 of 140 images are broken: ")
-    words = {3: "empty)", 5: "cut off)", 8: "neither JPEG nor PNG)", 11: "only 5 x 5 pixels)"}
+    words = {3: "empty)", 5: "cut off)", 8: "neither JPEG nor PNG, but GIF)", 11: "only 5 x 5 pixels)"}
     positions = [text.index(f"ISIC_{24306 + i:07d}.jpg ({fault}") for i, fault in words.items()]
     assert positions == sorted(positions)
     assert not run.split.exists() and not run.manifest.exists()

@@ -71,7 +71,8 @@ def test_a_new_source_is_one_file(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     said = "This run uses squares: 60 images of an unknown number of lesions in 2 classes."
-    assert done.stdout.strip() == said
+    survey = "Found 60 files: 60 images are taken (60 .png). Nothing was passed over."
+    assert done.stdout.splitlines() == [survey, f"{said} {survey}"]
 
 
 def test_the_files_of_the_folder_are_the_choices():

@@ -62,7 +62,10 @@ def test_files_that_parameters_name_are_read(tmp_path):
     first = key("classifier", theirs, arm="theirs", replicate=0)
     assert first == key("classifier", theirs, arm="theirs", replicate=0)
     (tmp_path / "a.png").write_bytes(b"2")
-    assert first != key("classifier", theirs, arm="theirs", replicate=0)
+    second = key("classifier", theirs, arm="theirs", replicate=0)
+    assert first != second
+    (tmp_path / "notes.txt").write_bytes(b"nobody reads it")
+    assert second == key("classifier", theirs, arm="theirs", replicate=0)
     weights.write_bytes(b"1")
     named = f"classifier.weights={weights}"
     before = key("classifier", named, arm="baseline", replicate=0)

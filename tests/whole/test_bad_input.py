@@ -222,7 +222,7 @@ COMMANDS = [
     ),
     (
         ["--set", "arms.x={synthetic: {folder: params}}"],
-        "{root}/params holds no image (looked for .bmp, .jpeg, .jpg, .png, .tif, .tiff, .webp).",
+        "{root}/params holds no image (looked for JPEG, PNG, WEBP, BMP, TIFF).",
     ),
     # files that parameters name
     (
@@ -390,7 +390,7 @@ FILES = [
     ("gan: {epochs: 3}\ngan: {epochs: 4}\n", "it.yaml, line 2: 'gan' stands twice in one section; keep one."),
     ("gan:\n  epochs: 3\n  epochs: 4\n", "it.yaml, line 3: 'epochs' stands twice in one section; keep one."),
     ("1: 2\n", "it.yaml, line 1: the key '1' is not a text; write it in quotes."),
-    ("gan:\n  yes: 2\n", "it.yaml, line 2: the key 'True' is not a text; write it in quotes."),
+    ("gan:\n  true: 2\n", "it.yaml, line 2: the key 'True' is not a text; write it in quotes."),
     (
         "gan: &gan {epochs: 3}\nsynthesis: {<<: *gan}\n",
         "it.yaml, line 2: YAML's '<<' is not read here; name another file by 'extends', or repeat the keys.",
@@ -707,7 +707,7 @@ FOLDERS = {
     ),
     "only a table": (
         without(*(f"{image_id}.jpg" for image_id in IDS)),
-        "{data} has no image (looked for .jpg, .jpeg, .png, in folders and zip archives).",
+        "{data} has no image (looked for JPEG and PNG, in folders and zip archives).",
     ),
     "partial": (
         without("ISIC_0000003.jpg", "ISIC_0000004.jpg"),
@@ -811,8 +811,8 @@ FOLDERS = {
         raw_table(CSV.replace("back", "Rücken").encode("latin-1")),
         "HAM10000_metadata.csv is not UTF-8 text: save it as CSV in UTF-8.",
     ),
-    "UTF-16": (
-        raw_table(CSV.encode("utf-16")),
+    "UTF-16 without a mark": (
+        raw_table(CSV.replace("back", "Rücken").encode("utf-16-le")),
         "HAM10000_metadata.csv is not UTF-8 text: save it as CSV in UTF-8.",
     ),
     "a row too long": (
@@ -917,7 +917,7 @@ def test_images_of_an_arm_and_of_the_external_test_set_are_looked_at_first(place
     (test / "ISIC2018_Task3_Test_GroundTruth.csv").write_text("image_id,dx\nx,mel\n")
     told = mistake(capsys, *laptop, "--set", f"data.external_root={test}")
     assert (
-        told == "1 image of data.external_root cannot be used: x.jpg (neither JPEG nor PNG). "
+        told == "1 image of data.external_root cannot be used: x.jpg (neither JPEG nor PNG, but GIF). "
         "Replace or remove them."
     )
 
@@ -946,8 +946,8 @@ IMAGES = {
     "cut": (encoded()[:-40], "cut off"),
     "cut early": (encoded()[:100], "cut off"),
     "empty": (b"", "empty"),
-    "another format": (encoded(kind="GIF", mode="P"), "neither JPEG nor PNG"),
-    "a web page": (b"<html>please log in</html>", "neither JPEG nor PNG"),
+    "another format": (encoded(kind="GIF", mode="P"), "neither JPEG nor PNG, but GIF"),
+    "a web page": (b"<html>please log in</html>", "neither JPEG nor PNG, but a web page"),
     "1 x 1": (encoded(size=(1, 1)), "only 1 x 1 pixels"),
     "20,000 x 20,000": (bomb(), "more than the 50 million pixels allowed"),
     "8,000 x 8,000": (

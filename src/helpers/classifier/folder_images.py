@@ -1,17 +1,34 @@
 """Synthetic images that an arm takes from a folder: made by any generator, in any size."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 
+from helpers.data.archives import CLUTTER, IMAGE_ENDINGS
 from helpers.data.decoding import decode, resize_image
 from helpers.data.selection import wanted_count
 from helpers.errors import DataError, ParameterError
 from helpers.params import SyntheticImages
 from helpers.paths import from_project
 
-IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+ENDINGS = (*IMAGE_ENDINGS, ".webp", ".bmp", ".tif", ".tiff")
+HIDDEN = re.compile(CLUTTER, re.IGNORECASE)
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+
+
+def images_below(folder: Path) -> list[Path]:
+    """The images in ``folder`` and its subfolders by their endings, in order of path.
+
+    Hidden files and what systems and network drives keep, such as thumbnails, are passed over.
+    """
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in ENDINGS
+        and path.is_file()
+        and not any(map(HIDDEN.search, path.relative_to(folder).parts))
+    )
 
 
 def folder_files(wanted: SyntheticImages) -> list[Path]:
@@ -27,11 +44,9 @@ def folder_files(wanted: SyntheticImages) -> list[Path]:
             f"The arm's folder of images, {folder}, does not exist; give a path from the project's folder or "
             "an absolute one."
         )
-    paths = sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS and path.is_file()
-    )
+    paths = images_below(folder)
     if not paths:
-        raise DataError(f"{folder} holds no image (looked for {', '.join(sorted(IMAGE_ENDINGS))}).")
+        raise DataError(f"{folder} holds no image (looked for {', '.join(FORMATS)}).")
     if wanted.select in ("top", "bottom"):
         raise ParameterError(
             f"'select: {wanted.select}' needs the critic's scores, and the images of {folder} have none; use "
@@ -64,7 +79,7 @@ def folder_images(wanted: SyntheticImages, size: int, generator: np.random.Gener
 def read_image(path: Path, size: int) -> np.ndarray:
     """The image at ``path`` as uint8 (size, size, 3); raises DataError where it cannot be read."""
     try:
-        return resize_image(decode(path, FORMATS, upright=True), size, "bilinear")
+        return resize_image(decode(path, FORMATS), size, "bilinear")
     except (OSError, DataError) as error:
         raise DataError(
             f"{path} cannot be read as an image ({error}): replace it or take it out of the folder."

@@ -3,31 +3,49 @@
 import os
 import re
 import stat
+import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from helpers.data.wording import plural, shown
 from helpers.errors import DataError
 
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".png")
+IMAGE_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")  # of JPEG and PNG, whatever a file is called
+UNREAD_ENDINGS = (".bmp", ".dcm", ".gif", ".heic", ".jp2", ".tif", ".tiff", ".webp")
 TABLE_ENDINGS = (".csv", ".tab", ".tsv", ".txt")
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 MAX_DEPTH = 5  # folders below the root; HAM10000's layouts need two
 MAX_FILES = 500_000  # more than this is somebody's whole disk
 MAX_MEMBER_BYTES = 256 * 2**20  # of one zip member, unpacked
 MAX_ARCHIVE_BYTES = 200 * 2**30  # of all members of one archive, unpacked
 MAX_RATIO = 200  # unpacked to packed, for members above a mebibyte
-IGNORED = re.compile(
-    r"^\.|^__MACOSX$|^lost\+found$|^ISIC2018_Task3_(Test|Validation)|segmentation", re.IGNORECASE
+CLUTTER = (  # what systems, file managers and network drives lay beside the files of people
+    r"^\.|^__MACOSX$|^lost\+found$|^found\.\d{3}$|^@eaDir$|^@?#?recycle(\.bin)?$|^\$recycle\.bin$|^recycler$"
+    r"|^system volume information$|^thumbs\.db|^ehthumbs|^desktop\.ini$|^~\$|^network trash folder$"
+    r"|^temporary items$"
 )
+IGNORED = re.compile(rf"{CLUTTER}|^ISIC2018_Task3_(Test|Validation)|segmentation", re.IGNORECASE)
+PACKINGS = {9: "Deflate64, as Windows does above 2 GB", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ"}
+UNPACK = "Unpack the archive into a folder, and take the archive away (or name the folder by data.root)."
+ANEW = "Get the archive anew from where the data come from, or pack the images again."
+
+
+def without_image_ending(name: str) -> str:
+    """``name`` without .jpg, .png and the like; other endings stay."""
+    ending = PurePosixPath(name).suffix
+    return name.removesuffix(ending) if ending.lower() in IMAGE_ENDINGS else name
 
 
 @dataclass(frozen=True)
 class Found:
     """A file in a folder, or a member of a zip archive."""
 
-    name: str  # path below the root; 'part_1.zip/a.jpg' for a member
+    name: str  # path below the root, in NFC and with slashes; 'part_1.zip/a.jpg' for a member
     path: Path  # the file, or the archive
     member: str | None  # the member's name inside the archive
     size: int  # bytes, unpacked
@@ -57,11 +75,13 @@ class FileTree:
         if not self.root.exists():
             raise DataError(f"The data folder {self.root} does not exist: check data.root (or --data-root).")
         self._archives: dict[Path, zipfile.ZipFile] = {}
+        self._images: dict[Found, bool] = {}
+        self.skipped: list[str] = []  # names that were passed over, without hidden ones
         try:
             plain = (
-                [Found(self.root.name, self.root, None, 0)]
+                [Found(_plain_name(self.root.name), self.root, None, 0)]
                 if self.root.is_file()
-                else list(_walk(self.root, ignored))
+                else list(_walk(self.root, self._is_ignored))
             )
             self.files = [file for file in plain if file.ending != ".zip"]
             for file in plain:
@@ -75,13 +95,38 @@ class FileTree:
         archive = _open_archive(file)
         self._archives[file.path] = archive
         _check_members(file, archive.infolist())
-        found = [
-            Found(f"{file.name}/{member.filename}", file.path, member.filename, member.file_size)
-            for member in archive.infolist()
-            if not member.is_dir()
-            and not any(self.ignored.search(part) for part in PurePosixPath(member.filename).parts)
-        ]
+        found = []
+        for member in archive.infolist():
+            name = _member_name(member)
+            if not name.endswith("/") and not any(map(self._is_ignored, PurePosixPath(name).parts)):
+                found.append(Found(f"{file.name}/{name}", file.path, member.filename, member.file_size))
         return sorted(found, key=lambda each: each.name)
+
+    def _is_ignored(self, name: str) -> bool:
+        """Whether a file or folder of this name is passed over; it is noted."""
+        ignored = self.ignored.search(name) is not None
+        if ignored and not name.startswith(".") and name not in self.skipped:
+            self.skipped.append(name)
+        return ignored
+
+    def is_image(self, file: Found) -> bool:
+        """Whether ``file`` is an image by its ending, or else JPEG or PNG by its first bytes."""
+        if file.ending in IMAGE_ENDINGS:
+            return True
+        if file.ending in (*TABLE_ENDINGS, ".zip"):
+            return False
+        if file not in self._images:
+            self._images[file] = self._beginning(file).startswith(IMAGE_BEGINNINGS)
+        return self._images[file]
+
+    def _beginning(self, file: Found) -> bytes:
+        try:
+            with (
+                open(file.path, "rb") if file.member is None else self._archives[file.path].open(file.member)
+            ) as stream:
+                return stream.read(8)
+        except (OSError, *DAMAGE):
+            return b""
 
     def read(self, file: Found) -> bytes:
         """The bytes of ``file``. Raises OSError where they cannot be had (a damaged member included)."""
@@ -91,14 +136,7 @@ class FileTree:
             return file.path.read_bytes()
         try:
             return self._archives[file.path].read(file.member)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            NotImplementedError,
-            RuntimeError,
-            ValueError,
-        ) as error:
+        except DAMAGE as error:
             raise OSError(f"damaged inside the archive ({error})") from None
 
     def close(self) -> None:
@@ -108,7 +146,32 @@ class FileTree:
         self._archives.clear()
 
 
-def _walk(root: Path, ignored: re.Pattern[str]) -> Iterator[Found]:
+def unread_sentence(tree: FileTree) -> str:
+    """A sentence on images of kinds that are not read; empty where there are none."""
+    others = [file.name for file in tree.files if file.ending in UNREAD_ENDINGS and not tree.is_image(file)]
+    return (
+        f" {plural(others, 'file')} of another kind ({shown(others, 3)}) cannot be read: convert to JPEG or "
+        "PNG."
+        if others
+        else ""
+    )
+
+
+def _plain_name(name: str) -> str:
+    """One form of the same letters: macOS takes accents apart, other systems do not."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _member_name(member: zipfile.ZipInfo) -> str:
+    """A member's name with slashes: PowerShell writes backslashes, and macOS does not mark UTF-8 as such."""
+    name = member.filename.replace("\\", "/")
+    if not member.flag_bits & 0x800 and not name.isascii():
+        with suppress(UnicodeError):  # an older archive, in the signs of its system
+            name = name.encode("cp437").decode("utf-8")
+    return _plain_name(name)
+
+
+def _walk(root: Path, ignored: Callable[[str], bool]) -> Iterator[Found]:
     """Files below ``root``, folder by folder in name order.
 
     A folder that is met again through a link is skipped.
@@ -128,7 +191,7 @@ def _walk(root: Path, ignored: re.Pattern[str]) -> Iterator[Found]:
         met.add((state.st_dev, state.st_ino))
         folders = []
         for entry in entries:
-            if ignored.search(entry.name):
+            if ignored(entry.name):
                 continue
             count += 1
             if count > MAX_FILES:
@@ -140,7 +203,9 @@ def _walk(root: Path, ignored: re.Pattern[str]) -> Iterator[Found]:
                 if entry.is_dir():
                     folders.append((Path(entry.path), f"{prefix}{entry.name}/", depth + 1))
                 elif entry.is_file():
-                    yield Found(f"{prefix}{entry.name}", Path(entry.path), None, entry.stat().st_size)
+                    yield Found(
+                        _plain_name(f"{prefix}{entry.name}"), Path(entry.path), None, entry.stat().st_size
+                    )
             except OSError:
                 continue  # a link in a loop with itself, or gone meanwhile: a missing image is told by its id
         if depth < MAX_DEPTH:
@@ -169,13 +234,15 @@ def _check_members(file: Found, members: list[zipfile.ZipInfo]) -> None:
     for member in members:
         fault = _fault(member)
         if fault:
-            raise DataError(
-                f"{file.name} is refused: its member '{member.orig_filename}' {fault}. Take an archive from "
-                "the data's official home."
-            )
+            way_out = UNPACK if member.flag_bits & 1 or not _is_deflated(member) else ANEW
+            raise DataError(f"{file.name} is refused: its member '{member.orig_filename}' {fault}. {way_out}")
         total += member.file_size
     if total > MAX_ARCHIVE_BYTES:
         raise DataError(f"{file.name} is refused: it would unpack to {total / 1e9:,.0f} GB.")
+
+
+def _is_deflated(member: zipfile.ZipInfo) -> bool:
+    return member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def _fault(member: zipfile.ZipInfo) -> str:
@@ -190,8 +257,9 @@ def _fault(member: zipfile.ZipInfo) -> str:
         return "is a link"
     if member.flag_bits & 1:
         return "is encrypted"
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return "is packed in another way than by deflate"
+    if not _is_deflated(member):
+        packing = PACKINGS.get(member.compress_type, f"method {member.compress_type}")
+        return f"is packed by {packing}, and only deflate is read"
     if member.file_size > MAX_MEMBER_BYTES:
         return f"would unpack to {member.file_size / 1e6:,.0f} MB"
     if member.file_size > 2**20 and member.file_size > MAX_RATIO * max(member.compress_size, 1):

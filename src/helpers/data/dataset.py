@@ -25,6 +25,7 @@ class Dataset:
     lesions_known: bool
     images: dict[str, Found] = field(repr=False)  # by image_id
     tree: FileTree = field(repr=False)
+    survey: str = ""  # what was found, taken and passed over, a sentence; empty where all must be taken
 
     def read(self, image_id: str) -> bytes:
         """The encoded bytes of an image. Several threads may call it at once.

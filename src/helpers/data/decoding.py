@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from helpers.errors import DataError, ParameterError
 
@@ -19,23 +19,76 @@ FILTERS = {
 MAX_PIXELS = 50_000_000  # 100 times HAM10000's; a larger image is taken for a decompression bomb
 MIN_SIDE = 8  # pixels
 FORMATS = ("JPEG", "PNG")
+BEGINNINGS = {  # the first four bytes, or the third four, of what is often renamed to .jpg
+    b"WEBP": "WebP",
+    b"heic": "HEIC",
+    b"mif1": "HEIC",
+    b"avif": "AVIF",
+    b"GIF8": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"%PDF": "PDF",
+    b"<!DO": "a web page",
+    b"<htm": "a web page",
+}
+ORIENTATION_TAG = 0x0112  # of EXIF
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
-def decode(content: bytes | Path, formats: tuple[str, ...] = FORMATS, upright: bool = False) -> Image.Image:
-    """An encoded image (its bytes or its file), fully decoded, as 8-bit RGB.
+def decode(content: bytes | Path, formats: tuple[str, ...] = FORMATS) -> Image.Image:
+    """An encoded image (its bytes or its file), fully decoded, as 8-bit RGB, the way up it was taken.
 
-    ``upright`` turns it as its orientation tag says. The format is read from the bytes, so a PNG named .jpg
-    is decoded as a PNG. Only ``formats`` are tried, because PIL runs outside programs for some others. CMYK,
-    palette, grey and 16-bit images are converted; transparency is dropped. Raises DataError with a few words
-    that follow a file name.
+    The orientation tag of a camera is followed. The format is read from the bytes, so a PNG named .jpg is
+    decoded as a PNG. Only ``formats`` are tried, because PIL runs outside programs for some others. CMYK,
+    palette and grey images are converted, deeper ones scaled as ``_eight_bits`` says; transparency is
+    dropped. Raises DataError with a few words that follow a file name.
     """
     with _opened(content, formats) as opened:
+        deep = opened.mode in ("RGB", "RGBA") and any(
+            ";16" in str(tile[3]) for tile in getattr(opened, "tile", ())
+        )
         opened.load()
-        image: Image.Image = ImageOps.exif_transpose(opened) if upright else opened
-        if image.mode.startswith("I"):
-            # PIL would clip 16-bit grey at 255
-            image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
-        return image if image.mode == "RGB" else image.convert("RGB")
+        image = _upright(opened)
+        if image.mode.startswith("I") or image.mode == "F":
+            image = Image.fromarray(_eight_bits(np.asarray(image)))
+        image = image if image.mode == "RGB" else image.convert("RGB")
+        if deep and 0 < np.asarray(image).max() < 16:  # PIL keeps the upper eight bits of sixteen
+            raise DataError("16-bit colours of which only the lower bits are used: save it with 8 bits")
+        return image
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """``image`` as its orientation tag says; a tag that cannot be read says nothing."""
+    try:
+        orientation = image.getexif().get(ORIENTATION_TAG)
+    except Exception:  # any error that broken metadata can make: the pixels are whole
+        return image
+    turn = TURNS.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
+
+
+def _eight_bits(values: np.ndarray) -> np.ndarray:
+    """Grey values of more than 8 bits, or fractions, as uint8 by the range that the image uses.
+
+    Whole numbers count as 8, 12 or 16 bits, whichever holds the largest (cameras keep 12 bits in 16);
+    fractions as 0 to 1 where they end there. Raises DataError for what has no such range.
+    """
+    low, high = values.min(), values.max()
+    if not np.isfinite(low) or not np.isfinite(high) or low < 0 or high > 65535:
+        raise DataError(f"grey values from {low:g} to {high:g}, of no known range: save it with 8 bits")
+    if values.dtype.kind == "f":
+        top = next(top for top in (1, 255, 4095, 65535) if high <= top)
+        return np.rint(values * (255 / top)).astype(np.uint8)
+    bits = next(bits for bits in (8, 12, 16) if high < 2**bits)
+    return (values.astype(np.int64) >> (bits - 8)).astype(np.uint8)
 
 
 def check_header(content: bytes | Path, formats: tuple[str, ...] = FORMATS) -> None:
@@ -65,11 +118,20 @@ def _opened(content: bytes | Path, formats: tuple[str, ...]) -> Iterator[Image.I
         yield image
     except UnidentifiedImageError:
         known = "neither JPEG nor PNG" if formats == FORMATS else f"none of {', '.join(formats)}"
-        raise DataError(known) from None
+        raise DataError(known + _kind(content)) from None
     except Image.DecompressionBombError:
         raise DataError(f"more than the {MAX_PIXELS // 10**6} million pixels allowed") from None
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         raise DataError("cut off" if "truncated" in str(error).lower() else f"damaged: {error}") from None
+
+
+def _kind(content: bytes | Path) -> str:
+    """', but WebP', as the first bytes say; empty where they say nothing."""
+    if isinstance(content, Path):
+        with content.open("rb") as file:
+            content = file.read(16)
+    known = [name for beginning, name in BEGINNINGS.items() if beginning in (content[:4], content[8:12])]
+    return f", but {known[0]}" if known else ""
 
 
 def resize_image(image: Image.Image, size: int, resize: str) -> np.ndarray:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers.data.archives import IMAGE_ENDINGS, TABLE_ENDINGS, FileTree, Found
+from helpers.data.archives import CLUTTER, TABLE_ENDINGS, FileTree, Found
 from helpers.data.classes import CLASSES
 from helpers.data.dataset import COLUMNS, Dataset
 from helpers.data.decoding import decode, resize_image
@@ -27,7 +27,7 @@ from helpers.fingerprints import code_fingerprint
 from helpers.params import Data
 from helpers.paths import RunPaths, from_project
 
-HIDDEN = re.compile(r"^\.|^__MACOSX$|^lost\+found$|segmentation", re.IGNORECASE)
+HIDDEN = re.compile(rf"{CLUTTER}|segmentation", re.IGNORECASE)
 TRUTH = re.compile(r"test.*ground.?truth", re.IGNORECASE)
 PREDICTIONS = "predictions-external.csv"
 
@@ -50,7 +50,7 @@ def open_external(root: Path | str, classes: Sequence[str] = CLASSES) -> Dataset
         metadata = _ground_truth(tree, classes)
         images: dict[str, Found] = {}
         for file in tree.files:
-            if file.ending in IMAGE_ENDINGS:
+            if tree.is_image(file):
                 images.setdefault(file.stem, file)
         missing = [image_id for image_id in metadata["image_id"] if image_id not in images]
         if missing:

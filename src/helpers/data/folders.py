@@ -2,36 +2,33 @@
 
 import io
 import re
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from helpers.data.archives import IMAGE_ENDINGS, TABLE_ENDINGS, FileTree, Found
+from helpers.data.archives import (
+    CLUTTER,
+    TABLE_ENDINGS,
+    FileTree,
+    Found,
+    unread_sentence,
+    without_image_ending,
+)
 from helpers.data.dataset import COLUMNS, Dataset
-from helpers.data.tables import column_names, read_table, typed_metadata
+from helpers.data.folder_tables import find_table, read_labels
+from helpers.data.survey import Survey, equal_files, is_left_out, survey
+from helpers.data.tables import read_table, typed_metadata
 from helpers.data.wording import plural, shown
 from helpers.errors import DataError
 
-OFFICIAL = {
-    "image": "image_id",
-    "class": "dx",
-    "lesion": "lesion_id",
-    "age": "age",
-    "sex": "sex",
-    "site": "localization",
-}
-RECOGNISED = {  # names of columns, in small letters, words joined by underscores
-    "image": ("image", "image_id", "image_name", "image_path", "file", "file_name", "filename", "path"),
-    "class": ("class", "class_name", "dx", "label", "diagnosis", "category"),
-    "lesion": ("lesion", "lesion_id", "patient", "patient_id", "group", "group_id"),
-    "age": ("age", "age_approx", "age_years"),
-    "sex": ("sex", "gender"),
-    "site": ("site", "body_site", "localization", "localisation", "location", "anatom_site_general"),
-}
-UNREAD_ENDINGS = (".bmp", ".dcm", ".gif", ".heic", ".jp2", ".tif", ".tiff", ".webp")
 PARTS = {"train", "training", "val", "valid", "validation", "test", "testing"}
+PART = re.compile(
+    r"(.*[ _.-])?(part|parts|batch|chunk|fold|images|imgs|train|training|val|valid|validation|test|testing)"
+    r"[ _.-]?\d*",
+    re.IGNORECASE,
+)
+SYSTEMS = re.compile(CLUTTER, re.IGNORECASE)
 TAKEN = {"all", "mean of classes"}  # rows of the report's tables
 WAY_OUT = (
     "Put the images of each class into a folder of its name, or lay a CSV with the columns image and class "
@@ -39,219 +36,189 @@ WAY_OUT = (
 )
 
 
-def open_folder(root: Path | str, columns: Mapping[str, str] | None = None) -> Dataset:
+def open_folder(
+    root: Path | str,
+    columns: Mapping[str, str] | None = None,
+    leave_out: Sequence[str] = (),
+    target: str = "",
+) -> Dataset:
     """Open one's own images below ``root``: unopened zip archives will do, and so will subfolders.
 
     A table with a column for the image (its file, with or without folders and ending) and one for the class
-    decides; without such a table the first folder below ``root`` is the class. ``columns`` maps a role (a
-    key of RECOGNISED) to the table's column where its name says too little. Lesions are known where the
-    table has a column for them, or for patients. An image's id is its path below ``root`` without the
-    ending. No image is decoded here. Raises DataError with one sentence that names what is wrong.
+    decides; without such a table the first folder below ``root`` is the class, or the second one where
+    ``target`` lies there, or where the first ones are parts of a split or of a download. ``columns`` maps a
+    role (a key of RECOGNISED) to the table's column where its name says too little. Lesions are known where
+    the table has a column for them, or for patients; images of equal content are one lesion. What
+    ``leave_out`` names, masks and copied folders are passed over (see ``survey``). An image's id is its path
+    below ``root`` without the ending. No image is decoded here. Raises DataError with one sentence that
+    names what is wrong.
     """
     tree = FileTree(root)
     try:
-        images = [file for file in tree.files if file.ending in IMAGE_ENDINGS]
-        if not images:
+        tree.files = [
+            file for file in tree.files if tree.is_image(file) or not is_left_out(file.name, leave_out)
+        ]
+        found = survey(tree, leave_out)
+        if not found.taken:
             raise DataError(
-                f"{tree.root} holds no image (looked for {', '.join(IMAGE_ENDINGS)}, in folders and zip "
-                f"archives).{_unread(tree)}"
+                f"{tree.root} holds no image (looked for JPEG and PNG, in folders and zip archives"
+                f"{', without what data.leave_out names' if leave_out else ''})."
+                f"{unread_sentence(tree)}{_nested(tree)}"
             )
-        ids = _identities(images)
-        table = _find_table(tree, columns or {})
+        ids = _identities(found.taken)
+        table = find_table(tree, columns or {})
         if table is None:
-            metadata, layout, known = _of_folders(tree, ids), "a folder per class", False
+            metadata, layout, known = _of_folders(tree, ids, target), "a folder per class", False
         else:
-            metadata, known = _of_table(tree, table, ids, columns or {})
+            metadata, known = read_labels(tree, table, ids, columns or {}, found)
             layout = "a table of classes" + ("" if known else ", lesions unknown")
         by_id = {image_id: file for file, image_id in ids.items()}
         named = {image_id: by_id[image_id] for image_id in metadata["image_id"]}
-        return Dataset(tree.root, layout, _checked(metadata, tree.root), known, named, tree)
+        metadata = _one_lesion_each(_checked(metadata, tree.root), named, tree)
+        _note_others(found, tree, table)
+        return Dataset(tree.root, layout, metadata, known, named, tree, found.sentence(len(metadata)))
     except BaseException:
         tree.close()
         raise
 
 
+def _note_others(found: Survey, tree: FileTree, table: Found | None) -> None:
+    """Add to ``found`` what is neither an image nor the table."""
+    found.note("other files", (file.name for file in tree.files if not tree.is_image(file) and file != table))
+    clutter = [name for name in tree.skipped if SYSTEMS.search(name)]
+    found.note("kept by systems and programs", clutter)
+    found.note("segmentations and other tasks", (name for name in tree.skipped if name not in clutter))
+
+
 def _identities(images: Sequence[Found]) -> dict[Found, str]:
     """The id of each image: its path without the ending, unless another image has the same."""
-    bare = [str(PurePosixPath(file.name).with_suffix("")) for file in images]
+    bare = [without_image_ending(file.name) for file in images]
     twice = set(pd.Series(bare)[pd.Series(bare).duplicated()])
     return {file: file.name if name in twice else name for file, name in zip(images, bare, strict=True)}
 
 
-def _unread(tree: FileTree) -> str:
-    """A sentence on images of kinds that are not read; empty where there are none."""
-    others = [file.name for file in tree.files if file.ending in UNREAD_ENDINGS]
+def _nested(tree: FileTree) -> str:
+    """A sentence on archives inside archives; empty where there are none."""
+    inner = [file.name for file in tree.files if file.ending == ".zip"]
     return (
-        f" {plural(others, 'file')} of another kind ({shown(others, 3)}) cannot be read: convert to JPEG or "
-        "PNG."
-        if others
+        f" It holds zip archives inside a zip archive ({shown(inner, 3)}): unpack the outer one."
+        if inner
         else ""
     )
+
+
+def _one_lesion_each(metadata: pd.DataFrame, images: Mapping[str, Found], tree: FileTree) -> pd.DataFrame:
+    """``metadata`` with one lesion for images of equal content.
+
+    Raises DataError where such images have two classes.
+    """
+    ids = {file: image_id for image_id, file in images.items()}
+    table = metadata.set_index("image_id")
+    groups = [[ids[file] for file in same] for same in equal_files(tree, images.values())]
+    torn = [group for group in groups if table.loc[group, "dx"].nunique() > 1]
+    if torn:
+        pairs = (
+            " = ".join(f"{images[name].name} ({table.at[name, 'dx']})" for name in group[:3])
+            for group in torn
+        )
+        raise DataError(
+            f"{tree.root} holds {plural(torn, 'photograph')} in two classes, equal to the last byte "
+            f"({shown(pairs, 3)}): keep each in its right class, or name what is wrong by data.leave_out, "
+            f"such as ['{images[torn[0][-1]].name}']."
+        )
+    home = {lesion: lesion for lesion in metadata["lesion_id"]}
+
+    def first(lesion: str) -> str:
+        while home[lesion] != lesion:
+            lesion = home[lesion]
+        return lesion
+
+    for group in groups:
+        lesions = sorted({first(lesion) for lesion in table.loc[group, "lesion_id"]})
+        home.update(dict.fromkeys(lesions, lesions[0]))
+    return metadata.assign(lesion_id=metadata["lesion_id"].map(first)) if groups else metadata
 
 
 # --- a folder per class ---------------------------------------------------------------------------
 
 
-def _of_folders(tree: FileTree, ids: Mapping[Found, str]) -> pd.DataFrame:
+def _of_folders(tree: FileTree, ids: Mapping[Found, str], target: str) -> pd.DataFrame:
     """The official columns, the class of each image read off its first folder."""
-    if unread := _unread(tree):
+    if unread := unread_sentence(tree):
         raise DataError(f"{tree.root}:{unread} Or take them away.")
     parts = {file: PurePosixPath(file.name).parts for file in ids}
-    while (
-        all(len(names) > 2 for names in parts.values()) and len({names[0] for names in parts.values()}) == 1
-    ):
+    while len({names[0] for names in parts.values()}) == 1:
+        deeper = {names[1] for names in parts.values() if len(names) > 2}
+        if not deeper or (len(deeper) < 2 and any(len(names) < 3 for names in parts.values())):
+            break
         parts = {file: names[1:] for file, names in parts.items()}  # one folder around all classes
+    if _classes_lie_deeper(parts, target):
+        parts = {file: names[1:] for file, names in parts.items()}
     loose = [file.name for file, names in parts.items() if len(names) == 1]
     if loose:
-        tables = [file for file in tree.files if file.ending in TABLE_ENDINGS]
-        seen = "".join(
-            f" {file.name} has the columns {shown(columns, 8)}."
-            for file in tables[:1]
-            if (columns := column_names(tree, file))
-        )
         raise DataError(
-            f"{tree.root} holds {plural(loose, 'image')} in no class ({shown(loose, 3)}).{seen} {WAY_OUT}"
+            f"{tree.root} holds {plural(loose, 'image')} in no class ({shown(loose, 3)}).{_tables(tree)} "
+            f"{WAY_OUT} What is no part of the data is passed over by data.leave_out."
         )
     classes = {file: names[0].removesuffix(".zip") for file, names in parts.items()}
     found = sorted(set(classes.values()))
+    if len(found) == 1 and (tables := _tables(tree)):
+        raise DataError(
+            f"{tree.root} holds images of one class only, '{found[0]}', and a classifier needs at least two."
+            f"{tables} {WAY_OUT}"
+        )
     if {name.lower() for name in found} <= PARTS:
         raise DataError(
             f"{tree.root} holds the folders {shown(found)}, which look like parts of a split and not like "
             "classes: the report splits by itself, so put the images of a class from all parts into one "
             "folder, or name one of the parts by data.root."
         )
+    _check_nested_classes(tree.root, parts, found)
     return pd.DataFrame({"image_id": [ids[file] for file in parts], "dx": [classes[file] for file in parts]})
 
 
-# --- a table --------------------------------------------------------------------------------------
+def _classes_lie_deeper(parts: Mapping[Found, Sequence[str]], target: str) -> bool:
+    """Whether the second folder is the class: ``target`` lies there alone, or the first are mere parts."""
+    if any(len(names) < 3 for names in parts.values()):
+        return False
+    inner: dict[str, set[str]] = {}
+    for names in parts.values():
+        inner.setdefault(names[0].removesuffix(".zip"), set()).add(names[1].removesuffix(".zip"))
+    if all(PART.fullmatch(name) for name in inner) and len(set.intersection(*inner.values())) > 1:
+        return True
+    wanted = target.removeprefix("class ")
+    return wanted not in inner and wanted in (deeper := set.union(*inner.values())) and len(deeper) > 1
 
 
-def _find_table(tree: FileTree, columns: Mapping[str, str]) -> Found | None:
-    """The one table that names images and classes; None where there is none and none was described."""
-    tables = {file: column_names(tree, file) for file in tree.files if file.ending in TABLE_ENDINGS}
-    fitting = [
-        file
-        for file, names in tables.items()
-        if all(_candidates(role, names, columns) for role in ("image", "class"))
-    ]
-    if not fitting:
-        if columns:
-            seen = (
-                "; ".join(f"{file.name}: {shown(names, 8)}" for file, names in list(tables.items())[:3])
-                or "none"
-            )
-            wanted = " and ".join(f"'{name}' ({role})" for role, name in columns.items())
+def _check_nested_classes(root: Path, parts: Mapping[Found, Sequence[str]], classes: Sequence[str]) -> None:
+    """Raise DataError for a folder that holds folders called as two or more of the other classes."""
+    names = {name.casefold() for name in classes}
+    for outer in sorted({folders[0] for folders in parts.values()}):
+        inner = {folders[1] for folders in parts.values() if folders[0] == outer and len(folders) > 2}
+        again = sorted(name for name in inner if name.casefold() in names - {outer.casefold()})
+        if len(again) > 1:
             raise DataError(
-                f"data.columns names {wanted}, and {tree.root} has no table with such columns for image and "
-                f"class. Tables there: {seen}."
+                f"{root} holds the classes {shown(again)}, and the folder {outer} holds folders of these "
+                f"names too, with other images. If {outer} is no class, say data.leave_out: ['{outer}'], or "
+                "name it alone by data.root."
             )
-        return None
-    different = {tree.read(file): file for file in reversed(fitting)}  # copies of one table are one
-    if len(different) > 1:
-        raise DataError(
-            f"{tree.root} holds {len(different)} tables that name images and classes "
-            f"({shown(file.name for file in fitting)}): keep one."
-        )
-    return fitting[0]
 
 
-def _candidates(role: str, names: Iterable[str], columns: Mapping[str, str]) -> list[str]:
-    """The columns of a table that may have a role."""
-    wanted = (_plain(columns[role]),) if role in columns else RECOGNISED[role]
-    return [name for name in names if _plain(name) in wanted]
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s-]+", "_", name.strip().lower())
-
-
-def _of_table(
-    tree: FileTree, file: Found, ids: Mapping[Found, str], columns: Mapping[str, str]
-) -> tuple[pd.DataFrame, bool]:
-    """The official columns in the table's order, and whether it names lesions."""
-    table = read_table(tree, file)
-    if table.empty:
-        raise DataError(f"{file.name} has a header and no rows.")
-    metadata = pd.DataFrame(index=table.index)
-    for role, official in OFFICIAL.items():
-        found = _candidates(role, table.columns, columns)
-        if len(found) > 1:
-            raise DataError(
-                f"{file.name} has {len(found)} columns that may be the {role} ({shown(found)}): say which "
-                f"by data.columns: {{{role}: {found[0]}}}."
+def _tables(tree: FileTree) -> str:
+    """Sentences on the tables that name no images and classes, and on spreadsheets; empty without any."""
+    told = []
+    for file in [file for file in tree.files if file.ending in TABLE_ENDINGS][:1]:
+        try:
+            columns = shown(read_table(tree, file, rows=0).columns, 8)
+            told.append(
+                f"{file.name} has the columns {columns}. If two of them are the image and its class, "
+                "say so by data.columns: {image: …, class: …}."
             )
-        if role in columns and not found:
-            raise DataError(
-                f"{file.name} has no column '{columns[role]}', which data.columns names for the {role}; it "
-                f"has {shown(table.columns, 12)}."
-            )
-        if found:
-            metadata[official] = table[found[0]]
-    for column, role in (("image_id", "image"), ("dx", "class"), ("lesion_id", "lesion")):
-        blank = metadata.index[metadata[column] == ""] if column in metadata else []
-        if len(blank):
-            raise DataError(
-                f"{file.name} names no {role} in {plural(blank, 'row')} (line "
-                f"{shown(str(row + 2) for row in blank)}): fill it in or take the row away."
-            )
-    metadata["image_id"] = _matched(tree, file, metadata["image_id"], ids)
-    return metadata, "lesion_id" in metadata
-
-
-def _files_named(names: pd.Series, ids: Mapping[Found, str]) -> list[list[Found]]:
-    """The files that each name may mean: those of its whole path, or else those of its last part."""
-    exact: dict[str, list[Found]] = {}
-    by_name: dict[str, list[Found]] = {}
-    for file in ids:
-        path = PurePosixPath(file.name)
-        for known, name in (
-            (exact, file.name),
-            (exact, str(path.with_suffix(""))),
-            (by_name, path.name),
-            (by_name, path.stem),
-        ):
-            known.setdefault(name, []).append(file)
-    written = names.str.replace("\\", "/", regex=False).str.removeprefix("./")
-    return [exact.get(name) or by_name.get(PurePosixPath(name).name, []) for name in written]
-
-
-def _matched(tree: FileTree, table: Found, names: pd.Series, ids: Mapping[Found, str]) -> list[str]:
-    """The id of the image that each row names.
-
-    Raises DataError for rows without an image, and for an image that two rows name.
-    """
-    found = _files_named(names, ids)
-    missing = [name for name, files in zip(names, found, strict=True) if not files]
-    if missing:
-        raise DataError(
-            f"{table.name} names {plural(missing, 'image')} that {tree.root} does not hold "
-            f"({shown(missing)}).{_unread(tree)}"
-        )
-    unclear = [
-        f"{name}: {' or '.join(file.name for file in files[:2])}"
-        for name, files in zip(names, found, strict=True)
-        if len(files) > 1
-    ]
-    if unclear:
-        raise DataError(
-            f"{table.name} names {plural(unclear, 'image')} that may be more than one file "
-            f"({shown(unclear, 2)}): write their folders too."
-        )
-    matched = [ids[files[0]] for files in found]
-    twice = pd.Series(matched)[pd.Series(matched).duplicated()].unique()
-    if len(twice):
-        raise DataError(
-            f"{table.name} names {plural(twice, 'image')} more than once ({shown(twice)}): keep one row of "
-            "each."
-        )
-    if left := len(ids) - len(matched):
-        rest = sorted(set(ids.values()) - set(matched))
-        warnings.warn(
-            f"{table.name} names no class for {left:,} of {len(ids):,} images ({shown(rest, 3)}): they are "
-            "left out.",
-            stacklevel=5,
-        )
-    return matched
+        except DataError as error:
+            told.append(str(error))
+    if sheets := [file.name for file in tree.files if file.ending in (".xlsx", ".xls", ".ods")]:
+        told.append(f"{shown(sheets, 3)} cannot be read: save it as CSV (UTF-8).")
+    return "".join(f" {sentence}" for sentence in told)
 
 
 # --- both -----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from helpers.data.archives import IMAGE_ENDINGS, TABLE_ENDINGS, FileTree, Found
+from helpers.data.archives import TABLE_ENDINGS, FileTree, Found
 from helpers.data.classes import CLASSES
 from helpers.data.dataset import COLUMNS, Dataset
 from helpers.data.tables import check_metadata, column_names, read_table
@@ -164,7 +164,7 @@ def _find_images(tree: FileTree) -> dict[str, Found]:
     images: dict[str, Found] = {}
     clashes = []
     for file in tree.files:
-        if file.ending in IMAGE_ENDINGS:
+        if tree.is_image(file):
             first = images.setdefault(file.stem, file)
             if PurePosixPath(first.name).name.lower() != PurePosixPath(file.name).name.lower():
                 clashes.append(f"{first.name} and {file.name}")
@@ -182,7 +182,7 @@ def _check_agreement(metadata: pd.DataFrame, images: dict[str, Found], tree: Fil
     extra = sorted(images.keys() - set(metadata["image_id"]))
     faults = []
     if not images:
-        faults.append(f"no image (looked for {', '.join(IMAGE_ENDINGS)}, in folders and zip archives)")
+        faults.append("no image (looked for JPEG and PNG, in folders and zip archives)")
     elif missing:
         faults.append(f"{plural(missing, 'row')} without an image ({shown(missing)})")
     if extra:

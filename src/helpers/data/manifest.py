@@ -37,6 +37,7 @@ def describe_dataset(source: str, dataset: Dataset, checks: pd.DataFrame) -> dic
     return {
         "source": source,
         "layout": dataset.layout,
+        **({"survey": dataset.survey} if dataset.survey else {}),
         "images": len(metadata),
         "lesions": int(metadata["lesion_id"].nunique()) if dataset.lesions_known else 0,  # 0: unknown
         "classes": {str(name): int(count) for name, count in counts.items()},

@@ -31,8 +31,11 @@ def prepare_data(run: RunPaths, data: Data) -> pd.DataFrame:
         split = split_dataset(dataset, data)
         if not dataset.lesions_known:
             # with a lesion of its own for each image, the split would look free of leaks
-            metadata = metadata.assign(lesion_id=None)
+            again = metadata["lesion_id"].duplicated(keep=False)  # images of equal content
+            metadata = metadata.assign(lesion_id=metadata["lesion_id"].where(again, None))
         table = metadata.assign(split=split)[list(SPLIT_COLUMNS)]
+        if dataset.survey:
+            print(dataset.survey)
         manifest = describe_dataset(data.source, dataset, verify_images(dataset))
     write_if_changed(run.split, table.to_csv(index=False, lineterminator="\n"))
     write_if_changed(run.manifest, json_text(manifest))

@@ -1,5 +1,6 @@
 """Training, validation and test: the paper's split by image, and a split by lesion that leaks nothing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -62,11 +63,15 @@ def _by_lesion(metadata: pd.DataFrame, fractions: tuple[float, float, float], se
     """Lesions of each class go one by one to the part that lacks most images of the class.
 
     The most photographed lesions go first, in random order among equals. This order keeps the parts alike in
-    photographs per lesion, and leaves single photographs to even out the counts.
+    photographs per lesion, and leaves single photographs to even out the counts. Where a lesion (a patient,
+    perhaps) has several diagnoses, ``_by_rarest`` shares them out.
     """
     rng = np.random.default_rng(seed)
+    if (metadata.groupby("lesion_id")["dx"].nunique() > 1).any():
+        homes = _by_rarest(pd.crosstab(metadata["lesion_id"], metadata["dx"]), np.asarray(fractions), rng)
+        return metadata["lesion_id"].map(homes).to_numpy(dtype=int)
     lesions = lesion_table(metadata)
-    homes: dict[str, int] = {}
+    homes = {}
     for _, group in lesions.groupby("dx", sort=True):
         group = group.iloc[rng.permutation(len(group))].sort_values("images", ascending=False, kind="stable")
         placed, total = np.zeros(3), 0
@@ -76,6 +81,38 @@ def _by_lesion(metadata: pd.DataFrame, fractions: tuple[float, float, float], se
             placed[home] += images
             homes[lesion] = home
     return metadata["lesion_id"].map(homes).to_numpy(dtype=int)
+
+
+def _by_rarest(counts: pd.DataFrame, fractions: np.ndarray, rng: np.random.Generator) -> dict[str, int]:
+    """A part for each lesion (rows of ``counts``) that keeps the share of every class (columns) in each part.
+
+    Iterative stratification (Sechidis, Tsoumakas, Vlahavas, ECML PKDD 2011): the class that fewest of the
+    remaining lesions show comes next, and each of its lesions goes to the part that lacks most images of it,
+    among equals to the part that lacks most images. The last lesions of a class go to the parts that have
+    none of it.
+    """
+    wanted = np.outer(fractions, counts.sum()).astype(
+        float
+    )  # (parts, classes), lowered as lesions are placed
+    left, homes = counts.iloc[rng.permutation(len(counts))], {}
+    has = np.zeros(wanted.shape, dtype=bool)
+    while len(left):
+        shows = (left > 0).sum()
+        column = counts.columns.get_loc(shows[shows > 0].idxmin())
+        rows = left[left.iloc[:, column] > 0].sort_values(
+            counts.columns[column], ascending=False, kind="stable"
+        )
+        for remaining, (lesion, row) in zip(range(len(rows), 0, -1), rows.iterrows(), strict=True):
+            lacking = ~has[:, column]
+            allowed = lacking if lacking.any() and remaining <= lacking.sum() else np.ones(3, dtype=bool)
+            need = np.round(np.where(allowed, wanted[:, column], -np.inf), 9)
+            best = np.flatnonzero(need == need.max())
+            home = int(best[np.argmax(wanted[best].sum(axis=1))])
+            homes[lesion] = home
+            wanted[home] -= row.to_numpy()
+            has[home] |= row.to_numpy() > 0
+        left = left.drop(rows.index)
+    return homes
 
 
 def lesion_table(metadata: pd.DataFrame) -> pd.DataFrame:
@@ -94,14 +131,17 @@ def lesion_table(metadata: pd.DataFrame) -> pd.DataFrame:
 
 def _check_classes(metadata: pd.DataFrame, split: pd.Series, by: str) -> None:
     table = pd.crosstab(metadata["dx"], split).reindex(columns=list(SPLITS), fill_value=0)
-    if (table == 0).any(axis=None):
-        raise _too_small(metadata, "images" if by == "image" else "lesions")
+    lacking = table.index[(table == 0).any(axis=1)]
+    if len(lacking):
+        raise _too_small(metadata, "images" if by == "image" else "lesions", list(lacking))
 
 
-def _too_small(metadata: pd.DataFrame, unit: str) -> DataError:
-    counts = (
-        metadata["dx"].value_counts() if unit == "images" else lesion_table(metadata)["dx"].value_counts()
-    )
+def _too_small(metadata: pd.DataFrame, unit: str, lacking: Sequence[str] | None = None) -> DataError:
+    """The error that names the rarest class, or the rarest of those that a part lacks."""
+    column = "dx" if unit == "images" else "lesion_id"
+    counts = metadata["dx"].value_counts() if unit == "images" else metadata.groupby("dx")[column].nunique()
+    counts = counts.loc[lacking] if lacking else counts
+    counts = counts.sort_values(ascending=False, kind="stable")
     name, count = counts.index[-1], counts.iloc[-1]
     return DataError(
         f"The class '{name}' has {count:,} {unit if count != 1 else unit[:-1]}, too few to be in training, "
@@ -125,11 +165,13 @@ def split_quality(metadata: pd.DataFrame, split: pd.Series, target: str | None =
     Counts and shares (0..1): ``test_images``, ``test_seen``, ``test_seen_share``, the same for validation,
     ``classes`` with the test figures of each class (images, seen, seen_share), and, where ``target`` is
     given, ``target_images``, ``target_seen``, ``target_seen_share``. ``lesions_known`` is false where no
-    image names its lesion: nothing seen then means nothing known.
+    image names its lesion: nothing seen then means nothing known. ``lesions_named`` is the share of images
+    that do; below 1, only images of equal content are known to show one lesion.
     """
     table = metadata[["lesion_id", "dx"]].assign(split=split)
     table["seen"] = lesion_seen(table)
-    quality: dict[str, Any] = {"lesions_known": bool(table["lesion_id"].notna().any())}
+    named = table["lesion_id"].notna()
+    quality: dict[str, Any] = {"lesions_known": bool(named.any()), "lesions_named": float(named.mean())}
     for part in ("test", "validation"):
         quality |= {f"{part}_{key}": value for key, value in _leak(table[table["split"] == part]).items()}
     test = table[table["split"] == "test"]

@@ -1,16 +1,20 @@
 """Tables of metadata: read as text, whatever their separator, and their values checked."""
 
+import codecs
 import csv
 import io
+import re
 import warnings
 from collections.abc import Sequence
 
 import pandas as pd
 
-from helpers.data.archives import FileTree, Found
+from helpers.data.archives import FileTree, Found, without_image_ending
 from helpers.data.dataset import COLUMNS
 from helpers.data.wording import plural, shown
 from helpers.errors import DataError
+
+SEPARATORS = "\t;,|"
 
 
 def column_names(tree: FileTree, file: Found) -> list[str]:
@@ -22,16 +26,15 @@ def column_names(tree: FileTree, file: Found) -> list[str]:
 
 
 def read_table(tree: FileTree, file: Found, rows: int | None = None) -> pd.DataFrame:
-    """A table as text values, its separator (comma, tab, semicolon) read off the header."""
-    try:
-        text = tree.read(file).decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{file.name} cannot be read: {error}.") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{file.name} is not UTF-8 text: save it as CSV in UTF-8.") from None
-    text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
+    """A table as text values, its separator (comma, tab, semicolon) read off the header.
+
+    A line ``sep=;`` and titles above the header are passed over, and so are rows without any value. The
+    index is the line of the file, less two.
+    """
+    text = _text(tree, file)
+    above, separator = _header(text.split("\n", 12)[:12])
+    text = "\n".join(text.split("\n")[above:]) if above else text
     header = text.split("\n", 1)[0]
-    separator = max("\t;,", key=header.count)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter(
@@ -58,14 +61,62 @@ def read_table(tree: FileTree, file: Found, rows: int | None = None) -> pd.DataF
     table.columns = [known.get(column.strip().lower(), column.strip()) for column in names]
     if len(set(table.columns) - {""}) < sum(table.columns != ""):
         raise DataError(f"{file.name} has a column twice: {shown(table.columns, 12)}.")
-    return table.apply(lambda column: column.fillna("").str.strip()) if len(table) else table
+    if not len(table):
+        return table
+    table = table.apply(lambda column: column.fillna("").str.strip())
+    table.index += above
+    return table[(table != "").any(axis=1)] if table.shape[1] > 1 else table
+
+
+def _text(tree: FileTree, file: Found) -> str:
+    """The text of a table, a line feed at the end of each line.
+
+    It is UTF-8 with or without a mark, or UTF-16 with one, as Excel's 'Unicode text'. Raises DataError for
+    anything else.
+    """
+    try:
+        content = tree.read(file)
+        is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if is_wide else "utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{file.name} cannot be read: {error}.") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{file.name} is not UTF-8 text: save it as CSV in UTF-8.") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
+
+
+def _header(lines: Sequence[str]) -> tuple[int, str]:
+    """The place of the header among the first lines of a table, and its separator.
+
+    It is the first line, unless that is Excel's ``sep=;`` or a title: one value, where a later line has at
+    least two and as many as the lines that follow it.
+    """
+    if named := re.fullmatch(r'"?sep=(.)"?[;, ]*', lines[0]):
+        return 1, named[1]
+    for above, line in enumerate(lines):
+        separator = max(SEPARATORS, key=line.count)
+        widths = [len(row) for row in csv.reader(lines[above : above + 4], delimiter=separator) if row]
+        titles = [
+            [cell for cell in row if cell.strip()] for row in csv.reader(lines[:above], delimiter=separator)
+        ]
+        is_header = (
+            len(widths) > 1 and len(set(widths)) == 1 and widths[0] > 1 and _values(line, separator) > 1
+        )
+        if is_header and all(len(title) <= 1 for title in titles):
+            return above, separator
+    return 0, max(SEPARATORS, key=lines[0].count)
+
+
+def _values(line: str, separator: str) -> int:
+    """The number of values in a line that are not blank."""
+    return sum(bool(cell.strip()) for row in csv.reader([line], delimiter=separator) for cell in row)
 
 
 def check_metadata(table: pd.DataFrame, name: str, classes: Sequence[str] | None) -> pd.DataFrame:
     """``table`` with its values checked and age as a number."""
     if table.empty:
         raise DataError(f"{name} has a header and no rows.")
-    table["image_id"] = table["image_id"].str.replace(r"\.(jpe?g|png)$", "", regex=True, case=False)
+    table["image_id"] = table["image_id"].map(without_image_ending)
     for column in ("image_id", "lesion_id", "dx"):
         blank = table.index[table[column] == ""]
         if len(blank):

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from helpers.data.archives import IGNORED, TABLE_ENDINGS, FileTree
+from helpers.data.archives import IGNORED, UNREAD_ENDINGS, FileTree
 from helpers.data.sources import SOURCES
 from helpers.engine.stages import Job
 from helpers.errors import DataError
@@ -23,7 +23,9 @@ def data_fingerprint(job: Job, params: Params) -> str | dict[str, str]:
 def _folder_fingerprint(params: Params) -> str:
     """Fingerprint of the data's folder; a constant for drawn and fetched data."""
     root = SOURCES.get(params.data.source).folder(params.data)
-    return params.data.source if root is None else _listing(root, IGNORED)
+    return (
+        params.data.source if root is None else _listing(root, IGNORED, tuple(params.data.columns.values()))
+    )
 
 
 def _named_files(job: Job, params: Params) -> dict[str, str]:
@@ -38,7 +40,11 @@ def _named_files(job: Job, params: Params) -> dict[str, str]:
         weights = params.classifier.weights
         named["classifier.weights"] = weights if weights not in ("imagenet", "none") else None
         named["synthetic.folder"] = arm.synthetic.folder if arm.synthetic else None
-    found = {key: _content(from_project(value)) for key, value in named.items() if value}
+    found = {
+        key: _content(from_project(value), images=key == "synthetic.folder")
+        for key, value in named.items()
+        if value
+    }
     if arm and params.data.external_root is not None:
         from helpers.data.external import HIDDEN
 
@@ -47,12 +53,19 @@ def _named_files(job: Job, params: Params) -> dict[str, str]:
 
 
 @cache
-def _content(path: Path) -> str:
-    """Content of a file, or names and content of a folder's files.
+def _content(path: Path, images: bool) -> str:
+    """Content of a file, or names and content of a folder's files, or of its ``images`` alone.
 
     Empty where there is nothing; the job itself reports that.
     """
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    from helpers.classifier.folder_images import images_below
+
+    if path.is_file():
+        files = [path]
+    elif images:
+        files = images_below(path)
+    else:
+        files = sorted(file for file in path.rglob("*") if file.is_file())
     try:
         names = [(file.relative_to(path).as_posix(), file_digest(file)) for file in files]
     except OSError:
@@ -61,13 +74,20 @@ def _content(path: Path) -> str:
 
 
 @cache
-def _listing(root: Path, ignored: re.Pattern[str]) -> str:
-    """Names and sizes of the files that a loader sees, and the content of its tables."""
+def _listing(root: Path, ignored: re.Pattern[str], columns: tuple[str, ...] = ()) -> str:
+    """Names and sizes of the images that a loader sees, and the content of the tables that name images.
+
+    What else lies there, a note or a spreadsheet, is not read and changes nothing.
+    """
+    from helpers.data.table_formats import is_table_of_images  # it loads pandas
+
     listing = []
     with suppress(DataError):  # the loader says what is wrong
         tree = FileTree(root, ignored)
         for file in tree.files:
-            is_table = file.ending in ("", *TABLE_ENDINGS) and file.size < 50_000_000
+            is_table = not tree.is_image(file) and is_table_of_images(tree, file, columns)
+            if not is_table and not tree.is_image(file) and file.ending not in UNREAD_ENDINGS:
+                continue
             with suppress(OSError):
                 content = hashlib.sha256(tree.read(file)).hexdigest() if is_table else ""
                 listing.append((file.name, file.size, content))

@@ -65,6 +65,8 @@ def _classes_of_data(run: RunPaths, params: Params) -> list[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the first notebook shows them
         with open_source(run, params.data) as dataset:
+            if dataset.survey:
+                print(dataset.survey)
             split_dataset(dataset, params.data)
             return sorted(dataset.metadata["dx"].unique())
 

@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from helpers.params.section import Fraction, PathText, Section, Variants
 from helpers.registry import Registry
 
+TARGET = "target"  # as a class: the run's data.target_class
+
 
 def selectors() -> Registry[Any]:
     """The ways to rank synthetic images."""
@@ -51,7 +53,7 @@ class SyntheticImages(Section):
 class Oversample(Section):
     """Real training images of one class repeated."""
 
-    class_: str = Field("mel", alias="class", description="class to repeat")
+    class_: str = Field(TARGET, alias="class", description="class to repeat; 'target': data.target_class")
     count: int = Field(
         300, ge=1, description="images added, drawn with replacement only where the class is smaller"
     )
@@ -65,7 +67,7 @@ class Oversample(Section):
 class Withhold(Section):
     """Real training images of one class taken away."""
 
-    class_: str = Field("mel", alias="class", description="class to thin out")
+    class_: str = Field(TARGET, alias="class", description="class to thin out; 'target': data.target_class")
     fraction: Fraction = Field(0.5, description="share taken away")
 
 
@@ -86,6 +88,16 @@ class Arm(Section):
                 "'oversample: {through: synthesis}' and 'synthetic' do not go together: give each an arm"
             )
         return self
+
+    def with_target(self, target_class: str) -> "Arm":
+        """The arm with ``target_class`` where its parts say 'target'."""
+        parts = {"synthetic": self.synthetic, "oversample": self.oversample, "withhold": self.withhold}
+        changed = {
+            key: part.model_copy(update={"class_": target_class})
+            for key, part in parts.items()
+            if part is not None and part.class_ == TARGET
+        }
+        return self.model_copy(update=changed) if changed else self
 
     @property
     def blurs(self) -> bool:

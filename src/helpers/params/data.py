@@ -58,6 +58,11 @@ class Data(Section):
         description="source folder: the CSV's columns where their names say too little, such as "
         "{class: finding, lesion: case}",
     )
+    leave_out: list[Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=list,
+        description="source folder: files and folders that are passed over, by name or path, with * and ?, "
+        "such as ['*/masks', 'old.csv']",
+    )
     external_root: PathText | None = Field(
         None,
         description="folder of a second test set (ISIC 2018 Task 3), never trained on; none: not used",

@@ -44,6 +44,13 @@ class Params(Section):
     report: Report = Field(default_factory=Report)
 
     @model_validator(mode="after")
+    def _target_of_arms(self) -> "Params":
+        """``class: target`` in an arm is data.target_class, in all that reads parameters."""
+        for name, arm in self.arms.items():
+            self.arms[name] = arm.with_target(self.data.target_class)
+        return self
+
+    @model_validator(mode="after")
     def _arms_can_be_served(self) -> "Params":
         if self.evaluation.reference not in self.arms:
             raise ValueError(

@@ -1,6 +1,5 @@
 """Notebook 01: the images, their classes, and the split."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -113,6 +112,13 @@ def leak_sentence(quality: Mapping[str, Any], target: str, by: str) -> str:
             f"The split is made by {by}, and the data do not say which images show the same lesion: how "
             "many test images show one that was trained on is unknown."
         )
+    if quality.get("lesions_named", 1) < 1:
+        return (
+            f"The split is made by {by}, and of the lesions only copies are known, images of equal content: "
+            f"{quality['test_seen']:,} of {quality['test_images']:,} test images and "
+            f"{quality['target_seen']:,} of {quality['target_images']:,} of {target} have one in the "
+            "training set. How many more show a lesion that was trained on is unknown."
+        )
     if not quality["test_seen"]:
         return (
             f"The split is made by {by}: no test image (n = {quality['test_images']:,}) shows a lesion that "
@@ -137,14 +143,16 @@ def photographs(
     """
     from PIL import Image
 
+    from helpers.data.decoding import decode
+
     def read(image_id: str) -> np.ndarray:
-        with Image.open(io.BytesIO(dataset.read(image_id))) as opened:
-            return np.asarray(
-                opened.convert("RGB").resize(
-                    (width, round(width * opened.height / opened.width)),
-                    Image.Resampling.BOX if opened.width >= width else Image.Resampling.BICUBIC,
-                )
+        image = decode(dataset.read(image_id))
+        return np.asarray(
+            image.resize(
+                (width, max(1, round(width * image.height / image.width))),
+                Image.Resampling.BOX if image.width >= width else Image.Resampling.BICUBIC,
             )
+        )
 
     training = split[split["split"] == "train"]
     firsts = {

@@ -13,4 +13,5 @@ def data_sentence(manifest: Mapping[str, Any]) -> str:
         f"{images:,} images of {f'{lesions:,}' if lesions else 'an unknown number of'} lesions in {classes} "
         "classes"
     )
-    return SOURCES.get(manifest["source"]).sentence.format(counted=counted)
+    sentence = SOURCES.get(manifest["source"]).sentence.format(counted=counted)
+    return f"{sentence} {manifest['survey']}" if manifest.get("survey") else sentence

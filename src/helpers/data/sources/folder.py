@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def _open(run: paths.RunPaths, data: "Data") -> "Dataset":
     from helpers.data.folders import open_folder
 
-    return open_folder(_folder(data), {str(role): column for role, column in data.columns.items()})
+    columns = {str(role): column for role, column in data.columns.items()}
+    return open_folder(_folder(data), columns, data.leave_out, data.target_class)
 
 
 def _folder(data: "Data") -> Path:
@@ -46,7 +47,7 @@ SOURCE = Source(
     ),
     folder_of="images",
     lesions_way_out="name it, or the patient, in a column lesion_id of a table",
-    own_parameters=("columns",),
+    own_parameters=("columns", "leave_out"),
     refuse=_refuse,
     folder=_folder,
 )
