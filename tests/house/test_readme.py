@@ -25,6 +25,7 @@ ENDS = [
 ]
 # measured by a script that the sentence names, not by a kept run
 ELSEWHERE = {"docs/gan.md": {("0.15", "0.12", "0.21"): "benchmarks/fidelity_reduced.py"}}
+RESULTS = "docs/results.md"
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("docs/*.md"), ROOT / "README.md"])
 QUESTIONS = {  # of the README's first table: role of the run without the leak, and its contrast
     "do the critic's best 300 help?": "filtered - baseline",
@@ -122,7 +123,7 @@ def test_every_interval_stands_in_a_kept_table(page):
 
 
 def test_the_pages_state_intervals():
-    assert len(stated_intervals(page_text("README.md"))) > 60
+    assert len(stated_intervals(page_text(RESULTS))) > 60
     assert len(stated_intervals(page_text("docs/gan.md"))) > 20
 
 
@@ -135,7 +136,7 @@ def rows_of(text: str) -> list[list[str]]:
 
 def test_each_answer_is_that_of_its_own_contrast():
     answered = {}
-    for row in rows_of(page_text("README.md")):
+    for row in rows_of(page_text(RESULTS)):
         question = next((name for name in QUESTIONS if row[0].strip().startswith(name)), None)
         if question:
             answered[question] = row
@@ -153,7 +154,7 @@ def test_each_answer_is_that_of_its_own_contrast():
 
 
 def test_each_arms_row_is_its_own():
-    rows = [row for row in rows_of(page_text("README.md")) if re.match(r" `[\w-]+`, \w+ $", row[0])]
+    rows = [row for row in rows_of(page_text(RESULTS)) if re.match(r" `[\w-]+`, \w+ $", row[0])]
     assert len(rows) >= 10
     for name, *cells in rows:
         run, arm = re.match(r" `([\w-]+)`, (\w+) ", name).groups()
@@ -177,7 +178,7 @@ WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "
 )
 def test_the_number_of_metrics_beyond_chance(run, arm, sentence):
     count, metrics = beyond_chance(run, arm)
-    assert metrics == 20 and sentence.format(count=WORDS[count]) in page_text("README.md")
+    assert metrics == 20 and sentence.format(count=WORDS[count]) in page_text(RESULTS)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,7 @@ def test_the_number_of_metrics_beyond_chance(run, arm, sentence):
     ],
 )
 def test_a_sentence_has_the_interval_of_its_own_contrast(run, contrast, metric, words):
-    text = page_text("README.md")
+    text = page_text(RESULTS)
     assert words in text
     start = text.index(words)
     assert change(run, contrast, metric) in stated_intervals(text[start : start + 260]), words
@@ -207,9 +208,7 @@ def test_p_values_of_the_main_claim():
     row = kept("laptop-rigorous", "evaluation/contrasts").query(
         "contrast == 'filtered - baseline' and metric == 'target_recall'"
     )
-    assert f"(p = {row['p'].iloc[0]:.3f}, {row['p_holm'].iloc[0]:.3f} by Holm's rule" in page_text(
-        "README.md"
-    )
+    assert f"(p = {row['p'].iloc[0]:.3f}, {row['p_holm'].iloc[0]:.3f} by Holm's rule" in page_text(RESULTS)
 
 
 def test_sets_that_the_critic_made_worse():
@@ -217,7 +216,7 @@ def test_sets_that_the_critic_made_worse():
     for run in ("laptop", "laptop-rigorous"):
         table = kept(run, "synthesis/fidelity").query("set == 'kept' and measure == 'kernel_distance'")
         worse, total = worse + int((table["difference_low"] > 0).sum()), total + len(table)
-    assert f"in {WORDS[worse]} of {WORDS[total]} GANs" in page_text("README.md")
+    assert f"in {WORDS[worse]} of {WORDS[total]} GANs" in page_text(RESULTS)
 
 
 def test_the_share_of_test_images_of_trained_lesions():
@@ -225,7 +224,7 @@ def test_the_share_of_test_images_of_trained_lesions():
     by_lesion = counts.set_index("lesions")
     for column, words in (("images", "test images"), ("target_images", "test melanomas")):
         share = 100 * by_lesion.loc["seen", column] / by_lesion[column].sum()
-        assert f"{share:.1f} % of the {words}" in page_text("README.md")
+        assert f"{share:.1f} % of the {words}" in page_text(RESULTS)
 
 
 # --- times ---------------------------------------------------------------------------------------
@@ -233,7 +232,7 @@ def test_the_share_of_test_images_of_trained_lesions():
 
 def test_the_seconds_of_jobs():
     jobs = kept("laptop-rigorous", "jobs")
-    minutes, text = int(jobs["seconds"].sum() // 60), page_text("README.md")
+    minutes, text = int(jobs["seconds"].sum() // 60), page_text(RESULTS)
     assert f"{minutes // 60} h {minutes % 60} min of jobs" in text
     gans = jobs.loc[jobs["stage"] == "gan", "seconds"].sort_values().tolist()
     short = [seconds for seconds in gans if seconds < gans[-1] / 10]
@@ -250,7 +249,7 @@ def test_the_memory_of_jobs():
 
 
 def test_trainings_that_no_table_shows_are_named():
-    text = page_text("README.md")
+    text = page_text(RESULTS)
     for run in ("laptop", "laptop-rigorous", "fullsize-rigorous"):
         trained = (
             kept(run, "jobs").query("stage == 'classifier'")["job"].str.extract(r"classifier-(\w+)-rep")[0]
@@ -265,7 +264,7 @@ def test_the_runs_that_the_leak_compares_differ_as_the_readme_says():
         json.loads((REPORTS / "examples" / run / "provenance.json").read_text(encoding="utf-8"))["parameters"]
         for run in ("laptop", "laptop-rigorous")
     ]
-    text = page_text("README.md")
+    text = page_text(RESULTS)
     sections = [
         name for name in runs[0] if isinstance(runs[0][name], dict) and name not in ("arms", "report")
     ]

@@ -24,7 +24,7 @@ def base(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("page")
         build_run(folder, patch, lesion_class=EVIL, params=fake_params(gan={"seeds": [0, 1]}, replicates=2))
-        build_run(folder, patch, run="second")
+        build_run(folder, patch, run="second", lesion_class=EVIL)
         for run in ("fake", "second"):
             render_report(run)
         render_comparison("fake", "second")
