@@ -299,6 +299,7 @@ def test_a_step_of_the_fused_optimiser_is_adam_s():
 
 def test_equal_steps_are_equal(data, tmp_path):
     for name, arm in (("less", Arm(withhold=Withhold())), ("more", Arm(oversample=Oversample(count=30)))):
+        arm = arm.with_target("mel")
         summary = train(data, tmp_path / name, arm, equal_steps=True, max_epochs=1)
         assert (summary["steps_per_epoch"], summary["images_per_epoch"]) == (3, 36)
         assert summary["training_images"] == {"less": 30, "more": 66}[name]

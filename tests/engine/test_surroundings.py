@@ -16,6 +16,8 @@ from support.project import ROOT
 
 PYTHON2 = {"argv": ["/usr/bin/python2", "-m", "ipykernel_launcher", "-f", "{connection_file}"]}
 
+MAKE = ["make", "--no-print-directory"]  # as these tests may be started by make, which then says where it is
+
 
 class TestCores:
     @pytest.fixture
@@ -193,7 +195,7 @@ class TestKernels:
 
 
 def make(folder, *words):
-    return subprocess.run(["make", "-n", *words], cwd=folder, capture_output=True, text=True)
+    return subprocess.run([*MAKE, "-n", *words], cwd=folder, capture_output=True, text=True)
 
 
 class TestMake:
@@ -221,7 +223,7 @@ class TestMake:
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root is asked")
     def test_root_is_told_how_to_start_the_lab(self, folder):
-        told = subprocess.run(["make", "lab"], cwd=folder, capture_output=True, text=True)
+        told = subprocess.run([*MAKE, "lab"], cwd=folder, capture_output=True, text=True)
         assert told.returncode != 0 and "make lab ARGS=--allow-root" in told.stdout
 
     def test_nothing_from_outside_leads_packages_elsewhere(self, folder):
@@ -229,7 +231,7 @@ class TestMake:
             "include Makefile\nprobe:\n\t@echo user=$$PIP_USER path=$$PYTHONPATH target=$$PIP_TARGET.\n"
         )
         told = subprocess.run(
-            ["make", "-f", "probe.mk", "probe"],
+            [*MAKE, "-f", "probe.mk", "probe"],
             cwd=folder,
             env=os.environ | {"PIP_USER": "1", "PYTHONPATH": "/old", "PIP_TARGET": "/else"},
             capture_output=True,

@@ -70,6 +70,8 @@ def _of(kind, limits) -> st.SearchStrategy:
             if hasattr(limit, name)
         }
         return _of(parts[0], inner)
+    if origin is list:
+        return st.lists(_of(parts[0], {}), max_size=3, unique=True)
     if origin is tuple and parts[-1] is Ellipsis:
         return st.lists(_of(parts[0], {}), min_size=1, max_size=4, unique=True)
     if origin is tuple:
