@@ -185,11 +185,7 @@ class Trainer:
             "validation_accuracy": (logits.argmax(1) == labels).double().mean().item(),
         }
 
-    # --- schedule, best weights, checkpoints
-
-    def schedule(self, row: dict[str, float]) -> None:
-        """Let the learning rate's schedule take note of an epoch."""
-        self.scheduler.after_epoch(row)
+    # --- best weights, checkpoints
 
     def better(self, row: dict[str, float], state: TrainingState) -> bool:
         """Whether an epoch is strictly better than the best so far; of equal ones the earlier stays."""

@@ -68,7 +68,7 @@ def _run_epochs(
         row = trainer.train_epoch(state.epoch, progress)
         state.epoch += 1
         row |= trainer.validate()
-        trainer.schedule(row)
+        trainer.scheduler.after_epoch(row)
         state.history.append({"epoch": state.epoch, **row})
         if trainer.better(row, state):
             state.best_epoch, state.since_best = state.epoch, 0

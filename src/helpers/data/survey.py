@@ -59,12 +59,12 @@ def survey(tree: FileTree, leave_out: Sequence[str] = ()) -> Survey:
     Raises DataError for a folder of masks by its name without photographs of the same names.
     """
     images = [file for file in tree.files if tree.is_image(file)]
-    kept = [file for file in images if not is_left_out(file.name, leave_out)]
+    left_out = [file for file in images if is_left_out(file.name, leave_out)]
+    gone = set(left_out)
+    kept = [file for file in images if file not in gone]
     masks = _masks(kept)
     found = Survey([file for file in kept if file not in masks])
-    found.note(
-        "left out by data.leave_out", (file.name for file in images if is_left_out(file.name, leave_out))
-    )
+    found.note("left out by data.leave_out", (file.name for file in left_out))
     found.note("masks, known by their photographs' names", (file.name for file in kept if file in masks))
     copies = _copied_folders(tree, found.taken)
     found.note(

@@ -11,13 +11,13 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from helpers.engine.changes import changed_values, listed
 from helpers.engine.process import JOBS_LOCK_VARIABLE
 from helpers.engine.stages import Job
 from helpers.errors import UserError
-from helpers.files import json_text, write_json
-from helpers.params import flatten
+from helpers.files import write_json
 from helpers.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -73,10 +73,7 @@ def _other_parameters(run: RunPaths, job: Job, keys: "Keys") -> str:
     """How the parameters of a job computed by hand differ from these; empty where they do not."""
     try:
         note = json.loads(note_path(run, job).read_text(encoding="utf-8"))
-        then = flatten(note["parameters"])
+        changed = changed_values(note["parameters"], keys.parts(job)["parameters"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ""
-    now: dict[str, Any] = flatten(json.loads(json_text(keys.parts(job)["parameters"])))
-    changed = [name for name in dict.fromkeys((*now, *then)) if now.get(name) != then.get(name)]
-    told = [f"{name} {then.get(name)} in place of {now.get(name)}" for name in changed[:3]]
-    return ", ".join(told) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+    return listed([f"{name} {then} in place of {now}" for name, then, now in changed])

@@ -85,8 +85,9 @@ def _listing(root: Path, ignored: re.Pattern[str], columns: tuple[str, ...] = ()
     with suppress(DataError):  # the loader says what is wrong
         tree = FileTree(root, ignored)
         for file in tree.files:
-            is_table = not tree.is_image(file) and is_table_of_images(tree, file, columns)
-            if not is_table and not tree.is_image(file) and file.ending not in UNREAD_ENDINGS:
+            is_image = tree.is_image(file)
+            is_table = not is_image and is_table_of_images(tree, file, columns)
+            if not is_image and not is_table and file.ending not in UNREAD_ENDINGS:
                 continue
             with suppress(OSError):
                 content = hashlib.sha256(tree.read(file)).hexdigest() if is_table else ""

@@ -5,18 +5,18 @@ of it, where that is true of the record of its executed notebook. Nothing else c
 of files.
 """
 
-import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from helpers.engine.by_hand import leave_note
+from helpers.engine.changes import changed_values, listed
 from helpers.engine.keys import Keys
 from helpers.engine.records import faults, read_sealed, record_path, view_path
 from helpers.engine.runfile import Accepted
 from helpers.engine.stages import STAGES, Job, is_shown, jobs, judge, upstream
-from helpers.params import Params, flatten
+from helpers.params import Params
 from helpers.paths import RunPaths
 
 
@@ -173,17 +173,10 @@ def _what_changed(record: dict[str, Any], now: dict[str, Any], job: Job) -> str:
 
 def _changed_values(then: dict[str, Any], now: dict[str, Any]) -> str:
     """What differs in the parameters, as ``gan.steps 400 -> 500``."""
-    a, b = flatten(then["parameters"]), flatten(json.loads(json.dumps(now["parameters"], default=str)))
-    changed = [
-        f"{key} {a.get(key)} -> {b.get(key)}" for key in dict.fromkeys((*b, *a)) if a.get(key) != b.get(key)
-    ]
-    return _listed(changed, 3)
+    changed = changed_values(then["parameters"], now["parameters"])
+    return listed([f"{key} {before} -> {after}" for key, before, after in changed])
 
 
 def _changed_files(then: dict[str, Any], now: dict[str, Any]) -> str:
     a, b = then["code"], now["code"]
-    return _listed([name for name in dict.fromkeys((*b, *a)) if a.get(name) != b.get(name)], 3)
-
-
-def _listed(things: list[str], most: int) -> str:
-    return ", ".join(things[:most]) + (f" and {len(things) - most} more" if len(things) > most else "")
+    return listed([name for name in dict.fromkeys((*b, *a)) if a.get(name) != b.get(name)])

@@ -3,13 +3,14 @@ terminal's encoding. Each is put right for this start and its jobs, or told in a
 """
 
 import importlib.metadata
-import importlib.util
 import os
-import re
 import sys
 import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from helpers.errors import UserError
 from helpers.paths import ARTIFACTS, ROOT
@@ -58,29 +59,26 @@ def project_path(environment: Mapping[str, str]) -> str:
 def _is_needed(folder: str, inherited: Iterable[str]) -> bool:
     """Whether a declared package is found in this folder and not among this Python's own."""
     own = [part for part in sys.path if part and part not in set(inherited)]
-    here = {_module_name(found) for found in importlib.metadata.distributions(path=[folder])}
-    declared = {re.split(r"[^\w.-]", line)[0].lower().replace("_", "-") for line in declared_packages()}
-    known = {_module_name(found) for found in importlib.metadata.distributions(path=own)} if here else set()
-    return bool(declared & here - known)
+    here = _packages([folder])
+    known = _packages(own) if here else set()
+    return bool({canonicalize_name(wanted.name) for wanted in declared_packages()} & here - known)
 
 
-def _module_name(found: importlib.metadata.Distribution) -> str:
-    return (found.name or "").lower().replace("_", "-")
+def _packages(folders: list[str]) -> set[str]:
+    """The names of the packages that are installed in these folders."""
+    return {canonicalize_name(found.name or "") for found in importlib.metadata.distributions(path=folders)}
 
 
-def declared_packages() -> list[str]:
+def declared_packages() -> list[Requirement]:
     """The packages that pyproject.toml asks for, with their ranges."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return list(project["dependencies"])
+    return [Requirement(line) for line in project["dependencies"]]
 
 
 def check_versions() -> None:
     """Raise UserError where an installed package is too old, or missing. Nothing is imported."""
-    from packaging.requirements import Requirement
-
     wrong = []
-    for line in declared_packages():
-        wanted = Requirement(line)
+    for wanted in declared_packages():
         try:
             version = importlib.metadata.version(wanted.name)
         except importlib.metadata.PackageNotFoundError:

@@ -46,7 +46,7 @@ def confusion_matrices(confusion: Mapping[str, pd.DataFrame], paper: Paper | Non
     difference below, and the numbers are shares of the row, in percent; without it they are counts.
     """
     classes = sorted(set(next(iter(confusion.values()))["label"]))
-    ours = {arm: _counts(table, classes) for arm, table in confusion.items()}
+    ours = {arm: prediction_counts(table, classes) for arm, table in confusion.items()}
     theirs = _published_counts(paper, classes)
     panels, layout = _panels(ours, theirs), MatrixLayout.of(classes, _largest(ours), bool(theirs))
     columns = layout.columns
@@ -88,7 +88,8 @@ def _panels(ours: Mapping[str, pd.DataFrame], theirs: Mapping[str, pd.DataFrame]
     return found + [(arm, f"this run: {arm}" if theirs else arm, ours[arm], None) for arm in others]
 
 
-def _counts(table: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+def prediction_counts(table: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+    """An arm's confusion matrix, replicates added: rows are diagnoses, columns predictions."""
     counts = table.pivot_table(
         index="label", columns="prediction", values="count", aggfunc="sum", fill_value=0
     )
@@ -162,7 +163,7 @@ def confusion_caption(confusion: Mapping[str, pd.DataFrame], n: int, replicates:
     classes = sorted(set(next(iter(confusion.values()))["label"]))
     theirs = _published_counts(paper, classes)
     if not theirs:
-        largest = _largest({arm: _counts(table, classes) for arm, table in confusion.items()})
+        largest = _largest({arm: prediction_counts(table, classes) for arm, table in confusion.items()})
         layout = MatrixLayout.of(classes, largest)
         numbers = "The number counts predictions, the" if layout.numbered else "The"
         return f"{start}{numbers} shade is the share of the row.{layout.note}"

@@ -28,6 +28,16 @@ def late_gain(history: pd.DataFrame) -> float:
     return float(accuracy.max() - accuracy[:before].max())
 
 
+def endings(histories: pd.DataFrame) -> pd.DataFrame:
+    """A row per training for ``convergence``; ``histories`` are as ``dynamics.read_histories`` reads them."""
+    return pd.DataFrame(
+        [
+            {"epochs": len(part), "best_epoch": part["best_epoch"].iloc[0], "late_gain": late_gain(part)}
+            for _, part in histories.groupby(["arm", "replicate"], sort=False)
+        ]
+    )
+
+
 @dataclass(frozen=True)
 class Convergence:
     """How the trainings of a run ended."""

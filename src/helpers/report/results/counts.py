@@ -7,6 +7,7 @@ import pandas as pd
 
 from helpers.evaluation.paper.tables import PAPER_ARMS, confusion_matrix
 from helpers.report.paper_values import Paper
+from helpers.report.results.classes import prediction_counts
 
 Counts = Mapping[tuple[str, str], tuple[float, float]]  # (arm, metric): images counted, and of how many
 
@@ -26,7 +27,7 @@ def run_counts(confusion: Mapping[str, pd.DataFrame], target: str) -> Counts:
     """The same of this run, means over replicates; ``confusion`` as ``classes.read_confusion`` reads it."""
     found: dict[tuple[str, str], tuple[float, float]] = {}
     for arm, table in confusion.items():
-        total = table.pivot_table(index="label", columns="prediction", values="count", aggfunc="sum")
+        total = prediction_counts(table, sorted(set(table["label"])))
         matrix = total / table["replicate"].nunique()
         found |= {(arm, metric): images for metric, images in _behind(matrix, target).items()}
     return found

@@ -8,7 +8,6 @@ import pandas as pd
 
 from helpers.paths import RunPaths, require
 from helpers.report.paper_values import Paper
-from helpers.report.results.convergence import late_gain
 from helpers.report.table import Table, mean_and_spread
 from helpers.report.training_curves import read_history
 
@@ -20,14 +19,13 @@ def read_histories(run: RunPaths, arms: Iterable[str], replicates: int) -> pd.Da
 
 
 def read_summaries(run: RunPaths, arms: Iterable[str], replicates: int) -> pd.DataFrame:
-    """The classifiers' summary.json, one row per (arm, replicate), with the late gain of its history."""
-    rows = []
-    for arm in arms:
-        for replicate in range(replicates):
-            file = require(run.classifier(arm, replicate) / "summary.json", "classifier")
-            gain = late_gain(read_history(run, arm, replicate))
-            rows.append(json.loads(file.read_text(encoding="utf-8")) | {"late_gain": gain})
-    return pd.DataFrame(rows)
+    """The classifiers' summary.json, one row per (arm, replicate)."""
+    files = [
+        run.classifier(arm, replicate) / "summary.json" for arm in arms for replicate in range(replicates)
+    ]
+    return pd.DataFrame(
+        [json.loads(require(file, "classifier").read_text(encoding="utf-8")) for file in files]
+    )
 
 
 def dynamics_table(summaries: pd.DataFrame, n: int, paper: Paper) -> Table:

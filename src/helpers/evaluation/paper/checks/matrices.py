@@ -115,7 +115,7 @@ def _fewest_mistakes(paper: Paper) -> Finding:
     wrong = {}
     for arm in PAPER_ARMS:
         matrix = paper.matrix(arm)
-        wrong[arm] = int(matrix.to_numpy().sum() - np.trace(matrix))
+        wrong[arm] = int(matrix.to_numpy().sum() - right_answers(matrix).sum())
     return Finding(
         "Filtered has the fewest misclassifications, All is between",
         "5.4, Figure 7",

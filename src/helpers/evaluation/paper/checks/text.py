@@ -81,23 +81,25 @@ def _detections(paper: Paper) -> Iterator[Finding]:
     positives = paper.counts.support["mel"]
     low, high = (int(paper.stated(f"detections_per_100_{end}")) for end in ("low", "high"))
     gained = paper.counts.change["filtered", "mel"]
-    yield Finding(
-        "Melanomas found in addition per 100 melanomas",
-        "5.3",
-        f"{low} to {high}",
-        f"{100 * gained / positives:.1f}",
-        low <= 100 * gained / positives <= high,
-        f"{gained} of {positives}; per 100 melanomas, not per 100 patients",
-    )
     tested = paper.counts.images
-    yield Finding(
-        "Melanomas found in addition per 100 patients",
-        "abstract, 5.3, 6, 7",
-        f"{low} to {high}",
-        f"{100 * gained / tested:.1f} per 100 test images",
-        low <= 100 * gained / tested <= high,
-        f"{gained} of {tested:,} images; only {positives} of them show a melanoma",
-    )
+    per = {  # of what, where it is said: images, their name, and what follows
+        ("melanomas", "5.3"): (positives, "", f"{positives}; per 100 melanomas, not per 100 patients"),
+        ("patients", "abstract, 5.3, 6, 7"): (
+            tested,
+            " per 100 test images",
+            f"{tested:,} images; only {positives} of them show a melanoma",
+        ),
+    }
+    for (whom, where), (images, unit, of) in per.items():
+        share = 100 * gained / images
+        yield Finding(
+            f"Melanomas found in addition per 100 {whom}",
+            where,
+            f"{low} to {high}",
+            f"{share:.1f}{unit}",
+            low <= share <= high,
+            f"{gained} of {of}",
+        )
     stated = paper.tables["stated"]
     per_hundred = stated[stated["quantity"].str.startswith("detected_per_100")]
     for arm, part in per_hundred.groupby("arm", sort=False):
