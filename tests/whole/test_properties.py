@@ -122,6 +122,7 @@ def valid(mapping) -> Params:
 @QUICK
 @given(sections(Params))
 @example({"description": "one\x85two"})
+@example({"description": "0E0"})
 def test_parameters_survive_every_way_that_they_go(mapping):
     params = valid(mapping)
     plain = params.as_dict()

@@ -38,6 +38,10 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+class _Dumper(yaml.SafeDumper):
+    """YAML that puts a text into quotes where ``_Loader`` would read a number."""
+
+
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, words) for tag, words in resolvers if tag != "tag:yaml.org,2002:bool"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -45,9 +49,12 @@ _Loader.yaml_implicit_resolvers = {
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d[\d_]*(?:\.[\d_]*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
+for _each in (_Loader, _Dumper):
+    _each.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?\d[\d_]*(?:\.[\d_]*)?[eE][-+]?\d+$"),
+        list("-+0123456789"),
+    )
 
 
 def parse_yaml(text: str, origin: str) -> Any:
@@ -73,9 +80,10 @@ def parse_yaml(text: str, origin: str) -> Any:
 
 def yaml_text(values: Mapping[str, Any]) -> str:
     """``values`` as a parameter file has them; ``parse_yaml`` gives them back."""
-    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+    style: dict[str, Any] = {"Dumper": _Dumper, "sort_keys": False, "width": 100}
+    text = yaml.dump(values, allow_unicode=True, **style)
     # PyYAML writes U+0085, the next line of old mainframes, as it is, and reads it as a space
-    return text if "\x85" not in text else yaml.safe_dump(values, sort_keys=False, width=100)
+    return text if "\x85" not in text else yaml.dump(values, **style)
 
 
 def _parse_json(text: str, origin: str) -> Any:
