@@ -6,7 +6,12 @@ Where the output is no terminal, plain lines are printed.
 import io
 import json
 
+import pytest
+
+from helpers.engine.forecast import Forecast, Progress
+from helpers.engine.stages import Job, jobs
 from helpers.engine.view import View
+from helpers.params import Params, load_params
 from helpers.paths import RunPaths
 
 
@@ -14,7 +19,7 @@ def test_plain_lines_tell_stage_cell_inner_progress_and_the_end(tmp_path, monkey
     monkeypatch.setattr("helpers.paths.ARTIFACTS", tmp_path)
     run = RunPaths("shown")
     run.logs.mkdir(parents=True)
-    view = View(run, ["gan-seed-0"], io.StringIO())
+    view = View(run, Params(), [Job("gan", {"seed": 0})], stream=io.StringIO())
     state = {"job": "gan-seed-0", "title": "gan seed 0", "state": "running", "cell": 11, "cells": 14}
     (run.logs / "gan-seed-0.state.json").write_text(json.dumps(state))
     inner = {
@@ -50,3 +55,58 @@ def test_plain_lines_tell_stage_cell_inner_progress_and_the_end(tmp_path, monkey
         "left",
     ]
     assert last.startswith("done") and "[1/1]" in last and view.ended == {"gan-seed-0": "finished"}
+
+
+# --- what is still to come ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def quick() -> Params:
+    return load_params("quick")  # one GAN, three arms, three replicates
+
+
+def test_a_forecast_names_what_was_never_timed_here(quick):
+    forecast = Forecast(quick, list(jobs(quick)), slots=2)
+    progress = Progress({"eda": 20.0}, {"gan-seed-0": 10.0}, {"gan-seed-0": 90.0})
+    said = forecast.say(progress)
+    assert said == (
+        "still to come: synthesis, 9 classifiers, evaluation and the page; about 1 min 30 s, and what "
+        "synthesis, 9 classifiers, evaluation and the page will take"
+    )
+
+
+def test_a_forecast_waits_for_what_a_job_reads_and_fills_all_slots(quick):
+    forecast = Forecast(quick, list(jobs(quick)), slots=2)
+    baselines = {f"classifier-baseline-replicate-{r}": 20.0 for r in range(3)}
+    progress = Progress({"eda": 20.0, **baselines}, {"gan-seed-0": 60.0}, {"gan-seed-0": 100.0})
+    # 100 s of the GAN, then six trainings of 20 s, two at a time; the idle slot cannot begin earlier
+    assert "about 2 min 40 s, and what synthesis, evaluation and the page will take" in forecast.say(progress)
+
+
+def test_a_forecast_of_a_finished_run_is_silent(quick):
+    asked = list(jobs(quick))
+    assert Forecast(quick, asked, 2).say(Progress({job.name: 1.0 for job in asked})) == ""
+
+
+def test_a_forecast_on_one_slot_adds_the_times_up(quick):
+    asked = [job for job in jobs(quick) if job.stage == "classifier"]
+    done = {asked[0].name: 30.0}
+    said = Forecast(quick, asked, slots=1).say(Progress(done, {asked[1].name: 10.0}))
+    assert said == "still to come: 7 classifiers; about 3 min 50 s"
+
+
+def test_plain_lines_say_what_is_to_come_once_something_ended(tmp_path, monkeypatch, quick):
+    monkeypatch.setattr("helpers.paths.ARTIFACTS", tmp_path)
+    run = RunPaths("shown")
+    run.logs.mkdir(parents=True)
+    stream = io.StringIO()
+    view = View(run, quick, list(jobs(quick)), slots=2, stream=stream)
+    view.tick()
+    assert stream.getvalue() == ""
+    state = {"title": "eda", "state": "finished", "cell": 9, "cells": 9}
+    (run.logs / "eda.state.json").write_text(json.dumps(state))
+    view.tick()
+    view.tick()  # a second line only after half a minute
+    done, ahead = stream.getvalue().splitlines()
+    assert done.startswith("done")
+    assert ahead == "still to come: 1 GAN, synthesis, 9 classifiers, evaluation and the page"

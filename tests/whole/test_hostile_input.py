@@ -258,7 +258,7 @@ def test_nothing_that_steers_reaches_the_terminal(place, capsys, monkeypatch):
             )
         ],
     )
-    view = View(run, ["eda"])
+    view = View(run, params.Params(), [stages.Job("eda")])
     (run.logs / "eda.state.json").write_text(
         json.dumps({"title": "eda", "state": "running", "cell": 1, "cells": 9})
     )

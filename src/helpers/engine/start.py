@@ -18,7 +18,7 @@ from helpers.engine.profiles import load_profile
 from helpers.engine.records import put_aside, read_record, remove_damaged_caches, require_whole_inputs
 from helpers.engine.runfile import RunFile, accepted_code, damaged_preparation
 from helpers.engine.snakemake import command, execute, set_stamps
-from helpers.engine.stages import Job, upstream
+from helpers.engine.stages import STAGES, Job, threads, upstream
 from helpers.engine.view import View
 from helpers.errors import UserError, printable
 from helpers.files import atomic_path, remove_leftovers
@@ -109,7 +109,8 @@ def _run(runfile: RunFile, planned: list[Planned], options: argparse.Namespace) 
             f"{as_typed(run.logs)}",
             flush=True,
         )
-        with View(run, [item.job.name for item in stale]) as view:
+        slots = None if options.profile.elsewhere else jobs_at_once(runfile.params, options.cores)
+        with View(run, runfile.params, [item.job for item in stale], slots) as view:
             code = _make_stale(runfile, planned, options, view)
         names = view.names
         failures = read_failures(run, names)
@@ -120,6 +121,12 @@ def _run(runfile: RunFile, planned: list[Planned], options: argparse.Namespace) 
     if any(item.job.stage == "report" for item in planned):
         _say_result(runfile)
     return 0
+
+
+def jobs_at_once(params: Params, cores: int | None) -> int:
+    """Trainings that run at once on this machine, or on ``cores`` of it; at least one."""
+    widest = max(threads(stage, params) or 1 for stage in STAGES)
+    return max(1, (cores or allowed_cores()) // widest)
 
 
 def _make_stale(runfile: RunFile, planned: list[Planned], options: argparse.Namespace, view: View) -> int:

@@ -9,7 +9,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helpers.engine.forecast import Forecast, Progress
+from helpers.engine.stages import Job
 from helpers.errors import printable
+from helpers.params import Params
 from helpers.paths import RunPaths
 from helpers.report.words import duration
 
@@ -25,19 +28,28 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 class View:
-    """Follows the jobs' state files and shows them; ``tick`` is called a few times a second."""
+    """Follows the jobs' state files and shows them; ``tick`` is called a few times a second.
 
-    PLAIN_INTERVAL = 30.0  # seconds between plain lines of one running job
+    ``slots``: jobs that run at once, where that is known; what is still to come is told then.
+    """
 
-    def __init__(self, run: RunPaths, names: list[str], stream: Any = None):
-        self.run, self.names = run, names
+    PLAIN_INTERVAL = 30.0  # seconds between plain lines of one running job, or about what is to come
+    LIVE_INTERVAL = 2.0  # seconds that a line about what is to come stays, on a terminal
+
+    def __init__(
+        self, run: RunPaths, params: Params, jobs: list[Job], slots: int | None = None, stream: Any = None
+    ):
+        self.run, self.names = run, [job.name for job in jobs]
         self.stream = stream or sys.stdout
         self.began: dict[str, float] = {}
         self.ended: dict[str, str] = {}
         self.last_line: dict[str, float] = {}
         self.live: Live | None = None
         self.start = time.monotonic()
-        self._forget(names)
+        self.forecast = Forecast(params, jobs, slots) if slots else None
+        self.progress = Progress()
+        self.to_come = ""
+        self._forget(self.names)
 
     def _forget(self, names: list[str]) -> None:
         for name in names:  # what an earlier run said is not about this one
@@ -66,6 +78,7 @@ class View:
     def tick(self) -> None:
         """Look at every job once and show what changed."""
         lines = []
+        now = time.monotonic()
         for name in self.names:
             if name in self.ended:
                 continue
@@ -73,21 +86,42 @@ class View:
             if not state:
                 continue
             if name not in self.began:
-                self.began[name] = time.monotonic()
+                self.began[name] = now
             if state["state"] in ("finished", "failed"):
                 self._say_end(name, state)
                 continue
+            self.progress.running[name] = now - self.began[name]
             line = self._line(name, state)
             lines.append(line)
-            if not self.live and time.monotonic() - self.last_line.get(name, -1e9) >= self.PLAIN_INTERVAL:
-                self.last_line[name] = time.monotonic()
+            if not self.live and self._is_due(name, self.PLAIN_INTERVAL):
                 self._say(line)
+        self._look_ahead()
         if self.live:
             self.live.update(self._panel(lines))
 
+    def _is_due(self, line: str, interval: float) -> bool:
+        """Whether a kind of line was last written ``interval`` seconds ago; it counts as written then."""
+        now = time.monotonic()
+        due = now - self.last_line.get(line, -1e9) >= interval
+        if due:
+            self.last_line[line] = now
+        return due
+
+    def _look_ahead(self) -> None:
+        """Tell what is still to come, once a job has ended: before that no time is known."""
+        interval = self.LIVE_INTERVAL if self.live else self.PLAIN_INTERVAL
+        if self.forecast and self.progress.ended and self._is_due("to come", interval):
+            self.to_come = printable(self.forecast.say(self.progress))
+            if self.to_come and not self.live:
+                self._say(self.to_come)
+
     def _say_end(self, name: str, state: dict[str, Any]) -> None:
         self.ended[name] = state["state"]
-        took = duration(time.monotonic() - self.began[name])
+        seconds = time.monotonic() - self.began[name]
+        self.progress.ended[name] = seconds
+        self.progress.running.pop(name, None)
+        self.progress.left.pop(name, None)
+        took = duration(seconds)
         word = "done  " if state["state"] == "finished" else "FAILED"
         self._say(f"{word} {state['title']:<34} {took:>12}   [{len(self.ended)}/{len(self.names)}]")
 
@@ -101,6 +135,7 @@ class View:
             parts.append(f"{inner['label']}: {inner['unit']} {inner['done']}/{inner['total']}")
             parts += [inner["note"]] if inner.get("note") else []
             if inner.get("seconds_left") is not None:
+                self.progress.left[name] = inner["seconds_left"]
                 parts.append(f"{duration(inner['seconds_left'])} left")
         return printable("  ".join(parts))
 
@@ -109,7 +144,9 @@ class View:
 
         done = f"{len(self.ended)}/{len(self.names)} jobs, {duration(time.monotonic() - self.start)}"
         return Text(
-            "\n".join([*(f"  {line}" for line in lines), f"  {done}"]), no_wrap=True, overflow="ellipsis"
+            "\n".join(f"  {line}" for line in (*lines, done, self.to_come) if line),
+            no_wrap=True,
+            overflow="ellipsis",
         )
 
     def _say(self, line: str) -> None:
