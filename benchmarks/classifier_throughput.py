@@ -36,7 +36,11 @@ def main() -> None:
     params = load_params(words.params)
     changes = {
         key: value
-        for key, value in (("image_size", words.image_size), ("weights", words.weights))
+        for key, value in (
+            ("image_size", words.image_size),
+            ("weights", words.weights),
+            ("frozen_stages", words.frozen_stages),
+        )
         if value is not None
     }
     changes |= {
@@ -88,6 +92,7 @@ def _command_line() -> argparse.Namespace:
         help="variations per image in the bank (default: the file's, or as many as it has epochs, at most 8)",
     )
     parser.add_argument("--image-size", type=int, help="side of the input, pixels (default: the file's)")
+    parser.add_argument("--frozen-stages", type=int, help="stages kept as they are (default: the file's)")
     parser.add_argument("--weights", help="'imagenet', 'none' or a file (default: the file's)")
     parser.add_argument(
         "--memory-check",
@@ -122,8 +127,11 @@ def compare(params: Params, words: argparse.Namespace, folder: Path) -> None:
     photographs = draw(
         folder, words.images + 2 * HELD_OUT, config.image_size, tuple(map(int, words.photographs.split("x")))
     )
-    ways = {way: Process(way, params, words.device, workers, photographs, folder) for way in WAYS}
-    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+    names = [
+        way for way in WAYS if way != "bank" or config.frozen_stages
+    ]  # a bank holds frozen stages' outputs
+    ways = {way: Process(way, params, words.device, workers, photographs, folder) for way in names}
+    seconds: dict[str, list[float]] = {way: [] for way in names}
     for number in range(words.rounds + 1):
         for way, process in ways.items():
             passed = process.ask("epoch")
@@ -144,22 +152,30 @@ def _print_table(
     copies: int,
 ) -> None:
     median = {way: statistics.median(values) for way, values in seconds.items()}
-    built = reports["bank"]["bank_seconds"]
-    with_build = median["bank"] + built / epochs
     print(f"{'':32}images/s     ratio   peak memory")
-    for way, name in WAYS.items():
+    for way in median:
         print(
-            f"{name:32}{images / median[way]:8.0f}{median['textbook'] / median[way]:10.2f}"
+            f"{WAYS[way]:32}{images / median[way]:8.0f}{median['textbook'] / median[way]:10.2f}"
             f"{reports[way]['peak_bytes'] / 1e9:11.2f} GB"
         )
+    if "bank" in median:
+        _print_bank(median, reports["bank"], images, epochs, copies)
+    print(f"ratio {median['textbook'] / median['ours']:.2f}")
+
+
+def _print_bank(
+    median: dict[str, float], report: dict[str, float], images: int, epochs: int, copies: int
+) -> None:
+    """The bank with its building, which all epochs of the run share."""
+    built = report["bank_seconds"]
+    with_build = median["bank"] + built / epochs
     print(f"{'  and building it':32}{images / with_build:8.0f}{median['textbook'] / with_build:10.2f}")
     print(
-        f"The bank ({copies} variations per image, {reports['bank']['bank_bytes'] / 1e6:.0f} MB) was built "
+        f"The bank ({copies} variations per image, {report['bank_bytes'] / 1e6:.0f} MB) was built "
         f"in {built:.1f} s, here shared out over {epochs} epochs "
         f"(all epochs of all the run's trainings). Load {os.getloadavg()[0]:.1f} at the end."
     )
     print(f"bank ratio {median['textbook'] / with_build:.2f}")
-    print(f"ratio {median['textbook'] / median['ours']:.2f}")
 
 
 def draw(folder: Path, count: int, size: int, photograph: tuple[int, int]) -> dict[str, Any]:
