@@ -202,7 +202,7 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
     if job.stage == "eda":
         values = result_values(params.data)
         others = [SOURCES.get(name) for name in SOURCES.names() if name != params.data.source]
-        unread = {key for source in others for key in source.own_parameters}
+        unread = {key for source in others for key in source.own_parameters} | {"detail"}
         return {"data": {key: value for key, value in values.items() if key not in unread}}
     if job.stage == "gan":
         return {"data": data} | gan | compute
@@ -217,9 +217,10 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
         before = params.identical_arms_before(name)  # they decide the seed
         seeds |= {"identical_arms_before": before} if before else {}
         way = {"resolution": params.gan.resolution, "resize": params.gan.resize}
-        recipe = {"arm": arm.model_dump(mode="json")} | ({"gan": way} if arm.blurs else {})
-        external = {"external_root": params.data.external_root}
-        return {"data": data | external} | recipe | seeds | classifier | compute
+        reduced = arm.blurs or params.data.detail == "gan"
+        recipe = {"arm": arm.model_dump(mode="json")} | ({"gan": way} if reduced else {})
+        seen = {"external_root": params.data.external_root, "detail": params.data.detail}
+        return {"data": data | seen} | recipe | seeds | classifier | compute
     if job.stage == "evaluation":
         whole = {"replicates": params.replicates, "gan_seeds": list(params.gan.seeds)}
         arms = {"arms": params.as_dict()["arms"], "evaluation": result_values(params.evaluation)}

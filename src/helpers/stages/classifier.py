@@ -12,9 +12,11 @@ from helpers.classifier.training import train_classifier
 from helpers.data.arrays import load_images
 from helpers.data.external import load_external, write_external_predictions
 from helpers.data.manifest import load_split
+from helpers.data.resizing import Way
 from helpers.device import pick_device
 from helpers.params import Params
 from helpers.paths import RunPaths
+from helpers.stages.photographs import load_photographs
 
 
 def compose(run: RunPaths, params: Params, arm: str, replicate: int) -> TrainingSet:
@@ -25,13 +27,11 @@ def compose(run: RunPaths, params: Params, arm: str, replicate: int) -> Training
     """
     wanted = params.arms[arm]
     folder = run.synthetic(params.gan_seed(replicate)) if wanted.uses_gan else None
-    images = load_images(run, params.data, params.classifier.image_size, "bilinear")
-    gan, reduced = params.gan, None
-    if wanted.blurs:
-        reduced = load_images(run, params.data, gan.resolution, gan.resize)
+    images, gan = load_photographs(run, params), params.gan
+    reduced = load_images(run, params.data, gan.resolution, gan.resize) if wanted.blurs else None
     seed = replicate_seed(params, arm, replicate)
     split, target = load_split(run), params.data.target_class
-    return compose_training_set(split, images, wanted, target, folder, seed, reduced)
+    return compose_training_set(split, images, wanted, target, folder, seed, reduced, Way.of_all(params))
 
 
 def train(run: RunPaths, params: Params, arm: str, replicate: int) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def train(run: RunPaths, params: Params, arm: str, replicate: int) -> dict[str, 
     if is_finished(run, params, "classifier", arm=arm, replicate=replicate):
         return json.loads((directory / "summary.json").read_text(encoding="utf-8"))
     split, device = load_split(run), pick_device(params.compute)
-    images = load_images(run, params.data, params.classifier.image_size, "bilinear")
+    images = load_photographs(run, params)
     summary = train_classifier(
         compose(run, params, arm, replicate),
         split,
@@ -59,7 +59,8 @@ def train(run: RunPaths, params: Params, arm: str, replicate: int) -> dict[str, 
         replicate=replicate,
         gan_seed=params.gan_seed(replicate) if params.arms[arm].uses_gan else None,
     )
-    external = load_external(run, params.data, params.classifier.image_size)
+    way = Way.of_all(params) or Way(params.classifier.image_size, "bilinear")
+    external = load_external(run, params.data, way.resolution, way.resize)  # enlarged as it is predicted
     write_external_predictions(
         directory, external, lambda new: predict_images(directory, new, params.classifier, device)
     )
