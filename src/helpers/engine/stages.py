@@ -217,7 +217,7 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
         before = params.identical_arms_before(name)  # they decide the seed
         seeds |= {"identical_arms_before": before} if before else {}
         way = {"resolution": params.gan.resolution, "resize": params.gan.resize}
-        reduced = arm.blurs or params.data.detail == "gan"
+        reduced = arm.blurs or params.data.detail == "gan" or params.classifier.detail_jitter > 0
         recipe = {"arm": arm.model_dump(mode="json")} | ({"gan": way} if reduced else {})
         seen = {"external_root": params.data.external_root, "detail": params.data.detail}
         return {"data": data | seen} | recipe | seeds | classifier | compute

@@ -73,6 +73,13 @@ class Classifier(Section):
         description="brightness, contrast and saturation jitter (the paper is silent on its size)",
     )
     hue: float = Field(0.02, ge=0, le=0.5, description="hue jitter, as a share of the colour circle")
+    detail_jitter: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the training images that lose detail at random: reduced as gan.resize says, to "
+        "a size between gan.resolution and image_size, and enlarged again (0: none)",
+    )
     bank: int = Field(
         0,
         ge=0,

@@ -71,6 +71,16 @@ class Params(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _detail_can_be_lost(self) -> "Params":
+        if self.classifier.detail_jitter and self.gan.resolution >= self.classifier.image_size:
+            raise ValueError(
+                f"classifier.detail_jitter reduces images to gan.resolution ({self.gan.resolution}) and "
+                f"more, and classifier.image_size is {self.classifier.image_size}: set it to 0, or give "
+                "larger images"
+            )
+        return self
+
     def gan_seed(self, replicate: int) -> int:
         """Seed of the GAN that supplies the images of ``replicate``."""
         return self.gan.seeds[replicate % len(self.gan.seeds)]

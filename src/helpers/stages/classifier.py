@@ -58,6 +58,7 @@ def train(run: RunPaths, params: Params, arm: str, replicate: int) -> dict[str, 
         name=arm,
         replicate=replicate,
         gan_seed=params.gan_seed(replicate) if params.arms[arm].uses_gan else None,
+        way=Way.of(params.gan),
     )
     way = Way.of_all(params) or Way(params.classifier.image_size, "bilinear")
     external = load_external(run, params.data, way.resolution, way.resize)  # enlarged as it is predicted
