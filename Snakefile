@@ -17,7 +17,7 @@ from helpers.paths import RunPaths
 RUN = RunPaths(config["run"])
 PARAMS = load_runfile(RUN).params
 PYTHON = sys.executable
-KINDS = {"seed": int, "replicate": int, "arm": str}
+KINDS = {"seed": int, "replicate": int, "arm": str, "trunk": str}
 SHOWN = str(config.get("shown") or "").split(",")  # the jobs whose numbers are finished, and only their notebooks are not
 
 
@@ -54,6 +54,7 @@ wildcard_constraints:
     seed=r"\d+",
     replicate=r"\d+",
     arm=r"[A-Za-z0-9][A-Za-z0-9_-]*",
+    trunk=r"part-[A-Za-z0-9_-]+",
 
 
 rule all:

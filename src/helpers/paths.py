@@ -61,6 +61,13 @@ class RunPaths:
         return self.folder / "synthetic" / f"seed-{seed}"
 
     # classifier
+    def trunk(self, name: str) -> Path:
+        return self.folder / "trunk" / name
+
+    def banks(self, trunk: str | None = None) -> Path:
+        """Where trainings that stand on one trunk keep its outputs."""
+        return self.folder / "classifier" / "bank" / (trunk or "")
+
     def classifier(self, arm: str, replicate: int) -> Path:
         return self.folder / "classifier" / arm / f"replicate-{replicate}"
 
@@ -110,8 +117,8 @@ def as_typed(path: Path) -> str:
 def require(path: Path, stage: str) -> Path:
     """Return ``path``, or raise MissingStageError that names the stage which writes it."""
     if not path.exists():
+        how = f"python run_all.py --until {stage}" + ("" if stage == "trunk" else ", or its notebook")
         raise MissingStageError(
-            f"{as_typed(path)} does not exist yet: run the stage '{stage}' first "
-            f"(python run_all.py --until {stage}, or its notebook)."
+            f"{as_typed(path)} does not exist yet: run the stage '{stage}' first ({how})."
         )
     return path

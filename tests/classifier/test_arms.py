@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from helpers.classifier.arms import balanced_weights, compose_training_set, replicate_seed
-from helpers.classifier.resizing import resize_images
+from helpers.data.resizing import resize_images
 from helpers.errors import DataError, MissingStageError, ParameterError
 from helpers.params import Params, validate
 

@@ -84,7 +84,7 @@ def test_gpus_are_a_whole_number_in_either_notation(tmp_path):
 def test_every_stage_says_what_it_needs():
     params = load_params(ROOT / "params" / "smoke.yaml", [])
     assert all(stage.memory_gb >= 4 and stage.minutes >= 60 for stage in STAGES.values())
-    assert [gpus_asked(stage, params, 4) for stage in STAGES.values()] == [0, 1, 1, 1, 0, 0]
+    assert [gpus_asked(stage, params, 4) for stage in STAGES.values()] == [0, 1, 1, 1, 1, 0, 0]
     assert gpus_asked(STAGES["gan"], params, 0) == 0
     on_cpu = load_params(ROOT / "params" / "smoke.yaml", ["compute.device=cpu"])
     assert gpus_asked(STAGES["gan"], on_cpu, 4) == 0

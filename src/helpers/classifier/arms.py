@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.classifier.folder_images import folder_images
-from helpers.classifier.resizing import resize_images
+from helpers.data.resizing import Way, resize_images
 from helpers.data.selection import select_images, wanted_count
 from helpers.errors import DataError, ParameterError
 from helpers.files import array_digest, digest
@@ -72,6 +72,8 @@ def compose_training_set(
     synthetic_folder: Path | str | None = None,
     seed: int = 0,
     reduced: np.ndarray | None = None,
+    way: Way | None = None,
+    withhold_seed: int | None = None,
 ) -> TrainingSet:
     """The training set of ``arm``.
 
@@ -79,9 +81,10 @@ def compose_training_set(
     ``split``: columns dx and split, rows aligned with ``images`` (uint8 (N, S, S, 3)). ``synthetic_folder``
     holds images.npy and scores.csv of the GAN that supplies the images; they get ``target_class``. ``seed``
     is the replicate's and decides every random choice. ``reduced``: all photographs in the GAN's size, uint8
-    (N, R, R, 3), for an arm whose repeated photographs take the way of synthetic images. Raises
-    ParameterError for an unknown class or too many images, MissingStageError where there are no generated
-    images.
+    (N, R, R, 3), for an arm whose repeated photographs take the way of synthetic images. ``way``: the way
+    that every image of the run takes, where ``images`` have taken it. ``withhold_seed`` decides which
+    photographs are withheld (default: ``seed``). Raises ParameterError for an unknown
+    class or too many images, MissingStageError where there are no generated images.
     """
     if len(split) != len(images):
         raise DataError(
@@ -91,7 +94,8 @@ def compose_training_set(
     classes = tuple(sorted(split["dx"].unique()))
     codes = split["dx"].map({name: code for code, name in enumerate(classes)}).to_numpy(np.int64)
     training = np.flatnonzero((split["split"] == "train").to_numpy())
-    photographs, again = _photographs(training, codes, classes, arm, seed)
+    withhold_seed = seed if withhold_seed is None else withhold_seed
+    photographs, again = _photographs(training, codes, classes, arm, seed, withhold_seed)
     if not arm.blurs:
         photographs = np.concatenate([photographs, again])
     labels, size = codes[photographs], images.shape[1]
@@ -108,7 +112,7 @@ def compose_training_set(
     elif arm.synthetic is not None:
         code = _synthetic_code(arm.synthetic, target_class, classes)
         if arm.synthetic.folder is not None:
-            synthetic = folder_images(arm.synthetic, size, _random(seed, SELECT))
+            synthetic = folder_images(arm.synthetic, size, _random(seed, SELECT), way)
         else:
             pool, pool_rows = generated_images(arm.synthetic, synthetic_folder, seed)
             synthetic = resize_images(pool[pool_rows], size)
@@ -174,12 +178,17 @@ def _synthetic_code(wanted: SyntheticImages, target_class: str, classes: tuple[s
 
 
 def _photographs(
-    training: np.ndarray, codes: np.ndarray, classes: tuple[str, ...], arm: Arm, seed: int
+    training: np.ndarray,
+    codes: np.ndarray,
+    classes: tuple[str, ...],
+    arm: Arm,
+    seed: int,
+    withhold_seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The training photographs that the arm keeps, and those of them that it repeats."""
     if arm.withhold is not None:
         code = _class_code(arm.withhold.class_, classes, "withhold.class")
-        training = _withhold(training, codes, code, arm.withhold.fraction, seed)
+        training = _withhold(training, codes, code, arm.withhold.fraction, withhold_seed)
     if arm.oversample is None:
         return training, training[:0]
     code = _class_code(arm.oversample.class_, classes, "oversample.class")

@@ -1,7 +1,8 @@
 """Batches of uint8 images as normalised tensors, each image under its own random flips, rotation and colours.
 
 The random numbers come from their own generator on the CPU, so that a GPU sees the same draws. Flips and
-rotation are one bilinear resampling, with the corners filled by reflection. Brightness, contrast, saturation
+rotation are one bilinear resampling, with the corners filled by reflection. Before it, some images may lose
+detail. Brightness, contrast, saturation
 and hue are one 3 x 4 matrix per image; the result is clipped to the range of an image once, at the end.
 """
 
@@ -13,6 +14,8 @@ import torch
 from torch.nn.functional import affine_grid, grid_sample
 
 from helpers.classifier.arrays import upload
+from helpers.classifier.detail import reduce_detail
+from helpers.data.resizing import Way
 from helpers.params import Classifier as Config
 
 Colour = tuple[float, float, float]
@@ -27,11 +30,17 @@ class Augmentation:
     rotation: float = 20.0  # degrees either way
     jitter: float = 0.2  # brightness, contrast and saturation: a factor within 1 +- jitter
     hue: float = 0.02  # share of the colour circle either way
+    detail_jitter: float = 0.0  # share of the images that lose detail at random
+    way: Way | None = None  # how much detail they lose at most
 
     @classmethod
-    def of(cls, config: Config) -> "Augmentation":
-        """The augmentation that a classifier's parameters ask for."""
-        return cls(config.flips, config.rotation, config.jitter, config.hue)
+    def of(cls, config: Config, way: Way | None = None) -> "Augmentation":
+        """The augmentation that a classifier's parameters ask for.
+
+        ``way`` of synthetic images is needed where images lose detail.
+        """
+        lost = (config.detail_jitter, way) if config.detail_jitter else (0.0, None)
+        return cls(config.flips, config.rotation, config.jitter, config.hue, *lost)
 
 
 def plain(images: torch.Tensor | np.ndarray, mean: Colour, std: Colour, device: str) -> torch.Tensor:
@@ -58,7 +67,10 @@ def augment(
     CPU does not wait for a GPU.
     """
     draws = torch.rand(len(images), 8, generator=generator, dtype=torch.float32)
-    moved = _move(_to_float(images, device), draws[:, :3], augmentation, device)
+    floats = _to_float(images, device)
+    if augmentation.way is not None:
+        floats = reduce_detail(floats, draws[:, 7], augmentation.detail_jitter, augmentation.way, device)
+    moved = _move(floats, draws[:, :3], augmentation, device)
     return _recolour(moved, draws[:, 3:7], augmentation, mean, std, device)
 
 

@@ -20,7 +20,7 @@ import torch
 from helpers.classifier.augmentation import Augmentation, augment, plain
 from helpers.classifier.backbones import BACKBONES
 from helpers.classifier.model import Classifier
-from helpers.classifier.resizing import resize_images
+from helpers.data.resizing import resize_images
 from helpers.errors import ParameterError, UserError
 from helpers.files import array_digest, digest, file_digest, locked, open_whole_array, write_json
 from helpers.fingerprints import code_fingerprint

@@ -48,9 +48,10 @@ class LiveFeatures:
         model: Classifier,
         config: Config,
         device: str,
+        augmentation: Augmentation,
     ):
         self.model, self.config, self.device = model, config, device
-        self.augmentation = Augmentation.of(config)
+        self.augmentation = augmentation
         self.rows = held_out_rows(split)
         self.photograph_rows = training_set.photographs
         self.photographs, self.synthetic = Store(images, device), Store(training_set.synthetic, device)
@@ -100,13 +101,13 @@ class BankedFeatures:
         content: str,
         maker: BankMaker,
         seed: int,
+        augmentation: Augmentation,
     ):
         """``content`` is the ``array_digest`` of ``images``.
 
         ``seed`` is the training's; it decides which augmented variation of an image each epoch takes.
         """
         self.training_set, self.seed, self.batch_size = training_set, seed, maker.config.batch_size
-        augmentation = Augmentation.of(maker.config)
         rows = np.flatnonzero((split["split"] == "train").to_numpy())
         held_out = held_out_rows(split)
         together = np.concatenate(list(held_out.values()))

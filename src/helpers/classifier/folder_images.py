@@ -7,6 +7,7 @@ import numpy as np
 
 from helpers.data.archives import CLUTTER, IMAGE_ENDINGS
 from helpers.data.decoding import decode, resize_image
+from helpers.data.resizing import Way, resize_images
 from helpers.data.selection import wanted_count
 from helpers.errors import DataError, ParameterError
 from helpers.params import SyntheticImages
@@ -60,26 +61,30 @@ def folder_files(wanted: SyntheticImages) -> list[Path]:
     return paths
 
 
-def folder_images(wanted: SyntheticImages, size: int, generator: np.random.Generator) -> np.ndarray:
+def folder_images(
+    wanted: SyntheticImages, size: int, generator: np.random.Generator, way: Way | None = None
+) -> np.ndarray:
     """The images of ``folder_files``, or as many as the arm wants, as uint8 (n, size, size, 3).
 
-    ``generator`` decides which ones where the arm wants fewer than there are.
+    ``generator`` decides which ones where the arm wants fewer than there are. ``way``: what every image of
+    the run goes through; None: they keep their detail.
     """
     paths = folder_files(wanted)
     count = wanted_count(len(paths), wanted.count, wanted.fraction)
     if count < len(paths):
         chosen = np.sort(generator.choice(len(paths), size=count, replace=False))
         paths = [paths[index] for index in chosen]
-    images = np.empty((len(paths), size, size, 3), np.uint8)
+    side, resize = (way.resolution, way.resize) if way else (size, "bilinear")
+    images = np.empty((len(paths), side, side, 3), np.uint8)
     for row, path in zip(images, paths, strict=True):
-        row[:] = read_image(path, size)
-    return images
+        row[:] = read_image(path, side, resize)
+    return resize_images(images, size)
 
 
-def read_image(path: Path, size: int) -> np.ndarray:
+def read_image(path: Path, size: int, resize: str = "bilinear") -> np.ndarray:
     """The image at ``path`` as uint8 (size, size, 3); raises DataError where it cannot be read."""
     try:
-        return resize_image(decode(path, FORMATS), size, "bilinear")
+        return resize_image(decode(path, FORMATS), size, resize)
     except (OSError, DataError) as error:
         raise DataError(
             f"{path} cannot be read as an image ({error}): replace it or take it out of the folder."

@@ -10,7 +10,7 @@ import torch
 
 from helpers.classifier.augmentation import plain
 from helpers.classifier.model import Classifier, build_classifier
-from helpers.classifier.resizing import resize_images
+from helpers.data.resizing import resize_images
 from helpers.device import resolve_precision
 from helpers.errors import DataError, TrainingError
 from helpers.params import Classifier as Config

@@ -10,7 +10,7 @@ import hashlib
 import torch
 from torch import nn
 
-from helpers.classifier.backbones import BACKBONES, Backbone
+from helpers.classifier.backbones import BACKBONES
 from helpers.classifier.depthwise import quicken_depthwise
 from helpers.classifier.folding import fold_batch_norms
 from helpers.errors import ParameterError, UserError
@@ -163,25 +163,44 @@ def build_classifier(
     """The paper's classifier (its section 4.5) on any of the BACKBONES; the paper's is ``resnet50``.
 
     ``weights``: 'imagenet', 'none', or a file with the backbone's (.safetensors, or .pth read as plain
-    tensors). ``frozen_stages``: how many of the backbone's first stages (its ``stage_names``) are not
-    trained. The head, and the backbone where ``weights`` is 'none', are initialised from torch's global
-    generator. Raises ParameterError for an unknown name, a wrong number of stages or a file that does not
-    fit, UserError where the ImageNet weights cannot be had.
+    tensors) or with those of a trained classifier of this project, whose head is not taken.
+    ``frozen_stages``: how many of the backbone's first stages (its ``stage_names``) are not trained. The
+    head, and the backbone where ``weights`` is 'none', are initialised from torch's global generator.
+    Raises ParameterError for an unknown name, a wrong number of stages or a file that does not fit,
+    UserError where the ImageNet weights cannot be had.
     """
     kind = BACKBONES.get(backbone)
     network = kind.build()
-    if weights != "none":
-        _load_backbone(network, kind, backbone, weights)
-    return Classifier(backbone, network, num_classes, hidden, dropout, frozen_stages)
-
-
-def _load_backbone(network: nn.Module, kind: Backbone, name: str, weights: str) -> None:
-    """Fill ``network`` with ImageNet weights or with a file's, both without their classification layer."""
+    state: dict[str, torch.Tensor] = {}
     if weights == "imagenet":
-        state, origin = kind.imagenet(), kind.imagenet_source
-    else:
-        state, origin = read_weights(weights), weights
-    fill_weights(network, state, origin, name, kind.classification_layer)
+        fill_weights(network, kind.imagenet(), kind.imagenet_source, backbone, kind.classification_layer)
+    elif weights != "none":
+        state = read_weights(weights)
+        if not _is_classifier(state):
+            fill_weights(network, state, weights, backbone, kind.classification_layer)
+    model = Classifier(backbone, network, num_classes, hidden, dropout, frozen_stages)
+    if _is_classifier(state):
+        _take_stages(model, state, weights)
+    return model
+
+
+def _is_classifier(state: dict[str, torch.Tensor]) -> bool:
+    """Whether a file's tensors are those of a classifier of this project, named as ``Classifier`` names."""
+    return any(key.startswith("stages.") for key in state)
+
+
+def _take_stages(model: Classifier, state: dict[str, torch.Tensor], origin: str) -> None:
+    """Fill all of ``model`` but its head with another classifier's weights, which ``origin`` holds."""
+    own, theirs = (
+        {key: value for key, value in each.items() if not key.startswith("head.")}
+        for each in (model.state_dict(), state)
+    )
+    if {key: value.shape for key, value in own.items()} != {k: value.shape for k, value in theirs.items()}:
+        raise ParameterError(
+            f"{origin} holds a classifier on another network than {model.backbone}: give weights of the same "
+            "classifier.backbone."
+        )
+    model.load_state_dict(theirs, strict=False)
 
 
 def _state_digest(state: dict[str, torch.Tensor]) -> str:

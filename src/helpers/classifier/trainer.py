@@ -5,7 +5,7 @@ picks the weights and the test predictions. Head, loss and probabilities are flo
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,14 @@ from torch.nn.functional import cross_entropy
 
 from helpers.classifier.arms import TrainingSet
 from helpers.classifier.arrays import upload
+from helpers.classifier.augmentation import Augmentation
 from helpers.classifier.backbones import BACKBONES
 from helpers.classifier.bank import BankMaker
 from helpers.classifier.features import BankedFeatures, Features, LiveFeatures, held_out_rows
 from helpers.classifier.model import Classifier, build_classifier
 from helpers.classifier.sampling import epoch_order
 from helpers.classifier.schedules import make_schedule
+from helpers.data.resizing import Way
 from helpers.device import resolve_precision
 from helpers.errors import UserError
 from helpers.files import array_digest, digest
@@ -62,6 +64,7 @@ class Trainer:
         device: str,
         seed: int,
         bank_folder: Path | str,
+        way: Way | None = None,
     ):
         self.training_set, self.config, self.device, self.seed = training_set, config, device, seed
         self.image_key = array_digest(images)
@@ -84,12 +87,17 @@ class Trainer:
         self.class_weights = (
             None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
         )
+        self.augmentation = Augmentation.of(config, way)
         self.features: Features
         if config.bank:
             maker = BankMaker(bank_folder, self.model, config, device)
-            self.features = BankedFeatures(training_set, split, images, self.image_key, maker, seed)
+            self.features = BankedFeatures(
+                training_set, split, images, self.image_key, maker, seed, self.augmentation
+            )
         else:
-            self.features = LiveFeatures(training_set, split, images, self.model, config, device)
+            self.features = LiveFeatures(
+                training_set, split, images, self.model, config, device, self.augmentation
+            )
 
     def _new_model(self) -> tuple[Classifier, str]:
         """The network before training, on the device, and the checksum of its weights."""
@@ -115,6 +123,7 @@ class Trainer:
         part = split.loc[split["split"] == "validation", ["image_id", "dx"]]
         validation = [part["image_id"].tolist(), part["dx"].tolist()]
         training = [self.training_set.digest(), self.image_key, self.start_key, self.draws]
+        training.append(asdict(self.augmentation))
         code = code_fingerprint("helpers.classifier.training", BACKBONES.module(self.config.backbone))
         values, device = result_values(self.config), self.device.split(":")[0]
         return digest(values, self.seed, device, training, validation, code)

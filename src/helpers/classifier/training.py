@@ -16,6 +16,7 @@ from helpers.checkpoints import load_latest, remove_checkpoints, save_checkpoint
 from helpers.classifier.arms import TrainingSet
 from helpers.classifier.outputs import write_outputs
 from helpers.classifier.trainer import Trainer, TrainingState
+from helpers.data.resizing import Way
 from helpers.params import Classifier as Config
 from helpers.progress import Progress
 
@@ -32,19 +33,21 @@ def train_classifier(
     replicate: int = 0,
     gan_seed: int | None = None,
     bank_folder: Path | str | None = None,
+    way: Way | None = None,
 ) -> dict[str, Any]:
     """Train one classifier and write its files to ``directory``; resumes where an earlier call was cut off.
 
     ``images``: uint8 (N, S, S, 3), rows aligned with ``split`` (columns image_id, dx, split). ``name``,
     ``replicate`` and ``gan_seed`` are recorded. ``bank_folder`` holds the banks that trainings share
-    (default: ``bank`` beside the arms' folders), where ``config.bank`` asks for one. Returns the content of
+    (default: ``bank`` beside the arms' folders), where ``config.bank`` asks for one. ``way`` of synthetic
+    images is needed where ``config.detail_jitter`` takes detail away. Returns the content of
     summary.json. Raises UserError where the loss is no longer a finite number.
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(config.threads)
     bank_folder = bank_folder or directory.parents[1] / "bank"
-    trainer = Trainer(training_set, split, images, config, device, seed, bank_folder)
+    trainer = Trainer(training_set, split, images, config, device, seed, bank_folder, way)
     fingerprint = trainer.fingerprint(split)
     state = trainer.resume(load_latest(directory, fingerprint, map_location="cpu"))
     _run_epochs(trainer, state, directory, fingerprint, f"{name} {replicate}")

@@ -1,6 +1,7 @@
 """All images of a run as one array on disk: decoded once per size, memory-mapped from then on."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,18 @@ from helpers.data.dataset import Dataset
 from helpers.data.decoding import decode, resize_image
 from helpers.data.manifest import data_checksum, load_manifest, load_split
 from helpers.data.parallel import in_parallel
+from helpers.data.resizing import Way, resize_images
 from helpers.data.sources import open_source
 from helpers.errors import DataError
-from helpers.files import atomic_path, digest, file_digest, locked, open_whole_array, write_json
+from helpers.files import (
+    atomic_path,
+    digest,
+    file_digest,
+    locked,
+    open_whole_array,
+    row_blocks,
+    write_json,
+)
 from helpers.fingerprints import code_fingerprint
 from helpers.params import Data
 from helpers.paths import RunPaths
@@ -29,14 +39,42 @@ def load_images(run: RunPaths, data: Data, size: int, resize: str) -> np.memmap:
     path = run.data / f"images-{size}-{resize}.npy"
     shape = (len(split), size, size, 3)
     key = digest(manifest["checksum"], size, resize, code_fingerprint("helpers.data.decoding"))
+
+    def write() -> str:
+        with open_source(run, data) as dataset:
+            return _decode_all(dataset, path, shape, resize, split, manifest["checksum"])
+
+    return _kept(path, key, shape, write)
+
+
+def load_images_through(run: RunPaths, data: Data, size: int, way: Way) -> np.memmap:
+    """All images after the way of synthetic ones, enlarged to ``size``: otherwise as ``load_images``."""
+    reduced, checksum = load_images(run, data, way.resolution, way.resize), load_manifest(run)["checksum"]
+    path = run.data / f"images-{size}-through-{way.resolution}-{way.resize}.npy"
+    key = digest(checksum, size, way.resolution, way.resize, code_fingerprint("helpers.data.resizing"))
+    shape = (len(reduced), size, size, 3)
+
+    def write() -> str:
+        with atomic_path(path) as temporary:
+            array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+            done = 0
+            for block in row_blocks(reduced):
+                array[done : done + len(block)] = resize_images(block, size)
+                done += len(block)
+            array.flush()
+            return file_digest(temporary, length=64)
+
+    return _kept(path, key, shape, write)
+
+
+def _kept(path: Path, key: str, shape: tuple[int, ...], write: Callable[[], str]) -> np.memmap:
+    """The array in ``path``; where it is not current, ``write`` makes it anew and returns its SHA-256."""
     with locked(path):
         if not _is_current(path, key, shape):
             # leftovers of a job that was killed: the lock says that no other job is writing now
             for leftover in path.parent.glob(f".{path.stem}.*.tmp.npy"):
                 leftover.unlink(missing_ok=True)
-            with open_source(run, data) as dataset:
-                sha256 = _decode_all(dataset, path, shape, resize, split, manifest["checksum"])
-            write_json(path.with_suffix(".json"), {"key": key, "sha256": sha256})
+            write_json(path.with_suffix(".json"), {"key": key, "sha256": write()})
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 

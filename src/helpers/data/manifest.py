@@ -13,7 +13,7 @@ from helpers.paths import RunPaths, require
 TEXT_COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "sex", "localization", "split")
 
 
-def load_split(run: RunPaths) -> pd.DataFrame:
+def load_split(run: RunPaths, part: int = 0) -> pd.DataFrame:
     """The table that prepare_data wrote. Raises MissingStageError before that."""
     return pd.read_csv(
         require(run.split, "eda"),

@@ -36,9 +36,10 @@ def _named_files(job: Job, params: Params) -> dict[str, str]:
         named["gan.initial_weights"] = params.gan.initial_weights
     if job.stage == "synthesis":
         named["synthesis.feature_weights"] = params.synthesis.feature_weights
-    if arm:
+    if arm or job.stage == "trunk":
         weights = params.classifier.weights
         named["classifier.weights"] = weights if weights not in ("imagenet", "none") else None
+    if arm:
         named["synthetic.folder"] = arm.synthetic.folder if arm.synthetic else None
     found = {
         key: _content(from_project(value), images=key == "synthetic.folder")

@@ -2,7 +2,7 @@
 
 Any job can be run by hand like this.
 
-It executes the stage's notebook (the last stage renders the page) and leaves a record behind. Where the
+It executes the stage's notebook, or where it has none the stage itself, and leaves a record behind. Where the
 numbers are finished already, the notebook reads them and only what is shown of them is made anew. Exit codes:
 0 done, 2 a mistake of the user's, 1 anything else.
 """
@@ -15,6 +15,7 @@ import time
 import traceback
 from contextlib import suppress
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
 from helpers.data.wording import shown
@@ -29,6 +30,7 @@ from helpers.engine.runfile import RunFile, load_runfile
 from helpers.engine.stages import STAGES, Job, is_shown, job_parameters, jobs, threads
 from helpers.errors import UserError
 from helpers.files import write_json
+from helpers.params import Params
 from helpers.paths import NOTEBOOKS, RunPaths
 
 RECORDED_PACKAGES = (
@@ -70,7 +72,7 @@ def _told(words: list[str]) -> tuple[RunPaths, Job]:
         return RunPaths(run), Job(stage, wildcards | numbers)
     except ValueError:
         raise UserError(
-            "A job is told as RUN STAGE [seed=0 | arm=NAME replicate=0], "
+            "A job is told as RUN STAGE [seed=0 | trunk=part-0 | arm=NAME replicate=0], "
             "such as: quick classifier arm=filtered replicate=2."
         ) from None
 
@@ -85,7 +87,7 @@ def _work(runfile: RunFile, job: Job) -> None:
     key, code, parts = keys.key(job), keys.code(job), keys.parts(job)
     on_card = STAGES[job.stage].on_card and params.compute.device != "cpu" and not finished
     with one_card(visible_cards() if on_card else []):
-        _execute(run, job)
+        _execute(run, params, job)
     account = _account(job, started, time.monotonic() - began)
     if not finished:
         made = {"key": key, "code": code, "parts": parts, "threads": threads(job.stage, params)}
@@ -95,17 +97,15 @@ def _work(runfile: RunFile, job: Job) -> None:
         write_view(run, job, account | {"key": keys.view(job)} | keys.view_parts(job))
 
 
-def _execute(run: RunPaths, job: Job) -> None:
-    notebook = STAGES[job.stage].notebook
-    if notebook is None:
-        from helpers.stages.report import render
-
-        _tell(run, job, "running", 1, 1)
-        render(run)
-        return
+def _execute(run: RunPaths, params: Params, job: Job) -> None:
+    stage = STAGES[job.stage]
     os.environ.update(kernel_environment(run.logs / f"{job.name}.progress.json", run.folder / ".jobs.lock"))
+    if stage.notebook is None:
+        _tell(run, job, "running", 1, 1)
+        import_module(stage.entry).make(run, params, **job.wildcards)
+        return
     execute_notebook(
-        NOTEBOOKS / f"{notebook}.ipynb",
+        NOTEBOOKS / f"{stage.notebook}.ipynb",
         run.notebooks / str(job.notebook_file),
         job_parameters(job, run.run),
         run.logs / f"{job.name}.log",

@@ -10,6 +10,7 @@ from typing import Any
 
 from helpers.classifier.backbones import BACKBONES
 from helpers.data.sources import SOURCES
+from helpers.data.trained_on import TRAINED_ON
 from helpers.gan.recipes import RECIPES
 from helpers.gan.selectors import SELECTORS, written_selectors
 from helpers.params import Params, result_values
@@ -33,7 +34,7 @@ class Stage:
     """One kind of job."""
 
     name: str
-    notebook: str | None  # the report stage has none: it renders the others
+    notebook: str | None  # a stage without one is made by its entry's ``make(run, params, **wildcards)``
     entry: str  # the module that its numbers come from
     wildcards: tuple[str, ...]
     shows: tuple[str, ...]  # parameter sections whose values its notebook shows
@@ -60,6 +61,8 @@ STAGES = {
             True,
             3,
         ),
+        # it has no notebook of its own: notebook 04 shows its course beside each training that stands on it
+        Stage("trunk", None, "helpers.stages.trunk", ("trunk",), (), 8, 720, True, 3),
         Stage(
             "synthesis",
             "03_generation_filtering",
@@ -101,6 +104,8 @@ class Job:
         """``gan-seed-0``, ``classifier-filtered-replicate-2``: the stem of its logs."""
         if self.stage == "classifier":
             return f"classifier-{self.wildcards['arm']}-replicate-{self.wildcards['replicate']}"
+        if self.stage == "trunk":
+            return f"trunk-{self.wildcards['trunk']}"
         return "-".join([self.stage, *(f"seed-{v}" for v in self.wildcards.values())])
 
     @property
@@ -114,15 +119,18 @@ class Job:
         """What the progress line calls it."""
         if self.stage == "classifier":
             return f"classifier {self.wildcards['arm']}, replicate {self.wildcards['replicate']}"
+        if self.stage == "trunk":
+            return f"trunk {self.wildcards['trunk']}"
         return " ".join([self.stage, *(f"seed {v}" for v in self.wildcards.values())])
 
 
 def jobs(params: Params) -> Iterator[Job]:
     """Every job of a run, in the order of the stages."""
     yield Job("eda")
-    for stage in ("gan", "synthesis"):
-        for seed in params.gan.seeds:  # even where no arm uses one: their fidelity is a result
-            yield Job(stage, {"seed": seed})
+    # of GANs even where no arm uses one: their fidelity is a result
+    yield from (Job("gan", {"seed": seed}) for seed in params.gan.seeds)
+    yield from (Job("trunk", {"trunk": name}) for name in params.trunks())
+    yield from (Job("synthesis", {"seed": seed}) for seed in params.gan.seeds)
     for arm in params.arms:
         for replicate in range(params.replicates):
             yield Job("classifier", {"arm": arm, "replicate": replicate})
@@ -145,6 +153,8 @@ def outputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
         return [run.gan(w["seed"]) / name for name in names]
     if job.stage == "synthesis":
         return [run.synthetic(w["seed"]) / name for name in SYNTHESIS_FILES]
+    if job.stage == "trunk":
+        return [run.trunk(w["trunk"]) / name for name in (*CLASSIFIER_FILES, TRAINED_ON)]
     if job.stage == "classifier":
         names = (*CLASSIFIER_FILES, *(["predictions-external.csv"] if params.data.external_root else []))
         return [run.classifier(w["arm"], w["replicate"]) / name for name in names]
@@ -164,9 +174,13 @@ def upstream(job: Job, params: Params) -> list[Job]:
     if job.stage == "synthesis":
         opinion = judge(params)
         return [Job("eda"), Job("gan", job.wildcards), *([opinion] if opinion else [])]
-    if job.stage == "classifier" and params.arms[job.wildcards["arm"]].uses_gan:
-        return [Job("eda"), Job("synthesis", {"seed": params.gan_seed(job.wildcards["replicate"])})]
-    return [Job("eda")]
+    found = [Job("eda")]
+    if job.stage == "classifier":
+        arm, replicate = job.wildcards["arm"], job.wildcards["replicate"]
+        trunk, seed = params.trunk(arm, replicate), params.gan_seed(replicate)
+        found += [Job("trunk", {"trunk": trunk})] if trunk else []
+        found += [Job("synthesis", {"seed": seed})] if params.arms[arm].uses_gan else []
+    return found
 
 
 def is_shown(job: Job, params: Params) -> bool:
@@ -187,7 +201,7 @@ def threads(stage: str, params: Params) -> int | None:
     A fixed number is part of the result.
     """
     gan, classifier = params.gan.threads, params.classifier.threads
-    return {"gan": gan, "synthesis": gan, "classifier": classifier}.get(stage)
+    return {"gan": gan, "synthesis": gan, "trunk": classifier, "classifier": classifier}.get(stage)
 
 
 # --- what a key is made of ----------------------------------------------------------------------
@@ -199,10 +213,11 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
     compute = {"compute": result_values(params.compute)}
     gan, synthesis = {"gan": result_values(params.gan)}, {"synthesis": result_values(params.synthesis)}
     classifier = {"classifier": result_values(params.classifier)}
+    way = {"gan": {"resolution": params.gan.resolution, "resize": params.gan.resize}}
     if job.stage == "eda":
         values = result_values(params.data)
         others = [SOURCES.get(name) for name in SOURCES.names() if name != params.data.source]
-        unread = {key for source in others for key in source.own_parameters}
+        unread = {key for source in others for key in source.own_parameters} | {"detail"}
         return {"data": {key: value for key, value in values.items() if key not in unread}}
     if job.stage == "gan":
         return {"data": data} | gan | compute
@@ -210,16 +225,22 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
         judging = classifier | {"judge": params.judge} if params.judge else {}
         more = [name for name in _selectors(params) if not SELECTORS.get(name).always]
         return {"data": data} | gan | synthesis | judging | compute | ({"selectors": more} if more else {})
+    if job.stage == "trunk":
+        part, withheld = params.trunks()[job.wildcards["trunk"]]
+        learned = {"part": part, "withhold": withheld and withheld.model_dump(mode="json", by_alias=True)}
+        values = {"classifier": result_values(params.classifier.adapting())} | compute
+        reduced = params.data.detail == "gan" or params.classifier.detail_jitter > 0
+        return {"data": data | {"detail": params.data.detail}} | learned | values | (way if reduced else {})
     if job.stage == "classifier":
         name, replicate = job.wildcards["arm"], job.wildcards["replicate"]
         arm = params.arms[name]
         seeds = {"gan_seed": params.gan_seed(replicate)} if arm.uses_gan else {}
         before = params.identical_arms_before(name)  # they decide the seed
         seeds |= {"identical_arms_before": before} if before else {}
-        way = {"resolution": params.gan.resolution, "resize": params.gan.resize}
-        recipe = {"arm": arm.model_dump(mode="json")} | ({"gan": way} if arm.blurs else {})
-        external = {"external_root": params.data.external_root}
-        return {"data": data | external} | recipe | seeds | classifier | compute
+        reduced = arm.blurs or params.data.detail == "gan" or params.classifier.detail_jitter > 0
+        recipe = {"arm": arm.model_dump(mode="json")} | (way if reduced else {})
+        seen = {"external_root": params.data.external_root, "detail": params.data.detail}
+        return {"data": data | seen} | recipe | seeds | classifier | compute
     if job.stage == "evaluation":
         whole = {"replicates": params.replicates, "gan_seeds": list(params.gan.seeds)}
         arms = {"arms": params.as_dict()["arms"], "evaluation": result_values(params.evaluation)}
@@ -247,7 +268,7 @@ def code_modules(job: Job, params: Params) -> list[str]:
         found.append(RECIPES.module(params.gan.recipe))
     if job.stage == "synthesis":
         found += [SELECTORS.module(name) for name in _selectors(params)]
-    if job.stage == "classifier" or (job.stage == "synthesis" and params.judge):
+    if job.stage in ("classifier", "trunk") or (job.stage == "synthesis" and params.judge):
         found.append(BACKBONES.module(params.classifier.backbone))
     return found
 

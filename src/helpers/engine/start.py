@@ -3,7 +3,7 @@
 import argparse
 import csv
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from helpers.cores import allowed_cores
@@ -180,9 +180,13 @@ def _require_writable(folder: Path) -> None:
 def forget_checkpoints(run: RunPaths, forced: Iterable[Job]) -> None:
     """Let each training among these jobs start from its beginning."""
     for job in forced:
-        if job.stage in ("gan", "classifier"):
-            folder = run.gan(job.wildcards["seed"]) if job.stage == "gan" else run.classifier(**job.wildcards)
-            for checkpoint in folder.glob("checkpoint-*"):
+        folders: dict[str, Callable[..., Path]] = {
+            "gan": run.gan,
+            "trunk": run.trunk,
+            "classifier": run.classifier,
+        }
+        if job.stage in folders:
+            for checkpoint in folders[job.stage](*job.wildcards.values()).glob("checkpoint-*"):
                 checkpoint.unlink()
 
 

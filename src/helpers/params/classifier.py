@@ -14,6 +14,35 @@ def _backbones() -> Registry[Any]:
     return BACKBONES
 
 
+class Adapt(Section):
+    """Fine-tuning of the whole network, once for each part of the split, before its stages are frozen."""
+
+    epochs: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="epochs in which all stages learn from the real training photographs, before the arms "
+        "train new heads on the stages that are frozen then; the epoch of least validation loss is kept (0: "
+        "none)",
+    )
+    learning_rate: float = Field(
+        5e-4, gt=0, le=1, description="highest rate of this fine-tuning, which follows a cosine to 0"
+    )
+    weight_decay: float = Field(0.01, ge=0, le=1, description="decay of the weights in it, by AdamW")
+    warmup_epochs: float = Field(
+        1.0, ge=0, le=1000, description="epochs of it over which the rate rises, before it follows the cosine"
+    )
+
+    @model_validator(mode="after")
+    def _warmup_fits(self) -> "Adapt":
+        if 0 < self.epochs <= self.warmup_epochs:
+            raise ValueError(
+                f"warmup_epochs is {self.warmup_epochs:g} of {self.epochs} epochs; "
+                "give fewer, so that the rate can fall again"
+            )
+        return self
+
+
 class Classifier(Section):
     """The diagnostic classifier and its training."""
 
@@ -73,6 +102,13 @@ class Classifier(Section):
         description="brightness, contrast and saturation jitter (the paper is silent on its size)",
     )
     hue: float = Field(0.02, ge=0, le=0.5, description="hue jitter, as a share of the colour circle")
+    detail_jitter: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the training images that lose detail at random: reduced as gan.resize says, to "
+        "a size between gan.resolution and image_size, and enlarged again (0: none)",
+    )
     bank: int = Field(
         0,
         ge=0,
@@ -85,6 +121,7 @@ class Classifier(Section):
         description="every arm takes as many optimiser steps in an epoch as the real training images alone "
         "would",
     )
+    adapt: Adapt = Adapt()
     seed: Seed = Field(1000, description="seed of replicate 0; replicate r uses seed + r")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="arithmetic of convolutions; weights stay float32"
@@ -125,4 +162,27 @@ class Classifier(Section):
                 "bank keeps the outputs of frozen stages, and frozen_stages is 0; "
                 "freeze some, or set bank to 0"
             )
+        if self.adapt.epochs and not self.frozen_stages:
+            raise ValueError(
+                "adapt fine-tunes the stages that are frozen afterwards, and frozen_stages is 0; "
+                "freeze some, or set adapt.epochs to 0"
+            )
         return self
+
+    def adapting(self) -> "Classifier":
+        """The parameters of the training that adapts the trunk: this network, and all of it is trained."""
+        own = self.adapt
+        changed = {
+            "frozen_stages": 0,
+            "bank": 0,
+            "equal_steps": False,
+            "learning_rate": own.learning_rate,
+            "weight_decay": own.weight_decay,
+            "max_epochs": own.epochs,
+            "early_stopping_patience": own.epochs,
+            "monitor": "loss",
+            "schedule": "cosine",
+            "warmup_epochs": own.warmup_epochs,
+            "adapt": Adapt(),
+        }
+        return self.model_copy(update=changed)

@@ -69,6 +69,12 @@ class Data(Section):
         json_schema_extra=mark(changes_results=False, departs=False),
     )
     target_class: str = Field("mel", description="class that the GAN learns and that the report watches")
+    detail: Literal["full", "gan"] = Field(
+        "full",
+        description="what the classifier sees of a photograph, in training and in tests: 'full', all that "
+        "its input size holds, or 'gan', as much as a synthetic image has (reduced as gan.resize says to "
+        "gan.resolution and enlarged again), so that no image is sharper than another",
+    )
     split: Split = Split()
     phantom: Phantom = Phantom()
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from helpers.errors import ParameterError
-from helpers.params.arms import PAPER_ARMS, Arm
+from helpers.params.arms import PAPER_ARMS, Arm, Withhold
 from helpers.params.classifier import Classifier
 from helpers.params.compute import Compute
 from helpers.params.data import Data
@@ -70,6 +70,57 @@ class Params(Section):
                 "two arms differ only in upper and lower case, and would share a folder on some systems"
             )
         return self
+
+    @model_validator(mode="after")
+    def _detail_can_be_lost(self) -> "Params":
+        if self.classifier.detail_jitter and self.gan.resolution >= self.classifier.image_size:
+            raise ValueError(
+                f"classifier.detail_jitter reduces images to gan.resolution ({self.gan.resolution}) and "
+                f"more, and classifier.image_size is {self.classifier.image_size}: set it to 0, or give "
+                "larger images"
+            )
+        return self
+
+    @property
+    def parts(self) -> int:
+        """How often the images are shared out."""
+        return 1
+
+    def part(self, replicate: int) -> int:
+        """The part of the split that ``replicate`` works on."""
+        return replicate % self.parts
+
+    def trunks(self) -> dict[str, tuple[int, Withhold | None]]:
+        """The trunks that are adapted, by name.
+
+        With each stands the part of the split whose training photographs it learns from, and what it must not
+        see of them. There is one for each part, and one more for what some arms withhold.
+        """
+        found: dict[str, tuple[int, Withhold | None]] = {}
+        for part in range(self.parts):
+            for arm, recipe in self.arms.items():
+                if name := self.trunk(arm, part):
+                    found.setdefault(name, (part, recipe.withhold))
+        return found
+
+    def trunk(self, arm: str, replicate: int) -> str | None:
+        """Name of the adapted trunk that a training stands on; None where none is adapted.
+
+        Arms that withhold photographs share a trunk that did not see them, under the first one's name.
+        """
+        if not self.classifier.adapt.epochs:
+            return None
+        name, lack = f"part-{self.part(replicate)}", self.arms[arm].withhold
+        if lack is None:
+            return name
+        return f"{name}-{next(other for other, recipe in self.arms.items() if recipe.withhold == lack)}"
+
+    def withhold_seed(self, replicate: int) -> int | None:
+        """Seed of which photographs an arm withholds, where a trunk must not see them either.
+
+        All replicates of a part withhold the same ones then. None: each replicate draws its own.
+        """
+        return self.classifier.seed + self.part(replicate) if self.classifier.adapt.epochs else None
 
     def gan_seed(self, replicate: int) -> int:
         """Seed of the GAN that supplies the images of ``replicate``."""

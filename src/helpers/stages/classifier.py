@@ -12,9 +12,12 @@ from helpers.classifier.training import train_classifier
 from helpers.data.arrays import load_images
 from helpers.data.external import load_external, write_external_predictions
 from helpers.data.manifest import load_split
+from helpers.data.resizing import Way
 from helpers.device import pick_device
 from helpers.params import Params
 from helpers.paths import RunPaths
+from helpers.stages.photographs import load_photographs
+from helpers.stages.trunk import config_on_trunk
 
 
 def compose(run: RunPaths, params: Params, arm: str, replicate: int) -> TrainingSet:
@@ -25,42 +28,46 @@ def compose(run: RunPaths, params: Params, arm: str, replicate: int) -> Training
     """
     wanted = params.arms[arm]
     folder = run.synthetic(params.gan_seed(replicate)) if wanted.uses_gan else None
-    images = load_images(run, params.data, params.classifier.image_size, "bilinear")
-    gan, reduced = params.gan, None
-    if wanted.blurs:
-        reduced = load_images(run, params.data, gan.resolution, gan.resize)
+    images, gan = load_photographs(run, params), params.gan
+    reduced = load_images(run, params.data, gan.resolution, gan.resize) if wanted.blurs else None
     seed = replicate_seed(params, arm, replicate)
-    split, target = load_split(run), params.data.target_class
-    return compose_training_set(split, images, wanted, target, folder, seed, reduced)
+    split, target = load_split(run, params.part(replicate)), params.data.target_class
+    way, withheld = Way.of_all(params), params.withhold_seed(replicate)
+    return compose_training_set(split, images, wanted, target, folder, seed, reduced, way, withheld)
 
 
 def train(run: RunPaths, params: Params, arm: str, replicate: int) -> dict[str, Any]:
     """Train one classifier and write its predictions, history and weights; the content of summary.json.
 
     Goes on from a checkpoint of the same training. Raises MissingStageError where a stage before is not
-    finished, TrainingError or UserError where the training cannot go on.
+    finished, DataError where its trunk was trained on what it is tested on, TrainingError or UserError where
+    the training cannot go on.
     """
     from helpers.engine.plan import is_finished
 
     directory = run.classifier(arm, replicate)
     if is_finished(run, params, "classifier", arm=arm, replicate=replicate):
         return json.loads((directory / "summary.json").read_text(encoding="utf-8"))
-    split, device = load_split(run), pick_device(params.compute)
-    images = load_images(run, params.data, params.classifier.image_size, "bilinear")
+    split, device = load_split(run, params.part(replicate)), pick_device(params.compute)
+    config = config_on_trunk(run, params, arm, replicate, split)
+    images = load_photographs(run, params)
     summary = train_classifier(
         compose(run, params, arm, replicate),
         split,
         images,
-        params.classifier,
+        config,
         directory,
         device,
         replicate_seed(params, arm, replicate),
         name=arm,
         replicate=replicate,
         gan_seed=params.gan_seed(replicate) if params.arms[arm].uses_gan else None,
+        bank_folder=run.banks(params.trunk(arm, replicate)),
+        way=Way.of(params.gan),
     )
-    external = load_external(run, params.data, params.classifier.image_size)
+    way = Way.of_all(params) or Way(params.classifier.image_size, "bilinear")
+    external = load_external(run, params.data, way.resolution, way.resize)  # enlarged as it is predicted
     write_external_predictions(
-        directory, external, lambda new: predict_images(directory, new, params.classifier, device)
+        directory, external, lambda new: predict_images(directory, new, config, device)
     )
     return summary

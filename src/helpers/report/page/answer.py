@@ -7,7 +7,7 @@ from helpers.evaluation.controls import AGAIN, RESTORED, WITHHELD, controls
 from helpers.evaluation.verdicts import Direction, Gain, verdict_of
 from helpers.gan.selectors import SELECTORS
 from helpers.params import Params, SyntheticImages
-from helpers.report.page.facts import backbone_name, part_sizes
+from helpers.report.page.facts import backbone_name, detail_sentence, part_sizes
 from helpers.report.page.results import Results, Row
 from helpers.report.results.convergence import convergence, unconverged_warning
 from helpers.report.results.scope import single_gan_arms
@@ -42,7 +42,8 @@ def _what_was_done(results: Results) -> str:
     times = {1: "once", 2: "twice"}.get(params.replicates, f"{params.replicates} times")
     arms = f"each of {len(params.arms)} arms" if len(params.arms) > 1 else "one arm"
     test = f" and judged on {sizes['test']:,} test images" if "test" in sizes else ""
-    return f"On {results.source.phrase}, {backbone_name(results)} was trained {times} in {arms}{test}."
+    done = f"On {results.source.phrase}, {backbone_name(results)} was trained {times} in {arms}{test}."
+    return f"{done} {detail_sentence(params)}".strip()
 
 
 def _lone_arm(results: Results) -> str:

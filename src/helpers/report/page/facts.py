@@ -5,6 +5,7 @@ from typing import Any
 
 from helpers.classifier.backbones import BACKBONES
 from helpers.gan.recipes import RECIPES
+from helpers.params import Params
 from helpers.report.page.provenance import devices
 from helpers.report.page.results import Results
 from helpers.report.words import counted, duration, listed
@@ -44,6 +45,16 @@ def part_sizes(results: Results) -> dict[str, int]:
         return {}
     counts = results.split["split"].value_counts()
     return {name: int(counts[part]) for part, name in PARTS.items() if part in counts}
+
+
+def detail_sentence(params: Params) -> str:
+    """That every photograph was reduced, where it was; empty otherwise."""
+    if params.data.detail == "full":
+        return ""
+    return (
+        f"Every photograph, of the tests too, was first reduced to {_square(params.gan.resolution)} as "
+        "synthetic images are, so that no image is sharper than another."
+    )
 
 
 def last_day(results: Results) -> datetime | None:
