@@ -30,7 +30,7 @@ CACHES = (
     "data/images-*.json",
     "data/features-*.json",
     "synthetic/*/features-*.json",
-    "classifier/bank/*.json",
+    "classifier/bank/**/*.json",
 )
 
 
