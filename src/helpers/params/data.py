@@ -70,6 +70,12 @@ class Split(Section):
         """How often the images are shared out: once, or for every fold of every deal."""
         return max(1, self.folds * self.repeats)
 
+    @property
+    def tested_per_trained(self) -> float:
+        """Lesions that a fold tests per lesion that it is trained on; 0 for a single split."""
+        tested = 1 / self.folds if self.folds else 0.0
+        return tested / (1 - tested - self.fractions[1])
+
 
 class Phantom(Section):
     """The drawn lesions, used where data.source is 'phantom'."""
