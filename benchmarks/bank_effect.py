@@ -49,7 +49,7 @@ def measure(words: argparse.Namespace, folder: Path) -> None:
     from helpers.data.arrays import load_images
     from helpers.data.prepare import prepare_data
     from helpers.evaluation.inference import Inference
-    from helpers.evaluation.study import open_study
+    from helpers.evaluation.study import open_studies
     from helpers.params import Arm, load_params
 
     paths.ARTIFACTS = folder
@@ -85,7 +85,7 @@ def measure(words: argparse.Namespace, folder: Path) -> None:
             "evaluation": evaluation,
         }
     )
-    inference = Inference(open_study(run, both), both)
+    inference = Inference(open_studies(run, both), both)
     print(
         f"{copies} banked variations less fresh augmentation, {words.replicates} replicates, "
         f"{(split['split'] == 'test').sum():,} test images; points"

@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
         run, first = RunPaths("settings"), settings["first"]
         run.data.mkdir(parents=True)
         prepare_data(run, first.data)
-        images = load_target_images(run, first)
+        images = load_target_images(run, first, first.gan.seeds[0])
         for seed in options.seeds:
             for name in [options.only] if options.only else settings:
                 folder = Path(place) / f"{name}-{seed}"

@@ -64,9 +64,9 @@ class RunPaths:
     def trunk(self, name: str) -> Path:
         return self.folder / "trunk" / name
 
-    def banks(self, trunk: str | None = None) -> Path:
-        """Where trainings that stand on one trunk keep its outputs."""
-        return self.folder / "classifier" / "bank" / (trunk or "")
+    def banks(self, shared_by: str | None = None) -> Path:
+        """Where the trainings that share a trunk or a part of the split keep the trunk's outputs."""
+        return self.folder / "classifier" / "bank" / (shared_by or "")
 
     def classifier(self, arm: str, replicate: int) -> Path:
         return self.folder / "classifier" / arm / f"replicate-{replicate}"

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers.data.selection import select_images, wanted_count
-from helpers.data.splits import lesion_seen, lesion_table, split_metadata, split_quality
+from helpers.data.splits import SPLITS, lesion_seen, lesion_table, split_folds, split_metadata, split_quality
 from helpers.errors import DataError, ParameterError
 from helpers.report.eda import leak_sentence
 from support.project import ROOT
@@ -234,3 +234,50 @@ def test_unknown_lesions_are_not_called_unseen():
     assert not quality["lesions_known"]
     said = leak_sentence(quality, "mel", "image")
     assert "unknown" in said and "no test image" not in said
+
+
+def test_every_image_is_tested_once_in_each_deal_and_no_lesion_is_on_two_sides():
+    metadata = drawn_metadata({"mel": 120, "nv": 600, "df": 40})
+    parts = split_folds(metadata, 5, repeats=2, validation=0.125, seed=3)
+    assert len(parts) == 10
+    for deal in (parts[:5], parts[5:]):
+        tested = np.stack([(part == "test").to_numpy() for part in deal])
+        assert (tested.sum(axis=0) == 1).all()
+        shares = np.stack(
+            [
+                metadata.groupby("dx").size() / 5 - metadata[part == "test"].groupby("dx").size()
+                for part in deal
+            ]
+        )
+        assert np.abs(shares).max() < 6, "each fold has its fifth of every class, to one lesion"
+    for part in parts:
+        assert part.index.equals(metadata.index)
+        lesions = {name: set(metadata["lesion_id"][part == name]) for name in SPLITS}
+        assert not lesions["train"] & lesions["test"] and not lesions["validation"] & lesions["test"]
+        assert not lesions["train"] & lesions["validation"]
+        share = (part == "validation").groupby(metadata["dx"]).mean()
+        assert (share - 0.125).abs().max() < 0.05
+    assert not parts[0].equals(parts[5]), "the second deal is another one"
+    again = split_folds(metadata, 5, repeats=2, validation=0.125, seed=3)
+    assert all(a.equals(b) for a, b in zip(parts, again, strict=True))
+    assert not parts[0].equals(split_folds(metadata, 5, validation=0.125, seed=4)[0])
+
+
+def test_patients_with_several_diagnoses_are_dealt_into_folds_too():
+    metadata = drawn_metadata({"mel": 120, "nv": 300})
+    metadata["lesion_id"] = "patient " + (metadata.index % 90).astype(str)
+    parts = split_folds(metadata, 3)
+    assert (np.stack([part == "test" for part in parts]).sum(axis=0) == 1).all()
+    for part in parts:
+        assert (metadata["lesion_id"].groupby([metadata["lesion_id"], part]).ngroups) == 90
+        assert (
+            (metadata[part == "test"]["dx"].value_counts() / metadata["dx"].value_counts())
+            .between(0.25, 0.42)
+            .all()
+        )
+
+
+def test_a_class_with_fewer_lesions_than_folds_is_named():
+    metadata = drawn_metadata({"mel": 120, "nv": 300, "rare": 3})
+    with pytest.raises(DataError, match=r"The class 'rare' has .* too few"):
+        split_folds(metadata, 5)

@@ -6,7 +6,8 @@ import os
 from helpers.engine import data
 from helpers.engine.data import data_fingerprint
 from helpers.engine.keys import Keys
-from helpers.engine.stages import STAGES, Job, code_modules, jobs, number_parameters
+from helpers.engine.plan import wanted_jobs
+from helpers.engine.stages import STAGES, Job, code_modules, jobs, number_parameters, upstream
 from helpers.fingerprints import WITHOUT_EFFECT_ON_NUMBERS, _read_source, imported_modules
 from helpers.params import load_params
 from helpers.paths import RunPaths
@@ -127,3 +128,26 @@ def test_code_has_one_fingerprint_in_every_python(tmp_path):
     assert _read_source(path, 1, len(code)).digest == "145a1b86a147579b"
     path.write_text(code.replace("1e300", "1e301"))
     assert _read_source(path, 2, len(code)).digest != "145a1b86a147579b"
+
+
+def test_jobs_on_different_parts_of_the_split_have_the_part_in_their_keys():
+    folds = ["data.split={by: lesion, folds: 2}", "replicates=4", "gan.seeds=[0, 1]"]
+    params, single = load_params("smoke", folds), load_params("smoke", ["replicates=4", "gan.seeds=[0, 1]"])
+    for job, part in (
+        (Job("gan", {"seed": 1}), 1),
+        (Job("synthesis", {"seed": 1}), 1),
+        (Job("classifier", {"arm": "baseline", "replicate": 2}), 0),
+        (Job("classifier", {"arm": "filtered", "replicate": 3}), 1),
+    ):
+        assert number_parameters(job, params)["part"] == part
+        assert "part" not in number_parameters(job, single)
+    # the classifier that judges a GAN's images is one of its own part
+    assert Job("classifier", {"arm": "baseline", "replicate": 1}) in upstream(
+        Job("synthesis", {"seed": 1}), params
+    )
+    assert Job("classifier", {"arm": "baseline", "replicate": 0}) in upstream(
+        Job("synthesis", {"seed": 1}), single
+    )
+    assert key("gan", *folds, seed=1) != key("gan", *folds, "gan.seeds=[1, 0]", seed=1)
+    early = wanted_jobs(params, until="synthesis")
+    assert {job.wildcards["replicate"] for job in early if job.stage == "classifier"} == {0, 1}

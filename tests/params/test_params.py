@@ -265,3 +265,43 @@ def test_a_file_with_a_byte_order_mark_and_crlf_is_read(tmp_path):
     path = tmp_path / "windows.yaml"
     path.write_bytes(b"\xef\xbb\xbfgan:\r\n  epochs: 3\r\n")
     assert load_params(path).gan.epochs == 3
+
+
+FOLDS = ("data.split.by=lesion", "data.split.folds=5")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("data.split.folds=5",), "write data.split.by: lesion"),
+        (("data.split.by=lesion", "data.split.folds=1"), "write 0 for a single split"),
+        (("data.split.by=lesion", "data.split.repeats=2"), "give data.split.folds too"),
+        ((*FOLDS, "data.split.fractions=[0.1, 0.8, 0.1]"), "nothing to train on"),
+        ((*FOLDS, "replicates=6"), "write replicates: 5"),
+        ((*FOLDS, "replicates=5", "gan.seeds=[7]"), "write gan.seeds: [0, 1, 2, 3, 4]"),
+    ],
+)
+def test_folds_that_do_not_fit_are_told_what_to_write(given, told):
+    with pytest.raises(ParameterError) as error:
+        load_params("quick", list(given))
+    assert told in str(error.value)
+
+
+def test_replicates_gans_and_judges_of_folds_are_of_one_part():
+    params = load_params(
+        "quick",
+        ["data.split={by: lesion, folds: 3, repeats: 2}", "replicates=12", "gan.seeds=[9, 8, 7, 6, 5, 4]"],
+    )
+    assert params.parts == 6 and [params.part(r) for r in (0, 5, 6, 11)] == [0, 5, 0, 5]
+    for replicate in range(12):
+        assert params.gan_part(params.gan_seed(replicate)) == params.part(replicate)
+    for seed in params.gan.seeds:
+        assert params.part(params.judge_replicate(seed)) == params.gan_part(seed)
+    with pytest.raises(ParameterError, match="no GAN with the seed 3"):
+        params.gan_part(3)
+
+
+def test_a_single_split_has_one_part_for_all():
+    params = load_params("quick", ["replicates=4", "gan.seeds=[0, 1]"])
+    assert params.parts == 1 and {params.part(r) for r in range(4)} == {0}
+    assert params.gan_part(1) == 0 and params.judge_replicate(1) == 0

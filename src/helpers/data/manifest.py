@@ -8,19 +8,35 @@ from typing import Any
 import pandas as pd
 
 from helpers.data.dataset import COLUMNS, Dataset
+from helpers.errors import DataError
 from helpers.paths import RunPaths, require
 
 TEXT_COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "sex", "localization", "split")
 
 
+def part_column(part: int) -> str:
+    """The column of split.csv that says who trains, validates and tests in a part of the split."""
+    return f"split_{part}" if part else "split"
+
+
 def load_split(run: RunPaths, part: int = 0) -> pd.DataFrame:
-    """The table that prepare_data wrote. Raises MissingStageError before that."""
-    return pd.read_csv(
+    """The table that prepare_data wrote, with ``split`` as it is in one part of the split.
+
+    Raises MissingStageError before that, and DataError for a part that was not dealt.
+    """
+    table = pd.read_csv(
         require(run.split, "eda"),
         dtype=dict.fromkeys(TEXT_COLUMNS, str),
         keep_default_na=False,
         na_values={"age": [""], "lesion_id": [""]},
     )
+    if part_column(part) not in table:
+        raise DataError(
+            f"split.csv has no part {part}: run the stage 'eda' again (python run_all.py --force eda)."
+        )
+    of_part = table[part_column(part)]
+    others = [name for name in table if name.startswith("split_")]
+    return table.drop(columns=others).assign(split=of_part)
 
 
 def load_manifest(run: RunPaths) -> dict[str, Any]:

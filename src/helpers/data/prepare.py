@@ -6,10 +6,10 @@ import pandas as pd
 
 from helpers.data.dataset import Dataset
 from helpers.data.decoding import decode
-from helpers.data.manifest import describe_dataset, load_split
+from helpers.data.manifest import describe_dataset, load_split, part_column
 from helpers.data.parallel import in_parallel
 from helpers.data.sources import SOURCES, open_source
-from helpers.data.splits import split_metadata
+from helpers.data.splits import SPLITS, split_folds, split_metadata
 from helpers.data.wording import shown
 from helpers.errors import DataError
 from helpers.files import json_text, write_if_changed
@@ -22,18 +22,19 @@ SPLIT_COLUMNS = ("image_id", "lesion_id", "dx", "dx_type", "age", "sex", "locali
 def prepare_data(run: RunPaths, data: Data) -> pd.DataFrame:
     """Open the data, verify every image, split, write split.csv and manifest.json; returns the split table.
 
-    What is not there yet is drawn or fetched. The table has the columns of SPLIT_COLUMNS and the order of
-    the metadata. Files whose bytes would not change are left untouched. Raises DataError with one sentence
-    that names what is missing or broken.
+    What is not there yet is drawn or fetched. The table has the columns of SPLIT_COLUMNS, in split.csv one
+    more for each further part (``part_column``), and the order of the metadata. Files whose bytes would not
+    change are left untouched. Raises DataError with one sentence that names what is missing or broken.
     """
     with open_source(run, data) as dataset:
         metadata = dataset.metadata
-        split = split_dataset(dataset, data)
+        parts = split_dataset(dataset, data)
         if not dataset.lesions_known:
             # with a lesion of its own for each image, the split would look free of leaks
             again = metadata["lesion_id"].duplicated(keep=False)  # images of equal content
             metadata = metadata.assign(lesion_id=metadata["lesion_id"].where(again, None))
-        table = metadata.assign(split=split)[list(SPLIT_COLUMNS)]
+        columns = {part_column(number): split for number, split in enumerate(parts)}
+        table = metadata.assign(**columns)[list(dict.fromkeys([*SPLIT_COLUMNS, *columns]))]
         if dataset.survey:
             print(dataset.survey)
         manifest = describe_dataset(data.source, dataset, verify_images(dataset))
@@ -42,8 +43,8 @@ def prepare_data(run: RunPaths, data: Data) -> pd.DataFrame:
     return load_split(run)
 
 
-def split_dataset(dataset: Dataset, data: Data) -> pd.Series:
-    """The part that each image is in, as ``data.split`` asks; no image is read.
+def split_dataset(dataset: Dataset, data: Data) -> list[pd.Series]:
+    """What each image is for in every part of the split, as ``data.split`` asks; no image is read.
 
     Raises DataError where the data do not allow it.
     """
@@ -58,7 +59,11 @@ def split_dataset(dataset: Dataset, data: Data) -> pd.Series:
             f"{dataset.root} does not say which images show the same lesion, so data.split.by cannot be "
             f"'lesion': {SOURCES.get(data.source).lesions_way_out}, or split by 'image'."
         )
-    return split_metadata(dataset.metadata, data.split.by, data.split.fractions, data.split.seed)
+    split = data.split
+    if split.folds:
+        validation = split.fractions[SPLITS.index("validation")]
+        return split_folds(dataset.metadata, split.folds, split.repeats, validation, split.seed)
+    return [split_metadata(dataset.metadata, split.by, split.fractions, split.seed)]
 
 
 def verify_images(dataset: Dataset) -> pd.DataFrame:

@@ -11,6 +11,8 @@ from helpers.errors import DataError, ParameterError
 SPLITS = ("train", "validation", "test")
 PAPER_FRACTIONS = (0.70, 0.15, 0.15)
 
+Entropy = int | Sequence[int]  # what numpy makes a generator of
+
 
 def split_metadata(
     metadata: pd.DataFrame,
@@ -33,6 +35,32 @@ def split_metadata(
     positions = (
         _by_image(metadata, fractions, seed) if by == "image" else _by_lesion(metadata, fractions, seed)
     )
+    return _named(metadata, positions, by)
+
+
+def split_folds(
+    metadata: pd.DataFrame, folds: int, repeats: int = 1, validation: float = 0.15, seed: int = 42
+) -> list[pd.Series]:
+    """The parts of a cross-validation: each a Series of 'train', 'validation' and 'test' on the index.
+
+    Lesions are dealt into ``folds`` folds that have the same share of every class, ``repeats`` times with
+    other draws. Part d * folds + f tests fold f of deal d. Of the other folds, ``validation`` (a share of all
+    images) validates and the rest trains, again by lesion and with the same share of every class. Raises
+    DataError for a class with too few lesions to be tested, validated and trained in every part.
+    """
+    parts = []
+    for deal in range(repeats):
+        fold = _by_lesion(metadata, (1 / folds,) * folds, (seed, deal))
+        for tested in range(folds):
+            positions = np.full(len(metadata), SPLITS.index("test"))
+            rest, share = metadata[fold != tested], validation / (1 - 1 / folds)
+            positions[fold != tested] = _by_lesion(rest, (1 - share, share), (seed, deal, tested))
+            parts.append(_named(metadata, positions, "lesion"))
+    return parts
+
+
+def _named(metadata: pd.DataFrame, positions: np.ndarray, by: str) -> pd.Series:
+    """Positions in SPLITS as words; DataError where a class is not in all of them."""
     split = pd.Series(np.array(SPLITS, dtype=object)[positions], index=metadata.index, name="split")
     _check_classes(metadata, split, by)
     return split
@@ -59,7 +87,7 @@ def _by_image(metadata: pd.DataFrame, fractions: tuple[float, float, float], see
     return positions
 
 
-def _by_lesion(metadata: pd.DataFrame, fractions: tuple[float, float, float], seed: int) -> np.ndarray:
+def _by_lesion(metadata: pd.DataFrame, fractions: Sequence[float], seed: Entropy) -> np.ndarray:
     """Lesions of each class go one by one to the part that lacks most images of the class.
 
     The most photographed lesions go first, in random order among equals. This order keeps the parts alike in
@@ -74,7 +102,7 @@ def _by_lesion(metadata: pd.DataFrame, fractions: tuple[float, float, float], se
     homes = {}
     for _, group in lesions.groupby("dx", sort=True):
         group = group.iloc[rng.permutation(len(group))].sort_values("images", ascending=False, kind="stable")
-        placed, total = np.zeros(3), 0
+        placed, total = np.zeros(len(fractions)), 0
         for lesion, images in zip(group.index, group["images"], strict=True):
             total += images
             home = int(np.argmax(np.round(np.asarray(fractions) * total - placed, 9)))
@@ -104,7 +132,11 @@ def _by_rarest(counts: pd.DataFrame, fractions: np.ndarray, rng: np.random.Gener
         )
         for remaining, (lesion, row) in zip(range(len(rows), 0, -1), rows.iterrows(), strict=True):
             lacking = ~has[:, column]
-            allowed = lacking if lacking.any() and remaining <= lacking.sum() else np.ones(3, dtype=bool)
+            allowed = (
+                lacking
+                if lacking.any() and remaining <= lacking.sum()
+                else np.ones(len(fractions), dtype=bool)
+            )
             need = np.round(np.where(allowed, wanted[:, column], -np.inf), 9)
             best = np.flatnonzero(need == need.max())
             home = int(best[np.argmax(wanted[best].sum(axis=1))])

@@ -44,11 +44,11 @@ def stages_asked_for(until: str | None = None, only: str | None = None) -> list[
 def wanted_jobs(params: Params, until: str | None = None, only: str | None = None) -> list[Job]:
     """The jobs that are to be fresh in the end.
 
-    Where the run goes up to the synthesis, they include the classifier that judges its images.
+    Where the run goes up to the synthesis, they include the classifiers that judge its images.
     """
     stages = stages_asked_for(until, only)
-    early = judge(params) if until == "synthesis" else None
-    return [job for job in jobs(params) if job.stage in stages or job == early]
+    early = [judge(params, seed) for seed in params.gan.seeds] if until == "synthesis" else []
+    return [job for job in jobs(params) if job.stage in stages or job in early]
 
 
 def make_plan(

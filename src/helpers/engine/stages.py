@@ -17,6 +17,7 @@ from helpers.params import Params, result_values
 from helpers.paths import RunPaths
 from helpers.report.page.shown import shown_jobs
 
+GAN_FILES = ("generator.safetensors", "discriminator.safetensors", "history.csv")
 SYNTHESIS_FILES = (
     *("images.npy", "scores.csv", "score-stability.csv", "fidelity.csv", "filter-sweep.csv"),
     *("filter-correlation.csv", "memorisation.csv", "memorisation-pairs.csv"),
@@ -138,9 +139,10 @@ def jobs(params: Params) -> Iterator[Job]:
     yield Job("report")
 
 
-def judge(params: Params) -> Job | None:
-    """The classifier that gives its opinion on synthetic images before any is trained on them."""
-    return Job("classifier", {"arm": params.judge, "replicate": 0}) if params.judge else None
+def judge(params: Params, seed: int) -> Job | None:
+    """The classifier that gives its opinion on a GAN's images before any is trained on them."""
+    replicate = params.judge_replicate(seed)
+    return Job("classifier", {"arm": params.judge, "replicate": replicate}) if params.judge else None
 
 
 def outputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
@@ -149,7 +151,7 @@ def outputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
     if job.stage == "eda":
         return [run.split, run.manifest]
     if job.stage == "gan":
-        names: tuple[str, ...] = ("generator.safetensors", "discriminator.safetensors", "history.csv")
+        names: tuple[str, ...] = (*GAN_FILES, TRAINED_ON)
         return [run.gan(w["seed"]) / name for name in names]
     if job.stage == "synthesis":
         return [run.synthetic(w["seed"]) / name for name in SYNTHESIS_FILES]
@@ -172,7 +174,7 @@ def upstream(job: Job, params: Params) -> list[Job]:
     if job.stage == "eda":
         return []
     if job.stage == "synthesis":
-        opinion = judge(params)
+        opinion = judge(params, job.wildcards["seed"])
         return [Job("eda"), Job("gan", job.wildcards), *([opinion] if opinion else [])]
     found = [Job("eda")]
     if job.stage == "classifier":
@@ -220,14 +222,23 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
         unread = {key for source in others for key in source.own_parameters} | {"detail"}
         return {"data": {key: value for key, value in values.items() if key not in unread}}
     if job.stage == "gan":
-        return {"data": data} | gan | compute
+        return {"data": data} | gan | compute | _part(params, params.gan_part(job.wildcards["seed"]))
     if job.stage == "synthesis":
         judging = classifier | {"judge": params.judge} if params.judge else {}
+        part = _part(params, params.gan_part(job.wildcards["seed"]))
         more = [name for name in _selectors(params) if not SELECTORS.get(name).always]
-        return {"data": data} | gan | synthesis | judging | compute | ({"selectors": more} if more else {})
+        return (
+            {"data": data}
+            | gan
+            | synthesis
+            | judging
+            | part
+            | compute
+            | ({"selectors": more} if more else {})
+        )
     if job.stage == "trunk":
-        part, withheld = params.trunks()[job.wildcards["trunk"]]
-        learned = {"part": part, "withhold": withheld and withheld.model_dump(mode="json", by_alias=True)}
+        number, withheld = params.trunks()[job.wildcards["trunk"]]
+        learned = {"part": number, "withhold": withheld and withheld.model_dump(mode="json", by_alias=True)}
         values = {"classifier": result_values(params.classifier.adapting())} | compute
         reduced = params.data.detail == "gan" or params.classifier.detail_jitter > 0
         return {"data": data | {"detail": params.data.detail}} | learned | values | (way if reduced else {})
@@ -240,12 +251,18 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
         reduced = arm.blurs or params.data.detail == "gan" or params.classifier.detail_jitter > 0
         recipe = {"arm": arm.model_dump(mode="json")} | (way if reduced else {})
         seen = {"external_root": params.data.external_root, "detail": params.data.detail}
-        return {"data": data | seen} | recipe | seeds | classifier | compute
+        part = _part(params, params.part(replicate))
+        return {"data": data | seen} | recipe | seeds | part | classifier | compute
     if job.stage == "evaluation":
         whole = {"replicates": params.replicates, "gan_seeds": list(params.gan.seeds)}
         arms = {"arms": params.as_dict()["arms"], "evaluation": result_values(params.evaluation)}
         return {"data": data | {"source": params.data.source}} | whole | arms | synthesis | classifier | gan
     return params.as_dict()
+
+
+def _part(params: Params, part: int) -> dict[str, int]:
+    """The part of the split that a job works on, where there are several."""
+    return {"part": part} if params.parts > 1 else {}
 
 
 def shown_parameters(job: Job, params: Params) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Means, differences and their intervals: every metric of every arm, from one study's predictions."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -9,13 +10,13 @@ import pandas as pd
 from helpers.evaluation.bootstrap import crossed_bootstrap, crossed_error
 from helpers.evaluation.confusion import summarise
 from helpers.evaluation.controls import controls
-from helpers.evaluation.intervals import Difference, mean_interval, paired_difference, student_quantile
+from helpers.evaluation.intervals import Difference, fold_difference, paired_difference, student_quantile
 from helpers.evaluation.measurements import CLASS_METRICS, Measurements, measure
 from helpers.evaluation.metrics import METRICS, PROBABILITY_METRICS
 from helpers.evaluation.roles import roles
 from helpers.evaluation.scores import net_benefit
 from helpers.evaluation.significance import holm
-from helpers.evaluation.study import Study
+from helpers.evaluation.study import Study, by_replicate
 from helpers.evaluation.tables import differences, mean_row, means, method
 from helpers.evaluation.verdicts import MINIMUM_REPLICATES, verdict_of
 from helpers.params import Params
@@ -29,26 +30,33 @@ THRESHOLDS = np.arange(1, 51) / 100  # threshold probabilities of the decision c
 class Inference:
     """The intervals of a study, from measurements that are computed once.
 
-    ``values`` holds each metric of each arm and replicate, (A, R); ``influence`` each lesion's influence on
-    it, (A, R, L). Names: COMPARED, and ``<metric>_<class>`` for CLASS_METRICS. A metric that is not defined
-    in every model (no target, an absent class) is left out. ``measurements`` has these too.
+    ``studies`` is one study, or one for each part of a split into folds. ``values`` holds each metric of each
+    arm and replicate, (A, R); ``influence`` for each study each lesion's influence on it, (A, R / P, L).
+    Names: COMPARED, and ``<metric>_<class>`` for CLASS_METRICS. A metric that is not defined in every model
+    (no target, an absent class) is left out. ``measured`` has these too, for each study.
     """
 
-    def __init__(self, study: Study, params: Params):
-        self.study, self.params = study, params
+    def __init__(self, studies: Sequence[Study], params: Params):
+        self.studies, self.params = studies, params
+        self.study = study = studies[0]  # arms, classes and target are those of every other
         self.confidence = params.evaluation.confidence
-        self.measurements: Measurements = measure(study)
-        self.influence = self.measurements.influence
-        self.values = {name: self.measurements.values[name] for name in self.influence}
+        self.measured: list[Measurements] = [measure(each) for each in studies]
+        defined = [
+            name
+            for name in self.measured[0].influence
+            if all(name in each.influence for each in self.measured)
+        ]
+        self.influence = {name: [each.influence[name] for each in self.measured] for name in defined}
+        self.values = {name: by_replicate([each.values[name] for each in self.measured]) for name in defined}
         present = [study.classes[k] for k in np.unique(study.truth)]
         recalls = np.stack([self.values[f"recall_{name}"] for name in present], axis=-1)
         self.values["balanced_accuracy"] = recalls.mean(axis=-1)
 
     @cached_property
     def resampled(self) -> dict[str, np.ndarray]:
-        """The crossed bootstrap's metrics; empty where there are too few replicates for any interval."""
+        """The crossed bootstrap's metrics; empty where nothing is crossed, and for too few replicates."""
         study, evaluation = self.study, self.params.evaluation
-        if len(study.replicates) < MINIMUM_REPLICATES:
+        if len(self.studies) > 1 or len(study.replicates) < MINIMUM_REPLICATES:
             return {}
         return crossed_bootstrap(
             study.truth,
@@ -60,14 +68,32 @@ class Inference:
             evaluation.seed,
         )
 
+    @cached_property
+    def _lesions(self) -> tuple[list[np.ndarray], np.ndarray]:
+        """Positions of each study's lesions among all of them, and the class of each."""
+        codes, _ = pd.factorize(np.concatenate([each.lesion_names for each in self.studies]))
+        strata = np.zeros(codes.max() + 1, int)
+        strata[codes] = np.concatenate([each.strata for each in self.studies])
+        return np.split(codes, np.cumsum([len(each.strata) for each in self.studies])[:-1]), strata
+
+    def _interval(self, values: np.ndarray, influence: Sequence[np.ndarray]) -> Difference:
+        """The mean of ``values`` (..., R) from 0; ``influence`` (..., R / P, L) for each study."""
+        split = self.params.data.split
+        if len(self.studies) > 1:
+            by_part = [each.mean(axis=-2) for each in influence]
+            return fold_difference(values, by_part, *self._lesions, split.folds, self.confidence)
+        return paired_difference(
+            values, 0.0, influence[0], 0.0, self.study.strata, self.confidence, split.tested_per_trained
+        )
+
     # differences
 
     def compare(self, arm: str, reference: str, metric: str) -> dict[str, Any]:
         """One row: the arm minus the reference on one metric."""
-        study, values, influence = self.study, self.values[metric], self.influence[metric]
-        first, second = study.arms.index(arm), study.arms.index(reference)
-        found = paired_difference(
-            values[first], values[second], influence[first], influence[second], study.strata, self.confidence
+        values, influence = self.values[metric], self.influence[metric]
+        first, second = self.study.arms.index(arm), self.study.arms.index(reference)
+        found = self._interval(
+            values[first] - values[second], [each[first] - each[second] for each in influence]
         )
         most = _largest(metric)
         low, high = self._bootstrap_interval(metric, first, second, found)
@@ -172,7 +198,11 @@ class Inference:
 
     def arms_per_class(self) -> pd.DataFrame:
         """``arms`` for the metrics of every class, with the class's number of images."""
-        counts = np.bincount(self.study.truth, minlength=len(self.study.classes))
+        deals = max(
+            1, len(self.studies) // max(1, self.params.data.split.folds)
+        )  # each tests every image once
+        truth = np.concatenate([each.truth for each in self.studies])
+        counts = np.bincount(truth, minlength=len(self.study.classes)) // deals
         rows = [
             (arm, name, int(counts[k]), metric, *self._mean(f"{metric}_{name}", index))
             for index, arm in enumerate(self.study.arms)
@@ -184,7 +214,7 @@ class Inference:
 
     def _mean(self, metric: str, index: int) -> tuple[Any, ...]:
         values, most = self.values[metric][index], _largest(metric)
-        found = mean_interval(values, self.influence[metric][index], self.study.strata, self.confidence)
+        found = self._interval(values, [each[index] for each in self.influence[metric]])
         return mean_row(values, found, np.clip(found.low, 0, most), np.clip(found.high, 0, most))
 
     def decision_curve(self) -> pd.DataFrame:
@@ -196,18 +226,28 @@ class Inference:
         rows: list[tuple[Any, ...]] = []
         if study.target is None:
             return means(rows, "arm", "threshold").assign(act_on_all=pd.Series(dtype=float))
-        positive = study.truth == study.target
         for index, arm in enumerate(study.arms):
-            probabilities = study.probabilities[index, ..., study.target]
-            benefit, influence = net_benefit(positive, probabilities, THRESHOLDS)
-            by_lesion = study.of_lesions(influence).swapaxes(0, 1)
-            found = mean_interval(benefit.T, by_lesion, study.strata, self.confidence)
+            benefit, influence = self._net_benefits(index)
+            found = self._interval(benefit, influence)
             for place, threshold in enumerate(THRESHOLDS):
                 one = found.at(place)
-                rows.append((arm, threshold, *mean_row(benefit[:, place], one, one.low, one.high)))
-        everyone, _ = net_benefit(positive, np.ones(len(positive)), THRESHOLDS)
+                rows.append((arm, threshold, *mean_row(benefit[place], one, one.low, one.high)))
+        positive = [each.truth == each.target for each in self.studies]
+        everyone = np.mean(
+            [net_benefit(each, np.ones(len(each)), THRESHOLDS)[0] for each in positive], axis=0
+        )
         table = means(rows, "arm", "threshold")
         return table.assign(act_on_all=table["threshold"].map(dict(zip(THRESHOLDS, everyone, strict=True))))
+
+    def _net_benefits(self, index: int) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Net benefit (T, R) of an arm at THRESHOLDS, and each study's lesions' influences (T, R / P, L)."""
+        values, influence = [], []
+        for each in self.studies:
+            score = each.probabilities[index, ..., each.target]
+            benefit, by_image = net_benefit(each.truth == each.target, score, THRESHOLDS)
+            values.append(benefit.T)
+            influence.append(each.of_lesions(by_image).swapaxes(0, 1))
+        return by_replicate(values), influence
 
 
 def _largest(metric: str) -> float:

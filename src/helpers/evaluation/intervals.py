@@ -23,10 +23,15 @@ studies: with it the test errs in 4 to 6 % of studies of the paper's size at 3, 
 (docs/statistics.md). Where all replicates differ by the same amount and the sum is 0, V_L stands in its
 place.
 
+With folds every part of the split has test lesions of its own, and nothing is crossed. ``fold_difference``
+has the formulas for it.
+
 Sources: Obuchowski and Rockette, Commun Stat Simul 24:285 (1995); Hillis, Stat Med 26:596 (2007) for the
-variance and max(., 0); Satterthwaite, Biometrics 2:110 (1946).
+variance and max(., 0); Satterthwaite, Biometrics 2:110 (1946); Nadeau and Bengio, Mach Learn 52:239 (2003)
+and Bouckaert and Frank, PAKDD, LNCS 3056:3 (2004) for trainings that share their data.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -35,6 +40,7 @@ from scipy import special
 from helpers.evaluation.verdicts import MINIMUM_REPLICATES
 
 NO_VARIATION = 1e-20  # a smaller variance is the rounding of identical predictions
+TRAINED_ON = 2 / 3  # what lesions add by being trained on, of what they add by being tested: by simulation
 
 
 @dataclass(frozen=True)
@@ -50,21 +56,23 @@ class Difference:
     variance_replicates: np.ndarray
     variance_lesions: np.ndarray
     replicates: int
+    of: str = "replicates and lesions"  # what the interval holds the chance of
 
     def at(self, place: int) -> "Difference":
         """One of many differences."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        many = {name: value[place] for name, value in values.items() if name != "replicates"}
-        return Difference(**many, replicates=self.replicates)
+        alike = {name: values.pop(name) for name in ("replicates", "of")}
+        return Difference(**{name: value[place] for name, value in values.items()}, **alike)
 
 
 def paired_difference(
     arm: np.ndarray,
-    reference: np.ndarray,
+    reference: np.ndarray | float,
     arm_influence: np.ndarray,
-    reference_influence: np.ndarray,
+    reference_influence: np.ndarray | float,
     strata: np.ndarray | None = None,
     confidence: float = 0.95,
+    shared: float = 0.0,
 ) -> Difference:
     """Difference of the replicate means of two procedures, with its interval (the module's formulas).
 
@@ -75,6 +83,10 @@ def paired_difference(
         strata: class of each lesion, (L,); the split fixes how many images each class has in the test set, so
             lesions vary within their class. None: one stratum.
         confidence: level of the interval, 0..1.
+        shared: for trainings on folds that predict one external test set: lesions of a fold per lesion that a
+            training sees (n_test / n_train). Such trainings share photographs, so that they differ less than
+            trainings on photographs drawn anew would: V_R gets this share of their variance more (Nadeau and
+            Bengio 2003).
 
     With fewer than MINIMUM_REPLICATES, or no variation at all, everything but the estimate is NaN.
     """
@@ -82,12 +94,84 @@ def paired_difference(
     influence = np.asarray(arm_influence, float) - np.asarray(reference_influence, float)
     replicates, estimate = differences.shape[-1], differences.mean(axis=-1)
     if replicates < MINIMUM_REPLICATES:
-        none = np.full(estimate.shape, np.nan)
-        return Difference(estimate, none, none, none, none, none, none, none, replicates)
+        return _no_interval(estimate, replicates)
 
-    by_replicates = differences.var(axis=-1, ddof=1) / replicates
+    by_replicates = differences.var(axis=-1, ddof=1) * (1 / replicates + shared)
     by_lesions, lesion_freedom = _lesion_part(influence, strata, by_replicates)
-    freedom = _degrees_of_freedom(by_replicates, by_lesions, lesion_freedom, replicates)
+    freedom = _degrees_of_freedom(by_replicates, by_lesions, lesion_freedom, replicates - 1)
+    of = "replicates, shared photographs and lesions" if shared else "replicates and lesions"
+    return _t_interval(estimate, by_replicates, by_lesions, freedom, confidence, replicates, of)
+
+
+def fold_difference(
+    differences: np.ndarray,
+    influence: Sequence[np.ndarray],
+    lesion: Sequence[np.ndarray],
+    strata: np.ndarray,
+    folds: int,
+    confidence: float = 0.95,
+) -> Difference:
+    """Difference of two procedures from a study of J parts, each with test lesions of its own.
+
+    Args:
+        differences: of each replicate, (..., R); replicate r is of part r mod J.
+        influence: for each part, the influence of its lesions on the difference of its replicates' mean,
+            (..., L_p).
+        lesion: for each part, the positions (L_p,) of its lesions among those of the study.
+        strata: class of each of the study's lesions, (L,).
+        folds: parts of a deal; J is a multiple of it.
+        confidence: level of the interval, 0..1.
+
+    For D_p the mean difference in part p, S2 the variance of D_p within deals, and all sums over lesions
+    within classes as in the module's formulas:
+
+        estimate = mean_p D_p
+        V_L = variance of each lesion's summed influence over the parts, / J^2      (tested lesions)
+        V_T = mean over parts of the variance of the lesions' influence             (a part's own lesions)
+        E = max(S2 - V_T, 0)                                                        (trainings)
+        variance = V_L (1 + TRAINED_ON) + E / J
+
+    V_L counts a lesion once, however many deals test it. S2 holds the chance of the tested lesions too, hence
+    the subtraction. What parts have in common they do not show: they are trained on nearly the same lesions,
+    and S2 / J alone is too small by that (Nadeau and Bengio 2003). A study of other photographs would test
+    other lesions and train on other lesions, so the lesions' part is enlarged by TRAINED_ON, a factor found
+    on simulated studies with real learners (docs/statistics.md). Degrees of freedom are Satterthwaite's, as
+    for a crossed study; E has J less the number of deals. With fewer parts than MINIMUM_REPLICATES, or no
+    variation at all, everything but the estimate is NaN.
+    """
+    parts, replicates = len(influence), differences.shape[-1]
+    by_part = differences.reshape(*differences.shape[:-1], -1, parts).mean(axis=-2)
+    estimate, deals = by_part.mean(axis=-1), parts // folds
+    if parts < MINIMUM_REPLICATES:
+        return _no_interval(estimate, replicates)
+    summed = np.zeros((*estimate.shape, len(strata)))
+    own = np.zeros(estimate.shape)
+    for one, positions in zip(influence, lesion, strict=True):
+        summed[..., positions] += one / parts
+        own += _clustered(one, strata[positions])[0] / parts
+    tested, lesion_freedom = _clustered(summed, strata)
+    spread = by_part.reshape(*estimate.shape, deals, folds).var(axis=-1, ddof=1).mean(axis=-1)
+    by_parts, by_lesions = np.maximum(spread - own, 0) / parts, tested * (1 + TRAINED_ON)
+    freedom = _degrees_of_freedom(by_parts, by_lesions, lesion_freedom, parts - deals)
+    of = "folds, shared photographs and lesions"
+    return _t_interval(estimate, by_parts, by_lesions, freedom, confidence, replicates, of)
+
+
+def _no_interval(estimate: np.ndarray, replicates: int) -> Difference:
+    none = np.full(estimate.shape, np.nan)
+    return Difference(estimate, none, none, none, none, none, none, none, replicates)
+
+
+def _t_interval(
+    estimate: np.ndarray,
+    by_replicates: np.ndarray,
+    by_lesions: np.ndarray,
+    freedom: np.ndarray,
+    confidence: float,
+    replicates: int,
+    of: str,
+) -> Difference:
+    """Student's t interval; NaN where nothing varies."""
     variance = by_replicates + by_lesions
     varies = variance > NO_VARIATION
     error = np.where(varies, np.sqrt(variance), np.nan)
@@ -102,15 +186,7 @@ def paired_difference(
         variance_replicates=by_replicates,
         variance_lesions=by_lesions,
         replicates=replicates,
-    )
-
-
-def mean_interval(
-    values: np.ndarray, influence: np.ndarray, strata: np.ndarray | None = None, confidence: float = 0.95
-) -> Difference:
-    """One procedure's expected metric with its interval: ``paired_difference`` from zero."""
-    return paired_difference(
-        values, np.zeros_like(values), influence, np.zeros_like(influence), strata, confidence
+        of=of,
     )
 
 
@@ -120,15 +196,18 @@ def student_quantile(probability: float, freedom: np.ndarray) -> np.ndarray:
 
 
 def _degrees_of_freedom(
-    by_replicates: np.ndarray, by_lesions: np.ndarray, lesion_freedom: np.ndarray, replicates: int
+    by_replicates: np.ndarray, by_lesions: np.ndarray, lesion_freedom: np.ndarray, freedom: int
 ) -> np.ndarray:
-    """Satterthwaite's degrees of freedom of the sum, with the replicates' part inflated by R / (R - 2)."""
+    """Satterthwaite's degrees of freedom of the sum.
+
+    The replicates' part, which has ``freedom`` = R - 1 of its own, is inflated by R / (R - 2).
+    """
     variance = by_replicates + by_lesions
-    inflated = by_replicates * replicates / (replicates - 2)
+    inflated = by_replicates * (freedom + 1) / (freedom - 1)
     share = np.divide(
         inflated, inflated + by_lesions, out=np.ones_like(variance), where=variance > NO_VARIATION
     )
-    return 1 / (share**2 / (replicates - 1) + (1 - share) ** 2 / lesion_freedom)
+    return 1 / (share**2 / freedom + (1 - share) ** 2 / lesion_freedom)
 
 
 def _lesion_part(
@@ -147,19 +226,23 @@ def _lesion_variances(
     replicates, lesions = influence.shape[-2:]
     strata = np.zeros(lesions, int) if strata is None else np.asarray(strata)
     means = influence.mean(axis=-2)
-    between = np.zeros(means.shape[:-1])
-    interaction, weighted = np.zeros_like(between), np.zeros_like(between)
+    between, freedom = _clustered(means, strata)
+    apart, _ = _clustered(influence - means[..., None, :], strata)
+    return between, apart.sum(axis=-1) / (replicates * (replicates - 1)), freedom
+
+
+def _clustered(influence: np.ndarray, strata: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Variance of a sum of influences (..., L) of lesions that vary within their strata, and its freedom."""
+    total = np.zeros(influence.shape[:-1])
+    weighted = np.zeros_like(total)
     for stratum in np.unique(strata):
         inside = strata == stratum
         size = int(inside.sum())
         centre, factor, freedom = (1.0, size / (size - 1), size - 1) if size > 1 else (0.0, 1.0, 1)
-        part = means[..., inside]
+        part = influence[..., inside]
         centred = part - centre * part.mean(axis=-1, keepdims=True)
         variance = factor * (centred**2).sum(axis=-1)
-        between += variance
+        total += variance
         weighted += variance**2 / freedom
-        residual = influence[..., inside] - part[..., None, :]
-        residual = residual - centre * residual.mean(axis=-1, keepdims=True)
-        interaction += factor * (residual**2).sum(axis=(-2, -1)) / (replicates * (replicates - 1))
-    satterthwaite = np.divide(between**2, weighted, out=np.ones_like(between), where=weighted > 0)
-    return between, interaction, np.maximum(satterthwaite, 1)
+    satterthwaite = np.divide(total**2, weighted, out=np.ones_like(total), where=weighted > 0)
+    return total, np.maximum(satterthwaite, 1)

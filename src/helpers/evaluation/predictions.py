@@ -7,15 +7,11 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.external import PREDICTIONS
+from helpers.data.manifest import load_split
 from helpers.errors import DataError
 from helpers.paths import RunPaths, require
 
 TOLERANCE = 1e-3  # probabilities are written in single precision, and may come from bfloat16
-
-
-def read_split(run: RunPaths) -> pd.DataFrame:
-    """split.csv with names as texts, even where they are digits."""
-    return pd.read_csv(require(run.split, "eda"), dtype={"image_id": str, "dx": str, "split": str})
 
 
 def classes_of(predictions: pd.DataFrame) -> list[str]:
@@ -35,15 +31,16 @@ def probabilities_of(
 
 
 def read_predictions(
-    run: RunPaths, arms: Iterable[str], replicates: Iterable[int]
+    run: RunPaths, arms: Iterable[str], replicates: Iterable[int], part: int = 0
 ) -> Iterator[tuple[str, int, pd.DataFrame]]:
     """Arm, replicate and predictions of one file after another; only one is held in memory.
 
-    Every file is checked against split.csv, and its classes against those of the files before it. Raises
-    MissingStageError for an absent file and DataError, a sentence, for a training image, a missing or doubled
-    image, a label that split.csv contradicts, or probabilities that are none.
+    The replicates are of one part of the split. Every file is checked against it, and its classes against
+    those of the files before it. Raises MissingStageError for an absent file and DataError, a sentence, for a
+    training image, a missing or doubled image, a label that split.csv contradicts, or probabilities that are
+    none.
     """
-    split, classes = read_split(run), None
+    split, classes = load_split(run, part), None
     for arm, replicate in product(arms, replicates):
         path = require(run.classifier(arm, replicate) / "predictions.csv", "classifier")
         frame = pd.read_csv(path, dtype={"image_id": str, "label": str, "split": str})
@@ -156,7 +153,7 @@ def read_external_predictions(
     Raises MissingStageError for an absent file and DataError, a sentence, for images of this run's data,
     other images or labels than in the first file, unknown classes, and probabilities that are none.
     """
-    known, first = set(read_split(run)["image_id"]), None
+    known, first = set(load_split(run)["image_id"]), None
     for arm, replicate in product(arms, replicates):
         path = require(run.classifier(arm, replicate) / PREDICTIONS, "classifier")
         frame = pd.read_csv(path, dtype={"image_id": str, "label": str})

@@ -1,5 +1,6 @@
 """From the predictions on disk to every table of ``evaluation/``."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from helpers.evaluation.leak import leak
 from helpers.evaluation.paper import audit, claims
 from helpers.evaluation.roles import roles
 from helpers.evaluation.significance import mcnemar
-from helpers.evaluation.study import Study, open_external_study, open_study
+from helpers.evaluation.study import Study, open_external_study, open_studies
 from helpers.files import write_table
 from helpers.params import Params
 from helpers.paths import RunPaths
@@ -65,24 +66,26 @@ def evaluate(run: RunPaths, params: Params) -> dict[str, pd.DataFrame]:
     external: the second test set, empty where there is none. mcnemar, claims, audit. Shares are in 0..1.
     Raises as ``read_predictions`` and ``open_external_study``.
     """
-    study = open_study(run, params)
-    inference = Inference(study, params)
+    studies = open_studies(run, params)
+    inference = Inference(studies, params)
+    measured = list(zip(studies, inference.measured, strict=True))
+    groups = [by_model.by_lesion(study) for study in studies]
     tables = {
-        "metrics": by_model.metrics(study, inference.measurements),
-        "per_class": by_model.per_class(study, inference.measurements),
-        "confusion": by_model.confusion(study),
+        "metrics": _joined(by_model.metrics(*each) for each in measured),
+        "per_class": _joined(by_model.per_class(*each) for each in measured),
+        "confusion": _joined(map(by_model.confusion, studies)),
         "arms": inference.arms(),
         "arms_per_class": inference.arms_per_class(),
         "comparisons": inference.comparisons(),
         "contrasts": inference.contrasts(),
         "controls": inference.controls(),
-        "leak": leak(study, inference.confidence),
-        **by_model.by_lesion(study),
-        "reliability": reliability(study),
-        "curves": curves(study),
+        "leak": leak(studies[0], inference.confidence),  # empty for folds, which keep a lesion together
+        **{name: _joined(each[name] for each in groups) for name in groups[0]},
+        "reliability": _joined(map(reliability, studies)),
+        "curves": _joined(map(curves, studies)),
         "decision_curve": inference.decision_curve(),
-        "external": _external(open_external_study(run, params, study), params),
-        "mcnemar": _mcnemar(study, params.evaluation.reference),
+        "external": _external(open_external_study(run, params, studies), params),
+        "mcnemar": _joined(_mcnemar(study, params.evaluation.reference) for study in studies),
         "audit": audit(),
     }
     tables["claims"] = claims(
@@ -96,6 +99,20 @@ def evaluate(run: RunPaths, params: Params) -> dict[str, pd.DataFrame]:
     )
     _write(run.evaluation, tables)
     return tables
+
+
+def _joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of the studies of a run as one: an arm's replicates below each other, in their order."""
+    first, *others = frames
+    if not others:
+        return first
+    table = pd.concat([first, *others], ignore_index=True)
+    order = {arm: place for place, arm in enumerate(first["arm"].unique())}
+    return (
+        table.assign(place=table["arm"].map(order))
+        .sort_values(["place", "replicate"], kind="stable", ignore_index=True)
+        .drop(columns="place")
+    )
 
 
 def _write(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
@@ -118,7 +135,7 @@ def _external(study: Study | None, params: Params) -> pd.DataFrame:
     """
     if study is None:
         return pd.DataFrame(columns=EXTERNAL_COLUMNS)
-    table = Inference(study, params).arms()
+    table = Inference([study], params).arms()
     table = table[table["metric"].isin(EXTERNAL_METRICS)]
     table = table.assign(
         images=len(study.truth),

@@ -1,5 +1,6 @@
 """A run's predictions as arrays: what every number of the evaluation is made of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -7,6 +8,8 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from helpers.data.manifest import load_split
+from helpers.errors import DataError
 from helpers.evaluation.confusion import confusion_counts
 from helpers.evaluation.metrics import class_indices
 from helpers.evaluation.predictions import (
@@ -14,7 +17,6 @@ from helpers.evaluation.predictions import (
     probabilities_of,
     read_external_predictions,
     read_predictions,
-    read_split,
 )
 from helpers.evaluation.scores import operating_threshold
 from helpers.params import Params
@@ -24,6 +26,8 @@ from helpers.paths import RunPaths
 @dataclass(frozen=True)
 class Study:
     """Predictions of one set of images as arrays: A arms, R replicates, n images of L lesions, K classes.
+
+    A study of folds is a list of these, one for each part of the split, with the replicates of that part.
 
     ``seen``: 1 if the image's lesion is in the training set, 0 if not, -1 if that is unknown. ``thresholds``:
     the target's probability at the operating point, from validation images; NaN without a target.
@@ -36,6 +40,7 @@ class Study:
     truth: np.ndarray  # (n,) class positions
     probabilities: np.ndarray  # (A, R, n, K)
     lesion: np.ndarray  # (n,) lesion positions
+    lesion_names: np.ndarray  # (L,) texts
     seen: np.ndarray  # (n,)
     thresholds: np.ndarray  # (A, R)
 
@@ -77,17 +82,36 @@ class Study:
         return order, np.searchsorted(self.lesion[order], np.arange(len(self.strata)))
 
 
-def open_study(run: RunPaths, params: Params) -> Study:
-    """Load, check and align the test predictions of a run; raises as ``read_predictions``."""
-    split = read_split(run)
-    test, validation = (split[split["split"] == part] for part in ("test", "validation"))
+def open_studies(run: RunPaths, params: Params) -> list[Study]:
+    """The test predictions of a run, one study for each part of the split; raises as ``read_predictions``."""
+    studies = [_open_part(run, params, part) for part in range(params.parts)]
+    for part, study in enumerate(studies):
+        if study.classes != studies[0].classes:
+            raise DataError(
+                f"The replicates of part {part} of the split know the classes {', '.join(study.classes)}, "
+                f"and those of the first {', '.join(studies[0].classes)}: train the arms again."
+            )
+    return studies
+
+
+def by_replicate(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays (A, R / P, ...) of P parts as one (A, R, ...): replicate r is of part r mod P."""
+    joined = np.stack(parts, axis=2)
+    return joined.reshape(joined.shape[0], -1, *joined.shape[3:])
+
+
+def _open_part(run: RunPaths, params: Params, part: int) -> Study:
+    """Load, check and align the test predictions of the replicates of one part."""
+    split = load_split(run, part)
+    replicates = [number for number in range(params.replicates) if params.part(number) == part]
+    test, validation = (split[split["split"] == each] for each in ("test", "validation"))
     test = test.reset_index(drop=True)
     target_class = params.data.target_class
     others = validation.loc[validation["dx"] != target_class, "image_id"]
-    shape = (len(params.arms), params.replicates)
+    shape = (len(params.arms), len(replicates))
     thresholds, target = np.full(shape, np.nan), None
     # a study of many trainings fits into memory as numbers, not as tables with texts
-    for number, (_, _, frame) in enumerate(read_predictions(run, params.arms, range(params.replicates))):
+    for number, (_, _, frame) in enumerate(read_predictions(run, params.arms, replicates, part)):
         pair = np.unravel_index(number, shape)
         if number == 0:
             classes = classes_of(frame)
@@ -98,47 +122,51 @@ def open_study(run: RunPaths, params: Params) -> Study:
             thresholds[pair] = operating_threshold(
                 probabilities_of(frame, others, classes)[:, target], params.evaluation.operating_specificity
             )
-    lesion, seen = _lesions(test, split[split["split"] == "train"])
+    lesion, names, seen = _lesions(test, split[split["split"] == "train"])
     return Study(
         arms=list(params.arms),
-        replicates=list(range(params.replicates)),
+        replicates=replicates,
         classes=classes,
         target=target,
         truth=class_indices(test["dx"].to_numpy(str), classes, "labels"),
         probabilities=probabilities,
         lesion=lesion,
+        lesion_names=names,
         seen=seen,
         thresholds=thresholds,
     )
 
 
-def _lesions(test: pd.DataFrame, train: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Lesion positions of the test images, and whether each lesion is in the training set (``Study.seen``).
+def _lesions(test: pd.DataFrame, train: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lesion positions of the test images, the lesions' names, and whether each was seen (``Study.seen``).
 
     An image without a lesion id stands for a lesion of its own.
     """
     lesions = test["lesion_id"] if "lesion_id" in test else pd.Series(np.nan, index=test.index)
-    lesion, _ = pd.factorize(lesions.where(lesions.notna(), "image " + test["image_id"]).astype(str))
+    lesion, names = pd.factorize(lesions.where(lesions.notna(), "image " + test["image_id"]).astype(str))
     trained = set(train["lesion_id"].dropna()) if "lesion_id" in train else set()
-    return lesion, np.where(lesions.isna(), -1, lesions.isin(trained).astype(int))
+    return lesion, names.to_numpy(), np.where(lesions.isna(), -1, lesions.isin(trained).astype(int))
 
 
-def open_external_study(run: RunPaths, params: Params, own: Study) -> Study | None:
+def open_external_study(run: RunPaths, params: Params, studies: Sequence[Study]) -> Study | None:
     """The same models on the external test set; None where the run has none (``data.external_root``).
 
-    ``own`` is the run's own study: its classes and operating thresholds are taken over. Every image counts as
-    a lesion of its own. Raises as ``read_external_predictions``.
+    ``studies`` are the run's own: their classes and operating thresholds are taken over. Every image counts
+    as a lesion of its own. Raises as ``read_external_predictions``.
     """
     if params.data.external_root is None:
         return None
-    found = []
-    for frame in read_external_predictions(run, own.arms, own.replicates, own.classes):
+    own, found, replicates = studies[0], [], list(range(params.replicates))
+    for frame in read_external_predictions(run, own.arms, replicates, own.classes):
         found.append(probabilities_of(frame, frame["image_id"], own.classes))
     truth = class_indices(frame["label"].to_numpy(str), own.classes, "labels")
     return replace(
         own,
+        replicates=replicates,
+        thresholds=by_replicate([study.thresholds for study in studies]),
         truth=truth,
-        probabilities=np.reshape(found, (*own.shape, *found[0].shape)),
+        probabilities=np.reshape(found, (len(own.arms), len(replicates), *found[0].shape)),
         lesion=np.arange(len(truth)),
+        lesion_names=frame["image_id"].to_numpy(str),
         seen=np.full(len(truth), -1),
     )

@@ -26,7 +26,7 @@ def method(found: Difference) -> str:
     """What the interval is, or why there is none."""
     if found.replicates < MINIMUM_REPLICATES:
         return "single runs"
-    return "t interval, replicates and lesions" if np.isfinite(found.standard_error) else "no variation"
+    return f"t interval, {found.of}" if np.isfinite(found.standard_error) else "no variation"
 
 
 def mean_row(

@@ -22,9 +22,19 @@ class Split(Section):
         "image", description="unit that is shared out; 'lesion' keeps all photographs of a lesion together"
     )
     fractions: tuple[Fraction, Fraction, Fraction] = Field(
-        (0.70, 0.15, 0.15), description="training, validation, test; they sum to 1"
+        (0.70, 0.15, 0.15),
+        description="training, validation, test; they sum to 1 (with folds only the validation counts: a "
+        "fold is tested, and the rest is trained on)",
     )
     seed: Seed = Field(42, description="seed of the split; the paper's is unknown")
+    folds: int = Field(
+        0,
+        ge=0,
+        le=20,
+        description="by lesion: parts that the lesions are dealt into, each tested by trainings of its own, "
+        "so that every image is tested (0: a single split)",
+    )
+    repeats: int = Field(1, ge=1, le=20, description="with folds: how often the lesions are dealt anew")
 
     @field_validator("fractions")
     @classmethod
@@ -32,6 +42,39 @@ class Split(Section):
         if abs(sum(fractions) - 1) > 1e-6:
             raise ValueError(f"the three fractions must sum to 1, not to {sum(fractions):g}")
         return fractions
+
+    @field_validator("folds")
+    @classmethod
+    def _at_least_two(cls, folds: int) -> int:
+        if folds == 1:
+            raise ValueError("one fold leaves nothing to train on: write 0 for a single split, or 2 and more")
+        return folds
+
+    @model_validator(mode="after")
+    def _folds_can_be_dealt(self) -> "Split":
+        if self.folds and self.by != "lesion":
+            raise ValueError(
+                "folds keep the photographs of a lesion together: write data.split.by: lesion beside them"
+            )
+        if self.repeats > 1 and not self.folds:
+            raise ValueError("a single split is not repeated: give data.split.folds too, such as 5")
+        if self.folds and self.fractions[1] + 1 / self.folds >= 1:
+            raise ValueError(
+                f"a fold of 1/{self.folds} for the test and {self.fractions[1]:g} for validation leave "
+                "nothing to train on: lower the second of data.split.fractions or deal more folds"
+            )
+        return self
+
+    @property
+    def parts(self) -> int:
+        """How often the images are shared out: once, or for every fold of every deal."""
+        return max(1, self.folds * self.repeats)
+
+    @property
+    def tested_per_trained(self) -> float:
+        """Lesions that a fold tests per lesion that it is trained on; 0 for a single split."""
+        tested = 1 / self.folds if self.folds else 0.0
+        return tested / (1 - tested - self.fractions[1])
 
 
 class Phantom(Section):

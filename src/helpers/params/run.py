@@ -81,14 +81,49 @@ class Params(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _parts_are_filled(self) -> "Params":
+        """Every part of the split has as many replicates and as many GANs as every other."""
+        parts, seeds = self.parts, list(self.gan.seeds)
+        if self.replicates % parts:
+            raise ValueError(
+                f"the split has {parts} parts (folds x repeats), each for as many replicates, and replicates "
+                f"is {self.replicates}: write replicates: {parts}, or a multiple of it"
+            )
+        if len(seeds) % parts:
+            raise ValueError(
+                f"the split has {parts} parts (folds x repeats), each with GANs of its own, and gan.seeds "
+                f"has {len(seeds)}: write gan.seeds: {list(range(parts))}"
+            )
+        return self
+
     @property
     def parts(self) -> int:
-        """How often the images are shared out."""
-        return 1
+        """How often the images are shared out: once, or for every fold of every deal."""
+        return self.data.split.parts
 
     def part(self, replicate: int) -> int:
-        """The part of the split that ``replicate`` works on."""
+        """The part of the split that ``replicate`` works on, as ``data.split.folds`` says."""
         return replicate % self.parts
+
+    def gan_part(self, seed: int) -> int:
+        """The part of the split that the GAN of ``seed`` trains on: that of the replicates that it serves."""
+        return self._place(seed) % self.parts
+
+    def judge_replicate(self, seed: int) -> int:
+        """Replicate of the classifier that judges the GAN of ``seed``, of the GAN's own part."""
+        return self._place(seed) % self.replicates
+
+    def _place(self, seed: int) -> int:
+        """Place of a GAN's seed in gan.seeds; 0 for all GANs of a single split."""
+        if self.parts == 1:
+            return 0
+        if seed not in self.gan.seeds:
+            raise ParameterError(
+                f"There is no GAN with the seed {seed}, and its place in gan.seeds says on which part of the "
+                f"split it trains; gan.seeds is {list(self.gan.seeds)}."
+            )
+        return self.gan.seeds.index(seed)
 
     def trunks(self) -> dict[str, tuple[int, Withhold | None]]:
         """The trunks that are adapted, by name.
@@ -128,7 +163,7 @@ class Params(Section):
 
     @property
     def judge(self) -> str | None:
-        """Arm whose first classifier says how probable the target class is on each synthetic image.
+        """Arm of which a classifier says how probable the target class is on each synthetic image.
 
         It is the reference; None where the reference is trained on such images itself.
         """

@@ -13,6 +13,7 @@ from helpers.data.arrays import load_images
 from helpers.data.external import load_external, write_external_predictions
 from helpers.data.manifest import load_split
 from helpers.data.resizing import Way
+from helpers.data.trained_on import refuse_leak
 from helpers.device import pick_device
 from helpers.params import Params
 from helpers.paths import RunPaths
@@ -24,14 +25,19 @@ def compose(run: RunPaths, params: Params, arm: str, replicate: int) -> Training
     """What an arm's replicate trains on.
 
     These are photographs of the training part, and synthetic images, or photographs that took their way,
-    where the arm has any.
+    where the arm has any. Raises DataError where the GAN of those images was trained on lesions that
+    this replicate holds out.
     """
     wanted = params.arms[arm]
-    folder = run.synthetic(params.gan_seed(replicate)) if wanted.uses_gan else None
+    split, target = load_split(run, params.part(replicate)), params.data.target_class
+    folder = None
+    if wanted.uses_gan:
+        gan_seed = params.gan_seed(replicate)
+        refuse_leak(run.gan(gan_seed), "gan", split)
+        folder = run.synthetic(gan_seed)
     images, gan = load_photographs(run, params), params.gan
     reduced = load_images(run, params.data, gan.resolution, gan.resize) if wanted.blurs else None
     seed = replicate_seed(params, arm, replicate)
-    split, target = load_split(run, params.part(replicate)), params.data.target_class
     way, withheld = Way.of_all(params), params.withhold_seed(replicate)
     return compose_training_set(split, images, wanted, target, folder, seed, reduced, way, withheld)
 
@@ -51,6 +57,7 @@ def train(run: RunPaths, params: Params, arm: str, replicate: int) -> dict[str, 
     split, device = load_split(run, params.part(replicate)), pick_device(params.compute)
     config = config_on_trunk(run, params, arm, replicate, split)
     images = load_photographs(run, params)
+    part = f"part-{params.part(replicate)}" if params.parts > 1 else None
     summary = train_classifier(
         compose(run, params, arm, replicate),
         split,
@@ -62,7 +69,8 @@ def train(run: RunPaths, params: Params, arm: str, replicate: int) -> dict[str, 
         name=arm,
         replicate=replicate,
         gan_seed=params.gan_seed(replicate) if params.arms[arm].uses_gan else None,
-        bank_folder=run.banks(params.trunk(arm, replicate)),
+        # a bank holds one part's photographs, and a new one replaces that of its folder
+        bank_folder=run.banks(params.trunk(arm, replicate) or part),
         way=Way.of(params.gan),
     )
     way = Way.of_all(params) or Way(params.classifier.image_size, "bilinear")

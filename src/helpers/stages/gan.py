@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from helpers.data.manifest import load_split
+from helpers.data.trained_on import record_training
 from helpers.device import pick_device
 from helpers.files import read_table
 from helpers.gan.training import train_gan
@@ -11,15 +13,19 @@ from helpers.stages.target import load_target_images
 
 
 def train(run: RunPaths, params: Params, seed: int) -> pd.DataFrame:
-    """Train the GAN of ``seed``; the history, one row a logged step. Writes what ``train_gan`` writes.
+    """Train the GAN of ``seed``; the history, one row a logged step.
 
-    Goes on from a checkpoint of the same training. Raises MissingStageError before the split is made,
-    DataError for unfit images, TrainingError where the training is sick.
+    Writes what ``train_gan`` writes, and what it was trained on (``helpers.data.trained_on``). Goes on from a
+    checkpoint of the same training. Raises MissingStageError before the split is made, DataError for unfit
+    images, TrainingError where the training is sick.
     """
     from helpers.engine.plan import is_finished
 
     directory = run.gan(seed)
     if is_finished(run, params, "gan", seed=seed):
         return read_table(directory / "history.csv")
-    real = load_target_images(run, params).trained
-    return train_gan(real, params.gan, directory, pick_device(params.compute), seed=seed)
+    split = load_split(run, params.gan_part(seed))
+    real = load_target_images(run, params, seed).trained
+    history = train_gan(real, params.gan, directory, pick_device(params.compute), seed=seed)
+    record_training(directory, split[split["dx"] == params.data.target_class], params.data.split.by)
+    return history

@@ -31,9 +31,9 @@ class Synthetic:
 def generate(run: RunPaths, params: Params, seed: int, second_opinion: bool = True) -> Synthetic:
     """Generate the images of the GAN of ``seed``, score them by the critic and compare them with real ones.
 
-    Where ``params.judge`` names an arm, the first classifier of it gives its opinion on every image, unless
-    no ``second_opinion`` is asked for. What is finished is read as it is. Raises MissingStageError where the
-    GAN, or that classifier, is not trained yet.
+    Where ``params.judge`` names an arm, a classifier of it (``params.judge_replicate``) gives its opinion on
+    every image, unless no ``second_opinion`` is asked for. What is finished is read as it is. Raises
+    MissingStageError where the GAN, or that classifier, is not trained yet.
     """
     from helpers.engine.plan import is_finished
 
@@ -46,12 +46,14 @@ def generate(run: RunPaths, params: Params, seed: int, second_opinion: bool = Tr
 
 def _generate(run: RunPaths, params: Params, seed: int, judge: str | None) -> None:
     require(run.gan(seed) / "generator.safetensors", "gan")
-    target, device, folder = load_target_images(run, params), pick_device(params.compute), run.synthetic(seed)
+    target, device = load_target_images(run, params, seed), pick_device(params.compute)
+    folder = run.synthetic(seed)
     synthesize(run.gan(seed), folder, params.gan, params.synthesis, target.trained, device)
     probabilities = class_probabilities = None
     if judge:
         images = np.load(folder / "images.npy", mmap_mode="r")
-        class_probabilities, classes = opinion(run.classifier(judge, 0), images, params.classifier, device)
+        classifier = run.classifier(judge, params.judge_replicate(seed))
+        class_probabilities, classes = opinion(classifier, images, params.classifier, device)
         probabilities = class_probabilities[:, classes.index(params.data.target_class)]
     assess_images(
         folder,

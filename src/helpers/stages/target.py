@@ -23,12 +23,12 @@ class TargetImages:
     unseen: np.ndarray  # bool, for each held-out image: no photograph of its lesion is in the training part
 
 
-def load_target_images(run: RunPaths, params: Params) -> TargetImages:
-    """The target class's images, reduced as ``gan.resize`` says.
+def load_target_images(run: RunPaths, params: Params, seed: int) -> TargetImages:
+    """The target class's images, reduced as ``gan.resize`` says, for the GAN of ``seed``.
 
     Raises MissingStageError before the split is made.
     """
-    split = load_split(run)
+    split = load_split(run, params.gan_part(seed))
     pixels = load_images(run, params.data, params.gan.resolution, params.gan.resize)
     of_class = (split["dx"] == params.data.target_class).to_numpy()
     trained = (split["split"] == "train").to_numpy()

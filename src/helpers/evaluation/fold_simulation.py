@@ -1,0 +1,256 @@
+"""Simulated studies of folds with real learners, on which the intervals of folds are tested.
+
+Lesions with photographs are drawn and dealt into folds, and two procedures are trained and tested on each
+part, as a study does it. What the intervals should hold is known from trainings on lesions drawn anew.
+benchmarks/fold_coverage.py writes the tables of docs/statistics.md from these functions.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from helpers.evaluation.intervals import Difference, fold_difference, paired_difference
+from helpers.evaluation.scores import Scored, operating_threshold, roc_auc_influence
+
+METRICS = ("accuracy", "target_recall", "target_roc_auc", "target_operating_recall")
+SPECIFICITY = 0.9  # of the operating point
+VALIDATION = 0.125
+LARGE = 5_000  # lesions of the population that true differences are measured on
+
+Model = Callable[[np.ndarray], np.ndarray]  # features (n, d) to the target's probability (n,)
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A population of lesions of two classes, and two procedures that are trained on it.
+
+    A lesion has normal features about means that are ``separation`` apart between the classes in each
+    of them, and a photograph of it has those and noise of half their size. Both procedures see ``common``
+    features; each sees ``own`` others, which carry as much information, so that both are equally good and not
+    alike. Where ``effect`` is true the second sees none of its own. ``bootstrap``: each training draws
+    its photographs with replacement, which is a chance of its own that no other training shares.
+    ``learner``: 'logistic' or 'tree'.
+    """
+
+    lesions: int = 400
+    share: float = 0.2
+    separation: float = 0.6
+    learner: str = "logistic"
+    common: int = 4
+    own: int = 4
+    bootstrap: bool = False
+    effect: bool = False
+
+    @property
+    def features(self) -> list[np.ndarray]:
+        """The features that each procedure sees."""
+        common, first = np.arange(self.common), self.common + np.arange(self.own)
+        return [np.r_[common, first], common if self.effect else np.r_[common, first + self.own]]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Photographs: features (n, d), whether of the target (n,), and lesion positions (n,); classes (L,)."""
+
+    features: np.ndarray
+    positive: np.ndarray
+    lesion: np.ndarray
+    strata: np.ndarray
+
+
+def draw(design: Folded, generator: np.random.Generator, lesions: int | None = None) -> Drawn:
+    """Lesions of the population, a third of them photographed twice."""
+    count = lesions or design.lesions
+    strata = (np.arange(count) < round(design.share * count)).astype(int)
+    width = design.common + 2 * design.own
+    centres = generator.standard_normal((count, width)) + (strata[:, None] - 0.5) * design.separation
+    lesion = np.repeat(np.arange(count), 1 + (generator.random(count) < 0.34))
+    features = centres[lesion] + 0.5 * generator.standard_normal((len(lesion), width))
+    return Drawn(features, strata[lesion] == 1, lesion, strata)
+
+
+def train(
+    design: Folded, features: np.ndarray, positive: np.ndarray, generator: np.random.Generator
+) -> Model:
+    """A classifier that weighs both classes alike."""
+    images = len(positive)
+    drawn = np.ones(images)
+    if design.bootstrap:
+        drawn = np.bincount(generator.integers(images, size=images), minlength=images).astype(float)
+    weights = drawn * np.where(positive, (~positive).sum() / positive.sum(), 1.0)
+    if design.learner == "tree":
+        from sklearn.tree import DecisionTreeClassifier
+
+        tree = DecisionTreeClassifier(max_depth=3, min_samples_leaf=5, random_state=0)
+        tree.fit(features, positive, weights)
+        return lambda new: tree.predict_proba(new)[:, 1]
+    slopes = _logistic(features, positive, weights)
+    return lambda new: 1 / (1 + np.exp(-(slopes[0] + new @ slopes[1:])))
+
+
+def _logistic(features: np.ndarray, positive: np.ndarray, weights: np.ndarray, steps: int = 6) -> np.ndarray:
+    """Intercept and slopes of a logistic regression with a small ridge, by Newton's method."""
+    design = np.c_[np.ones(len(features)), features]
+    slopes, ridge = np.zeros(design.shape[1]), np.eye(design.shape[1])
+    for _ in range(steps):
+        probability = 1 / (1 + np.exp(-design @ slopes))
+        curvature = design.T * (weights * probability * (1 - probability)) @ design + ridge
+        slopes = slopes + np.linalg.solve(
+            curvature, design.T @ (weights * (positive - probability)) - ridge @ slopes
+        )
+    return slopes
+
+
+def measure(positive: np.ndarray, score: np.ndarray, threshold: float) -> dict[str, Scored]:
+    """METRICS of one model, each with the influence of every image."""
+    called = score >= 0.5
+    return {
+        "accuracy": _share(called == positive),
+        "target_recall": _share(called, positive),
+        "target_roc_auc": (_roc_auc(positive, score), roc_auc_influence(positive, score)),
+        "target_operating_recall": _share(score >= threshold, positive),
+    }
+
+
+def _roc_auc(positive: np.ndarray, score: np.ndarray) -> float:
+    """From ranks (Mann and Whitney), which takes a tenth of scikit-learn's time on so few images."""
+    found, others = int(positive.sum()), int((~positive).sum())
+    return float((stats.rankdata(score)[positive].sum() - found * (found + 1) / 2) / (found * others))
+
+
+def _share(right: np.ndarray, inside: np.ndarray | None = None) -> Scored:
+    """The share of images (n,) that are ``right``, of those ``inside`` (None: of all)."""
+    inside = np.ones(len(right), bool) if inside is None else inside
+    share = right[inside].mean()
+    return share, np.where(inside, right - share, 0.0) / inside.sum()
+
+
+@dataclass(frozen=True)
+class FoldedStudy:
+    """One study: metrics of both procedures by part, (2, J), and each part's lesions with their influences.
+
+    ``influence`` has for each part an array (2, L_p), ``lesion`` the positions (L_p,), ``strata`` the classes
+    (L,) of all lesions. ``external`` and ``external_influence`` are the same models on one other test set.
+    """
+
+    values: dict[str, np.ndarray]
+    influence: dict[str, list[np.ndarray]]
+    lesion: list[np.ndarray]
+    strata: np.ndarray
+    external: dict[str, np.ndarray]  # (2, J)
+    external_influence: dict[str, np.ndarray]  # (2, J, L)
+    external_strata: np.ndarray
+
+    def difference(self, metric: str, folds: int) -> Difference:
+        """The interval of the first procedure less the second."""
+        gaps = [one[0] - one[1] for one in self.influence[metric]]
+        values = self.values[metric]
+        return fold_difference(values[0] - values[1], gaps, self.lesion, self.strata, folds)
+
+    def mean(self, metric: str, folds: int) -> Difference:
+        """The interval of the first procedure's mean."""
+        own = [one[0] for one in self.influence[metric]]
+        return fold_difference(self.values[metric][0], own, self.lesion, self.strata, folds)
+
+    def external_difference(self, metric: str, folds: int) -> Difference:
+        """The interval of the difference on the external test set."""
+        values, influence = self.external[metric], self.external_influence[metric]
+        shared = (1 / folds) / (1 - 1 / folds - VALIDATION)
+        return paired_difference(
+            values[0], values[1], influence[0], influence[1], self.external_strata, shared=shared
+        )
+
+
+def simulate(design: Folded, folds: int, repeats: int, seed: int, external: int = 150) -> FoldedStudy:
+    """Draw, deal, train and test one study."""
+    generator = np.random.default_rng(seed)
+    drawn, other = draw(design, generator), draw(design, generator, external)
+    scored: list[list[dict[str, Scored]]] = []
+    elsewhere: list[list[dict[str, Scored]]] = []
+    lesion = []
+    for tested, validating in _parts(drawn.strata, folds, repeats, generator):
+        test = tested[drawn.lesion]
+        lesions, place = np.unique(drawn.lesion[test], return_inverse=True)
+        lesion.append(lesions)
+        models = list(_procedures(design, drawn, tested, validating, generator))
+        scored.append(
+            [
+                _summed(measure(drawn.positive[test], model(drawn.features[test]), at), place)
+                for model, at in models
+            ]
+        )
+        elsewhere.append(
+            [
+                _summed(measure(other.positive, model(other.features), at), other.lesion)
+                for model, at in models
+            ]
+        )
+    values, influence = _arranged(scored)
+    outside, outside_influence = _arranged(elsewhere)
+    stacked = {name: np.stack(found, axis=1) for name, found in outside_influence.items()}
+    return FoldedStudy(values, influence, lesion, drawn.strata, outside, stacked, other.strata)
+
+
+def _parts(
+    strata: np.ndarray, folds: int, repeats: int, generator: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Which lesions each part tests and which it validates on, boolean (L,), dealt class by class."""
+    for _ in range(repeats):
+        fold, place = np.empty(len(strata), int), np.empty(len(strata))
+        for stratum in np.unique(strata):
+            inside = generator.permutation(np.flatnonzero(strata == stratum))
+            fold[inside] = np.arange(len(inside)) % folds
+        for tested in range(folds):
+            for stratum in np.unique(strata):
+                rest = generator.permutation(np.flatnonzero((strata == stratum) & (fold != tested)))
+                place[rest] = np.arange(len(rest)) / len(rest)
+            yield fold == tested, (fold != tested) & (place < VALIDATION / (1 - 1 / folds))
+
+
+def _procedures(
+    design: Folded,
+    drawn: Drawn,
+    tested: np.ndarray,
+    validating: np.ndarray,
+    generator: np.random.Generator,
+) -> Iterator[tuple[Model, float]]:
+    """Both models of a part, each with the threshold of its operating point."""
+    training, validation = (~tested & ~validating)[drawn.lesion], validating[drawn.lesion]
+    for seen in design.features:
+        model = _seeing(
+            seen, train(design, drawn.features[training][:, seen], drawn.positive[training], generator)
+        )
+        yield model, operating_threshold(model(drawn.features[validation & ~drawn.positive]), SPECIFICITY)
+
+
+def _seeing(seen: np.ndarray, model: Model) -> Model:
+    """A model of some features, on all of them."""
+    return lambda new: model(new[:, seen])
+
+
+def _summed(found: dict[str, Scored], place: np.ndarray) -> dict[str, Scored]:
+    """Influences of lesions, from those of images."""
+    return {name: (value, np.bincount(place, influence)) for name, (value, influence) in found.items()}
+
+
+def _arranged(
+    scored: list[list[dict[str, Scored]]],
+) -> tuple[dict[str, np.ndarray], dict[str, list[np.ndarray]]]:
+    """Values (2, J) and the parts' influences (2, L_p), by metric."""
+    values = {name: np.array([[one[name][0] for one in part] for part in scored]).T for name in METRICS}
+    return values, {name: [np.stack([one[name][1] for one in part]) for part in scored] for name in METRICS}
+
+
+def truths(design: Folded, folds: int, trainings: int, seed: int) -> dict[str, np.ndarray]:
+    """Expected metrics (2,) of both procedures, over trainings on lesions drawn anew."""
+    generator = np.random.default_rng(seed)
+    population = draw(design, generator, LARGE)
+    found = []
+    for _ in range(trainings):
+        drawn = draw(design, generator)
+        part = next(_parts(drawn.strata, folds, 1, generator))
+        models = _procedures(design, drawn, *part, generator)
+        found.append([measure(population.positive, model(population.features), at) for model, at in models])
+    return {name: np.mean([[one[name][0] for one in pair] for pair in found], axis=0) for name in METRICS}
