@@ -126,6 +126,10 @@ class Params(Section):
         """Seed of the GAN that supplies the images of ``replicate``."""
         return self.gan.seeds[replicate % len(self.gan.seeds)]
 
+    def gan_replicate(self, seed: int) -> int:
+        """The first replicate that the GAN of ``seed`` serves; 0 for a GAN that the run does not have."""
+        return self.gan.seeds.index(seed) if seed in self.gan.seeds else 0
+
     @property
     def judge(self) -> str | None:
         """Arm whose first classifier says how probable the target class is on each synthetic image.
