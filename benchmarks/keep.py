@@ -24,7 +24,14 @@ from helpers.paths import REPORTS, RunPaths, require
 from helpers.report.page.records import read_json, read_params, read_records
 
 EXAMPLES = REPORTS / "examples"
-SYNTHESIS_TABLES = ("fidelity", "filter-sweep", "filter-correlation", "score-stability", "memorisation")
+SYNTHESIS_TABLES = (
+    "fidelity",
+    "filter-sweep",
+    "filter-correlation",
+    "score-stability",
+    "memorisation",
+    "source-probe",
+)
 
 
 def keep(run: RunPaths, examples: Path = EXAMPLES) -> Path:

@@ -185,6 +185,41 @@ def test_a_study_without_power_says_that_it_cannot_call_synthesis_useless(simula
 
 
 @pytest.mark.parametrize(
+    ("beyond", "alone", "said"),
+    [
+        (
+            (-0.09, -0.01),
+            (-0.1, -0.02),
+            "it is the synthesis itself that changes melanoma recall, and not blur",
+        ),
+        (
+            (-0.02, 0.02),
+            (-0.1, -0.02),
+            "blur explains the change of melanoma recall: blur alone (blurred) changes",
+        ),
+        (
+            (-0.02, 0.05),
+            (-0.1, -0.02),
+            "whether the synthesis or its blur changes melanoma recall cannot be told",
+        ),
+    ],
+)
+def test_the_answer_says_whether_synthesis_or_blur_changed_recall(simulated, beyond, alone, said):
+    params = study(gan={"seeds": [0, 1, 2]})
+    run = simulated(params, 0.02, seed=3)
+    evaluate(run, params)
+    page = read_results(run, params)
+    table = page.controls.copy()
+    for contrast, ends in (("filtered - blurred", beyond), ("blurred - baseline", alone)):
+        table.loc[table["contrast"] == contrast, ["low", "high"]] = ends
+    told = " ".join(abstract(replace(page, controls=table)))
+    assert said[1:] in told  # its first letter may be a capital
+    assert "filtered differs from as many real images of the same sharpness (arm blurred) by" in told
+    equal = study(gan={"seeds": [0, 1, 2]}, data={"detail": "gan"})
+    assert "sharpness (arm" not in " ".join(abstract(replace(page, controls=table, params=equal)))
+
+
+@pytest.mark.parametrize(
     ("low", "high", "replicates", "word", "said"),
     [
         (-0.3, -0.1, 3, "lower", "it can see effects of that size, and smaller ones may escape it"),

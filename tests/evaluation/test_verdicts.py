@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from helpers.evaluation.verdicts import (
+    BLUR_MARGIN,
     MINIMUM_REPLICATES,
+    Cause,
     Direction,
     Gain,
     Verdict,
+    cause,
     gain_of,
     verdict,
     verdict_of,
@@ -90,3 +93,36 @@ def test_one_thing_that_speaks_for_a_gain_and_one_against():
 def test_the_page_on_statistics_names_every_verdict():
     told = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
     assert all(f"| {gain.short} |" in told for gain in Gain)
+
+
+def row(low, high, replicates=8):
+    return {"low": low, "high": high, "replicates": replicates}
+
+
+LOST, NONE = row(-0.10, -0.02), row(-0.04, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("beyond_blur", "blur", "expected"),
+    [
+        (row(-0.09, -0.01), LOST, Cause.SYNTHESIS),
+        (row(0.002, 0.02), LOST, Cause.SYNTHESIS),  # above 0, however small
+        (row(-0.09, -0.01), NONE, Cause.SYNTHESIS),
+        (row(-0.03, 0.03), LOST, Cause.BLUR),
+        (row(-0.03, 0.03), row(0.02, 0.10), Cause.BLUR),
+        (row(-0.03, 0.03), NONE, Cause.UNTOLD),
+        (row(-0.031, 0.01), LOST, Cause.UNTOLD),
+        (row(-0.01, 0.031), LOST, Cause.UNTOLD),
+        (row(-0.09, -0.01, replicates=2), LOST, Cause.UNTOLD),
+        (row(-0.01, 0.01), row(-0.1, -0.02, replicates=2), Cause.UNTOLD),
+        (row(math.nan, math.nan), LOST, Cause.UNTOLD),
+        (row(None, None), row(None, None), Cause.UNTOLD),
+    ],
+)
+def test_what_caused_a_change(beyond_blur, blur, expected):
+    assert cause(beyond_blur, blur) is expected
+
+
+def test_the_rule_of_the_cause_stands_in_the_docs():
+    text = (ROOT / "docs/statistics.md").read_text(encoding="utf-8")
+    assert f"within {100 * BLUR_MARGIN:g} points either way" in text

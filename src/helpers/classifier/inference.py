@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from helpers.classifier.augmentation import plain
+from helpers.classifier.backbones import BACKBONES
 from helpers.classifier.model import Classifier, build_classifier
 from helpers.data.resizing import resize_images
 from helpers.device import resolve_precision
@@ -66,6 +67,24 @@ def predict_images(
                 model.predict(plain(batch, model.mean, model.std, device))
             )
     return found
+
+
+def trunk_features(config: Config, images: np.ndarray, device: str = "cpu") -> np.ndarray:
+    """What the frozen stages of ``config``, filled with ``config.weights``, make of images.
+
+    It is the mean over positions of their output, float32 (N, D); where no stage is frozen, of all stages.
+    ``images``: uint8 (N, R, R, 3), resized as in ``predict_images``. Raises what ``build_classifier`` raises.
+    """
+    frozen = config.frozen_stages or BACKBONES.get(config.backbone).stages
+    model = build_classifier(config.backbone, config.weights, 2, 8, 0.0, frozen)
+    model = model.prepare(device, resolve_precision(config.precision, device)).eval()
+    found = []
+    with torch_threads(config.threads):
+        for start in range(0, len(images), config.batch_size):
+            batch = resize_images(images[start : start + config.batch_size], config.image_size)
+            outputs = model.trunk(plain(batch, model.mean, model.std, device))
+            found.append(outputs.float().mean(dim=(2, 3)).cpu().numpy())
+    return np.concatenate(found)
 
 
 def opinion(

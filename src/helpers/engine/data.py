@@ -36,7 +36,7 @@ def _named_files(job: Job, params: Params) -> dict[str, str]:
         named["gan.initial_weights"] = params.gan.initial_weights
     if job.stage == "synthesis":
         named["synthesis.feature_weights"] = params.synthesis.feature_weights
-    if arm or job.stage == "trunk":
+    if arm or job.stage in ("trunk", "synthesis"):
         weights = params.classifier.weights
         named["classifier.weights"] = weights if weights not in ("imagenet", "none") else None
     if arm:

@@ -20,7 +20,7 @@ from helpers.report.page.shown import shown_jobs
 GAN_FILES = ("generator.safetensors", "discriminator.safetensors", "history.csv")
 SYNTHESIS_FILES = (
     *("images.npy", "scores.csv", "score-stability.csv", "fidelity.csv", "filter-sweep.csv"),
-    *("filter-correlation.csv", "memorisation.csv", "memorisation-pairs.csv"),
+    *("filter-correlation.csv", "memorisation.csv", "memorisation-pairs.csv", "source-probe.csv"),
 )
 CLASSIFIER_FILES = ("predictions.csv", "history.csv", "summary.json", "model.safetensors")
 EVALUATION_TABLES = (
@@ -175,7 +175,9 @@ def upstream(job: Job, params: Params) -> list[Job]:
         return []
     if job.stage == "synthesis":
         opinion = judge(params, job.wildcards["seed"])
-        return [Job("eda"), Job("gan", job.wildcards), *([opinion] if opinion else [])]
+        trunk = params.trunk(params.evaluation.reference, params.judge_replicate(job.wildcards["seed"]))
+        adapted = [Job("trunk", {"trunk": trunk})] if trunk else []
+        return [Job("eda"), Job("gan", job.wildcards), *adapted, *([opinion] if opinion else [])]
     found = [Job("eda")]
     if job.stage == "classifier":
         arm, replicate = job.wildcards["arm"], job.wildcards["replicate"]
@@ -211,7 +213,7 @@ def threads(stage: str, params: Params) -> int | None:
 
 def number_parameters(job: Job, params: Params) -> dict[str, Any]:
     """The parameters that a stage's own numbers depend on; the keys of earlier stages hold the others."""
-    data = {"target_class": params.data.target_class}
+    data: dict[str, Any] = {"target_class": params.data.target_class}
     compute = {"compute": result_values(params.compute)}
     gan, synthesis = {"gan": result_values(params.gan)}, {"synthesis": result_values(params.synthesis)}
     classifier = {"classifier": result_values(params.classifier)}
@@ -224,24 +226,22 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
     if job.stage == "gan":
         return {"data": data} | gan | compute | _part(params, params.gan_part(job.wildcards["seed"]))
     if job.stage == "synthesis":
-        judging = classifier | {"judge": params.judge} if params.judge else {}
-        part = _part(params, params.gan_part(job.wildcards["seed"]))
+        judging: dict[str, Any] = classifier | {"judge": params.judge} if params.judge else {}
         more = [name for name in _selectors(params) if not SELECTORS.get(name).always]
-        return (
-            {"data": data}
-            | gan
-            | synthesis
-            | judging
-            | part
-            | compute
-            | ({"selectors": more} if more else {})
-        )
+        judging |= {"selectors": more} if more else {}
+        judging |= _part(params, params.gan_part(job.wildcards["seed"]))
+        seen = data | {"detail": params.data.detail}
+        return {"data": seen} | gan | synthesis | judging | compute | {"probe": _frozen(params)}
     if job.stage == "trunk":
-        number, withheld = params.trunks()[job.wildcards["trunk"]]
-        learned = {"part": number, "withhold": withheld and withheld.model_dump(mode="json", by_alias=True)}
+        part, withheld = params.trunks()[job.wildcards["trunk"]]
+        learned: dict[str, Any] = {
+            "part": part,
+            "withhold": withheld and withheld.model_dump(mode="json", by_alias=True),
+        }
         values = {"classifier": result_values(params.classifier.adapting())} | compute
         reduced = params.data.detail == "gan" or params.classifier.detail_jitter > 0
-        return {"data": data | {"detail": params.data.detail}} | learned | values | (way if reduced else {})
+        learned["data"] = data | {"detail": params.data.detail}
+        return learned | values | (way if reduced else {})
     if job.stage == "classifier":
         name, replicate = job.wildcards["arm"], job.wildcards["replicate"]
         arm = params.arms[name]
@@ -251,8 +251,8 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
         reduced = arm.blurs or params.data.detail == "gan" or params.classifier.detail_jitter > 0
         recipe = {"arm": arm.model_dump(mode="json")} | (way if reduced else {})
         seen = {"external_root": params.data.external_root, "detail": params.data.detail}
-        part = _part(params, params.part(replicate))
-        return {"data": data | seen} | recipe | seeds | part | classifier | compute
+        seeds |= _part(params, params.part(replicate))
+        return {"data": data | seen} | recipe | seeds | classifier | compute
     if job.stage == "evaluation":
         whole = {"replicates": params.replicates, "gan_seeds": list(params.gan.seeds)}
         arms = {"arms": params.as_dict()["arms"], "evaluation": result_values(params.evaluation)}
@@ -263,6 +263,12 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
 def _part(params: Params, part: int) -> dict[str, int]:
     """The part of the split that a job works on, where there are several."""
     return {"part": part} if params.parts > 1 else {}
+
+
+def _frozen(params: Params) -> dict[str, Any]:
+    """The parameters of the frozen stages, in whose features the probe of sources works."""
+    names = ("backbone", "weights", "image_size", "frozen_stages", "batch_size", "precision", "threads")
+    return {name: getattr(params.classifier, name) for name in names}
 
 
 def shown_parameters(job: Job, params: Params) -> dict[str, Any]:
@@ -285,7 +291,7 @@ def code_modules(job: Job, params: Params) -> list[str]:
         found.append(RECIPES.module(params.gan.recipe))
     if job.stage == "synthesis":
         found += [SELECTORS.module(name) for name in _selectors(params)]
-    if job.stage in ("classifier", "trunk") or (job.stage == "synthesis" and params.judge):
+    if job.stage in ("classifier", "trunk", "synthesis"):
         found.append(BACKBONES.module(params.classifier.backbone))
     return found
 

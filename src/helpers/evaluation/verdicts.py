@@ -14,6 +14,7 @@ from typing import Any
 
 MINIMUM_REPLICATES = 3  # with fewer, no interval of a difference between procedures is computed
 SMALLEST_EFFECT = 0.02  # share; the default of evaluation.smallest_effect
+BLUR_MARGIN = 0.03  # share within which synthetic images must stay beside blurred real ones to count as alike
 
 
 class Direction(StrEnum):
@@ -39,6 +40,14 @@ class Gain(StrEnum):
     def short(self) -> "Gain":
         """The same without the reason in brackets, for narrow tables and sentences."""
         return Gain.NOT_TESTED if self is Gain.TOO_FEW else self
+
+
+class Cause(StrEnum):
+    """What changed a metric where synthetic images were added: the synthesis, or blur that comes with it."""
+
+    SYNTHESIS = "synthesis"
+    BLUR = "blur"
+    UNTOLD = "cannot be told"
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,21 @@ def verdict_of(row: Mapping[str, Any], smallest_effect: float = SMALLEST_EFFECT)
     """
     low, high = (math.nan if row.get(end) is None else row[end] for end in ("low", "high"))
     return verdict(low, high, int(row.get("replicates") or 0), smallest_effect)
+
+
+def cause(beyond_blur: Mapping[str, Any], blur: Mapping[str, Any]) -> Cause:
+    """What the intervals of two differences say of the cause of a change.
+
+    ``beyond_blur``: an arm with synthetic images less one with as many real images of their sharpness.
+    ``blur``: the latter less the reference. Both are rows as of ``verdict_of``. It is the synthesis where the
+    first interval excludes 0. It is blur where the second excludes 0 and the first lies within BLUR_MARGIN
+    either way, which is an equivalence test. Otherwise it cannot be told.
+    """
+    if verdict_of(beyond_blur).excludes_zero:
+        return Cause.SYNTHESIS
+    tested = verdict_of(beyond_blur).direction is Direction.NOT_SHOWN
+    alike = tested and beyond_blur["low"] >= -BLUR_MARGIN and beyond_blur["high"] <= BLUR_MARGIN
+    return Cause.BLUR if alike and verdict_of(blur).excludes_zero else Cause.UNTOLD
 
 
 def gain_of(supports: bool, excludes: bool) -> Gain:

@@ -111,7 +111,7 @@ class Params(Section):
         return self._place(seed) % self.parts
 
     def judge_replicate(self, seed: int) -> int:
-        """Replicate of the classifier that judges the GAN of ``seed``, of the GAN's own part."""
+        """Replicate of the classifier, and of its trunk, that judges the GAN of ``seed``: of its own part."""
         return self._place(seed) % self.replicates
 
     def _place(self, seed: int) -> int:

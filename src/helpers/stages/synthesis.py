@@ -7,16 +7,17 @@ import pandas as pd
 
 from helpers.classifier.inference import opinion
 from helpers.device import pick_device
-from helpers.files import read_table
+from helpers.files import read_table, write_table
 from helpers.gan.assessment import assess_images
 from helpers.gan.synthesis import synthesize
 from helpers.params import Params
 from helpers.paths import RunPaths, require
+from helpers.stages.probe import probe_sources
 from helpers.stages.target import load_target_images
 
 TABLES = (
     *("scores", "score-stability", "fidelity", "filter-sweep", "filter-correlation"),
-    *("memorisation", "memorisation-pairs"),
+    *("memorisation", "memorisation-pairs", "source-probe"),
 )
 
 
@@ -32,19 +33,20 @@ def generate(run: RunPaths, params: Params, seed: int, second_opinion: bool = Tr
     """Generate the images of the GAN of ``seed``, score them by the critic and compare them with real ones.
 
     Where ``params.judge`` names an arm, a classifier of it (``params.judge_replicate``) gives its opinion on
-    every image, unless no ``second_opinion`` is asked for. What is finished is read as it is. Raises
-    MissingStageError where the GAN, or that classifier, is not trained yet.
+    every image, unless no ``second_opinion`` is asked for. The same holds for an adapted trunk, in whose
+    features the probe of sources then works, beside those of ``classifier.weights``. What is finished is read
+    as it is. Raises MissingStageError where the GAN, or that classifier or trunk, is not trained yet.
     """
     from helpers.engine.plan import is_finished
 
     if not is_finished(run, params, "synthesis", seed=seed):
-        _generate(run, params, seed, params.judge if second_opinion else None)
+        _generate(run, params, seed, params.judge if second_opinion else None, second_opinion)
     folder = run.synthetic(seed)
     tables = {name: read_table(folder / f"{name}.csv") for name in TABLES}
     return Synthetic(np.load(folder / "images.npy", mmap_mode="r"), tables)
 
 
-def _generate(run: RunPaths, params: Params, seed: int, judge: str | None) -> None:
+def _generate(run: RunPaths, params: Params, seed: int, judge: str | None, adapted: bool) -> None:
     require(run.gan(seed) / "generator.safetensors", "gan")
     target, device = load_target_images(run, params, seed), pick_device(params.compute)
     folder = run.synthetic(seed)
@@ -65,6 +67,8 @@ def _generate(run: RunPaths, params: Params, seed: int, judge: str | None) -> No
         class_probabilities=class_probabilities,
         asked=selectors_asked_for(params),
     )
+    images = np.load(folder / "images.npy", mmap_mode="r")
+    write_table(folder / "source-probe.csv", probe_sources(run, params, seed, images, adapted))
 
 
 def selectors_asked_for(params: Params) -> tuple[str, ...]:

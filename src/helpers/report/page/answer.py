@@ -7,6 +7,7 @@ from helpers.evaluation.controls import AGAIN, RESTORED, WITHHELD, controls
 from helpers.evaluation.verdicts import Direction, Gain, verdict_of
 from helpers.gan.selectors import SELECTORS
 from helpers.params import Params, SyntheticImages
+from helpers.report.page.control_sentences import cause_sentences
 from helpers.report.page.facts import backbone_name, detail_sentence, part_sizes
 from helpers.report.page.results import Results, Row
 from helpers.report.results.convergence import convergence, unconverged_warning
@@ -18,7 +19,8 @@ NAMED = 4  # arms that one sentence names at most
 
 
 def abstract(results: Results) -> list[str]:
-    """What was done, the first arm's change, the other arms', and whether the trainings had not converged.
+    """What was done, the first arm's change and what caused it, the other arms' changes, and whether the
+    trainings had not converged.
 
     At most a sentence each.
     """
@@ -28,7 +30,8 @@ def abstract(results: Results) -> list[str]:
         alone = "There is no second arm, so nothing is compared."
         told = [_what_was_done(results), _lone_arm(results), alone]
     else:
-        told = [_what_was_done(results), _first_arm(others[0], results), _other_arms(others[1:], results)]
+        told = [_what_was_done(results), _first_arm(others[0], results), *cause_sentences(results)]
+        told.append(_other_arms(others[1:], results))
     return [sentence for sentence in (*told, warning) if sentence]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from helpers.data.splits import split_quality
 from helpers.evaluation import controls as own
-from helpers.evaluation.verdicts import Direction, verdict_of
+from helpers.evaluation.verdicts import BLUR_MARGIN, Cause, Direction, cause, verdict_of
 from helpers.evaluation.words import share_words
 from helpers.report.page.results import Results, Row
 from helpers.report.results.controls import positive_control_sentence
@@ -38,6 +38,47 @@ def _control_sentences(results: Results) -> Iterator[str]:
             yield _restored(control, row, results)
         elif control.role in (own.BLURRED, own.BEYOND_BLUR):
             yield _blurred(control, row, results)
+
+
+def cause_sentences(results: Results) -> list[str]:
+    """Whether the synthesis or blur changed recall, of the first arm that has a blurred one beside it.
+
+    None where all images are equally sharp: there is no blur to tell then.
+    """
+    if results.params.data.detail != "full":
+        return []
+    controls = own.controls(results.params)
+    blurred = {control.arm: control for control in controls if control.role == own.BLURRED}
+    for control in controls:
+        if control.role != own.BEYOND_BLUR or control.reference not in blurred:
+            continue
+        beyond, blur = results.control(control), results.control(blurred[control.reference])
+        if beyond is not None and blur is not None:
+            return [_cause(control, beyond, blur, results)]
+    return []
+
+
+def _cause(control: own.Control, beyond: Row, blur: Row, results: Results) -> str:
+    """The rule of ``verdicts.cause`` in words."""
+    found, recall = cause(beyond, blur), f"{results.target} recall"
+    one_gan = "For this one GAN, " if control.arm in single_gan_arms(results.params) else ""
+    beside = (
+        f"{control.arm} differs from as many real images of the same sharpness (arm {control.reference}) by "
+        f"{_change(beyond, results)} points ({_ends(beyond, results)})"
+    )
+    alone = f"blur alone ({control.reference}) changes it by {_change(blur, results)} points"
+    if found is Cause.SYNTHESIS:
+        said = f"{one_gan}it is the synthesis itself that changes {recall}, and not blur alone: {beside}."
+    elif found is Cause.BLUR:
+        margin = f"{100 * BLUR_MARGIN:g} points either way"
+        said = (
+            f"{one_gan}blur explains the change of {recall}: {alone} ({_ends(blur, results)}), and {beside}, "
+            f"within {margin}."
+        )
+    else:
+        what = f"whether the synthesis or its blur changes {recall}"
+        said = f"{one_gan}{what} cannot be told: {alone}, and {beside}."
+    return said[0].upper() + said[1:]
 
 
 def _withheld(control: own.Control, row: Row, results: Results) -> str:
