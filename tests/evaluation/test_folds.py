@@ -10,7 +10,7 @@ from helpers.data.manifest import part_column
 from helpers.data.splits import split_folds
 from helpers.evaluation import fold_simulation
 from helpers.evaluation.fold_simulation import Folded, simulate
-from helpers.evaluation.intervals import TRAINED_ON, fold_difference, paired_difference
+from helpers.evaluation.intervals import IN_COMMON, TRAINED_ON, fold_difference, paired_difference
 from helpers.evaluation.results import evaluate
 from helpers.evaluation.scores import roc_auc
 from helpers.params import validate
@@ -125,7 +125,7 @@ def test_the_interval_of_folds_is_its_formula():
     everything = np.concatenate(influence)
     tested = 40 / 39 * (everything**2).sum() / 25
     own = np.mean([8 / 7 * (one**2).sum() for one in influence])
-    trainings = max(by_part.var(ddof=1) - own, 0) / 5
+    trainings = max(by_part.var(ddof=1) - own, 0) * (1 / 5 + IN_COMMON)
     assert found.estimate == pytest.approx(by_part.mean())
     assert found.variance_lesions == pytest.approx(tested * (1 + TRAINED_ON))
     assert found.variance_replicates == pytest.approx(trainings)

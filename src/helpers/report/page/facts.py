@@ -7,7 +7,7 @@ from helpers.classifier.backbones import BACKBONES
 from helpers.gan.recipes import RECIPES
 from helpers.report.page.provenance import devices
 from helpers.report.page.results import Results
-from helpers.report.words import counted, duration, listed
+from helpers.report.words import counted, duration, listed, times
 
 WEIGHTS = {"imagenet": "ImageNet weights", "none": "random weights"}
 PARTS = {"train": "training", "validation": "validation", "test": "test"}
@@ -57,9 +57,14 @@ def _images(results: Results) -> str:
 
 
 def _split(results: Results) -> str:
-    by_image = results.params.data.split.by == "image"
+    split = results.params.data.split
+    by_image = split.by == "image"
     how = "each image by itself, as in the paper" if by_image else "whole lesions together"
     sizes = listed([f"{count:,} {part}" for part, count in part_sizes(results).items()])
+    if split.folds:
+        how += (
+            f", dealt into {split.folds} folds {times(split.repeats)}, each of which is the test set in turn"
+        )
     return f"{sizes}; {how}" if sizes else how
 
 
