@@ -23,8 +23,22 @@ studies: with it the test errs in 4 to 6 % of studies of the paper's size at 3, 
 (docs/statistics.md). Where all replicates differ by the same amount and the sum is 0, V_L stands in its
 place.
 
-With folds every part of the split has test lesions of its own, and nothing is crossed. ``fold_difference``
-has the formulas for it.
+With folds every part of the split has test lesions of its own, and nothing is crossed (``fold_difference``).
+For D_p the mean difference in part p of J, S2 the variance of D_p within deals, and all sums over lesions
+within classes as above:
+
+    estimate = mean_p D_p
+    V_L = variance of each lesion's summed influence over the parts, / J^2      (tested lesions)
+    V_T = mean over parts of the variance of the lesions' influence             (a part's own lesions)
+    E = max(S2 - V_T, 0)                                                        (trainings)
+    variance = V_L (1 + TRAINED_ON) + E (1 / J + IN_COMMON)
+
+V_L counts a lesion once, however many deals test it. S2 holds the chance of the tested lesions too, hence
+the subtraction. What parts have in common they do not show: they are trained on nearly the same lesions,
+and S2 / J alone is too small by that (Nadeau and Bengio 2003). A study of other photographs would test
+other lesions and train on other lesions, so both components are enlarged, by two factors found on
+simulated studies with real learners (docs/statistics.md). Degrees of freedom are Satterthwaite's, as for
+a crossed study; E has J less the number of deals.
 
 Sources: Obuchowski and Rockette, Commun Stat Simul 24:285 (1995); Hillis, Stat Med 26:596 (2007) for the
 variance and max(., 0); Satterthwaite, Biometrics 2:110 (1946); Nadeau and Bengio, Mach Learn 52:239 (2003)
@@ -113,7 +127,7 @@ def fold_difference(
     folds: int,
     confidence: float = 0.95,
 ) -> Difference:
-    """Difference of two procedures from a study of J parts, each with test lesions of its own.
+    """Difference of two procedures from a study of folds, with its interval (the module's formulas).
 
     Args:
         differences: of each replicate, (..., R); replicate r is of part r mod J.
@@ -124,22 +138,7 @@ def fold_difference(
         folds: parts of a deal; J is a multiple of it.
         confidence: level of the interval, 0..1.
 
-    For D_p the mean difference in part p, S2 the variance of D_p within deals, and all sums over lesions
-    within classes as in the module's formulas:
-
-        estimate = mean_p D_p
-        V_L = variance of each lesion's summed influence over the parts, / J^2      (tested lesions)
-        V_T = mean over parts of the variance of the lesions' influence             (a part's own lesions)
-        E = max(S2 - V_T, 0)                                                        (trainings)
-        variance = V_L (1 + TRAINED_ON) + E (1 / J + IN_COMMON)
-
-    V_L counts a lesion once, however many deals test it. S2 holds the chance of the tested lesions too, hence
-    the subtraction. What parts have in common they do not show: they are trained on nearly the same lesions,
-    and S2 / J alone is too small by that (Nadeau and Bengio 2003). A study of other photographs would test
-    other lesions and train on other lesions, so both components are enlarged, by two factors found on
-    simulated studies with real learners (docs/statistics.md). Degrees of freedom are Satterthwaite's, as for
-    a crossed study; E has J less the number of deals. With fewer parts than MINIMUM_REPLICATES, or no
-    variation at all, everything but the estimate is NaN.
+    With fewer parts than MINIMUM_REPLICATES, or no variation at all, everything but the estimate is NaN.
     """
     parts, replicates = len(influence), differences.shape[-1]
     by_part = differences.reshape(*differences.shape[:-1], -1, parts).mean(axis=-2)
