@@ -105,5 +105,7 @@ def test_a_study_of_folds_runs_to_its_page(project_copy):
     compared = pd.read_csv(run / "evaluation/comparisons.csv")
     assert set(compared["method"]) <= {"t interval, folds, shared photographs and lesions", "no variation"}
     page = (project.folder / "reports/folds/report.html").read_text(encoding="utf-8")
-    assert "dealt into 3 folds" in page and "judged on 160 test images" in page
+    assert (
+        "dealt into 3 folds" in page and "judged on 160 test images, each time on those of the fold" in page
+    )
     assert "and that of the lesions, and the interval is" not in page, "it is that of one split"

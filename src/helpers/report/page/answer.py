@@ -42,7 +42,7 @@ def _what_was_done(results: Results) -> str:
     arms = f"each of {len(params.arms)} arms" if len(params.arms) > 1 else "one arm"
     test = f" and judged on {results.images('accuracy'):,} test images" if "test" in sizes else ""
     if test and params.parts > 1:
-        test += ", each time on the fold that it was not trained on"
+        test += ", each time on those of the fold that it was not trained on"
     trained = f"{backbone_name(results)} was trained {times(params.replicates)}"
     return f"On {results.source.phrase}, {trained} in {arms}{test}."
 

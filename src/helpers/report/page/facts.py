@@ -62,9 +62,8 @@ def _split(results: Results) -> str:
     how = "each image by itself, as in the paper" if by_image else "whole lesions together"
     sizes = listed([f"{count:,} {part}" for part, count in part_sizes(results).items()])
     if split.folds:
-        how += (
-            f", dealt into {split.folds} folds {times(split.repeats)}, each of which is the test set in turn"
-        )
+        deals = f" {times(split.repeats)}" if split.repeats > 1 else ""
+        how += f", dealt{deals} into {split.folds} folds, each of which is the test set in turn"
     return f"{sizes}; {how}" if sizes else how
 
 

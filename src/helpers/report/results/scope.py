@@ -27,15 +27,20 @@ def image_counts(split: pd.DataFrame, params: Params) -> tuple[int, int, int]:
 
 
 def own_fold(params: Params) -> str:
-    """What follows a number of replicates or images where each replicate has its own part."""
-    return ", each replicate with those of its own fold" if params.parts > 1 else ""
+    """What follows a number of replicates that are each tested on another fold."""
+    return ", each on its own fold," if params.parts > 1 else ""
+
+
+def first_part(params: Params) -> str:
+    """What follows a number of images that differs a little between the parts of the split."""
+    return " in the first part of the split" if params.parts > 1 else ""
 
 
 def first_fold_note(params: Params) -> str:
     """What a caption adds where a table counts the test images of one replicate."""
     if params.parts == 1:
         return ""
-    return " Test images are those of the first fold; the others have as many, within a lesion or two."
+    return " Test images are those of the first fold; the others have nearly as many."
 
 
 def one_gan_note(arms: Iterable[str], one_gan: Container[str]) -> str:
