@@ -101,6 +101,22 @@ def test_withhold_and_oversample(split, images):
     assert set(both.photographs[-7:]) <= set(thinned.photographs), "what was withheld must not come back"
 
 
+def test_whole_lesions_are_withheld_and_others_in_another_replicate(split, images):
+    split = split.assign(lesion_id=[f"L{row // 3}" if row % 10 else None for row in range(100)])
+    training = split[split["split"] == "train"]
+    mel = training[training["dx"] == "mel"]
+    most, found = mel["lesion_id"].value_counts().max(), []
+    for seed in range(6):
+        chosen = compose(split, images, {"withhold": {"class": "mel", "fraction": 0.5}}, seed=seed)
+        kept = mel.loc[mel.index.isin(chosen.photographs)]
+        gone = mel.drop(kept.index)
+        assert not set(kept["lesion_id"].dropna()) & set(gone["lesion_id"].dropna())
+        assert abs(len(gone) - 7) <= most / 2, "half of 14, as nearly as whole lesions come"
+        assert len(chosen) == 70 - len(gone), "no other class is touched"
+        found.append(tuple(gone.index))
+    assert len(set(found)) > 3 and most > 1
+
+
 def test_photographs_take_the_way_of_synthetic_images(split, images):
     reduced = np.random.default_rng(2).integers(0, 256, (100, 8, 8, 3), dtype=np.uint8)
     params = validate(

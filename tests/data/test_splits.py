@@ -243,6 +243,7 @@ def test_every_image_is_tested_once_in_each_deal_and_no_lesion_is_on_two_sides()
     for deal in (parts[:5], parts[5:]):
         tested = np.stack([(part == "test").to_numpy() for part in deal])
         assert (tested.sum(axis=0) == 1).all()
+        assert np.ptp(tested.sum(axis=1)) <= 6, "the folds are of one size, to one lesion"
         shares = np.stack(
             [
                 metadata.groupby("dx").size() / 5 - metadata[part == "test"].groupby("dx").size()

@@ -463,6 +463,27 @@ class TestSentences:
             params(replicates=2)
         )
 
+    def test_folds_have_their_own_sentences(self):
+        def folds(number, repeats=1):
+            split = {"by": "lesion", "folds": number, "repeats": repeats}
+            parts = number * repeats
+            return validate(
+                {"data": {"split": split}, "gan": {"seeds": list(range(parts))}, "replicates": 2 * parts}
+            )
+
+        said = results.scope.estimand_sentence(folds(5, 2))
+        assert "Each of 20 replicates is tested on the one of 5 folds that it was not trained on" in said
+        assert "that of the replicates and that of the lesions" not in said and "only in part" not in said
+        assert "replicates share most of these" in said
+        assert "no interval is shown" in results.scope.estimand_sentence(folds(2))
+        split = pd.DataFrame(
+            {"split": ["train", "validation", "test", "test"], "dx": ["mel", "mel", "mel", "nv"]}
+        )
+        assert results.scope.image_counts(split, folds(5)) == (4, 3, 1)
+        assert results.scope.image_counts(split, params()) == (2, 1, 1)
+        assert results.scope.own_fold(params()) == results.scope.first_fold_note(params()) == ""
+        assert "own fold" in results.scope.own_fold(folds(3))
+
     def test_replicates_that_share_gans_are_said_to(self):
         assert "5 replicates share 3 GANs" in results.scope.estimand_sentence(params((0, 1, 2), replicates=5))
         assert "share" not in results.scope.estimand_sentence(

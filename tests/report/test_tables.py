@@ -14,7 +14,7 @@ from bs4 import BeautifulSoup
 from helpers import paths
 from helpers.errors import MissingStageError
 from helpers.evaluation.paper import published
-from helpers.params import Params
+from helpers.params import Params, validate
 from helpers.paths import RunPaths
 from helpers.report import (
     classifier,
@@ -185,6 +185,31 @@ class TestDataTables:
             "target_seen_share": 0.0,
         }
         assert "no test image" in eda.leak_sentence(clean, "mel", "lesion")
+
+    def test_folds(self):
+        given = {"data": {"split": {"by": "lesion", "folds": 2, "repeats": 2}}, "replicates": 8}
+        params = validate(given | {"gan": {"seeds": [0, 1, 2, 3]}})
+        split = pd.DataFrame(
+            {
+                "split": ["train", "train", "validation", "test", "test", "test"],
+                "lesion_id": ["a", "a", "b", "c", "c", "d"],
+                "dx": ["mel", "mel", "nv", "mel", "mel", "nv"],
+            }
+        )
+        found = rows_of(eda.folds_table([split] * 4, params))
+        assert [name.lower() for name in found[0]] == (
+            ["deal", "fold", "training", "validation", "test", "lesions tested", "images of mel tested"]
+        )
+        assert found[4] == ["2", "2", "2", "1", "3", "2", "2"] and [row[:2] for row in found[1:3]] == [
+            ["1", "1"],
+            ["1", "2"],
+        ]
+        said = eda.folds_sentence(params)
+        assert "This is done twice" in said and "there are 4, and each has 2 replicates of every arm" in said
+        assert "the first of 4 parts" in eda.first_part_note(params)
+        single = validate({})
+        assert eda.folds_sentence(single) is eda.folds_table([split], single) is None
+        assert eda.first_part_note(single) == ""
 
 
 def metrics():

@@ -1,5 +1,6 @@
 """A study of folds: each part of the split by itself, and no weight that has seen what it is tested on."""
 
+import json
 import shutil
 
 import pandas as pd
@@ -79,3 +80,32 @@ def test_a_gan_that_was_trained_on_what_a_replicate_tests_is_refused(prepared, m
     (first / TRAINED_ON).unlink()
     with pytest.raises(MissingStageError, match="run the stage 'gan' first"):
         classifier.compose(run, params, "filtered", 0)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_a_study_of_folds_runs_to_its_page(project_copy):
+    project = project_copy()
+    words = ("data.split={by: lesion, folds: 3}", "replicates=3", "gan.seeds=[0, 1, 2]")
+    project.run(
+        *("--params", "params/smoke.yaml", "--run", "folds"),
+        *(word for value in words for word in ("--set", value)),
+        timeout=3600,
+    )
+    run = project.folder / "artifacts/folds"
+    split = pd.read_csv(run / "data/split.csv")
+    for number in range(3):
+        column = ["split", "split_1", "split_2"][number]
+        predictions = pd.read_csv(run / f"classifier/filtered/replicate-{number}/predictions.csv")
+        tested = predictions.loc[predictions["split"] == "test", "image_id"]
+        assert set(tested) == set(split.loc[split[column] == "test", "image_id"])
+        trained = json.loads((run / f"gan/seed-{number}" / TRAINED_ON).read_text())
+        held_out = split.loc[split[column] != "train", "lesion_id"]
+        assert trained["by"] == "lesion" and trained["ids"] and not set(trained["ids"]) & set(held_out)
+    compared = pd.read_csv(run / "evaluation/comparisons.csv")
+    assert set(compared["method"]) <= {"t interval, folds, shared photographs and lesions", "no variation"}
+    page = (project.folder / "reports/folds/report.html").read_text(encoding="utf-8")
+    assert (
+        "dealt into 3 folds" in page and "judged on 160 test images, each time on those of the fold" in page
+    )
+    assert "and that of the lesions, and the interval is" not in page, "it is that of one split"

@@ -78,13 +78,13 @@ def compose_training_set(
     """The training set of ``arm``.
 
     Images are withheld first, then oversampled from those that are left; synthetic images are added last.
-    ``split``: columns dx and split, rows aligned with ``images`` (uint8 (N, S, S, 3)). ``synthetic_folder``
-    holds images.npy and scores.csv of the GAN that supplies the images; they get ``target_class``. ``seed``
-    is the replicate's and decides every random choice. ``reduced``: all photographs in the GAN's size, uint8
-    (N, R, R, 3), for an arm whose repeated photographs take the way of synthetic images. ``way``: the way
-    that every image of the run takes, where ``images`` have taken it. ``withhold_seed`` decides which
-    photographs are withheld (default: ``seed``). Raises ParameterError for an unknown
-    class or too many images, MissingStageError where there are no generated images.
+    ``split``: columns dx, split and, where lesions are known, lesion_id; rows aligned with ``images`` (uint8
+    (N, S, S, 3)). ``synthetic_folder`` holds images.npy and scores.csv of the GAN that supplies the images;
+    they get ``target_class``. ``seed`` is the replicate's and decides every random choice. ``reduced``: all
+    photographs in the GAN's size, uint8 (N, R, R, 3), for an arm whose repeated photographs take the way of
+    synthetic images. ``way``: the way that every image of the run takes, where ``images`` have taken it.
+    ``withhold_seed`` decides which photographs are withheld (default: ``seed``). Raises ParameterError for an
+    unknown class or too many images, MissingStageError where there are no generated images.
     """
     if len(split) != len(images):
         raise DataError(
@@ -95,7 +95,7 @@ def compose_training_set(
     codes = split["dx"].map({name: code for code, name in enumerate(classes)}).to_numpy(np.int64)
     training = np.flatnonzero((split["split"] == "train").to_numpy())
     withhold_seed = seed if withhold_seed is None else withhold_seed
-    photographs, again = _photographs(training, codes, classes, arm, seed, withhold_seed)
+    photographs, again = _photographs(training, codes, _lesions(split), classes, arm, seed, withhold_seed)
     if not arm.blurs:
         photographs = np.concatenate([photographs, again])
     labels, size = codes[photographs], images.shape[1]
@@ -180,6 +180,7 @@ def _synthetic_code(wanted: SyntheticImages, target_class: str, classes: tuple[s
 def _photographs(
     training: np.ndarray,
     codes: np.ndarray,
+    lesions: np.ndarray,
     classes: tuple[str, ...],
     arm: Arm,
     seed: int,
@@ -188,21 +189,33 @@ def _photographs(
     """The training photographs that the arm keeps, and those of them that it repeats."""
     if arm.withhold is not None:
         code = _class_code(arm.withhold.class_, classes, "withhold.class")
-        training = _withhold(training, codes, code, arm.withhold.fraction, withhold_seed)
+        of_class = training[codes[training] == code]
+        gone = _withheld(of_class, lesions[of_class], arm.withhold.fraction, withhold_seed)
+        training = training[~np.isin(training, gone)]
     if arm.oversample is None:
         return training, training[:0]
     code = _class_code(arm.oversample.class_, classes, "oversample.class")
     return training, _oversample(training, codes, code, arm.oversample.count, seed)
 
 
-def _withhold(
-    photographs: np.ndarray, codes: np.ndarray, code: int, fraction: float, seed: int
-) -> np.ndarray:
-    """``photographs`` without a random ``fraction`` of one class."""
-    of_class = photographs[codes[photographs] == code]
-    count = wanted_count(len(of_class), fraction=fraction) if len(of_class) else 0
-    gone = _random(seed, WITHHOLD).choice(of_class, size=count, replace=False) if count else of_class
-    return photographs[~np.isin(photographs, gone)]
+def _lesions(split: pd.DataFrame) -> np.ndarray:
+    """Lesion positions (N,) of all images; one that names no lesion is a lesion of its own."""
+    own = pd.Series(np.arange(len(split)), split.index).astype(str)
+    names = split["lesion_id"] if "lesion_id" in split else pd.Series(np.nan, split.index)
+    return pd.factorize(("lesion " + names.astype(str)).where(names.notna(), "image " + own))[0]
+
+
+def _withheld(photographs: np.ndarray, lesions: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """All ``photographs`` of randomly drawn lesions: as near to ``fraction`` of them as whole lesions come.
+
+    One lesion stays at least. A lesion of which a photograph stayed would not be missing.
+    """
+    drawn = _random(seed, WITHHOLD).permutation(np.unique(lesions))
+    if len(drawn) < 2:
+        return photographs[:0]
+    images = np.cumsum([(lesions == lesion).sum() for lesion in drawn[:-1]])
+    count = int(np.argmin(np.abs(images - wanted_count(len(photographs), fraction=fraction)))) + 1
+    return photographs[np.isin(lesions, drawn[:count])]
 
 
 def _oversample(photographs: np.ndarray, codes: np.ndarray, code: int, count: int, seed: int) -> np.ndarray:

@@ -48,15 +48,27 @@ def split_folds(
     images) validates and the rest trains, again by lesion and with the same share of every class. Raises
     DataError for a class with too few lesions to be tested, validated and trained in every part.
     """
-    parts = []
+    parts, first = [], _first_folds(metadata)
     for deal in range(repeats):
-        fold = _by_lesion(metadata, (1 / folds,) * folds, (seed, deal))
+        fold = (_by_lesion(metadata, (1 / folds,) * folds, (seed, deal)) + first) % folds
         for tested in range(folds):
             positions = np.full(len(metadata), SPLITS.index("test"))
             rest, share = metadata[fold != tested], validation / (1 - 1 / folds)
             positions[fold != tested] = _by_lesion(rest, (1 - share, share), (seed, deal, tested))
             parts.append(_named(metadata, positions, "lesion"))
     return parts
+
+
+def _first_folds(metadata: pd.DataFrame) -> np.ndarray:
+    """For each image how many images are in the classes before its own, (n,).
+
+    A class is dealt from the fold on where the class before it ended; otherwise what every class has over
+    would go to the first folds. Nothing is moved where a lesion has several diagnoses.
+    """
+    if (metadata.groupby("lesion_id")["dx"].nunique() > 1).any():
+        return np.zeros(len(metadata), int)
+    counts = metadata["dx"].value_counts().sort_index()
+    return metadata["dx"].map(counts.cumsum() - counts).to_numpy(dtype=int)
 
 
 def _named(metadata: pd.DataFrame, positions: np.ndarray, by: str) -> pd.Series:

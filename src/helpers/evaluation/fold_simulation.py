@@ -17,6 +17,7 @@ from helpers.evaluation.scores import Scored, operating_threshold, roc_auc_influ
 METRICS = ("accuracy", "target_recall", "target_roc_auc", "target_operating_recall")
 SPECIFICITY = 0.9  # of the operating point
 VALIDATION = 0.125
+LEVEL, POWER = 0.05, 0.8
 LARGE = 5_000  # lesions of the population that true differences are measured on
 
 Model = Callable[[np.ndarray], np.ndarray]  # features (n, d) to the target's probability (n,)
@@ -31,7 +32,8 @@ class Folded:
     features; each sees ``own`` others, which carry as much information, so that both are equally good and not
     alike. Where ``effect`` is true the second sees none of its own. ``bootstrap``: each training draws
     its photographs with replacement, which is a chance of its own that no other training shares.
-    ``learner``: 'logistic' or 'tree'.
+    ``learner``: 'logistic' or 'tree'. ``balanced``: it weighs both classes alike; where not, the target's
+    recall is low and hangs on which lesions were drawn.
     """
 
     lesions: int = 400
@@ -42,6 +44,7 @@ class Folded:
     own: int = 4
     bootstrap: bool = False
     effect: bool = False
+    balanced: bool = True
 
     @property
     def features(self) -> list[np.ndarray]:
@@ -74,12 +77,13 @@ def draw(design: Folded, generator: np.random.Generator, lesions: int | None = N
 def train(
     design: Folded, features: np.ndarray, positive: np.ndarray, generator: np.random.Generator
 ) -> Model:
-    """A classifier that weighs both classes alike."""
+    """A classifier of the design's kind."""
     images = len(positive)
     drawn = np.ones(images)
     if design.bootstrap:
         drawn = np.bincount(generator.integers(images, size=images), minlength=images).astype(float)
-    weights = drawn * np.where(positive, (~positive).sum() / positive.sum(), 1.0)
+    rarity = (~positive).sum() / positive.sum() if design.balanced else 1.0
+    weights = drawn * np.where(positive, rarity, 1.0)
     if design.learner == "tree":
         from sklearn.tree import DecisionTreeClassifier
 
@@ -241,6 +245,63 @@ def _arranged(
     """Values (2, J) and the parts' influences (2, L_p), by metric."""
     values = {name: np.array([[one[name][0] for one in part] for part in scored]).T for name in METRICS}
     return values, {name: [np.stack([one[name][1] for one in part]) for part in scored] for name in METRICS}
+
+
+def coverage(
+    design: Folded, folds: int, repeats: int, studies: int = 400, seed: int = 0
+) -> dict[str, dict[str, float]]:
+    """How often the intervals hold the truth, by metric.
+
+    ``coverage``: of the difference; ``false_positives``: studies with p < 0.05 (with an effect, the power);
+    ``width``: mean width; ``seen``: the smallest difference that 80 % of studies would see, were the first
+    procedure better by so much in each of them; ``corrected``: coverage of Nadeau and Bengio's corrected
+    resampled t instead; ``mean``: of one procedure's mean; ``external``: of the difference on an external
+    test set. All are shares, and differences between them.
+    """
+    true = truths(design, folds, 400, seed)
+    tallies = {name: np.zeros(6) for name in METRICS}
+    ends: dict[str, list[float]] = {name: [] for name in METRICS}
+    for number in range(studies):
+        study = simulate(design, folds, repeats, seed * 1_000_003 + number + 1)
+        for name, tally in tallies.items():
+            gap = float(true[name][0] - true[name][1]) if design.effect else 0.0
+            found = study.difference(name, folds)
+            tally += _tally(study, name, folds, found, gap, float(true[name][0]))
+            ends[name].append(gap - float(found.low))
+    keys = ("coverage", "false_positives", "width", "corrected", "mean", "external")
+    return {
+        name: dict(zip(keys, (tally / studies).tolist(), strict=True))
+        | {"seen": float(np.nanquantile(ends[name], POWER))}
+        for name, tally in tallies.items()
+    }
+
+
+def _tally(
+    study: FoldedStudy, metric: str, folds: int, found: Difference, gap: float, mean: float
+) -> np.ndarray:
+    """One study's part of ``coverage``; ``gap`` and ``mean`` are the true difference and the true mean."""
+    values = study.values[metric]
+    half = corrected_half_width(values[0] - values[1], folds)
+    held = _holds(found, gap), _holds(study.mean(metric, folds), mean)
+    outside = _holds(study.external_difference(metric, folds), gap)
+    width = float(found.high - found.low)
+    real, corrected = bool(found.p < LEVEL), bool(abs(found.estimate - gap) <= half)
+    return np.array([held[0], real, width, corrected, held[1], outside], float)
+
+
+def _holds(found: Difference, truth: float) -> bool:
+    """Whether the interval holds the truth; an estimate that varies nowhere must be it."""
+    if np.isnan(found.low):
+        return bool(np.isclose(found.estimate, truth))
+    return bool(found.low <= truth <= found.high)
+
+
+def corrected_half_width(differences: np.ndarray, folds: int) -> float:
+    """Half of the width of the corrected resampled t interval of Nadeau and Bengio (2003), for comparison."""
+    parts = len(differences)
+    shared = (1 / folds) / (1 - 1 / folds - VALIDATION)
+    error = np.sqrt((1 / parts + shared) * differences.var(ddof=1))
+    return float(stats.t.ppf(1 - LEVEL / 2, parts - 1) * error)
 
 
 def truths(design: Folded, folds: int, trainings: int, seed: int) -> dict[str, np.ndarray]:

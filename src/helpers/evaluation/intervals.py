@@ -23,8 +23,22 @@ studies: with it the test errs in 4 to 6 % of studies of the paper's size at 3, 
 (docs/statistics.md). Where all replicates differ by the same amount and the sum is 0, V_L stands in its
 place.
 
-With folds every part of the split has test lesions of its own, and nothing is crossed. ``fold_difference``
-has the formulas for it.
+With folds every part of the split has test lesions of its own, and nothing is crossed (``fold_difference``).
+For D_p the mean difference in part p of J, S2 the variance of D_p within deals, and all sums over lesions
+within classes as above:
+
+    estimate = mean_p D_p
+    V_L = variance of each lesion's summed influence over the parts, / J^2      (tested lesions)
+    V_T = mean over parts of the variance of the lesions' influence             (a part's own lesions)
+    E = max(S2 - V_T, 0)                                                        (trainings)
+    variance = V_L (1 + TRAINED_ON) + E (1 / J + IN_COMMON)
+
+V_L counts a lesion once, however many deals test it. S2 holds the chance of the tested lesions too, hence
+the subtraction. What parts have in common they do not show: they are trained on nearly the same lesions,
+and S2 / J alone is too small by that (Nadeau and Bengio 2003). A study of other photographs would test
+other lesions and train on other lesions, so both components are enlarged, by two factors found on
+simulated studies with real learners (docs/statistics.md). Degrees of freedom are Satterthwaite's, as for
+a crossed study; E has J less the number of deals.
 
 Sources: Obuchowski and Rockette, Commun Stat Simul 24:285 (1995); Hillis, Stat Med 26:596 (2007) for the
 variance and max(., 0); Satterthwaite, Biometrics 2:110 (1946); Nadeau and Bengio, Mach Learn 52:239 (2003)
@@ -40,7 +54,9 @@ from scipy import special
 from helpers.evaluation.verdicts import MINIMUM_REPLICATES
 
 NO_VARIATION = 1e-20  # a smaller variance is the rounding of identical predictions
-TRAINED_ON = 2 / 3  # what lesions add by being trained on, of what they add by being tested: by simulation
+# parts of the variance of folds that no fold shows, found on simulated studies
+TRAINED_ON = 0.5  # what lesions add by being trained on, of what they add by being tested
+IN_COMMON = 0.1  # what all trainings of a study have in common, of the variance of one
 
 
 @dataclass(frozen=True)
@@ -111,7 +127,7 @@ def fold_difference(
     folds: int,
     confidence: float = 0.95,
 ) -> Difference:
-    """Difference of two procedures from a study of J parts, each with test lesions of its own.
+    """Difference of two procedures from a study of folds, with its interval (the module's formulas).
 
     Args:
         differences: of each replicate, (..., R); replicate r is of part r mod J.
@@ -122,22 +138,7 @@ def fold_difference(
         folds: parts of a deal; J is a multiple of it.
         confidence: level of the interval, 0..1.
 
-    For D_p the mean difference in part p, S2 the variance of D_p within deals, and all sums over lesions
-    within classes as in the module's formulas:
-
-        estimate = mean_p D_p
-        V_L = variance of each lesion's summed influence over the parts, / J^2      (tested lesions)
-        V_T = mean over parts of the variance of the lesions' influence             (a part's own lesions)
-        E = max(S2 - V_T, 0)                                                        (trainings)
-        variance = V_L (1 + TRAINED_ON) + E / J
-
-    V_L counts a lesion once, however many deals test it. S2 holds the chance of the tested lesions too, hence
-    the subtraction. What parts have in common they do not show: they are trained on nearly the same lesions,
-    and S2 / J alone is too small by that (Nadeau and Bengio 2003). A study of other photographs would test
-    other lesions and train on other lesions, so the lesions' part is enlarged by TRAINED_ON, a factor found
-    on simulated studies with real learners (docs/statistics.md). Degrees of freedom are Satterthwaite's, as
-    for a crossed study; E has J less the number of deals. With fewer parts than MINIMUM_REPLICATES, or no
-    variation at all, everything but the estimate is NaN.
+    With fewer parts than MINIMUM_REPLICATES, or no variation at all, everything but the estimate is NaN.
     """
     parts, replicates = len(influence), differences.shape[-1]
     by_part = differences.reshape(*differences.shape[:-1], -1, parts).mean(axis=-2)
@@ -151,7 +152,8 @@ def fold_difference(
         own += _clustered(one, strata[positions])[0] / parts
     tested, lesion_freedom = _clustered(summed, strata)
     spread = by_part.reshape(*estimate.shape, deals, folds).var(axis=-1, ddof=1).mean(axis=-1)
-    by_parts, by_lesions = np.maximum(spread - own, 0) / parts, tested * (1 + TRAINED_ON)
+    by_parts = np.maximum(spread - own, 0) * (1 / parts + IN_COMMON)
+    by_lesions = tested * (1 + TRAINED_ON)
     freedom = _degrees_of_freedom(by_parts, by_lesions, lesion_freedom, parts - deals)
     of = "folds, shared photographs and lesions"
     return _t_interval(estimate, by_parts, by_lesions, freedom, confidence, replicates, of)

@@ -26,6 +26,8 @@ def method(found: Difference) -> str:
     """What the interval is, or why there is none."""
     if found.replicates < MINIMUM_REPLICATES:
         return "single runs"
+    if np.isnan(found.variance_lesions).any():
+        return "too few folds"
     return f"t interval, {found.of}" if np.isfinite(found.standard_error) else "no variation"
 
 

@@ -65,10 +65,12 @@ class Oversample(Section):
 
 
 class Withhold(Section):
-    """Real training images of one class taken away."""
+    """Real training images of one class taken away, all photographs of a lesion together."""
 
     class_: str = Field(TARGET, alias="class", description="class to thin out; 'target': data.target_class")
-    fraction: Fraction = Field(0.5, description="share taken away")
+    fraction: Fraction = Field(
+        0.5, description="share of the images taken away, by whole lesions, drawn anew in each replicate"
+    )
 
 
 class Arm(Section):

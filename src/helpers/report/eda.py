@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from helpers.params import Params
 from helpers.report.drawing import set_paddings
 from helpers.report.names import row_labels, text_width, wrapped
 from helpers.report.paper_values import Paper
@@ -14,7 +15,9 @@ from helpers.report.pictures import draw_picture, veil
 from helpers.report.style import SPLITS, styled
 from helpers.report.table import Table, of_row
 from helpers.report.words import (
+    counted,
     percent_of_images,
+    times,
 )
 
 
@@ -61,6 +64,53 @@ def split_table(split: pd.DataFrame, paper: Paper) -> Table:
             ignore_index=True,
         )
     return Table(frame)
+
+
+def folds_sentence(params: Params) -> str | None:
+    """What the folds are; None for a single split."""
+    split = params.data.split
+    if not split.folds:
+        return None
+    deals = "" if split.repeats == 1 else f" This is done {times(split.repeats)}, each time by another draw."
+    return (
+        f"The lesions are dealt into {split.folds} folds that have the same share of every class. Each fold "
+        "is the test set of classifiers and of a GAN that are trained on the others, less a share for "
+        "validation, so that every image is tested by something that has not seen its lesion."
+        f"{deals} A part of the split is one fold as the test set; there are {params.parts}, and each has "
+        f"{counted(params.replicates // params.parts, 'replicate')} of every arm."
+    )
+
+
+def folds_table(splits: Sequence[pd.DataFrame], params: Params) -> Table | None:
+    """Images that each part of the split trains, validates and tests on; None for a single split."""
+    target, folds = params.data.target_class, params.data.split.folds
+    if not folds:
+        return None
+    rows = []
+    for number, split in enumerate(splits):
+        counts, test = split["split"].value_counts(), split[split["split"] == "test"]
+        rows.append(
+            {
+                "deal": number // folds + 1,
+                "fold": number % folds + 1,
+                "training": int(counts["train"]),
+                "validation": int(counts["validation"]),
+                "test": len(test),
+                "test_lesions": test["lesion_id"].nunique(),
+                "test_target": int((test["dx"] == target).sum()),
+            }
+        )
+    return Table(
+        pd.DataFrame(rows),
+        headers={"test_lesions": "lesions tested", "test_target": f"images of {target} tested"},
+    )
+
+
+def first_part_note(params: Params) -> str:
+    """What a caption adds that shows one part of a split into folds."""
+    if params.parts == 1:
+        return ""
+    return f" It is the first of {params.parts} parts; the others test other folds."
 
 
 def leak_table(quality: Mapping[str, Any], target: str) -> Table:

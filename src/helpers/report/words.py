@@ -92,6 +92,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def times(number: int) -> str:
+    """'once', 'twice', '3 times'."""
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
 def improvement(direction: Direction, higher_is_better: bool) -> str:
     """'improves' or 'worsens' where an interval shows a direction, else the direction's own words."""
     if direction not in (Direction.HIGHER, Direction.LOWER):

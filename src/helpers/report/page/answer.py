@@ -12,7 +12,7 @@ from helpers.report.page.facts import backbone_name, detail_sentence, part_sizes
 from helpers.report.page.results import Results, Row
 from helpers.report.results.convergence import convergence, unconverged_warning
 from helpers.report.results.scope import single_gan_arms
-from helpers.report.words import MINUS, counted, listed, percent, points, points_interval
+from helpers.report.words import MINUS, counted, listed, percent, points, points_interval, times
 
 END = {"top": "best", "bottom": "worst"}  # of a ranking
 NAMED = 4  # arms that one sentence names at most
@@ -42,10 +42,12 @@ def answered(results: Results) -> dict[str, str]:
 
 def _what_was_done(results: Results) -> str:
     params, sizes = results.params, part_sizes(results)
-    times = {1: "once", 2: "twice"}.get(params.replicates, f"{params.replicates} times")
     arms = f"each of {len(params.arms)} arms" if len(params.arms) > 1 else "one arm"
-    test = f" and judged on {sizes['test']:,} test images" if "test" in sizes else ""
-    done = f"On {results.source.phrase}, {backbone_name(results)} was trained {times} in {arms}{test}."
+    test = f" and judged on {results.images('accuracy'):,} test images" if "test" in sizes else ""
+    if test and params.parts > 1:
+        test += ", each time on those of the fold that it was not trained on"
+    trained = f"{backbone_name(results)} was trained {times(params.replicates)}"
+    done = f"On {results.source.phrase}, {trained} in {arms}{test}."
     return f"{done} {detail_sentence(params)}".strip()
 
 

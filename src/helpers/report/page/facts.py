@@ -8,7 +8,7 @@ from helpers.gan.recipes import RECIPES
 from helpers.params import Params
 from helpers.report.page.provenance import devices
 from helpers.report.page.results import Results
-from helpers.report.words import counted, duration, listed
+from helpers.report.words import counted, duration, listed, times
 
 WEIGHTS = {"imagenet": "ImageNet weights", "none": "random weights"}
 PARTS = {"train": "training", "validation": "validation", "test": "test"}
@@ -68,9 +68,13 @@ def _images(results: Results) -> str:
 
 
 def _split(results: Results) -> str:
-    by_image = results.params.data.split.by == "image"
+    split = results.params.data.split
+    by_image = split.by == "image"
     how = "each image by itself, as in the paper" if by_image else "whole lesions together"
     sizes = listed([f"{count:,} {part}" for part, count in part_sizes(results).items()])
+    if split.folds:
+        deals = f" {times(split.repeats)}" if split.repeats > 1 else ""
+        how += f", dealt{deals} into {split.folds} folds, each of which is the test set in turn"
     return f"{sizes}; {how}" if sizes else how
 
 

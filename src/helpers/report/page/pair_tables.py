@@ -81,9 +81,9 @@ def _leak_row(name: str, side: Results) -> dict[str, str]:
     return {
         "Run": name,
         "Split by": side.params.data.split.by,
-        "Test images": f"{quality['test_images']:,}",
+        "Test images": f"{side.images('accuracy'):,}",
         "of seen lesions, %": everything if known else "unknown",
-        f"Test images of {side.target}": f"{quality['target_images']:,}",
+        f"Test images of {side.target}": f"{side.images('target_recall'):,}",
         "of them of seen lesions, %": target if known else "unknown",
     } | _recall_by_lesion(side)
 

@@ -86,10 +86,13 @@ class Results:
     # --- test images
 
     def images(self, metric: str) -> int:
-        """Test images behind a metric: those of the target for its recall, else all; 0 without a split."""
+        """Test images behind a metric: those of the target for its recall, else all; 0 without a split.
+
+        Every image of folds is a test image once in each deal, and counts once.
+        """
         if not {"split", "dx"} <= set(self.split.columns):
             return 0
-        chosen = self.split["split"] == "test"
+        chosen = (self.split["split"] == "test") | (self.params.parts > 1)
         if metric.startswith("target_"):
             chosen &= self.split["dx"] == self.params.data.target_class
         return int(chosen.sum())

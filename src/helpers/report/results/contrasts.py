@@ -124,7 +124,7 @@ def named_contrasts_caption(
     """The caption of figures.named_contrasts; it speaks of intervals only where some are drawn. ``one_gan``
     as in ``difference_sentence``.
     """
-    note = one_gan_note(contrasts["arm"], one_gan)
+    note, resampled = one_gan_note(contrasts["arm"], one_gan), contrasts["bootstrap_low"].notna().any()
     start = (
         f"The contrasts named beforehand, in recall of {target} (n = {n:,} test images of it). A dot is the "
         "difference between two trainings of one seed"
@@ -136,7 +136,7 @@ def named_contrasts_caption(
         )
     return (
         f"{start}, the thick line the {100 * confidence:.0f} % interval of the difference between "
-        "procedures, the thin line the same by bootstrap. "
+        f"procedures{', the thin line the same by bootstrap' if resampled else ''}. "
         "See whether a line leaves the grey band, the smallest effect of interest; hollow squares are "
         f"exploratory.{note}"
     )

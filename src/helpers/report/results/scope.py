@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable
 
 import pandas as pd
 
+from helpers.evaluation.verdicts import MINIMUM_REPLICATES
 from helpers.params import Params
 
 
@@ -14,14 +15,32 @@ def single_gan_arms(params: Params) -> set[str]:
     )
 
 
-def image_counts(split: pd.DataFrame, target: str) -> tuple[int, int, int]:
+def image_counts(split: pd.DataFrame, params: Params) -> tuple[int, int, int]:
     """Numbers of test images, of test images of the target class, and of validation images.
 
-    ``split`` is helpers.data.manifest.load_split's table.
+    ``split`` is helpers.data.manifest.load_split's table. Of folds every image is tested, and counts once,
+    however many deals there are; the validation images are those of the first part.
     """
-    parts = split["split"].value_counts()
-    of_target = (split["split"] == "test") & (split["dx"] == target)
-    return int(parts["test"]), int(of_target.sum()), int(parts["validation"])
+    tested = (split["split"] == "test") | (params.parts > 1)
+    of_target = tested & (split["dx"] == params.data.target_class)
+    return int(tested.sum()), int(of_target.sum()), int((split["split"] == "validation").sum())
+
+
+def own_fold(params: Params) -> str:
+    """What follows a number of replicates that are each tested on another fold."""
+    return ", each on its own fold," if params.parts > 1 else ""
+
+
+def first_part(params: Params) -> str:
+    """What follows a number of images that differs a little between the parts of the split."""
+    return " in the first part of the split" if params.parts > 1 else ""
+
+
+def first_fold_note(params: Params) -> str:
+    """What a caption adds where a table counts the test images of one replicate."""
+    if params.parts == 1:
+        return ""
+    return " Test images are those of the first fold; the others have nearly as many."
 
 
 def one_gan_note(arms: Iterable[str], one_gan: Container[str]) -> str:
@@ -53,6 +72,8 @@ def estimand_sentence(params: Params) -> str:
             f" {params.replicates} replicates share {gans} GANs, so that an interval on synthetic images "
             "holds the chance of another GAN only in part."
         )
+    if params.parts > 1:
+        return text + _folds(params)  # each part has GANs of its own: their chance is in the interval
     if params.replicates < 3:
         return (
             f"{text}{scope} Fewer than three replicates say nothing about procedures: single runs are "
@@ -61,6 +82,24 @@ def estimand_sentence(params: Params) -> str:
     return (
         f"{text}{scope} Its variance is that of the replicates and that of the lesions, and the interval is "
         "Student's t."
+    )
+
+
+def _folds(params: Params) -> str:
+    """How folds are tested, and what the intervals hold."""
+    split = params.data.split
+    how = (
+        f" Each of {params.replicates} replicates is tested on the one of {split.folds} folds that it was "
+        "not trained on, with a threshold from validation images of its own. A metric is measured in each "
+        "replicate by itself and then averaged; where a number of test images is given, every image counts "
+        "once."
+    )
+    if params.parts < MINIMUM_REPLICATES:
+        return f"{how} Fewer than three folds say too little of chance: no interval is shown."
+    return (
+        f"{how} The interval is Student's t. It holds the chance of the tested lesions, of the trainings, "
+        "and, by a correction that was found on simulated studies, of the photographs that were trained on, "
+        "for replicates share most of these."
     )
 
 

@@ -1,0 +1,67 @@
+"""How often the intervals of folds hold the truth, over simulated studies with real learners: the tables of
+docs/statistics.md.
+
+Run: python benchmarks/fold_coverage.py [--studies 400] [--write docs/statistics.md]
+The 400 studies take some ten minutes on one core. --write puts the tables between the page's two marks;
+  without it they are printed.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from helpers.evaluation.fold_simulation import Folded, coverage
+from helpers.files import write_text
+from helpers.report.words import metric_name
+
+DESIGNS = {
+    "alike but for the trainings' own chance": Folded(own=0, common=8, bootstrap=True),
+    "the same, trees": Folded(own=0, common=8, bootstrap=True, learner="tree"),
+    "half of the features their own": Folded(),
+    "the same, 150 lesions": Folded(lesions=150),
+    "the same, trees of their own chance": Folded(learner="tree", bootstrap=True),
+    "the same, rare target not weighted": Folded(balanced=False, separation=0.45),
+    "rare target not weighted, 150 lesions": Folded(balanced=False, separation=0.45, lesions=150),
+    "an effect": Folded(effect=True),
+    "an effect, trees": Folded(effect=True, learner="tree"),
+}
+STUDIES = {5: 1, 10: 2}  # parts, and deals into five folds
+SEED = 11
+MARKS = ("<!-- tables of benchmarks/fold_coverage.py -->", "<!-- end of tables of folds -->")
+
+
+def rows(studies: int) -> Iterator[str]:
+    """A row for each design, number of parts and metric."""
+    yield (
+        "| two procedures | parts | metric | covered, % | called real, % | seen in 80 %, points "
+        "| corrected t covers, % | one mean, % | external, % |"
+    )
+    yield "|---|--:|---|--:|--:|--:|--:|--:|--:|"
+    for name, design in DESIGNS.items():
+        for parts, deals in STUDIES.items():
+            for metric, row in coverage(design, 5, deals, studies, SEED).items():
+                keys = ("coverage", "false_positives", "seen", "corrected", "mean", "external")
+                shares = " | ".join(f"{100 * row[key]:.1f}" for key in keys)
+                yield f"| {name} | {parts} | {metric_name(metric, 'the target')} | {shares} |"
+
+
+def main() -> None:
+    """Print the table, or write it into a page."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--studies", type=int, default=400, help="simulated studies per row")
+    parser.add_argument("--write", type=Path, help="the page whose table is replaced")
+    given = parser.parse_args()
+    lines = [f"**Intervals of five folds, {given.studies:,} simulated studies a row**", ""]
+    for row in rows(given.studies):
+        lines.append(row)
+        print(row, flush=True)
+    if given.write is not None:
+        before, rest = given.write.read_text(encoding="utf-8").split(MARKS[0])
+        table = "\n".join(lines)
+        write_text(given.write, f"{before}{MARKS[0]}\n\n{table}\n\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
+
+
+if __name__ == "__main__":
+    main()
