@@ -126,3 +126,21 @@ def test_what_caused_a_change(beyond_blur, blur, expected):
 def test_the_rule_of_the_cause_stands_in_the_docs():
     text = (ROOT / "docs/statistics.md").read_text(encoding="utf-8")
     assert f"within {100 * BLUR_MARGIN:g} points either way" in text
+
+
+@pytest.mark.parametrize(
+    ("p_holm", "direction", "gain"),
+    [
+        (0.049, Direction.HIGHER, Gain.SUPPORTED),
+        (0.05, Direction.NOT_SHOWN, Gain.UNDECIDED),
+        (math.nan, Direction.HIGHER, Gain.SUPPORTED),  # a contrast that is in no family
+    ],
+)
+def test_a_primary_contrast_is_shown_only_after_holms_rule(p_holm, direction, gain):
+    row = {"low": 0.01, "high": 0.05, "replicates": 5, "p_holm": p_holm}
+    assert verdict_of(row) == Verdict(direction, gain)
+
+
+def test_holms_rule_does_not_undo_the_exclusion_of_a_gain():
+    row = {"low": -0.05, "high": -0.001, "replicates": 5, "p_holm": 0.2}
+    assert verdict_of(row) == Verdict(Direction.NOT_SHOWN, Gain.EXCLUDED)

@@ -1,5 +1,7 @@
 """Parameters: the paper's values as defaults, files that extend one another, a sentence for every mistake."""
 
+import re
+
 import pytest
 import yaml
 
@@ -21,7 +23,10 @@ FILES = sorted(path.stem for path in (ROOT / "params").glob("*.yaml"))
 
 
 def test_the_files_are_there_and_valid():
-    assert FILES == ["fullsize-rigorous", "laptop", "laptop-rigorous", "paper", "quick", "rigorous", "smoke"]
+    assert [
+        *("fullsize-rigorous", "laptop", "laptop-rigorous", "paper", "quick", "rigorous", "smoke"),
+        *("study", "study-frozen"),
+    ] == FILES
     for name in FILES:
         assert load_params(name).description
 
@@ -305,3 +310,30 @@ def test_a_single_split_has_one_part_for_all():
     params = load_params("quick", ["replicates=4", "gan.seeds=[0, 1]"])
     assert params.parts == 1 and {params.part(r) for r in range(4)} == {0}
     assert params.gan_part(1) == 0 and params.judge_replicate(1) == 0
+
+
+def test_the_study_is_the_one_that_its_protocol_describes():
+    study, frozen = load_params("study"), load_params("study-frozen")
+    assert (study.data.split.by, study.data.split.folds, study.data.split.repeats) == ("lesion", 5, 2)
+    assert study.replicates == study.parts == len(study.gan.seeds) == 10
+    assert len(study.evaluation.primary_contrasts) * len(study.evaluation.primary_metrics) == 6
+    assert study.classifier.adapt.epochs == 8 and frozen.classifier.adapt.epochs == 0
+    assert set(frozen.arms) == {"baseline", "filtered", "all", "blurred", "oversampled"}
+    protocol = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
+    for arm in study.arms:
+        assert arm in protocol
+    for contrast in study.evaluation.primary_contrasts:
+        assert contrast in protocol
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("evaluation.primary_contrasts=[filtered - nobody]", "there is no arm 'nobody'"),
+        ("evaluation.primary_contrasts=[filtered]", "primary_contrasts"),
+        ("evaluation.primary_metrics=[luck]", "there is no metric 'luck'; the metrics are accuracy"),
+    ],
+)
+def test_a_primary_contrast_names_arms_and_metrics_that_there_are(change, said):
+    with pytest.raises(ParameterError, match=re.escape(said)):
+        load_params("quick", [change])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.evaluation.inference import COMPARED
+from helpers.evaluation.metrics import COMPARED
 from helpers.params import Arm, validate
 from helpers.paths import RunPaths
 from helpers.report import drawing, publish, results, words
@@ -40,7 +40,8 @@ def contrasts(low=-0.03, high=0.05, replicates=3):
         "bootstrap_low": low,
         "bootstrap_high": high,
     }
-    numbers |= {"degrees_of_freedom": 4.2, "p": 0.2, "replicates": replicates}
+    shown = low > 0 or high < 0
+    numbers |= {"degrees_of_freedom": 4.2, "p": 0.01 if shown else 0.2, "replicates": replicates}
     rows = [
         {
             "contrast": f"{arm} - {other}",
@@ -54,9 +55,8 @@ def contrasts(low=-0.03, high=0.05, replicates=3):
         for metric in ("accuracy", "target_recall")
     ]
     table = pd.DataFrame(rows)
-    return table.assign(
-        p_holm=np.where(table["role"] == "primary", 0.4 if math.isfinite(low) else math.nan, math.nan)
-    )
+    adjusted = (0.02 if shown else 0.4) if math.isfinite(low) else math.nan
+    return table.assign(p_holm=np.where(table["role"] == "primary", adjusted, math.nan))
 
 
 def metrics(arms=ARMS, replicates=3):
@@ -347,8 +347,8 @@ class TestTables:
             "+1.0 to +5.0",
             "+1.0 to +5.0",
             "4.2",
-            "0.20",
-            "0.40",
+            "0.01",
+            "0.02",
             "3",
             "supported",
         ]
@@ -497,7 +497,7 @@ class TestSentences:
         assert said.startswith(
             "2 contrasts in recall of mel were named beforehand; everything else is exploratory."
         )
-        assert f"*filtered* {MINUS} *baseline*: supported" in said and "0 of 2 have p below 0.05" in said
+        assert f"*filtered* {MINUS} *baseline*: supported" in said and "2 of 2 have p below 0.05" in said
         single = results.contrasts.primary_sentence(contrasts(math.nan, math.nan, 1), 0.02, "mel")
         assert "not tested (needs 3 replicates)" in single and "Holm" not in single
         assert "everything here is exploratory" in results.contrasts.primary_sentence(

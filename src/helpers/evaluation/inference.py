@@ -12,7 +12,7 @@ from helpers.evaluation.confusion import summarise
 from helpers.evaluation.controls import controls
 from helpers.evaluation.intervals import Difference, fold_difference, paired_difference, student_quantile
 from helpers.evaluation.measurements import CLASS_METRICS, Measurements, measure
-from helpers.evaluation.metrics import METRICS, PROBABILITY_METRICS
+from helpers.evaluation.metrics import COMPARED
 from helpers.evaluation.roles import roles
 from helpers.evaluation.scores import net_benefit
 from helpers.evaluation.significance import holm
@@ -21,9 +21,8 @@ from helpers.evaluation.tables import differences, mean_row, means, method
 from helpers.evaluation.verdicts import MINIMUM_REPLICATES, verdict_of
 from helpers.params import Params
 
-COMPARED = (*METRICS, *PROBABILITY_METRICS)
-NAMED = (("filtered", "baseline"), ("filtered", "random"), ("all", "baseline"), ("filtered", "all"))
-PRIMARY = NAMED[:3]  # on the target's recall; everything else is exploratory
+# contrasts that every run makes where it has the arms; which are primary says params.evaluation
+NAMED = ("filtered - baseline", "filtered - random", "all - baseline", "filtered - all")
 THRESHOLDS = np.arange(1, 51) / 100  # threshold probabilities of the decision curve
 
 
@@ -134,31 +133,36 @@ class Inference:
         reference = self.params.evaluation.reference
         pairs = [(arm, reference) for arm in self.study.arms if arm != reference]
         table = differences([self.compare(*pair, metric) for pair in pairs for metric in self._compared])
-        part = roles(self.params)
-        primary = [part.get(first) for first, second in PRIMARY if second == "baseline"]
-        table.loc[table["arm"].isin(primary) & table["metric"].eq("target_recall"), "role"] = "primary"
-        return table
+        of = ["arm", "reference", "metric"]
+        named = self.contrasts().query("role == 'primary'").set_index(of)["p_holm"]
+        keys = pd.MultiIndex.from_frame(table[of])
+        table.loc[keys.isin(named.index), "role"] = "primary"
+        return table.assign(p_holm=named.reindex(keys).to_numpy(float))
 
     def contrasts(self) -> pd.DataFrame:
         """The contrasts named beforehand, all metrics and each class's recall; primary ones adjusted by Holm.
 
-        Primary: target recall of filtered - baseline, filtered - random, all - baseline, as far as the run
-            has
-        those arms. The rest is exploratory.
+        Primary: ``evaluation.primary_contrasts`` in ``primary_metrics``, as far as the run has those arms and
+        metrics; they are one family. The rest is exploratory.
         """
-        part = roles(self.params)
+        return self._contrasts.copy()
+
+    @cached_property
+    def _contrasts(self) -> pd.DataFrame:
+        part, evaluation = (
+            {name: name for name in self.study.arms} | roles(self.params),
+            self.params.evaluation,
+        )
         recalls = [name for name in self.study.classes if f"recall_{name}" in self.values]
         wanted = [*self._compared, *(f"recall_{name}" for name in recalls)]
         rows = []
-        for first, second in NAMED:
-            if first in part and second in part and part[first] != part[second]:
-                rows += [
-                    {"contrast": f"{first} - {second}"} | self.compare(part[first], part[second], metric)
-                    for metric in wanted
-                ]
+        for contrast in dict.fromkeys([*evaluation.primary_contrasts, *NAMED]):
+            first, second = (part.get(name) for name in contrast.split(" - "))
+            if first and second and first != second:
+                rows += [{"contrast": contrast} | self.compare(first, second, metric) for metric in wanted]
         table = differences(rows, "contrast")
-        named = table["contrast"].isin([" - ".join(pair) for pair in PRIMARY])
-        primary = named & table["metric"].eq("target_recall")
+        named = table["contrast"].isin(evaluation.primary_contrasts)
+        primary = named & table["metric"].isin(evaluation.primary_metrics)
         table.loc[primary, "role"] = "primary"
         table["p_holm"] = np.nan
         table.loc[primary, "p_holm"] = holm(table.loc[primary, "p"].to_numpy(float))

@@ -23,6 +23,7 @@ METRICS = (
     "target_f1",
 )
 PROBABILITY_METRICS = tuple(SCORE_METRICS)
+COMPARED = (*METRICS, *PROBABILITY_METRICS)  # of which the evaluation makes intervals
 
 
 def counted_metrics(

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 MINIMUM_REPLICATES = 3  # with fewer, no interval of a difference between procedures is computed
+FAMILY_LEVEL = 0.05  # of the primary contrasts together, by Holm's rule
 SMALLEST_EFFECT = 0.02  # share; the default of evaluation.smallest_effect
 BLUR_MARGIN = 0.03  # share within which synthetic images must stay beside blurred real ones to count as alike
 
@@ -87,10 +88,16 @@ def verdict(
 def verdict_of(row: Mapping[str, Any], smallest_effect: float = SMALLEST_EFFECT) -> Verdict:
     """``verdict`` of a row with ``low``, ``high`` and ``replicates``, such as one of comparisons.csv.
 
-    An absent end (no key, or None) is no interval, and an absent number of replicates counts as 0.
+    An absent end (no key, or None) is no interval, and an absent number of replicates counts as 0. A primary
+    contrast has ``p_holm``, its p value adjusted for the family: where that is no longer below FAMILY_LEVEL,
+    neither a direction nor a gain is shown, though the interval by itself may exclude 0.
     """
     low, high = (math.nan if row.get(end) is None else row[end] for end in ("low", "high"))
-    return verdict(low, high, int(row.get("replicates") or 0), smallest_effect)
+    found = verdict(low, high, int(row.get("replicates") or 0), smallest_effect)
+    adjusted = row.get("p_holm")
+    if adjusted is None or not adjusted >= FAMILY_LEVEL or not found.excludes_zero:  # also where it is NaN
+        return found
+    return Verdict(Direction.NOT_SHOWN, gain_of(False, high < smallest_effect))
 
 
 def cause(beyond_blur: Mapping[str, Any], blur: Mapping[str, Any]) -> Cause:

@@ -117,3 +117,6 @@ PAPER_ARMS = {
     "filtered": Arm(synthetic=SyntheticImages(select="top", count=300)),
     "all": Arm(synthetic=SyntheticImages(select="all")),
 }
+
+# what contrasts may name whatever the run's arms are called, and though it may lack them
+PAPER_ROLES = (*PAPER_ARMS, "random")

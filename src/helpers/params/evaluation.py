@@ -1,14 +1,26 @@
 """Parameters of the statistics."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, field_validator
 
 from helpers.params.section import NAME, Fraction, Section, Seed
+
+CONTRAST = f"{NAME.removesuffix('$')} - {NAME.removeprefix('^')}"
 
 
 class Evaluation(Section):
     """Statistics of the comparison."""
 
     reference: str = Field("baseline", pattern=NAME, description="arm that the others are compared with")
+    primary_contrasts: list[Annotated[str, Field(pattern=CONTRAST)]] = Field(
+        ["filtered - baseline", "filtered - random", "all - baseline"],
+        description="differences of two arms that were named before any result was seen; with "
+        "primary_metrics one family of tests, adjusted by Holm's rule",
+    )
+    primary_metrics: list[str] = Field(
+        ["target_recall"], min_length=1, description="metrics of the primary contrasts"
+    )
     confidence: float = Field(0.95, ge=0.5, lt=1, description="level of every interval")
     bootstrap: int = Field(2000, ge=100, le=100_000, description="bootstrap resamples")
     seed: Seed = Field(0, description="seed of the resampling")
@@ -20,3 +32,13 @@ class Evaluation(Section):
     smallest_effect: float = Field(
         0.02, gt=0, lt=1, description="smallest difference of interest, as a share (0.02: two points)"
     )
+
+    @field_validator("primary_metrics")
+    @classmethod
+    def _metrics_are_known(cls, metrics: list[str]) -> list[str]:
+        from helpers.evaluation.metrics import COMPARED
+
+        for name in metrics:
+            if name not in COMPARED:
+                raise ValueError(f"there is no metric '{name}'; the metrics are {', '.join(COMPARED)}")
+        return metrics

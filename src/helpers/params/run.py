@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from helpers.errors import ParameterError
-from helpers.params.arms import PAPER_ARMS, Arm, Withhold
+from helpers.params.arms import PAPER_ARMS, PAPER_ROLES, Arm, Withhold
 from helpers.params.classifier import Classifier
 from helpers.params.compute import Compute
 from helpers.params.data import Data
@@ -69,6 +69,17 @@ class Params(Section):
             raise ValueError(
                 "two arms differ only in upper and lower case, and would share a folder on some systems"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _contrasts_are_known(self) -> "Params":
+        for contrast in self.evaluation.primary_contrasts:
+            for name in contrast.split(" - "):
+                if name not in self.arms and name not in PAPER_ROLES:
+                    raise ValueError(
+                        f"evaluation.primary_contrasts has '{contrast}', and there is no arm '{name}'; "
+                        f"the arms are {', '.join(self.arms)}"
+                    )
         return self
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from helpers.evaluation.verdicts import gain_words, verdict_of
+from helpers.evaluation.verdicts import FAMILY_LEVEL, gain_words, verdict_of
 from helpers.evaluation.words import show_p
 from helpers.report.drawing import (
     BAND,
@@ -26,6 +26,7 @@ from helpers.report.table import Table, points_range
 from helpers.report.words import (
     MINUS,
     counted,
+    listed,
     metric_words,
     points_of_images,
 )
@@ -153,18 +154,22 @@ def primary_sentence(
             "exploratory."
         )
     scope = ", for this one GAN" if any(arm in one_gan for arm in rows["arm"]) else ""
+    metrics = list(dict.fromkeys(rows["metric"]))
+    kinds = listed([metric_words(metric, target) for metric in metrics])
     named = (
-        f"{counted(len(rows), 'contrast')} in recall of {target} {'was' if len(rows) == 1 else 'were'} "
+        f"{counted(len(rows), 'contrast')} in {kinds} {'was' if len(rows) == 1 else 'were'} "
         "named beforehand; everything else is exploratory."
     )
+    of = {metric: f" in {metric_words(metric, target)}" if len(metrics) > 1 else "" for metric in metrics}
     verdicts = [
-        f"*{row['arm']}* {MINUS} *{row['reference']}*: {_gain(row, smallest_effect)}"
+        f"*{row['arm']}* {MINUS} *{row['reference']}*{of[row['metric']]}: {_gain(row, smallest_effect)}"
         for row in rows.to_dict("records")
     ]
-    told = int((rows["p_holm"] < 0.05).sum())
+    told = int((rows["p_holm"] < FAMILY_LEVEL).sum())
     after = (
-        f" After Holm's adjustment {told} of {len(rows)} {'has' if told == 1 else 'have'} p below 0.05."
+        f" After Holm's adjustment {told} of {len(rows)} {'has' if told == 1 else 'have'} p below "
+        f"{FAMILY_LEVEL:g}; where it is not below, no gain is called supported."
         if rows["p_holm"].notna().any()
         else ""
     )
-    return f"{named} Whether each is a gain, by its interval{scope}: {'; '.join(verdicts)}.{after}"
+    return f"{named} Whether each is a gain{scope}: {'; '.join(verdicts)}.{after}"
