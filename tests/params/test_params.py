@@ -157,7 +157,7 @@ UNLIKE_RESULTS = {
     "gan": {"seeds", "checkpoint_minutes", "log_every", "sample_every", "min_diversity", "tensorboard"},
     "classifier": {"checkpoint_minutes"},
     "data": {"root", "external_root"},
-    "report": {"title"},
+    "report": {"title", "protocol"},
     "synthesis": set(),
     "evaluation": set(),
     "compute": set(),
@@ -177,6 +177,7 @@ def test_comparable_values_leave_out_places_pace_and_words():
     assert set(flatten(params.as_dict())) - set(comparable_values(params)) == {
         "description",
         "report.title",
+        "report.protocol",
         "data.root",
         "data.external_root",
         "gan.checkpoint_minutes",

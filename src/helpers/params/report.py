@@ -20,3 +20,9 @@ class Report(Section):
     real_images: Literal["show", "blur", "omit"] = Field(
         "show", description="whether photographs of the data set may be in the page"
     )
+    protocol: str | None = Field(
+        None,
+        description="parameter file of the study that docs/protocol.md describes; the page then gives the "
+        "protocol's date and checksum, and each value in which the run departs from that file",
+        json_schema_extra=mark(changes_results=False, departs=False),
+    )

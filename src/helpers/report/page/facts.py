@@ -6,6 +6,7 @@ from typing import Any
 from helpers.classifier.backbones import BACKBONES
 from helpers.gan.recipes import RECIPES
 from helpers.params import Params
+from helpers.report.page.protocol import protocol_words
 from helpers.report.page.provenance import devices
 from helpers.report.page.results import Results
 from helpers.report.words import counted, duration, listed, times
@@ -30,6 +31,7 @@ def facts(results: Results) -> list[tuple[str, str]]:
         ),
         ("Device", listed(devices(results.run, params)) or "not recorded"),
         ("When", _when(results)),
+        ("Protocol", protocol_words(params)),
     ]
     return [(label, value) for label, value in rows if value]
 

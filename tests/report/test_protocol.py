@@ -1,0 +1,45 @@
+"""What was fixed before a study began stands on its page, with every departure from it."""
+
+import hashlib
+
+import pytest
+
+from helpers.errors import ParameterError
+from helpers.params import load_params
+from helpers.report.page.protocol import PROTOCOL, departures_from, protocol_words
+
+
+def test_a_run_without_a_protocol_says_nothing_of_one():
+    assert protocol_words(load_params("quick")) == ""
+
+
+def test_the_study_keeps_to_its_protocol_and_names_it_by_date_and_checksum():
+    said = protocol_words(load_params("study"))
+    assert hashlib.sha256(PROTOCOL.read_bytes()).hexdigest() in said
+    assert "of 2026-11-28" in said and said.endswith("the run keeps to it")
+
+
+def test_every_departure_is_told_and_the_place_of_the_data_is_none():
+    changed = load_params("study", ["replicates=20", "classifier.bank=3", "data.root=/tmp", "report.title=x"])
+    found = departures_from(load_params("study"), changed)
+    assert found == ["classifier.bank: 3 in place of 5", "replicates: 20 in place of 10"]
+    assert "2 departures: classifier.bank: 3 in place of 5; replicates" in protocol_words(changed)
+
+
+def test_an_arm_that_was_left_out_is_a_departure():
+    fewer = load_params(
+        "study",
+        [
+            "arms={baseline: {}, filtered: {synthetic: {select: top, count: 300}}, "
+            "blurred: {oversample: {count: 300, through: synthesis}}, "
+            "all: {synthetic: {select: all}}, "
+            "blurred_more: {oversample: {count: 1000, through: synthesis}}}"
+        ],
+    )
+    found = departures_from(load_params("study"), fewer)
+    assert any(line.startswith("arms.again") and "nothing in place of" in line for line in found)
+
+
+def test_a_protocol_without_its_parameter_file_is_a_sentence():
+    with pytest.raises(ParameterError, match="There is no parameter file"):
+        protocol_words(load_params("quick", ["report.protocol=nowhere"]))
