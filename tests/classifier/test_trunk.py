@@ -19,6 +19,8 @@ from helpers.params import Params, departures, load_params
 from helpers.paths import RunPaths
 from helpers.stages import classifier, trunk
 from helpers.stages.photographs import load_photographs
+from support.project import ROOT
+from support.small_data import mistake
 
 WITHHELD = "{withhold: {class: mel, fraction: 0.5}"
 ADAPTED = [
@@ -161,3 +163,8 @@ def classifier_model(config):
     from helpers.classifier.model import build_classifier
 
     return build_classifier(config.backbone, config.weights, 3, 16, 0.5, config.frozen_stages)
+
+
+def test_a_run_without_a_trunk_says_so(place, capsys):
+    said = mistake(capsys, "--params", str(ROOT / "params/smoke.yaml"), "--only", "trunk", "--dry-run")
+    assert "The run has no 'trunk': classifier.adapt.epochs is 0" in said

@@ -57,6 +57,11 @@ def _prepared(
         run, params, accepted_code(run, params, options.accept_code), ["python", "run_all.py", *words]
     )
     planned = _plan(runfile, options)
+    if not planned:  # of all stages this one alone may have no job
+        raise UserError(
+            f"The run has no '{options.only}': classifier.adapt.epochs is 0, so that no trunk is adapted; "
+            "set it to the epochs of fine-tuning."
+        )
     stages = stages_asked_for(options.until, options.only)
     verified = any(item.job.stage == "eda" and not item.numbers for item in planned)
     preflight.check(run, params, stages, verified, elsewhere=options.profile.elsewhere)

@@ -52,7 +52,7 @@ def probe_figure(probe: pd.DataFrame) -> Figure | None:
     trunks = list(dict.fromkeys(probe["trunk"]))
     most = int(probe["trunk"].value_counts().max())
     figure = Figure(figsize=(9, 1.0 + 0.34 * most))
-    panels = figure.subplots(1, len(trunks), squeeze=False, sharey=True)[0]
+    panels = figure.subplots(1, len(trunks), squeeze=False, sharex=True, sharey=True)[0]
     for axes, trunk in zip(panels, trunks, strict=True):
         rows = probe[probe["trunk"] == trunk].reset_index(drop=True)
         for place, row in rows.iterrows():
@@ -61,7 +61,7 @@ def probe_figure(probe: pd.DataFrame) -> Figure | None:
         axes.axvline(CHANCE, color=FAINT, linestyle=DASHED, linewidth=1)
         axes.set_title(capitalised(TRUNK_NAMES[trunk]))
         axes.set_xlabel("area under the ROC curve")
-        axes.set_xlim(min(0.4, rows["low"].min() - 0.02), 1.02)
+        axes.set_xlim(min(0.4, probe["low"].min() - 0.02), 1.02)
         axes.grid(False, axis="y")
         name_rows(axes, [f"{SOURCE_NAMES[row.compared]}, {row.detail}" for row in rows.itertuples()])
     return figure
@@ -89,7 +89,7 @@ def probe_sentence(probe: pd.DataFrame) -> str:
     ]
     return (
         f"In the features of the {TRUNK_NAMES[first['trunk']]} a linear probe tells synthetic images from "
-        f"held-out real ones, here images {first['held_out']}, with an area under the ROC curve of "
+        f"held-out real ones ({first['held_out']}) with an area under the ROC curve of "
         f"{listed(told)}; chance is {CHANCE}. The floors, {first['detail']}: {'; '.join(floors)}."
     )
 
