@@ -26,7 +26,7 @@ CLASSIFIER_FILES = ("predictions.csv", "history.csv", "summary.json", "model.saf
 EVALUATION_TABLES = (
     *("metrics", "per_class", "arms", "arms_per_class", "comparisons", "contrasts", "controls", "leak"),
     *("metrics_by_lesion", "per_class_by_lesion", "reliability", "curves", "decision_curve", "external"),
-    *("mcnemar", "claims", "audit"),
+    *("external_contrasts", "subgroups", "mcnemar", "claims", "audit"),
 )
 
 

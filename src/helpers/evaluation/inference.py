@@ -87,14 +87,18 @@ class Inference:
 
     # differences
 
-    def compare(self, arm: str, reference: str, metric: str) -> dict[str, Any]:
-        """One row: the arm minus the reference on one metric."""
+    def difference(self, arm: str, reference: str, metric: str) -> Difference:
+        """The arm minus the reference on one metric."""
         values, influence = self.values[metric], self.influence[metric]
         first, second = self.study.arms.index(arm), self.study.arms.index(reference)
-        found = self._interval(
+        return self._interval(
             values[first] - values[second], [each[first] - each[second] for each in influence]
         )
-        most = _largest(metric)
+
+    def compare(self, arm: str, reference: str, metric: str) -> dict[str, Any]:
+        """``difference`` as one row, with the same interval by bootstrap."""
+        values, found, most = self.values[metric], self.difference(arm, reference, metric), _largest(metric)
+        first, second = self.study.arms.index(arm), self.study.arms.index(reference)
         low, high = self._bootstrap_interval(metric, first, second, found)
         return {
             "arm": arm,

@@ -14,6 +14,8 @@ from helpers.evaluation.paper import audit, claims
 from helpers.evaluation.roles import roles
 from helpers.evaluation.significance import mcnemar
 from helpers.evaluation.study import Study, open_external_study, open_studies
+from helpers.evaluation.subgroups import subgroups
+from helpers.evaluation.tables import differences
 from helpers.files import write_table
 from helpers.params import Params
 from helpers.paths import RunPaths
@@ -63,8 +65,9 @@ def evaluate(run: RunPaths, params: Params) -> dict[str, pd.DataFrame]:
     deviation and interval. comparisons (each arm against the reference), contrasts (those named beforehand),
     controls (arms that test the study). leak, metrics_by_lesion, per_class_by_lesion: test images whose
     lesion was, or was not, trained on. reliability, curves, decision_curve: what the probabilities are worth.
-    external: the second test set, empty where there is none. mcnemar, claims, audit. Shares are in 0..1.
-    Raises as ``read_predictions`` and ``open_external_study``.
+    external, external_contrasts: the second test set, empty where there is none. subgroups: by age, sex and
+    site. mcnemar, claims, audit. Shares are in 0..1. Raises as ``read_predictions`` and
+    ``open_external_study``.
     """
     studies = open_studies(run, params)
     inference = Inference(studies, params)
@@ -84,7 +87,8 @@ def evaluate(run: RunPaths, params: Params) -> dict[str, pd.DataFrame]:
         "reliability": _joined(map(reliability, studies)),
         "curves": _joined(map(curves, studies)),
         "decision_curve": inference.decision_curve(),
-        "external": _external(open_external_study(run, params, studies), params),
+        **_external(open_external_study(run, params, studies), params),
+        "subgroups": subgroups(studies, params),
         "mcnemar": _joined(_mcnemar(study, params.evaluation.reference) for study in studies),
         "audit": audit(),
     }
@@ -128,25 +132,32 @@ def _write(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
         stale.unlink()
 
 
-def _external(study: Study | None, params: Params) -> pd.DataFrame:
-    """Means, deviations and intervals on the external test set; empty without one.
+def _external(study: Study | None, params: Params) -> dict[str, pd.DataFrame]:
+    """Means and contrasts on the external test set, in EXTERNAL_METRICS; empty tables without one.
 
-    The ISIC challenge's metric, balanced multiclass accuracy, comes first.
+    The ISIC challenge's metric, balanced multiclass accuracy, comes first. All contrasts are exploratory,
+    and there is one of each arm and the reference among them.
     """
     if study is None:
-        return pd.DataFrame(columns=EXTERNAL_COLUMNS)
-    table = Inference([study], params).arms()
+        return {"external": pd.DataFrame(columns=EXTERNAL_COLUMNS), "external_contrasts": differences([])}
+    inference = Inference([study], params)
+    means, changes, named = inference.arms(), inference.comparisons(), inference.contrasts()
+    changes = pd.concat([changes, named.drop(columns="contrast")]).drop(columns="p_holm")
+    changes = changes.drop_duplicates(["arm", "reference", "metric"]).assign(role="exploratory")
+    images = {"images": len(study.truth), "target_images": int((study.truth == study.target).sum())}
+    return {
+        "external": _of_external(means.assign(**images)).drop(
+            columns=["standard_error", "degrees_of_freedom"]
+        ),
+        "external_contrasts": _of_external(changes),
+    }
+
+
+def _of_external(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of EXTERNAL_METRICS, in their order."""
     table = table[table["metric"].isin(EXTERNAL_METRICS)]
-    table = table.assign(
-        images=len(study.truth),
-        target_images=int((study.truth == study.target).sum()),
-        order=table["metric"].map(EXTERNAL_METRICS.index),
-    )
-    return (
-        table.sort_values("order", kind="stable")
-        .drop(columns=["order", "standard_error", "degrees_of_freedom"])
-        .reset_index(drop=True)
-    )
+    order = table["metric"].map(EXTERNAL_METRICS.index)
+    return table.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
 
 
 def _mcnemar(study: Study, reference: str) -> pd.DataFrame:

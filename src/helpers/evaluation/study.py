@@ -22,6 +22,8 @@ from helpers.evaluation.scores import operating_threshold
 from helpers.params import Params
 from helpers.paths import RunPaths
 
+KNOWN = ("age", "sex", "localization")  # of a photograph, for the groups of patients
+
 
 @dataclass(frozen=True)
 class Study:
@@ -43,6 +45,7 @@ class Study:
     lesion_names: np.ndarray  # (L,) texts
     seen: np.ndarray  # (n,)
     thresholds: np.ndarray  # (A, R)
+    metadata: pd.DataFrame  # (n,) rows with the columns age (years), sex and localization, as far as known
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -69,6 +72,19 @@ class Study:
     def strata(self) -> np.ndarray:
         """Class position (L,) of each lesion."""
         return self.truth[np.unique(self.lesion, return_index=True)[1]]
+
+    def within(self, inside: np.ndarray) -> "Study":
+        """The same models on some of the images, a boolean array (n,); thresholds stay as they are."""
+        kept, lesion = np.unique(self.lesion[inside], return_inverse=True)
+        return replace(
+            self,
+            truth=self.truth[inside],
+            probabilities=self.probabilities[..., inside, :],
+            lesion=lesion,
+            lesion_names=self.lesion_names[kept],
+            seen=self.seen[inside],
+            metadata=self.metadata[inside],
+        )
 
     def of_lesions(self, values: np.ndarray) -> np.ndarray:
         """Sums (..., L) of values (..., n) over each lesion's images."""
@@ -134,6 +150,7 @@ def _open_part(run: RunPaths, params: Params, part: int) -> Study:
         lesion_names=names,
         seen=seen,
         thresholds=thresholds,
+        metadata=test.reindex(columns=list(KNOWN)),
     )
 
 
@@ -169,4 +186,5 @@ def open_external_study(run: RunPaths, params: Params, studies: Sequence[Study])
         lesion=np.arange(len(truth)),
         lesion_names=frame["image_id"].to_numpy(str),
         seen=np.full(len(truth), -1),
+        metadata=pd.DataFrame(index=np.arange(len(truth)), columns=list(KNOWN)),
     )

@@ -15,6 +15,7 @@ from helpers.report.results import (
     metrics,
     probabilities,
     scope,
+    subgroups,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "metrics",
     "probabilities",
     "scope",
+    "subgroups",
 ]

@@ -11,24 +11,23 @@ from helpers.report.names import title_room, wrapped
 from helpers.report.style import arm_colours, styled
 from helpers.report.table import Table, mean_and_spread, percent_range
 from helpers.report.words import (
+    MINUS,
     metric_name,
     percent_of_images,
+    points,
+    points_interval,
 )
 
 # the official test of ISIC 2018 Task 3: the best entry, and the best without private data (balanced accuracy)
 ISIC_2018 = (0.885, 0.856)
+CONTRASTED = ("balanced_accuracy", "target_recall", "target_operating_recall", "target_roc_auc")
 
 
 @styled
 def external_results(
     external: pd.DataFrame,
     target: str,
-    metrics: Sequence[str] = (
-        "balanced_accuracy",
-        "target_recall",
-        "target_operating_recall",
-        "target_roc_auc",
-    ),
+    metrics: Sequence[str] = CONTRASTED,
 ) -> Figure | None:
     """Means and intervals of every arm on the external test set, a panel per metric.
 
@@ -123,3 +122,19 @@ def external_section(
         f"Task 3 the best entry reached {100 * best:.1f} %, the best without private data "
         f"{100 * public:.1f} %."
     )
+
+
+def external_contrasts_table(changes: pd.DataFrame, target: str) -> Table | None:
+    """evaluation/external_contrasts.csv: one row a contrast, a column a metric; None where it has no rows."""
+    if changes.empty:
+        return None
+    metrics = [name for name in CONTRASTED if name in set(changes["metric"])]
+    lines = []
+    for (arm, reference), rows in changes.groupby(["arm", "reference"], sort=False):
+        line = {"contrast": f"{arm} {MINUS} {reference}"}
+        for row in rows[rows["metric"].isin(metrics)].to_dict("records"):
+            ends = points_interval(row["low"], row["high"])
+            line[row["metric"]] = points(row["difference"]) + (f" ({ends})" if ends else "")
+        lines.append(line)
+    headers = {name: f"{metric_name(name, target)}, points" for name in metrics}
+    return Table(pd.DataFrame(lines, columns=["contrast", *metrics]), headers=headers)

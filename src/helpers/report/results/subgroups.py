@@ -1,0 +1,127 @@
+"""The answer in groups of patients: by age, sex and site of the lesion."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from helpers.evaluation.subgroups import FEWEST
+from helpers.report.drawing import FAINT, centre_on_zero, draw_interval, empty_figure, name_rows
+from helpers.report.names import shortened, title_room, wrapped
+from helpers.report.style import arm_colours, styled
+from helpers.report.table import Table
+from helpers.report.words import (
+    MINUS,
+    counted,
+    listed,
+    metric_name,
+    metric_words,
+    percent_interval_of_images,
+    percent_of_images,
+    points_interval_of_images,
+    points_of_images,
+)
+
+RECALL = "target_recall"
+MOST_ARMS = 3  # that one figure and one table compare
+
+
+def arms_to_show(subgroups: pd.DataFrame, first: Sequence[str]) -> list[str]:
+    """The arms that are compared in groups: those of ``first`` that there are, and then others."""
+    changed = subgroups.loc[subgroups["difference"].notna(), "arm"]
+    there = list(dict.fromkeys(changed))
+    return [*(arm for arm in first if arm in there), *(arm for arm in there if arm not in first)][:MOST_ARMS]
+
+
+@styled
+def subgroup_figure(subgroups: pd.DataFrame, arms: Sequence[str], target: str) -> Figure:
+    """The arms' differences from the reference in each group, a panel for each metric, in points.
+
+    ``subgroups`` is evaluation/subgroups.csv; groups with too few images of the target are left out.
+    """
+    rows = subgroups[subgroups["difference"].notna() & subgroups["arm"].isin(arms)]
+    if rows.empty:
+        return empty_figure(f"No group has {FEWEST} test images of {target}.")
+    groups = list(dict.fromkeys(zip(rows["kind"], rows["group"], rows["target_images"], strict=True)))
+    metrics = list(dict.fromkeys(rows["metric"]))
+    titles = {metric: wrapped(metric_name(metric, target), 26) for metric in metrics}
+    colours, step = arm_colours(arms), 0.7 / len(arms)
+    height = 1.2 + title_room(titles.values()) + (0.22 + 0.16 * len(arms)) * len(groups)
+    figure = Figure(figsize=(9, height))
+    panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
+    for axes, metric in zip(panels, metrics, strict=True):
+        axes.axvline(0, color=FAINT, linewidth=1)
+        for row in rows[rows["metric"] == metric].to_dict("records"):
+            middle = groups.index((row["kind"], row["group"], row["target_images"]))
+            place = middle + step * (arms.index(row["arm"]) - (len(arms) - 1) / 2)
+            ends = (100 * row["difference_low"], 100 * row["difference_high"])
+            draw_interval(axes, place, 100 * row["difference"], ends, colours[row["arm"]])
+        axes.set_title(titles[metric], fontsize=9)
+        axes.set_xlabel("points above the reference")
+        axes.grid(False, axis="y")
+        centre_on_zero(axes, least=5)
+    name_rows(panels[0], [f"{shortened(name, 24)} (n = {count:,})" for _, name, count in groups])
+    handles = [Line2D([], [], marker="s", linewidth=2, color=colours[arm], label=arm) for arm in arms]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(arms))
+    return figure
+
+
+def subgroup_table(
+    subgroups: pd.DataFrame, arms: Sequence[str], reference: str, target: str, metric: str = RECALL
+) -> Table:
+    """One row a group: its images, the reference's mean and each arm's difference, with intervals.
+
+    Groups with too few images of the target stand there with their counts.
+    """
+    lines = []
+    for (kind, group), rows in subgroups.groupby(["kind", "group"], sort=False):
+        counts = rows.iloc[0]
+        n = int(counts["target_images"] if metric == RECALL else counts["images"])
+        line = {"by": kind, "group": group, "images": counts["images"], f"of them {target}": n}
+        line[f"of them {target}"] = int(counts["target_images"])
+        of_metric = rows[rows["metric"] == metric].set_index("arm")
+        line[f"{reference}, %"] = _cell(of_metric, reference, n, change=False)
+        line |= {f"{arm} {MINUS} {reference}, points": _cell(of_metric, arm, n, change=True) for arm in arms}
+        lines.append(line)
+    return Table(pd.DataFrame(lines))
+
+
+def _cell(rows: pd.DataFrame, arm: str, n: int, change: bool) -> str:
+    """A mean or a difference of ``arm`` with its interval in one cell."""
+    if arm not in rows.index:
+        return "too few"
+    row = rows.loc[arm]
+    if change:
+        ends = points_interval_of_images(row["difference_low"], row["difference_high"], n)
+        return f"{points_of_images(row['difference'], n)} ({ends})"
+    return f"{percent_of_images(row['mean'], n)} ({percent_interval_of_images(row['low'], row['high'], n)})"
+
+
+def subgroup_sentence(subgroups: pd.DataFrame, arms: Sequence[str], reference: str, target: str) -> str:
+    """Which groups can be judged, in how many of them an arm's recall differs, and what cannot be asked."""
+    judged = subgroups[subgroups["metric"] == RECALL]
+    names = subgroups.groupby(["kind", "group"], sort=False).ngroups
+    shown = judged.groupby(["kind", "group"], sort=False).ngroups
+    skin = " Skin tone is not in the metadata, and nothing here estimates it."
+    if not names:
+        return f"The metadata name neither age nor sex nor site.{skin}"
+    if not shown:
+        return (
+            f"No group by age, sex or site has {FEWEST} test images of {target}, so that none is judged; the "
+            f"table has the counts of {counted(names, 'group')}.{skin}"
+        )
+    changes = judged[judged["arm"].isin(arms) & judged["difference_low"].notna()]
+    apart = changes[(changes["difference_low"] > 0) | (changes["difference_high"] < 0)]
+    told = [
+        f"*{row.arm}* in the group {row.group} ({points_of_images(row.difference, row.target_images)})"
+        for row in apart.itertuples()
+    ]
+    few = f" Those with fewer than {FEWEST}, {names - shown} of {names}, are only counted." * (names > shown)
+    what = f"{len(apart)} of {len(changes)} intervals of {metric_words(RECALL, target)} against *{reference}*"
+    said = f" They are {listed(told)}." if told else ""
+    return (
+        f"{counted(shown, 'group')} by age, sex and site {'has' if shown == 1 else 'have'} at least {FEWEST} "
+        f"test images of {target}.{few} In these groups {what} exclude 0; by chance alone about one in "
+        f"twenty would.{said}{skin}"
+    )

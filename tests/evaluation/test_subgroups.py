@@ -1,0 +1,99 @@
+"""Groups by age, sex and site: which are judged, by which images, and what the page says of them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.evaluation.study import Study
+from helpers.evaluation.subgroups import FEWEST, METRICS, subgroups
+from helpers.params import Params, validate
+from helpers.report.results import subgroups as shown
+
+REPLICATES, EACH = 4, 30  # target images and others of each sex
+
+
+def params(**changes) -> Params:
+    arms = {"baseline": {}, "filtered": {"synthetic": {"select": "top", "count": 10}}}
+    return validate({"arms": arms, "replicates": REPLICATES, **changes}, "test")
+
+
+def drawn(men_lost: float = 0.0, seed: int = 0, males: int = EACH) -> Study:
+    """Two arms on images of men and women; the second arm misses ``men_lost`` of the men's target images."""
+    rng = np.random.default_rng(seed)
+    sex = np.array(["male"] * males + ["female"] * EACH + ["male"] * EACH + ["female"] * EACH)
+    truth = np.array([1] * (males + EACH) + [0] * (2 * EACH))
+    score = np.clip(
+        0.5 + np.where(truth == 1, 0.25, -0.25) + rng.normal(0, 0.15, (2, REPLICATES, len(truth))), 0, 1
+    )
+    hit = (truth == 1) & (sex == "male") & (rng.random(len(truth)) < men_lost)
+    score[1][:, hit] *= 0.4
+    count = len(truth)
+    return Study(
+        arms=["baseline", "filtered"],
+        replicates=list(range(REPLICATES)),
+        classes=["benign", "mel"],
+        target=1,
+        truth=truth,
+        probabilities=np.stack([1 - score, score], axis=-1),
+        lesion=np.arange(count),
+        lesion_names=np.array([f"lesion {number}" for number in range(count)]),
+        seen=np.zeros(count, int),
+        thresholds=np.full((2, REPLICATES), 0.5),
+        metadata=pd.DataFrame({"age": 50.0, "sex": sex, "localization": "unknown"}, index=range(count)),
+    )
+
+
+def test_a_loss_in_one_group_is_found_there_and_not_in_the_other():
+    table = subgroups([drawn(men_lost=0.8)], params())
+    recall = table[(table["metric"] == "target_recall") & (table["arm"] == "filtered")].set_index("group")
+    assert recall.loc["male", "difference_high"] < 0
+    assert recall.loc["female", "difference_low"] < 0 < recall.loc["female", "difference_high"]
+
+
+def test_a_group_is_measured_on_its_own_images_at_the_trainings_thresholds():
+    study = drawn(men_lost=0.5)
+    table = subgroups([study], params()).set_index(["group", "arm", "metric"]).sort_index()
+    men = (study.metadata["sex"] == "male").to_numpy() & (study.truth == 1)
+    expected = (study.predicted[1][:, men] == 1).mean()
+    assert table.loc[("male", "filtered", "target_recall"), "mean"] == pytest.approx(expected)
+    assert set(table.index.get_level_values("metric")) == set(METRICS)
+    assert (table.loc["male", "target_images"] == EACH).all()
+
+
+def test_a_group_with_too_few_target_images_is_counted_and_not_judged():
+    table = subgroups([drawn(males=FEWEST - 1)], params())
+    men = table[table["group"] == "male"]
+    assert list(men["method"]) == ["too few"] and list(men["target_images"]) == [FEWEST - 1]
+    assert men["mean"].isna().all()
+    assert "fewer than 20" in shown.subgroup_sentence(table, ["filtered"], "baseline", "mel")
+
+
+def test_unknown_values_are_no_group_and_every_known_age_is_in_one():
+    table = subgroups([drawn()], params())
+    assert set(table["kind"]) == {"age", "sex"}
+    assert set(table.loc[table["kind"] == "age", "group"]) == {"40 to 59"}
+
+
+def test_images_of_two_deals_are_counted_once():
+    split = {"by": "lesion", "folds": 2, "repeats": 2}
+    both = params(data={"split": split}, gan={"seeds": [0, 1, 2, 3]})
+    studies = [drawn(seed=seed) for seed in range(4)]
+    table = subgroups(studies, both)
+    assert set(table.loc[table["group"] == "male", "target_images"]) == {2 * EACH}
+
+
+def test_the_page_names_the_groups_that_differ_and_says_that_skin_tone_is_unknown():
+    table = subgroups([drawn(men_lost=0.8)], params())
+    arms = shown.arms_to_show(table, ["filtered", "all"])
+    assert arms == ["filtered"]
+    said = shown.subgroup_sentence(table, arms, "baseline", "mel")
+    assert "*filtered* in the group male" in said and "Skin tone is not in the metadata" in said
+    assert shown.subgroup_table(table, arms, "baseline", "mel").as_shown().rows == 3
+    figure = shown.subgroup_figure(table, arms, "mel")
+    assert len(figure.axes) == 3 and all(axes.get_title(loc="left") for axes in figure.axes)
+
+
+def test_without_a_group_of_size_the_page_says_so():
+    table = subgroups([drawn(males=5)], params())
+    few = table[table["method"] == "too few"]
+    assert "the table has the counts of 1 group" in shown.subgroup_sentence(few, [], "baseline", "mel")
