@@ -1,8 +1,8 @@
 """How often the intervals of folds hold the truth, over simulated studies with real learners: the tables of
 docs/statistics.md.
 
-Run: python benchmarks/fold_coverage.py [--studies 400] [--write docs/statistics.md]
-The 400 studies take some ten minutes on one core. --write puts the tables between the page's two marks;
+Run: python benchmarks/fold_coverage.py [--studies 200] [--write docs/statistics.md]
+The 200 studies take some ten minutes on a busy core. --write puts the tables between the page's two marks;
   without it they are printed.
 """
 
@@ -50,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--studies", type=int, default=400, help="simulated studies per row")
+    parser.add_argument("--studies", type=int, default=200, help="simulated studies per row")
     parser.add_argument("--write", type=Path, help="the page whose table is replaced")
     given = parser.parse_args()
     lines = [f"**Intervals of five folds, {given.studies:,} simulated studies a row**", ""]

@@ -55,7 +55,7 @@ from helpers.evaluation.verdicts import MINIMUM_REPLICATES
 
 NO_VARIATION = 1e-20  # a smaller variance is the rounding of identical predictions
 # parts of the variance of folds that no fold shows, found on simulated studies
-TRAINED_ON = 0.5  # what lesions add by being trained on, of what they add by being tested
+TRAINED_ON = 2 / 3  # what lesions add by being trained on, of what they add by being tested
 IN_COMMON = 0.1  # what all trainings of a study have in common, of the variance of one
 
 
