@@ -2,10 +2,7 @@
 size.
 """
 
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -15,22 +12,7 @@ from helpers.errors import UserError
 from helpers.files import read_table
 from helpers.params import Params
 from helpers.paths import RunPaths, require
-
-REAL, SYNTHETIC = "real", "synthetic"
-ID_DIGITS = 12
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """One image of a study: its pixels, uint8 (R, R, 3), and what the key says of it."""
-
-    pixels: np.ndarray
-    origin: dict[str, Any]
-
-    @property
-    def id(self) -> str:
-        """A name that tells nothing but the pixels themselves: hexadecimal digits of their SHA-256."""
-        return hashlib.sha256(self.pixels.tobytes()).hexdigest()[:ID_DIGITS]
+from helpers.readers.key import REAL, SYNTHETIC, Chosen
 
 
 def choose_images(run: RunPaths, params: Params, count: int, kept: bool, seed: int) -> list[Chosen]:

@@ -4,6 +4,7 @@ It lies in ``artifacts/<run>/readers``: key-<study>.json, images-<study>.npy wit
 the key, and answers/, into which the readers' files are put.
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +17,23 @@ import numpy as np
 from helpers.errors import UserError
 from helpers.files import atomic_path, digest, write_json
 from helpers.paths import RunPaths, as_typed
-from helpers.readers.choice import SYNTHETIC, Chosen
 
+REAL, SYNTHETIC = "real", "synthetic"
+ID_DIGITS = 12
 STUDY_DIGITS = 10
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One image of a study: its pixels, uint8 (R, R, 3), and what the key says of it."""
+
+    pixels: np.ndarray
+    origin: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """A name that tells nothing but the pixels themselves: hexadecimal digits of their SHA-256."""
+        return hashlib.sha256(self.pixels.tobytes()).hexdigest()[:ID_DIGITS]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from helpers.errors import MissingStageError, ParameterError, UserError
 from helpers.files import write_text
 from helpers.params import Params
 from helpers.paths import RunPaths
-from helpers.readers.choice import SYNTHETIC, Chosen, choose_images
-from helpers.readers.key import study_id, write_key
+from helpers.readers.choice import choose_images
+from helpers.readers.key import SYNTHETIC, Chosen, study_id, write_key
 from helpers.readers.page import study_page
 from helpers.report.words import counted
 

@@ -14,6 +14,7 @@ from helpers.report.results import (
     lesions,
     metrics,
     probabilities,
+    readers,
     scope,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "lesions",
     "metrics",
     "probabilities",
+    "readers",
     "scope",
 ]
