@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -163,10 +164,7 @@ def readers_table(readings: Readings | None, confidence: float) -> Table | None:
     if not tables:
         return None
     found = pd.concat([analysis.each_reader(table, confidence) for table in tables], ignore_index=True)
-    shares = {
-        name: of_row(lambda row, name=name: percent_of_images(row[name], row["images"]))
-        for name in analysis.MEASURES
-    }
+    shares = {name: of_row(_share(name)) for name in analysis.MEASURES}
     sure = {name: lambda value: f"{value:.1f}" for name in ("sure_right", "sure_wrong")}
     formats = shares | sure | {"low": percent_range(lambda row: row["images"])}
     formats |= {"experience": lambda words: words or NONE, "seconds": significant}
@@ -184,6 +182,12 @@ def readers_table(readings: Readings | None, confidence: float) -> Table | None:
     order = ["reader", "experience", "images", "told_apart", "low", "high", *list(analysis.MEASURES)[1:]]
     found = found[[*order, "sure_right", "sure_wrong", "seconds"]]
     return Table(found, formats, headers, hidden=("high",))
+
+
+def _share(column: str) -> Callable[[pd.Series], str]:
+    """A share of a reader's images, or of the half of them that it is asked of, in percent."""
+    part = 1 if analysis.MEASURES[column][1] == analysis.ALL else 2
+    return lambda row: percent_of_images(row[column], row["images"] // part)
 
 
 def misleading_images(readings: Readings | None, policy: str) -> Figure | None:
