@@ -7,7 +7,7 @@ import pytest
 
 from helpers.paths import RunPaths
 from helpers.readers.answers import MACHINE, read_readings
-from helpers.readers.key import Chosen, key_path, read_key, write_key
+from helpers.readers.key import Chosen, key_path, machine_path, read_key, write_key
 from support.made_up_readers import answers, put
 
 CLASSES = ("bcc", "mel", "nv")
@@ -151,3 +151,10 @@ def test_a_program_stands_apart(run, key):
     found = read_readings(run)
     assert found.readers == ["R1"] and set(found.table["reader"]) == {"R1"}
     assert set(found.machine["reader"]) == {MACHINE} and found.machine["confidence"].isna().all()
+    assert found.machine["right"].mean() != 1
+    own = [{"image": name, "computed": synthetic} for name, synthetic in key.synthetic.items()]
+    machine_path(run, key.study).write_text(json.dumps(program | {"answers": own}))
+    assert read_readings(run).machine["right"].mean() != 1  # a file that was laid there comes first
+    (run.reader_answers / "program.json").unlink()
+    found = read_readings(run)
+    assert found.machine["right"].mean() == 1 and found.problems == []

@@ -18,7 +18,9 @@ from helpers.engine.stages import Job, outputs
 from helpers.errors import MissingStageError, ParameterError, UserError
 from helpers.params import load_params
 from helpers.paths import RunPaths
-from helpers.readers.key import read_key
+from helpers.readers import machine
+from helpers.readers.answers import read_readings
+from helpers.readers.key import machine_path, read_key
 from helpers.readers.page import SIDE
 from helpers.readers.study import Draw, make_study
 from support.page_checks import parse_errors
@@ -38,6 +40,13 @@ def built(tmp_path_factory):
         patch.setattr(paths, "ARTIFACTS", folder / "artifacts")
         patch.setattr(paths, "REPORTS", folder / "reports")
         yield build_reader_run()
+
+
+@pytest.fixture(autouse=True)
+def without_program(request, monkeypatch):
+    """The program in a reader's place takes seconds, and one test is about it."""
+    if "program" not in request.node.name:
+        monkeypatch.setattr(machine, "machine_answers", lambda *_: None)
 
 
 def made(run, draw=DRAW):
@@ -138,6 +147,34 @@ def test_a_class_that_is_code_stays_a_text():
         "0" * 10, {"a" * 12: np.zeros((8, 8, 3), np.uint8)}, {evil: evil, "nv": "naevus"}, False
     )
     assert evil not in page and len(BeautifulSoup(page, "html.parser").find_all("script")) == 2
+
+
+def test_a_program_answers_on_images_whose_like_it_has_not_seen(built, monkeypatch):
+    """The made-up synthetic images are noise, which every feature tells from a lesion."""
+    from helpers.gan import features
+
+    run, params = built
+    extracted = []
+    real = features.image_features
+    monkeypatch.setattr(
+        features, "image_features", lambda pixels, *rest: extracted.append(pixels) or real(pixels, *rest)
+    )
+    key, page = made(run)
+    answers = json.loads(machine_path(run, key.study).read_text())
+    right = [each["computed"] == key.synthetic[each["image"]] for each in answers["answers"]]
+    assert len(right) == 20 and np.mean(right) >= 0.9
+    learnt = answers["learnt_from"]
+    pool = extracted[0][: sum(learnt.values())]
+    shown = {pixels.tobytes() for pixels in key.pixels}
+    assert not shown & {pixels.tobytes() for pixels in pool}
+    split = load_split(run)
+    of_class = split[split["dx"] == params.data.target_class]
+    chosen = [each["image_id"] for each in key.origins.values() if each["kind"] == "real"]
+    lesions = of_class.loc[of_class["image_id"].isin(chosen), "lesion_id"]
+    assert learnt["real"] == (~of_class["lesion_id"].isin(lesions)).sum()
+    assert learnt["synthetic"] == 2 * 40 - 10
+    assert "machine" not in re.sub(r"<script>.*?</script>", "", page, flags=re.S)
+    assert read_readings(run) is None  # it is shown beside readers alone
 
 
 @pytest.mark.parametrize(("images", "words"), [(21, "even"), (8, "at least 10")])

@@ -23,13 +23,13 @@ def data_fingerprint(job: Job, params: Params) -> str | dict[str, str]:
 def view_files(run: RunPaths, job: Job) -> dict[str, dict[str, str]]:
     """Digests of the files that a job's notebook shows and no number depends on, under ``read``.
 
-    They are what readers answered in a reader study, and the keys of studies where there are answers. A part
-    of the view's key of the one stage that shows them; nothing for the others.
+    They are what readers answered in a reader study, and where they did the keys of studies and what a
+    program answered. A part of the view's key of the one stage that shows them; nothing for the others.
     """
     if job.stage != "evaluation":
         return {}
     answers = sorted(run.reader_answers.glob("*.json"))
-    files = [*answers, *sorted(run.readers.glob("key-*.json"))] if answers else []
+    files = [*answers, *sorted(run.readers.glob("*.json"))] if answers else []
     return {"read": {file.relative_to(run.readers).as_posix(): _digest(file) for file in files}}
 
 

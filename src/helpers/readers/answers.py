@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from helpers.errors import UserError, printable
 from helpers.paths import RunPaths
-from helpers.readers.key import Key, key_path, read_key
+from helpers.readers.key import Key, key_path, machine_path, read_key
 
 EXPERIENCE = ("none", "under 2 years", "2 to 5 years", "6 to 10 years", "over 10 years")
 MACHINE = "machine"  # the code of a program that answers in place of a person: it is told apart from readers
@@ -86,6 +86,9 @@ def read_readings(run: RunPaths) -> Readings | None:
         strangers = [each for each in files if not key_path(run, each[1].study).is_file()]
         problems += [_of_no_study(*each) for each in strangers]
         return Readings(None, pd.DataFrame(), pd.DataFrame(), problems)
+    program = machine_path(run, key.study)
+    if program.is_file() and MACHINE not in {found.reader for _, found in files}:
+        files += [(program.name, found)] if (found := _read(program, problems)) else []
     counted = _one_each(files, key, problems)
     tables = {found.reader: _table(found, key) for found in counted}
     machine = tables.pop(MACHINE, pd.DataFrame())

@@ -1,7 +1,7 @@
 """The key of a reader study: which image is which. It stays with the run, and no reader sees it.
 
 It lies in ``artifacts/<run>/readers``: key-<study>.json, images-<study>.npy with the pixels in the order of
-the key, and answers/, into which the readers' files are put.
+the key, machine-<study>.json, and answers/, into which the readers' files are put.
 """
 
 import hashlib
@@ -81,6 +81,11 @@ def write_key(
 def key_path(run: RunPaths, study: str) -> Path:
     """Where the key of a study lies."""
     return run.readers / f"key-{study}.json"
+
+
+def machine_path(run: RunPaths, study: str) -> Path:
+    """Where the answers of the program in a reader's place lie; they are shown beside readers' alone."""
+    return run.readers / f"machine-{study}.json"
 
 
 def read_key(run: RunPaths, study: str) -> Key:

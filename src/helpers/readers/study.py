@@ -7,11 +7,11 @@ from pathlib import Path
 from helpers.data.manifest import load_manifest
 from helpers.data.sources import SOURCES
 from helpers.errors import MissingStageError, ParameterError, UserError
-from helpers.files import write_text
+from helpers.files import write_json, write_text
 from helpers.params import Params
 from helpers.paths import RunPaths
 from helpers.readers.choice import choose_images
-from helpers.readers.key import SYNTHETIC, Chosen, study_id, write_key
+from helpers.readers.key import SYNTHETIC, Chosen, machine_path, study_id, write_key
 from helpers.readers.page import study_page
 from helpers.report.words import counted
 
@@ -68,7 +68,24 @@ def make_study(run: RunPaths, draw: Draw) -> Made:
     key = write_key(run, images, params.data.target_class, classes, described)
     shown = {image.id: image.pixels for image in images}
     page = write_text(run.reader_study, study_page(study, shown, names, source.drawn))
-    return Made(page, key, _sentence(study, images, params))
+    told = _let_the_machine_answer(run, params, images, study)
+    return Made(page, key, f"{_sentence(study, images, params)} {told}".strip())
+
+
+def _let_the_machine_answer(run: RunPaths, params: Params, images: Sequence[Chosen], study: str) -> str:
+    """Write the answers of the program in a reader's place; a sentence where there are none."""
+    from helpers.readers.machine import machine_answers
+
+    path = machine_path(run, study)
+    path.unlink(missing_ok=True)
+    try:
+        answers = machine_answers(run, params, images, study)
+    except UserError as error:
+        return f"No program answers in a reader's place: {error}"
+    if answers is None:
+        return "No program answers in a reader's place: the study leaves too few images to learn from."
+    write_json(path, answers)
+    return ""
 
 
 def _sentence(study: str, images: Sequence[Chosen], params: Params) -> str:

@@ -77,7 +77,7 @@
   };
   one("#start-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    const field = one("#code"), code = field.value.trim(), good = CODE.test(code);
+    const field = one("#code"), code = field.value.trim(), good = CODE.test(code) && code !== "machine"; // which is the code of a program
     one("#code-error").textContent = good ? "" : "Please give a code of 1 to 20 letters, digits and dashes, such as R1.";
     field.setAttribute("aria-invalid", String(!good));
     if (good) begin(store.read(code) || { code, experience: one("#experience").value || null, answers: [] }); else field.focus();

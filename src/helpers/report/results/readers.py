@@ -139,7 +139,7 @@ def _machine(readings: Readings, confidence: float) -> str:
     images = int(row["images"])
     ends = percent_interval_of_images(row["low"], row["high"], images)
     return (
-        "A program that answered the same question told "
+        "A program in the place of a reader (a linear probe on a network's features) told "
         f"{percent_of_images(row['told_apart'], images)} % of {counted(images, 'image')} apart "
         f"(Wilson's {100 * confidence:.0f} % interval over images: {ends})."
     )
