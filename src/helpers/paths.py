@@ -71,6 +71,19 @@ class RunPaths:
     def classifier(self, arm: str, replicate: int) -> Path:
         return self.folder / "classifier" / arm / f"replicate-{replicate}"
 
+    # reader study
+    @property
+    def readers(self) -> Path:
+        return self.folder / "readers"
+
+    @property
+    def reader_answers(self) -> Path:
+        return self.readers / "answers"
+
+    @property
+    def reader_study(self) -> Path:
+        return REPORTS / self.run / "reader-study.html"
+
     # evaluation and page
     @property
     def evaluation(self) -> Path:

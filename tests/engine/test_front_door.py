@@ -167,6 +167,24 @@ def test_what_is_shown_is_drawn_anew_over_finished_numbers(project):
         assert stale(project) == set()
 
 
+def test_what_readers_answered_is_shown_anew_and_trains_nothing(project):
+    readers = project.folder / "artifacts/toy/readers"
+    (readers / "answers").mkdir(parents=True)
+    (readers / "key-0123456789.json").write_text("{}")
+    assert stale(project) == set()  # without answers nothing of a study is shown
+    (readers / "answers/R1.json").write_text("{}")
+    told = reasons(project)
+    assert set(told) == {"evaluation", "report"}
+    changed = "answers/R1.json, key-0123456789.json"
+    assert told["evaluation"] == f"shown anew: what readers answered changed: {changed}"
+    project.here(*TOY)
+    assert executed(project) == ["evaluation shown"] and stale(project) == set()
+    (readers / "answers/R1.json").write_text("{ }")
+    assert reasons(project)["evaluation"].endswith("changed: answers/R1.json")
+    shutil.rmtree(readers)
+    assert stale(project) == {"evaluation", "report"}
+
+
 def test_a_notebook_shown_anew_waits_for_no_other_and_the_page_for_all(project):
     words = "# Other words"
     with (

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from helpers.cores import allowed_cores
 from helpers.data.sources import SOURCES
+from helpers.engine import reader_study
 from helpers.engine.plan import stages_asked_for
 from helpers.engine.stages import STAGES
 from helpers.engine.start import make
@@ -60,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     _add_what(page)
     _add_part(page, stages)
     _add_how(page)
+    reader_study.add_options(page, _positive)
     return page
 
 
@@ -159,6 +161,8 @@ def main(arguments: list[str] | None = None) -> int:
             code = _list()
         elif options.compare:
             code = _compare(*options.compare)
+        elif reader_study.asked_for(options):
+            code = reader_study.make(options)
         else:
             check_versions()
             run, params = _prepare(options)

@@ -1,4 +1,4 @@
-"""What a run reads from outside: the data's folder and the files that its parameters name."""
+"""What a run reads from outside: the data's folder, files that its parameters name, readers' answers."""
 
 import hashlib
 import re
@@ -12,12 +12,33 @@ from helpers.engine.stages import Job
 from helpers.errors import DataError
 from helpers.files import digest, file_digest
 from helpers.params import Params
-from helpers.paths import from_project
+from helpers.paths import RunPaths, from_project
 
 
 def data_fingerprint(job: Job, params: Params) -> str | dict[str, str]:
     """Of the first stage the data's folder, of any other the files that its parameters name for it."""
     return _folder_fingerprint(params) if job.stage == "eda" else _named_files(job, params)
+
+
+def view_files(run: RunPaths, job: Job) -> dict[str, dict[str, str]]:
+    """Digests of the files that a job's notebook shows and no number depends on, under ``read``.
+
+    They are what readers answered in a reader study, and where they did the keys of studies and what a
+    program answered. A part of the view's key of the one stage that shows them; nothing for the others.
+    """
+    if job.stage != "evaluation":
+        return {}
+    answers = sorted(run.reader_answers.glob("*.json"))
+    files = [*answers, *sorted(run.readers.glob("*.json"))] if answers else []
+    return {"read": {file.relative_to(run.readers).as_posix(): _digest(file) for file in files}}
+
+
+def _digest(file: Path) -> str:
+    """Of a file's content; empty where it cannot be read, which the notebook says."""
+    try:
+        return file_digest(file)
+    except OSError:
+        return ""
 
 
 def _folder_fingerprint(params: Params) -> str:

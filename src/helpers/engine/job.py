@@ -21,7 +21,8 @@ from typing import Any
 from helpers.data.wording import shown
 from helpers.device import cpu_name, installed_version
 from helpers.engine.cards import one_card, visible_cards
-from helpers.engine.keys import Keys
+from helpers.engine.data import view_files
+from helpers.engine.keys import Keys, view_key
 from helpers.engine.notebook import execute_notebook, kernel_environment
 from helpers.engine.plan import is_finished
 from helpers.engine.process import JOBS_LOCK_VARIABLE, join_run
@@ -85,6 +86,7 @@ def _work(runfile: RunFile, job: Job) -> None:
     keys = Keys(run, params, runfile.accepted, recorded=list(STAGES))
     finished = is_finished(run, params, job.stage, **job.wildcards)
     key, code, parts = keys.key(job), keys.code(job), keys.parts(job)
+    read = view_files(run, job)  # before the notebook reads them: what comes later is not shown yet
     on_card = STAGES[job.stage].on_card and params.compute.device != "cpu" and not finished
     with one_card(visible_cards() if on_card else []):
         _execute(run, params, job)
@@ -94,7 +96,8 @@ def _work(runfile: RunFile, job: Job) -> None:
         write_record(run, job, params, account | made)
     if is_shown(job, params):
         keys = Keys(run, params, runfile.accepted, recorded=list(STAGES))
-        write_view(run, job, account | {"key": keys.view(job)} | keys.view_parts(job))
+        shown = keys.view_parts(job) | read
+        write_view(run, job, account | {"key": view_key(shown)} | shown)
 
 
 def _execute(run: RunPaths, params: Params, job: Job) -> None:

@@ -2,14 +2,14 @@
 
 ``key(job) = digest(its stage's parameters, the code that makes its numbers, the data, the keys of the jobs
 before it)``. What is shown of a job has a key of its own: its notebook, the report code that it uses, the
-parameters whose values it shows, and the key of the numbers.
+parameters whose values it shows, the files that it reads beside the numbers, and the key of the numbers.
 """
 
 import json
 from collections.abc import Collection
 from typing import Any
 
-from helpers.engine.data import data_fingerprint
+from helpers.engine.data import data_fingerprint, view_files
 from helpers.engine.records import read_record, read_view
 from helpers.engine.stages import (
     STAGES,
@@ -97,19 +97,26 @@ class Keys:
 
     def view(self, job: Job) -> str:
         """The key of what is shown of a job."""
-        return digest(self.view_parts(job), length=32)
+        return view_key(self.view_parts(job))
 
     def view_parts(self, job: Job) -> dict[str, Any]:
         """What the key of a view is made of.
 
-        These are the notebook and the code by file, the values that it shows, and the numbers.
+        These are the notebook and the code by file, the values that it shows, the numbers, and the files that
+        it reads beside them.
         """
         stem = STAGES[job.stage].notebook
         numbers = f"{self.key(job)} {self.records(job)[0].get('variant', '')}"
         shown = json.loads(json_text(shown_parameters(job, self.params)))
-        return {"code": self._notebook_parts(stem) if stem else {}, "parameters": shown, "numbers": numbers}
+        parts = {"code": self._notebook_parts(stem) if stem else {}, "parameters": shown, "numbers": numbers}
+        return parts | view_files(self.run, job)
 
     def _notebook_parts(self, stem: str) -> dict[str, str]:
         if stem not in self._notebooks:
             self._notebooks[stem] = notebook_parts(stem)
         return self._notebooks[stem]
+
+
+def view_key(parts: dict[str, Any]) -> str:
+    """The key of a view that is made of these parts (``Keys.view_parts``)."""
+    return digest(parts, length=32)

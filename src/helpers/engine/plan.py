@@ -142,12 +142,17 @@ def _view_judged(job: Job, keys: Keys, broken: list[tuple[Path, bool]]) -> Plann
         why = f"{place.name} is damaged" if place.exists() else "its notebook was not executed yet"
         return Planned(job, f"shown anew: {why}")
     if view["key"] != keys.view(job):
-        now = keys.view_parts(job)
-        return Planned(
-            job,
-            f"shown anew: {_changed_files(view, now) or _changed_values(view, now) or 'its numbers changed'}",
-        )
+        return Planned(job, f"shown anew: {_view_changed(view, keys.view_parts(job))}")
     return Planned(job, f"shown anew: {_told(broken)}") if broken else Planned(job)
+
+
+def _view_changed(view: dict[str, Any], now: dict[str, Any]) -> str:
+    """The first of the parts of a view's key that differs, in words."""
+    if changed := _changed_files(view, now) or _changed_values(view, now):
+        return changed
+    then, read = view.get("read", {}), now.get("read", {})
+    names = [name for name in dict.fromkeys((*read, *then)) if read.get(name) != then.get(name)]
+    return f"what readers answered changed: {listed(names)}" if names else "its numbers changed"
 
 
 def _told(broken: list[tuple[Path, bool]]) -> str:

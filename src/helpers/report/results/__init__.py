@@ -14,6 +14,7 @@ from helpers.report.results import (
     lesions,
     metrics,
     probabilities,
+    readers,
     scope,
     subgroups,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "lesions",
     "metrics",
     "probabilities",
+    "readers",
     "scope",
     "subgroups",
 ]

@@ -1,0 +1,1 @@
+"""The reader study: people look at real and synthetic images and say which are which."""

@@ -1,0 +1,87 @@
+"""The images of a reader study: as many real ones of the target class as synthetic ones, all at the GAN's
+size.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from helpers.data.arrays import load_images
+from helpers.data.manifest import load_split
+from helpers.errors import UserError
+from helpers.files import read_table
+from helpers.params import Params
+from helpers.paths import RunPaths, require
+from helpers.readers.key import REAL, SYNTHETIC, Chosen
+
+
+def choose_images(run: RunPaths, params: Params, count: int, kept: bool, seed: int) -> list[Chosen]:
+    """``count`` images, half of them real and half synthetic, in the order of their ids.
+
+    ``kept`` says whether only the synthetic images that the critic kept are drawn from; ``seed`` decides the
+    draw. No two of the images have the same pixels. Raises UserError where there are too few, and
+    MissingStageError where a stage before is not finished.
+    """
+    random = np.random.default_rng(seed)
+    found = {image.id: image for image in _first(_real(run, params, random), count // 2)}
+    if len(found) < count // 2:
+        raise _too_few(f"real images of {params.data.target_class}", len(found), count)
+    drawn = (image for image in _synthetic(run, params, kept, random) if image.id not in found)
+    synthetic = list(_first(drawn, count // 2))
+    if len(synthetic) < count // 2:
+        words = "different synthetic images that the critic kept" if kept else "different synthetic images"
+        raise _too_few(words, len(synthetic), count, "; --from all draws from all of them" if kept else "")
+    found |= {image.id: image for image in synthetic}
+    return [found[name] for name in sorted(found)]
+
+
+def _too_few(what: str, there: int, count: int, way_out: str = "") -> UserError:
+    return UserError(
+        f"A study of {count} images needs {count // 2} {what}, and this run has {there}: "
+        f"ask for fewer by --images {2 * there}{way_out}."
+    )
+
+
+def _first(images: Iterator[Chosen], count: int) -> Iterator[Chosen]:
+    """The first ``count`` images that differ from those before."""
+    seen: set[str] = set()
+    for image in images:
+        if len(seen) == count:
+            return
+        if image.id not in seen:
+            seen.add(image.id)
+            yield image
+
+
+def _real(run: RunPaths, params: Params, random: np.random.Generator) -> Iterator[Chosen]:
+    """Real images of the target class, reduced as ``gan.resize`` says.
+
+    Each lesion comes once before any comes a second time; of what is left, the images that the GAN did not
+    learn from (validation and test part) come first, and chance decides the rest.
+    """
+    split = load_split(run)
+    pixels = load_images(run, params.data, params.gan.resolution, params.gan.resize)
+    table = split[split["dx"] == params.data.target_class]
+    table = table.iloc[random.permutation(len(table))]
+    table = table.assign(trained=table["split"] == "train").sort_values("trained", kind="stable")
+    table = table.assign(again=table["lesion_id"].notna() & table.duplicated("lesion_id"))
+    for row in table.sort_values("again", kind="stable").itertuples():
+        origin = {"kind": REAL, "image_id": row.image_id, "part": row.split}
+        yield Chosen(np.array(pixels[row.Index]), origin)
+
+
+def _synthetic(run: RunPaths, params: Params, kept: bool, random: np.random.Generator) -> Iterator[Chosen]:
+    """Synthetic images of all GANs of the run, one of each GAN in turn, drawn at random."""
+    drawn = []
+    for seed in params.gan.seeds:
+        folder = run.synthetic(seed)
+        images = np.load(require(folder / "images.npy", "synthesis"), mmap_mode="r")
+        scores = read_table(folder / "scores.csv")
+        rows = scores[scores["selected"] == 1] if kept else scores
+        rows = rows.iloc[random.permutation(len(rows))]
+        chosen = zip(rows["index"], rows["selected"], strict=True)
+        drawn.append([(seed, images, int(index), bool(selected)) for index, selected in chosen])
+    for turn in range(max(map(len, drawn))):
+        for seed, images, index, selected in (each[turn] for each in drawn if turn < len(each)):
+            origin = {"kind": SYNTHETIC, "gan_seed": seed, "index": index, "kept": selected}
+            yield Chosen(np.array(images[index]), origin)
