@@ -13,7 +13,7 @@ from helpers.evaluation.intervals import Difference, mean_interval, paired_diffe
 from helpers.evaluation.measurements import CLASS_METRICS, Measurements, measure
 from helpers.evaluation.metrics import METRICS, PROBABILITY_METRICS
 from helpers.evaluation.roles import roles
-from helpers.evaluation.scores import net_benefit
+from helpers.evaluation.scores import called_shares, net_benefit
 from helpers.evaluation.significance import holm
 from helpers.evaluation.study import Study
 from helpers.evaluation.tables import differences, mean_row, means, method
@@ -24,6 +24,7 @@ COMPARED = (*METRICS, *PROBABILITY_METRICS)
 NAMED = (("filtered", "baseline"), ("filtered", "random"), ("all", "baseline"), ("filtered", "all"))
 PRIMARY = NAMED[:3]  # on the target's recall; everything else is exploratory
 THRESHOLDS = np.arange(1, 51) / 100  # threshold probabilities of the decision curve
+CALLED = ("act_on_all", "recall", "false_alarms")  # its columns beside the net benefit
 
 
 class Inference:
@@ -190,15 +191,17 @@ class Inference:
     def decision_curve(self) -> pd.DataFrame:
         """Net benefit of calling the target from each threshold probability on, by arm.
 
-        ``act_on_all``: of calling every image the target.
+        ``act_on_all``: of calling every image the target. ``recall`` and ``false_alarms``: the share of the
+        target's images and of the others that are called so, means over replicates.
         """
         study = self.study
         rows: list[tuple[Any, ...]] = []
         if study.target is None:
-            return means(rows, "arm", "threshold").assign(act_on_all=pd.Series(dtype=float))
-        positive = study.truth == study.target
+            return means(rows, "arm", "threshold").assign(**dict.fromkeys(CALLED, pd.Series(dtype=float)))
+        positive, called = study.truth == study.target, []
         for index, arm in enumerate(study.arms):
             probabilities = study.probabilities[index, ..., study.target]
+            called += called_shares(positive, probabilities, THRESHOLDS)
             benefit, influence = net_benefit(positive, probabilities, THRESHOLDS)
             by_lesion = study.of_lesions(influence).swapaxes(0, 1)
             found = mean_interval(benefit.T, by_lesion, study.strata, self.confidence)
@@ -207,7 +210,9 @@ class Inference:
                 rows.append((arm, threshold, *mean_row(benefit[:, place], one, one.low, one.high)))
         everyone, _ = net_benefit(positive, np.ones(len(positive)), THRESHOLDS)
         table = means(rows, "arm", "threshold")
-        return table.assign(act_on_all=table["threshold"].map(dict(zip(THRESHOLDS, everyone, strict=True))))
+        table["act_on_all"] = table["threshold"].map(dict(zip(THRESHOLDS, everyone, strict=True)))
+        table[["recall", "false_alarms"]] = called
+        return table
 
 
 def _largest(metric: str) -> float:
