@@ -249,6 +249,8 @@ def test_the_probabilities_tables_agree_with_the_predictions(make_run):
     assert decisions.loc[0.2, "mean"] == pytest.approx(expected)
     assert decisions.loc[0.2, "act_on_all"] == pytest.approx(positive.mean() - 0.25 * (~positive).mean())
     assert (decisions["low"] < decisions["mean"]).all() and len(decisions) == 50
+    assert decisions.loc[0.2, "recall"] == pytest.approx(np.mean([a[y].mean() for a, y in acted]))
+    assert decisions.loc[0.2, "false_alarms"] == pytest.approx(np.mean([a[~y].mean() for a, y in acted]))
 
 
 def test_the_leak_is_measured_within_classes(make_run):

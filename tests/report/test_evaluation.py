@@ -180,7 +180,7 @@ def drawn():
         "reliability-many": results.probabilities.reliability(
             pd.concat([bins().assign(arm=arm) for arm in MANY]), "mel", "baseline"
         ),
-        "decision-five": results.probabilities.decision_curve(decisions(MANY[:5]), "mel", "baseline"),
+        "decision-four": results.probabilities.decision_curve(decisions(MANY[:4]), "mel", "baseline"),
         "decision-many": results.probabilities.decision_curve(decisions(MANY), "mel", "baseline"),
         "decision-none": results.probabilities.decision_curve(decisions().iloc[:0], "mel", "baseline"),
         "gap": results.lesions.recall_gap(leak(), "baseline"),
@@ -283,7 +283,7 @@ class TestFigures:
 
     def test_bands_are_drawn_where_they_can_be_told_apart(self, drawn):
         assert (
-            len(drawn["decision"].axes[0].collections) == 3 and not drawn["decision-five"].axes[0].collections
+            len(drawn["decision"].axes[0].collections) == 3 and not drawn["decision-four"].axes[0].collections
         )
         panels = [axes for axes in drawn["decision-many"].axes if axes.get_title("left")]
         assert [len(axes.collections) for axes in panels] == [1] + 8 * [2]
@@ -563,7 +563,7 @@ def compared(params, found):
         {"arm": arm, "metric": metric, "reference": "baseline"} | row for (arm, metric), row in found.items()
     ]
     none = pd.DataFrame()
-    return Results(RunPaths("fake"), params, {}, none, none, none, pd.DataFrame(rows), none, none, [])
+    return Results(RunPaths("fake"), params, {}, none, none, none, pd.DataFrame(rows), none, none, none, [])
 
 
 class TestAbstract:

@@ -164,6 +164,9 @@ def every_figure():
         "confusion_beside_paper": results.classes.confusion_matrices(
             confusion([*ARMS, "again"], SEVEN), published()
         ),
+        "confusion_further": results.classes.further_matrices(
+            confusion([*ARMS, "again"], SEVEN), published()
+        ),
         "curves_beside_paper": training_curves.classifier_curves(histories(), published()),
         "curves_beside_paper_many": training_curves.classifier_curves(histories(MANY), published()),
         "classifier_curves": training_curves.classifier_curves(histories()),
@@ -198,7 +201,10 @@ class TestEveryFigure:
             assert sizes and min(sizes) >= 9, name
 
     def test_is_as_wide_as_the_page(self, drawn):
-        assert {figure.get_size_inches()[0] for figure in drawn.values()} == {9.0}
+        widths = {name: figure.get_size_inches()[0] for name, figure in drawn.items()}
+        matrices = {width for name, width in widths.items() if name.startswith("confusion")}
+        assert {width for name, width in widths.items() if not name.startswith("confusion")} == {9.0}
+        assert max(matrices) <= 9  # those of few classes are as large as their numbers ask for
 
     def test_is_well_formed_with_ids_of_its_own(self, svgs):
         seen = set()
@@ -279,12 +285,27 @@ class TestDrawings:
         bare = results.metrics.overall_metrics(made, None, ends.assign(low=np.nan)).legends[0]
         assert "its interval" not in [text.get_text() for text in bare.get_texts()]
 
-    def test_many_arms_have_the_whole_width(self):
-        bars, dots = results.metrics.overall_metrics(
-            metrics(MANY), paper_values.paper_metrics(published())
-        ).axes
-        assert bars.get_subplotspec().rowspan.start < dots.get_subplotspec().rowspan.start
-        assert bars.get_subplotspec().colspan == dots.get_subplotspec().colspan
+    def test_many_arms_are_rows_and_the_first_is_a_band(self):
+        made = metrics(MANY)
+        ends = pd.DataFrame(
+            [
+                {"arm": arm, "metric": metric, "low": 0.2, "high": 0.9}
+                for arm in MANY
+                for metric in words.OVERALL
+            ]
+        )
+        figure = results.metrics.overall_metrics(made, paper_values.paper_metrics(published()), ends)
+        assert len(figure.axes) == len(words.OVERALL)
+        for axes, metric in zip(figure.axes, words.OVERALL, strict=True):
+            dots = [line for line in axes.lines if line.get_marker() == "o"]
+            assert [line.get_ydata()[0] for line in dots] == list(range(len(MANY)))
+            values = [value for line in dots for value in line.get_xdata()]
+            assert sorted(values) == pytest.approx(sorted(100 * made[metric]))
+            diamonds = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "D"]
+            assert diamonds == [MANY.index(arm) for arm in ARMS]
+            band = axes.patches[0]
+            assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((20, 90))
+        assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(MANY)
 
     def test_many_arms_have_a_panel_each_for_their_curves(self, drawn):
         panels = [axes for axes in drawn["classifier_curves_many"].axes if axes.get_title("left")]
@@ -300,12 +321,14 @@ class TestDrawings:
         assert shares.sum(axis=1) == pytest.approx([1, 1, 1])
         assert shares[0, 0] == pytest.approx(20 / 24)
 
-    def test_confusion_beside_the_papers_has_both_and_their_difference(self, drawn):
-        panels = {axes.get_title("left"): axes for axes in drawn["confusion_beside_paper"].axes}
-        assert {f"{kind}: {arm}" for kind in ("paper", "this run", "difference") for arm in ARMS} < set(
-            panels
+    def test_confusion_beside_the_papers_has_both_and_then_their_difference(self, drawn):
+        first, further = (
+            {axes.get_title("left"): axes for axes in drawn[name].axes if axes.get_title("left")}
+            for name in ("confusion_beside_paper", "confusion_further")
         )
-        assert "this run: again" in panels
+        assert list(first) == [f"{kind}: {arm}" for kind in ("paper", "this run") for arm in ARMS]
+        assert list(further) == [*(f"difference: {arm}" for arm in ARMS), "this run: again"]
+        panels = first | further
         paper, ours, less = (
             np.ma.filled(panels[f"{kind}: filtered"].collections[0].get_array()).reshape(7, 7)
             for kind in ("paper", "this run", "difference")

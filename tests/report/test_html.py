@@ -19,6 +19,7 @@ from helpers.report.page import (
     assets,
     cell_html,
     cells,
+    contrast_chart,
     control_sentences,
     headline,
     pictures,
@@ -119,12 +120,128 @@ def test_order_of_the_page(soup):
         "synthesis",
         "classifier",
         "evaluation",
+        "controls",
+        "open",
+        "supplement",
         "provenance",
+    ]
+    assert [tag["id"] for tag in soup.select(".supplement > h3")] == [
+        f"notebook-{anchor}" for anchor in ("data", "gan", "synthesis", "classifier", "evaluation")
     ]
     assert [link["href"] for link in soup.select(".contents > details > ol > li > a")] == [
         f"#{tag['id']}" for tag in soup.find_all("h2")
     ]
     assert soup.find(class_="banner").get_text().startswith("Drawn lesions: a demonstration.")
+
+
+def test_what_is_tagged_is_the_article_and_the_rest_is_folded(soup):
+    article = soup.select("section.article")
+    assert [len(section.find_all("img")) for section in article] == [2, 2, 1, 1, 4, 0, 0]
+    assert not soup.select("section.article details") and "show(1)" not in article[0].get_text()
+    folds = soup.select("section.supplement details.part")
+    assert all(not fold.has_attr("open") and fold.summary.b.get_text() for fold in folds)
+    for section, stem in zip(article, STEMS, strict=False):
+        link = section.select_one(".more a")
+        fold = soup.find(id=link["href"][1:])
+        assert fold.name == "details" and "A sentence written from numbers." in fold.get_text(), stem
+        assert "What is left to see" in link.get_text() and "show(1)" not in fold.get_text()
+    assert soup.select_one(".supplement").get_text().count("show(1)") == len(STEMS)
+
+
+def test_the_first_screen_has_the_answer_and_the_contrasts(soup, base):
+    assert soup.select_one(".done").get_text().startswith("On drawn lesions")
+    assert soup.select_one(".abstract b").get_text().startswith("Undecided: this run cannot say")
+    tables = soup.select("#contrasts table")
+    assert [table["data-metric"] for table in tables][:2] == ["target_recall", "accuracy"]
+    assert [table.has_attr("hidden") for table in tables] == [False] + [True] * (len(tables) - 1)
+    recall, accuracy = (table.tbody.find_all("tr") for table in tables[:2])
+    assert [row.th.get_text() for row in recall] == ["filtered \u2212 baseline", "all \u2212 baseline"]
+    assert recall[0].select_one(".theirs").get_text() == "+5.4" and recall[0].select_one(".paper")
+    assert [row["class"] for row in accuracy] == [["up", "exploratory"]] * 2
+    assert {row.select_one(".said").get_text() for row in accuracy} == {"higher"}
+    assert {row.select_one(".said").get_text() for row in recall} == {"undecided"}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "replicates", "kind"),
+    [
+        (0.01, 0.05, 3, "up"),
+        (0.001, 0.01, 3, "small"),
+        (-0.05, -0.01, 3, "down"),
+        (-0.05, 0.01, 3, "none"),
+        (-0.05, 0.05, 3, "undecided"),
+        (None, None, 1, "untested"),
+    ],
+)
+def test_what_can_be_said_of_a_contrast(low, high, replicates, kind):
+    row = {"difference": 0, "low": low, "high": high, "replicates": replicates}
+    assert contrast_chart.said(verdict_of(row, 0.02), 0.02)[0] == kind
+
+
+def test_the_picture_of_single_trainings_says_that_there_is_no_interval(tmp_path, monkeypatch):
+    names = ["baseline", *(f"arm-{n}" for n in range(14))]
+    arms = {name: {} if name == "baseline" else {"synthetic": {"select": "all"}} for name in names}
+    build_run(tmp_path, monkeypatch, params=fake_params(arms=arms, replicates=1))
+    soup = BeautifulSoup(render_report("fake").read_text(), "html.parser")
+    chart = soup.find(id="contrasts")
+    assert len(chart.table.tbody.find_all("tr")) == contrast_chart.MOST_ROWS
+    assert not chart.select(".interval") and not chart.select(".theirs")
+    caption = chart.figcaption.get_text()
+    assert "Each arm was trained once, so there are no intervals" in caption
+    assert "Not drawn: arm-12 and arm-13." in caption
+    assert soup.select_one(".abstract b").get_text().startswith("Not tested")
+
+
+def test_one_arm_has_no_picture(tmp_path, monkeypatch):
+    build_run(tmp_path, monkeypatch, params=fake_params(arms={"baseline": {}}))
+    page = BeautifulSoup(render_report("fake").read_text(), "html.parser")
+    assert page.find(id="contrasts") is None and not page.select(".abstract b")
+
+
+def test_a_long_table_stands_in_the_supplement_and_is_linked(tmp_path, monkeypatch):
+    folder = build_run(tmp_path, monkeypatch)
+    executed = folder / "notebooks" / "01_eda.ipynb"
+    made = nbformat.read(executed, 4)
+    show = next(cell for cell in made.cells if cell.id == "show")
+    long = table("long")
+    for column in long.metadata["report"]["table"]["columns"]:
+        column["texts"], column["values"] = list(column["texts"]) * 6, list(column["values"]) * 6
+    show.outputs.append(long)
+    nbformat.write(made, executed)
+    soup = BeautifulSoup(render_report("fake").read_text(), "html.parser")
+    found = soup.find("figure", attrs={"data-name": "long"})
+    note = next(tag for tag in soup.select("#data ~ .note") if "more than 15 rows" in tag.get_text())
+    assert found.find_parent("details")["id"] == note.a["href"][1:]
+    assert all(len(t.select("tbody tr")) <= 15 for t in soup.select("section.article figure.table"))
+
+
+def test_a_threshold_can_be_moved_where_the_run_knows_it(tmp_path, monkeypatch):
+    folder = build_run(tmp_path, monkeypatch)
+    rows = [
+        {
+            "arm": arm,
+            "threshold": t,
+            "mean": t / 10,
+            "act_on_all": 0.1,
+            "recall": 1 - t,
+            "false_alarms": t / 2,
+        }
+        for arm in ("baseline", "filtered", "all")
+        for t in (0.05, 0.1, 0.2)
+    ]
+    pd.DataFrame(rows).to_csv(folder / "evaluation" / "decision_curve.csv", index=False)
+    soup = BeautifulSoup(render_report("fake").read_text(), "html.parser")
+    moved = soup.find("figure", attrs={"data-name": "thresholds"})
+    assert [cell.get_text() for cell in moved.tbody.tr.find_all(["th", "td"])] == [
+        "baseline",
+        "90",
+        "5.0",
+        "+1.0",
+    ]
+    assert moved.tbody.find_all("tr")[-1].th.get_text() == "every image called so"
+    steps = json.loads(moved["data-steps"])
+    assert steps["places"] == ["5 %", "10 %", "20 %"] and steps["rows"][0][2] == ["80", "10.0", "+2.0"]
+    assert moved.find("input").has_attr("hidden") and moved.output.get_text() == "10 %"
 
 
 def test_every_training_is_listed(soup):

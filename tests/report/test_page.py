@@ -150,8 +150,14 @@ def test_theme_button(browser, address):
     page.context.close()
 
 
+def unfolded(page):
+    """The page with all its folds open."""
+    page.click(".unfold")
+    return page
+
+
 def test_tables_are_sorted_and_copied(browser, address):
-    page = open_page(browser, address, permissions=["clipboard-read", "clipboard-write"])
+    page = unfolded(open_page(browser, address, permissions=["clipboard-read", "clipboard-write"]))
     table = 'figure[data-name="headline"]'
     column = f"{table} tbody tr td:nth-child(4)"
     heading = page.locator(f"{table} thead th:nth-child(4) button")
@@ -173,7 +179,7 @@ def test_tables_are_sorted_and_copied(browser, address):
 
 
 def test_a_differences_sign_is_sorted_and_copied_as_a_number(browser, address):
-    page = open_page(browser, address, permissions=["clipboard-read", "clipboard-write"])
+    page = unfolded(open_page(browser, address, permissions=["clipboard-read", "clipboard-write"]))
     table = 'figure[data-name="headline"]'
     column = (
         page.evaluate(
@@ -236,4 +242,58 @@ def test_first_tab_skips_to_the_text(browser, address):
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
+    page.context.close()
+
+
+def test_every_link_into_a_fold_opens_it(browser, address):
+    page = open_page(browser, address, reduced_motion="reduce")
+    links = page.evaluate(
+        "Array.from(document.querySelectorAll('main a[href^=\"#\"]'), (link) => link.hash.slice(1))"
+        ".filter((id) => document.getElementById(id).closest('details'))"
+    )
+    assert len(links) >= 5
+    for anchor in links:
+        fold = f"document.getElementById('{anchor}').closest('details')"
+        page.evaluate(f"{fold}.open = false")
+        page.evaluate(f"document.querySelector('main a[href=\"#{anchor}\"]').click()")
+        wait_until(page, f"{fold}.open")
+    page.context.close()
+
+
+def test_an_address_into_a_fold_opens_it(browser, base, address):
+    page = open_page(browser, f"{address}#more-provenance")
+    assert page.evaluate("document.getElementById('more-provenance').open")
+    page.context.close()
+
+
+def test_folds_open_and_close_all_at_once(browser, address):
+    page = unfolded(open_page(browser, address))
+    folds = "Array.from(document.querySelectorAll('details.part'), (fold) => fold.open)"
+    assert all(page.evaluate(folds)) and page.inner_text(".unfold") == "Close all folds"
+    page.click(".unfold")
+    assert not any(page.evaluate(folds))
+    page.context.close()
+
+
+def test_another_metric_can_be_chosen_for_the_picture(browser, address):
+    page = open_page(browser, address)
+    shown = "Array.from(document.querySelectorAll('#contrasts table')).filter((t) => !t.hidden)"
+    assert page.evaluate(f"{shown}.map((t) => t.dataset.metric)") == ["target_recall"]
+    page.select_option("#metric", "accuracy")
+    assert page.evaluate(f"{shown}.map((t) => t.dataset.metric)") == ["accuracy"]
+    page.context.close()
+
+
+def test_without_a_script_everything_is_there(browser, address):
+    """The article stands open, every fold opens by its title, and no tool is shown that would do nothing."""
+    page = open_page(browser, address, java_script_enabled=False)
+    assert page.locator("section.article figure").first.is_visible()
+    assert not page.locator(".pick").is_visible()
+    folds = page.locator("section.supplement details.part")
+    for place in range(folds.count()):
+        fold = folds.nth(place)
+        fold.locator("summary").first.click()
+        inside = fold.locator("summary ~ *")
+        assert any(inside.nth(n).is_visible() for n in range(inside.count())), fold.inner_text()
+    assert page.locator('figure[data-name="headline"] tbody tr').count() == 18
     page.context.close()

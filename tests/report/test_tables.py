@@ -13,7 +13,7 @@ from bs4 import BeautifulSoup
 
 from helpers import paths
 from helpers.errors import MissingStageError
-from helpers.evaluation.paper import published
+from helpers.evaluation.paper import published, published_beside
 from helpers.params import Params, validate
 from helpers.paths import RunPaths
 from helpers.report import (
@@ -129,6 +129,90 @@ class TestDigits:
         assert words.points_of_images(difference, 167) == text
 
 
+def tables_of(differences, ends=True):
+    """arms and comparisons of evaluation/ for arms with these differences of recall to the baseline (0.5)."""
+    arms = [
+        {"arm": arm, "metric": metric, "mean": 0.5 + change, "low": 0.4 + change, "high": 0.6 + change}
+        for arm, change in differences.items()
+        for metric in ("target_recall", "target_f1")
+    ]
+    rows = [
+        {
+            "arm": arm,
+            "reference": "baseline",
+            "metric": "target_recall",
+            "low": change - 0.1,
+            "high": change + 0.1,
+        }
+        | {"replicates": 3}
+        for arm, change in differences.items()
+        if arm != "baseline"
+    ]
+    found = {"arms": pd.DataFrame(arms), "comparisons": pd.DataFrame(rows)}
+    if not ends:
+        found = {name: table.assign(low=np.nan, high=np.nan) for name, table in found.items()}
+    return found
+
+
+class TestOneRowForEachArm:
+    CHANGES = {"all": -0.2, "baseline": 0.0, "weighted": 0.3, "filtered": 0.05}
+
+    def test_the_reference_is_first_and_the_paper_last(self):
+        made = results.arms.arms_by_metric(
+            tables_of(self.CHANGES), ["target_f1", "target_recall"], 400, "baseline", PAPER
+        )
+        head, *rows = rows_of(made)
+        assert head == ["Arm", "F1", "Recall"]
+        assert [row[0] for row in rows] == [
+            *("baseline", "weighted", "filtered", "all"),
+            *(f"the paper's {arm}" for arm in ("baseline", "filtered", "all")),
+        ]
+        assert rows[0][2] == "50.0 (40.0 to 60.0)" and rows[4][2] == "66.47"
+
+    def test_a_triangle_marks_what_differs_from_the_reference(self):
+        made = results.arms.arms_by_metric(
+            tables_of(self.CHANGES), ["target_recall"], 400, "baseline", published_beside("folder")
+        )
+        cells = {row[0]: row[1] for row in rows_of(made)[1:]}
+        assert cells["weighted"] == "80.0 \u25b2 (70.0 to 90.0)" and "\u25bc" in cells["all"]
+        assert cells["filtered"] == "55.0 (45.0 to 65.0)" and len(cells) == 4
+
+    def test_without_intervals_the_mean_stands_alone(self):
+        tables = tables_of(self.CHANGES, ends=False)
+        made = results.arms.arms_by_metric(tables, ["target_recall"], 40, "baseline", PAPER)
+        assert rows_of(made)[1][1] == "50"
+        assert (
+            results.arms.caption(tables["arms"], 0.95, published_beside("folder")) == "means over replicates."
+        )
+
+    def test_controls_have_a_column_for_each_metric(self):
+        rows = [
+            {"contrast": "again - baseline", "metric": metric, "difference": -0.02, "low": low, "high": 0.03}
+            | {"outcome": "no difference shown"}
+            for metric, low in (("target_recall", -0.07), ("target_roc_auc", np.nan))
+        ]
+        made = results.controls.controls_by_metric(pd.DataFrame(rows), 400, "mel")
+        assert rows_of(made) == [
+            ["Contrast", "Recall of mel", "ROC AUC of mel", "Recall, by its interval"],
+            ["again \u2212 baseline", "\u22122.0 (\u22127.0 to +3.0)", "\u22122.0", "no difference shown"],
+        ]
+        assert results.controls.controls_by_metric(pd.DataFrame(), 400, "mel") is None
+
+    def test_claims_are_counted_by_verdict(self):
+        verdicts = ["undecided", "a gain of 2 points or more is excluded"]
+        verdicts += ["a gain of 1.5 points or more is excluded", "the audit agrees"]
+        claims = pd.DataFrame({"claim": list("abcd"), "verdict": verdicts})
+        assert rows_of(results.claims.claims_summary(claims))[1:] == [
+            ["a gain is excluded", "2", "b"],
+            ["undecided", "1", "a"],
+            ["the audit agrees", "1", "d"],
+        ]
+        sentence = results.claims.claims_sentence(claims)
+        assert sentence.startswith("This run tests 3 claims of the paper; ") and sentence.endswith(
+            "settle 1."
+        )
+
+
 def split():
     rows = [
         ("a", "mel", "train"),
@@ -161,6 +245,12 @@ class TestDataTables:
             ["mel", "1", "0", "1"],
             ["all", "3", "1", "2"],
             ["all, in the paper", "7,010", "1,502", "1,503"],
+        ]
+
+    def test_split_by_part_has_a_column_for_each_class(self):
+        assert rows_of(eda.split_by_part(split(), PAPER))[:2] == [
+            ["Part", "nv", "mel", "all", "all, in the paper"],
+            ["train", "2", "1", "3", "7,010"],
         ]
 
     def test_leak(self):

@@ -45,6 +45,14 @@ def axe_violations(browser, address: str) -> list[str]:
     return found
 
 
+def article_screens(browser, address: str) -> float:
+    """How many screens of 1,440 x 900 pixels stand above the supplement."""
+    page = open_page(browser, address)
+    top = page.evaluate("document.querySelector('section.supplement').getBoundingClientRect().top + scrollY")
+    page.context.close()
+    return top / 900
+
+
 PAPER = 672  # CSS pixels between the margins of an A4 sheet
 
 

@@ -66,12 +66,12 @@ def cell_code(
     return cell
 
 
-def cell_text(name: str, source: str) -> nbformat.NotebookNode:
-    return nbformat.v4.new_markdown_cell(source, id=name)
+def cell_text(name: str, source: str, tags: list[str] | None = None) -> nbformat.NotebookNode:
+    return nbformat.v4.new_markdown_cell(source, id=name, metadata={"tags": tags} if tags else {})
 
 
 def notebook(title: str, shown: list, subject: str) -> nbformat.NotebookNode:
-    """An executed notebook as papermill leaves it."""
+    """An executed notebook as papermill leaves it; a text and what it shows are in the article."""
     cells = [
         cell_text(
             "title", f"# {title}\n\nThis notebook reads `split.csv` and looks at {subject}. Old prose."
@@ -83,8 +83,10 @@ def notebook(title: str, shown: list, subject: str) -> nbformat.NotebookNode:
             "first",
             f"## What to look at in {subject}\n\nThe penalty holds the critic. It costs $5 and $6.\n\n"
             "### A detail\n\nSome **words** and `code`.",
+            ["article"],
         ),
-        cell_code("show", "show(1)  # what is shown", shown),
+        cell_code("show", "show(1)  # what is shown", shown, ["article"]),
+        cell_text("second", "## What is left to see"),
         cell_code(
             "print",
             "print('done')",

@@ -10,6 +10,7 @@ from support.page_checks import (
     ARGUMENTS,
     AXE,
     CHROMIUM,
+    article_screens,
     axe_violations,
     check_text,
     on_paper,
@@ -47,12 +48,17 @@ def test_one_command_makes_the_report(smoke):
 
 
 def test_its_page_is_sound(smoke):
-    check_text((smoke.folder / "reports/smoke/report.html").read_text(encoding="utf-8"), limit=5_000_000)
+    page = (smoke.folder / "reports/smoke/report.html").read_text(encoding="utf-8")
+    soup = check_text(page, limit=5_000_000)
+    rows = [len(table.select("tbody tr")) for table in soup.select("section.article figure.table")]
+    assert len(rows) >= 6 and max(rows) <= 15
+    numbers = [tag["id"] for tag in soup.select("section.article figure.figure")]
+    assert sorted(numbers) == [f"figure-{number}" for number in range(1, 9)]
 
 
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 def test_its_page_in_a_browser(smoke):
-    """It asks for nothing, prints without loss, and axe-core finds no violation."""
+    """It asks for nothing, prints without loss, its article is short, and axe-core finds no violation."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     address = (smoke.folder / "reports/smoke/report.html").as_uri()
     with playwright.sync_playwright() as driver:
@@ -64,6 +70,7 @@ def test_its_page_in_a_browser(smoke):
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         found = on_paper(browser, address)
         assert found["outside"] == [] and found["tools"] == 0
+        assert article_screens(browser, address) <= 12
         if AXE.exists():  # .ci/run fetches it
             assert axe_violations(browser, address) == []
         browser.close()

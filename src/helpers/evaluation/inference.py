@@ -14,7 +14,7 @@ from helpers.evaluation.intervals import Difference, fold_difference, paired_dif
 from helpers.evaluation.measurements import CLASS_METRICS, Measurements, measure
 from helpers.evaluation.metrics import COMPARED
 from helpers.evaluation.roles import roles
-from helpers.evaluation.scores import net_benefit
+from helpers.evaluation.scores import called_shares, net_benefit
 from helpers.evaluation.significance import holm
 from helpers.evaluation.study import Study, by_replicate
 from helpers.evaluation.tables import differences, mean_row, means, method
@@ -24,6 +24,7 @@ from helpers.params import Params
 # contrasts that every run makes where it has the arms; which are primary says params.evaluation
 NAMED = ("filtered - baseline", "filtered - random", "all - baseline", "filtered - all")
 THRESHOLDS = np.arange(1, 51) / 100  # threshold probabilities of the decision curve
+CALLED = ("act_on_all", "recall", "false_alarms")  # its columns beside the net benefit
 
 
 class Inference:
@@ -228,15 +229,18 @@ class Inference:
     def decision_curve(self) -> pd.DataFrame:
         """Net benefit of calling the target from each threshold probability on, by arm.
 
-        ``act_on_all``: of calling every image the target.
+        ``act_on_all``: of calling every image the target. ``recall`` and ``false_alarms``: the share of the
+        target's images and of the others that are called so, means over replicates.
         """
         study = self.study
         rows: list[tuple[Any, ...]] = []
         if study.target is None:
-            return means(rows, "arm", "threshold").assign(act_on_all=pd.Series(dtype=float))
+            return means(rows, "arm", "threshold").assign(**dict.fromkeys(CALLED, pd.Series(dtype=float)))
+        called: list[tuple[float, float]] = []
         for index, arm in enumerate(study.arms):
             benefit, influence = self._net_benefits(index)
             found = self._interval(benefit, influence)
+            called += self._called(index)
             for place, threshold in enumerate(THRESHOLDS):
                 one = found.at(place)
                 rows.append((arm, threshold, *mean_row(benefit[place], one, one.low, one.high)))
@@ -245,7 +249,17 @@ class Inference:
             [net_benefit(each, np.ones(len(each)), THRESHOLDS)[0] for each in positive], axis=0
         )
         table = means(rows, "arm", "threshold")
-        return table.assign(act_on_all=table["threshold"].map(dict(zip(THRESHOLDS, everyone, strict=True))))
+        table["act_on_all"] = table["threshold"].map(dict(zip(THRESHOLDS, everyone, strict=True)))
+        table[["recall", "false_alarms"]] = called
+        return table
+
+    def _called(self, index: int) -> list[tuple[float, float]]:
+        """``called_shares`` of an arm at THRESHOLDS, the mean of its replicates."""
+        shares = [
+            called_shares(each.truth == each.target, each.probabilities[index, ..., each.target], THRESHOLDS)
+            for each in self.studies
+        ]
+        return [(recall, alarms) for recall, alarms in np.mean(shares, axis=0)]
 
     def _net_benefits(self, index: int) -> tuple[np.ndarray, list[np.ndarray]]:
         """Net benefit (T, R) of an arm at THRESHOLDS, and each study's lesions' influences (T, R / P, L)."""

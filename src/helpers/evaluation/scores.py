@@ -238,6 +238,21 @@ def net_benefit(
     return benefit, (gain - benefit[..., None]) / len(positive)
 
 
+def called_shares(
+    positive: np.ndarray, score: np.ndarray, thresholds: np.ndarray
+) -> list[tuple[float, float]]:
+    """The shares (0 to 1) of positive and of other images whose score reaches each threshold.
+
+    ``positive`` (n,), ``score`` (R, n), ``thresholds`` (T,); means over the R replicates, a pair for each
+    threshold. NaN where there are no such images.
+    """
+
+    def share(of: np.ndarray, threshold: float) -> float:
+        return float((score[:, of] >= threshold).mean()) if of.any() else float("nan")
+
+    return [(share(positive, threshold), share(~positive, threshold)) for threshold in thresholds]
+
+
 # --- means --------------------------------------------------------------------------------------
 
 

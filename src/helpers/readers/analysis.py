@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from helpers.evaluation.intervals import mean_interval
+from helpers.evaluation.intervals import paired_difference
 from helpers.evaluation.significance import wilson
 from helpers.readers.answers import Readings
 
@@ -63,7 +63,8 @@ def overall(readings: Readings, confidence: float = 0.95) -> pd.DataFrame:
         grid = part.pivot(index="reader", columns="image", values=column).astype(float)
         kinds = part.drop_duplicates("image").set_index("image")["synthetic"].loc[grid.columns]
         values, images = grid.to_numpy(), grid.shape[1]
-        found = mean_interval(values.mean(axis=1), values / images, kinds.to_numpy(int), confidence)
+        strata = kinds.to_numpy(int)
+        found = paired_difference(values.mean(axis=1), 0.0, values / images, 0.0, strata, confidence)
         low, high = (float(np.clip(end, 0, 1)) for end in (found.low, found.high))
         rows.append((measure, float(found.estimate), low, high, len(values), images))
     return pd.DataFrame(rows, columns=["measure", "share", "low", "high", "readers", "images"])

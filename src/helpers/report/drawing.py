@@ -17,7 +17,8 @@ from helpers.report.style import arm_colours, styled
 INK, FAINT, BEHIND, BAND = "#222222", "#8A8A8A", "#B4BAC0", "#F0F0F0"
 SYNTHETIC = "#009E73"  # synthetic images, wherever they stand beside real ones
 DASHED = (0, (4, 3))
-MANY_ARMS = 5  # more of them want the whole width, or a panel each, as many in a row
+FEW_ARMS = 4  # more of them are told apart by place, a row or a panel each, and no longer by colour
+PANELS = 5  # in a row, of many arms
 
 
 @styled
@@ -98,7 +99,7 @@ def panel_per_arm(arms: Iterable[str]) -> bool:
 
     More lines than a few in one panel hide one another.
     """
-    return len(set(arms)) > MANY_ARMS
+    return len(set(arms)) > FEW_ARMS
 
 
 def arm_panels(
@@ -120,12 +121,12 @@ def arm_panels(
         for axes, (title, (x, y)) in zip(panels, titles.items(), strict=True):
             axes.set(title=wrapped(title, 90 // len(titles)), xlabel=wrapped(x, 160 // len(titles)), ylabel=y)
         return figure, [dict.fromkeys(arms, axes) for axes in panels]
-    rows, found = -(-len(arms) // MANY_ARMS), []
-    figure = Figure(figsize=(9, len(titles) * (0.55 + 1.55 * rows)))
+    rows, found = -(-len(arms) // PANELS), []
+    figure = Figure(figsize=(9, len(titles) * (0.55 + 1.25 * rows)))
     for part, (title, (x, y)) in zip(
         figure.subfigures(len(titles), 1, squeeze=False)[:, 0], titles.items(), strict=True
     ):
-        grid = part.subplots(rows, MANY_ARMS, sharex=True, sharey=True, squeeze=False).ravel()
+        grid = part.subplots(rows, PANELS, sharex=True, sharey=True, squeeze=False).ravel()
         part.suptitle(wrapped(title, 100), x=0.01, ha="left", fontsize=9.5, fontweight="bold")
         part.supxlabel(wrapped(x, 130), fontsize=8.5)
         part.supylabel(y, fontsize=8.5)

@@ -20,6 +20,8 @@ from helpers.report.words import (
     times,
 )
 
+FEW_CLASSES = 9  # that fit beside one another as columns of a table
+
 
 def dataset_table(split: pd.DataFrame, names: Mapping[str, str], paper: Paper) -> Table:
     """Images, lesions and share of each class, and the paper's count."""
@@ -113,6 +115,15 @@ def first_part_note(params: Params) -> str:
     return f" It is the first of {params.parts} parts; the others test other folds."
 
 
+def split_by_part(split: pd.DataFrame, paper: Paper) -> Table:
+    """``split_table`` with a row for each part and a column for each class, where the classes are few."""
+    table = split_table(split, paper)
+    if len(table.frame) > FEW_CLASSES + 2:
+        return table
+    turned = table.frame.set_index("class").T.rename_axis("part").rename_axis(None, axis=1).reset_index()
+    return Table(turned, names=tuple(map(str, turned.columns[1:])))
+
+
 def leak_table(quality: Mapping[str, Any], target: str) -> Table:
     """Test images whose lesion was also photographed in the training set: all, and of the target class.
 
@@ -179,7 +190,7 @@ def leak_sentence(quality: Mapping[str, Any], target: str, by: str) -> str:
         f"images (n = {quality['test_images']:,}) and "
         f"{own} % of those of {target} (n = {quality['target_images']:,}) show a lesion that the "
         "training set shows too. Scores on such images "
-        "count memory as skill; section 5 therefore reports seen and unseen lesions apart."
+        "count memory as skill; the evaluation therefore reports seen and unseen lesions apart."
     )
 
 

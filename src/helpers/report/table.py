@@ -80,6 +80,7 @@ class Table:
     formats: Mapping[str, Format] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     hidden: tuple[str, ...] = ()  # saved, not shown
+    names: tuple[str, ...] = ()  # columns whose heading is a name and keeps its letters
 
     @property
     def shown(self) -> pd.DataFrame:
@@ -93,6 +94,9 @@ class Table:
         )
 
     def header(self, column: str) -> str:
+        """The heading of a column as readers see it."""
+        if column in self.names:
+            return column
         text = self.headers.get(column, str(column).replace("_", " "))
         return text[:1].upper() + text[1:]
 

@@ -35,6 +35,28 @@ def abstract(results: Results) -> list[str]:
     return [sentence for sentence in (*told, warning) if sentence]
 
 
+def short_answer(results: Results) -> str:
+    """Whether the first arm finds more of the target than the reference, in one plain sentence."""
+    if not results.others:
+        return ""
+    arm, reference = results.others[0], results.params.evaluation.reference
+    verdict = results.verdict(arm, "target_recall")
+    if verdict is None:
+        return ""
+    effect = f"{100 * results.params.evaluation.smallest_effect:g}"
+    images, versus = f"{results.target} images", f"with {arm} than with {reference}"
+    if verdict.direction is Direction.HIGHER:
+        little = f", but by less than {effect} points" if verdict.gain is Gain.NEGLIGIBLE else ""
+        return f"Yes, in this run: more {images} are found {versus}{little}."
+    if verdict.direction is Direction.LOWER:
+        return f"No: in this run fewer {images} are found {versus}."
+    if verdict.direction is Direction.NOT_TESTED:
+        return f"Not tested: the trainings are too few to say whether more {images} are found {versus}."
+    if verdict.gain is Gain.EXCLUDED:
+        return f"No: a gain of {effect} points or more in {images} found {versus} is excluded."
+    return f"Undecided: this run cannot say whether more or fewer {images} are found {versus}."
+
+
 def answered(results: Results) -> dict[str, str]:
     """The metrics of which the page's first sentences speak, and their names within a sentence."""
     return {"target_recall": f"{results.target} recall", "accuracy": "accuracy"}

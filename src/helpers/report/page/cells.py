@@ -11,7 +11,6 @@ from nbformat import NotebookNode
 
 from helpers.errors import MissingStageError
 
-APART = ("claims", "audit", "departures")  # parts of a notebook that are sections of the page
 TRY = "try"  # the cell of suggestions that ends a notebook
 SHOWN_KINDS = ("image/svg+xml", "image/png", "image/jpeg", "text/html", "text/markdown", "text/plain")
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -29,7 +28,8 @@ def combine(source: NotebookNode | None, executed: NotebookNode) -> list[Noteboo
     """Cells in the order of the source notebook: prose from there, code and outputs from the executed one.
 
     Cells are matched by id. Executed code that the source does not have, such as the injected parameters,
-    stays behind the cell that it followed; prose that the source no longer has is left out.
+    stays behind the cell that it followed; prose that the source no longer has is left out. Tags are the
+    source's.
     """
     if source is None:
         return [NotebookNode(cell) for cell in executed.cells]
@@ -47,42 +47,23 @@ def combine(source: NotebookNode | None, executed: NotebookNode) -> list[Noteboo
         if cell.cell_type == "markdown":
             cells.append(cell)
         elif cell.id in done:
+            done[cell.id].metadata["tags"] = cell.metadata.get("tags", [])
             cells.append(done[cell.id])
         cells += followers.get(cell.id, [])
     return cells
 
 
-def take_title(cells: list[NotebookNode], marks: str = "#") -> str:
-    """Remove the heading that opens the first prose cell (its level as a pattern) and return its text."""
+def take_title(cells: list[NotebookNode]) -> str:
+    """Remove the title that opens the first prose cell and return its text."""
     for cell in cells:
         if cell.cell_type == "markdown":
-            found = re.match(rf"\s*{marks}\s+(.+?)\s*#*\s*(?:\n|$)", cell.source)
+            found = re.match(r"\s*#\s+(.+?)\s*#*\s*(?:\n|$)", cell.source)
             if not found:
                 return ""
             cell.source = cell.source[found.end() :]
             # the number of a file is not that of a section: '01 - The data' becomes 'The data'
             return re.sub(r"^0\d\s*[.:\u00b7\u2013-]*\s+", "", _strip_markdown(found[1]))
     return ""
-
-
-def lift(cells: list[NotebookNode]) -> tuple[list[NotebookNode], dict[str, list[NotebookNode]]]:
-    """The cells of a notebook's own section, and those of the parts that the page sets apart, by name.
-
-    Such a part runs from the prose cell of its name to the next one's, or to the notebook's last words.
-    """
-    own: list[NotebookNode] = []
-    lifted: dict[str, list[NotebookNode]] = {}
-    name = None
-    for cell in cells:
-        if cell.cell_type == "markdown" and cell.id in (*APART, TRY):
-            name = cell.id if cell.id in APART else None
-        (own if name is None else lifted.setdefault(name, [])).append(cell)
-    return own, lifted
-
-
-def before_last_words(cells: list[NotebookNode]) -> int:
-    """Where to add to a section: before its suggestions, else at its end."""
-    return len(cells) - 1 if cells and cells[-1].metadata.get("aside") else len(cells)
 
 
 def fold(cells: list[NotebookNode]) -> list[NotebookNode]:

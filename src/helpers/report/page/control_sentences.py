@@ -8,6 +8,7 @@ from helpers.evaluation.verdicts import BLUR_MARGIN, Cause, Direction, cause, ve
 from helpers.evaluation.words import share_words
 from helpers.report.page.results import Results, Row
 from helpers.report.results.controls import positive_control_sentence
+from helpers.report.results.convergence import convergence
 from helpers.report.results.scope import single_gan_arms
 from helpers.report.words import listed, percent, points, points_interval
 
@@ -20,6 +21,33 @@ def controls(results: Results) -> list[str]:
     Then what synthetic images give in place of real ones.
     """
     return list(_control_sentences(results))
+
+
+def unseen_loss(results: Results) -> str:
+    """That nobody knows whether the study would see a loss, where no arm tests it; else empty."""
+    if any(control.role == own.WITHHELD for control in own.controls(results.params)):
+        return ""
+    return (
+        f"No arm of this run has real {results.target} images taken away, so whether the study would see "
+        "such a loss is not known."
+    )
+
+
+def next_steps(results: Results) -> str:
+    """What would narrow the answer of this run, in one sentence; empty without a second arm."""
+    if not results.others:
+        return ""
+    params = results.params
+    steps = [f"more trainings of each arm than {params.replicates} (replicates)"]
+    if single_gan_arms(params):
+        steps.append("more than one GAN (gan.seeds)")
+    found = convergence(results.trainings, params.classifier)
+    if found is not None and not found.reached:
+        steps.append(f"more epochs than {found.limit} (classifier.max_epochs)")
+    if images := results.images("target_recall"):
+        steps.append(f"more test images of {results.target} than {images}")
+    patients = " Only photographs can answer for patients." if results.source.drawn else ""
+    return f"What would narrow the answer: {listed(steps)}.{patients}"
 
 
 def _control_sentences(results: Results) -> Iterator[str]:
@@ -196,3 +224,10 @@ def leak(results: Results) -> str:
         f"Of the test images {everything}\u00a0% show a lesion that was trained on in another photograph "
         f"({target}\u00a0% of those of {results.target}), which may flatter every arm."
     )
+
+
+def one_gan(results: Results) -> str:
+    """That what is said of synthetic images holds for one GAN, where the run has one; else empty."""
+    if not single_gan_arms(results.params):
+        return ""
+    return "All synthetic images come from one GAN; another training of the GAN may give another answer."

@@ -1,7 +1,10 @@
 """What was run, in pairs of label and value, for the head of the page."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
+
+from markupsafe import Markup
 
 from helpers.classifier.backbones import BACKBONES
 from helpers.gan.recipes import RECIPES
@@ -34,6 +37,12 @@ def facts(results: Results) -> list[tuple[str, str]]:
         ("Protocol", protocol_words(params)),
     ]
     return [(label, value) for label, value in rows if value]
+
+
+def facts_html(rows: Iterable[tuple[str, str]]) -> Markup:
+    """``facts`` as a list of terms."""
+    pairs = (Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(*row) for row in rows)
+    return Markup('<dl class="facts">{}</dl>').format(Markup("\n").join(pairs))
 
 
 def backbone_name(results: Results) -> str:

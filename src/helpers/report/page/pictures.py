@@ -76,6 +76,8 @@ def figure_html(source: str, label: dict[str, Any], size: Size, number: int | No
         f"{name[0].lower()}{name[1:]}",
         source,
         alt,
-        Markup(' width="{}" height="{}"').format(*size) if size else "",
+        Markup(' width="{}" height="{}" style="--ratio:{:.3f}"').format(*size, size[0] / size[1])
+        if size
+        else "",
         figcaption(name if number else "", caption),
     )

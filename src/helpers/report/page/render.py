@@ -7,27 +7,39 @@ is escaped.
 
 import itertools
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 from nbformat import NotebookNode
 
 from helpers.files import write_json, write_text
 from helpers.params import Params, public_parameters, yaml_text
 from helpers.paths import RunPaths, require
-from helpers.report.page.answer import abstract
+from helpers.report.page.answer import abstract, short_answer
 from helpers.report.page.assets import TEMPLATE, assets
 from helpers.report.page.cell_html import code_html, output_html, prose
-from helpers.report.page.control_sentences import controls, equal_alarms, leak, shifted_thresholds
-from helpers.report.page.facts import facts
+from helpers.report.page.contrast_chart import contrast_chart
+from helpers.report.page.control_sentences import (
+    controls,
+    equal_alarms,
+    leak,
+    next_steps,
+    one_gan,
+    shifted_thresholds,
+    unseen_loss,
+)
+from helpers.report.page.facts import facts, facts_html
 from helpers.report.page.headline import arms_table, headline, headline_caption, trainings_table
 from helpers.report.page.index import public_summary, write_index
-from helpers.report.page.merge import Merger
+from helpers.report.page.merge import Content, Merger
 from helpers.report.page.numbering import Numbering
 from helpers.report.page.provenance import write_provenance
 from helpers.report.page.records import read_params
 from helpers.report.page.results import Results, read_results
+from helpers.report.page.sliders import filter_table, threshold_table
 from helpers.report.words import plain
 
 
@@ -43,9 +55,10 @@ def render_report(run: str | RunPaths) -> Path:
         require(paths.classifier(arm, replicate) / "summary.json", "classifier")
     numbering = Numbering()
     first = opening(results, numbering)
-    notebook = Merger(paths, params, numbering, trainings_table(results)).notebook()
+    merger = Merger(paths, params, numbering, additions(results, numbering), folds(results, numbering))
+    merged = merger.notebook()
     last = closing(paths, params, numbering)
-    write_text(paths.report, export(notebook, {**first, **last, "contents": numbering.contents}))
+    write_text(paths.report, export(merged, {**first, **last, "contents": numbering.contents}))
     write_json(paths.report.with_name("summary.json"), public_summary(results))
     write_index(paths.report.parents[1])
     return paths.report
@@ -64,20 +77,62 @@ def export(notebook: NotebookNode, page: dict[str, Any]) -> str:
 
 
 def opening(results: Results, numbering: Numbering) -> dict[str, Any]:
-    """What stands before the notebooks: title, what was run, the answer, the headline table, the arms."""
+    """The first screen: title, what was run in one line, the answer, and the contrasts as a picture."""
     numbering.add_section("answer", "The answer")
-    arms_caption = "The arms, each a recipe for the training set."
+    sentences = abstract(results)
     return {
         "title": results.title,
         "run": results.run.run,
         "drawn": results.source.drawn,
-        "facts": facts(results),
-        "abstract": abstract(results),
-        "controls": [*controls(results), *equal_alarms(results), *shifted_thresholds(results)],
-        "leak": leak(results),
-        "headline": numbering.table(headline(results), headline_caption(results), "headline", "Metric"),
-        "arms": numbering.table(arms_table(results), arms_caption, "arms"),
+        "done": sentences[0],
+        "short": short_answer(results),
+        "abstract": sentences[1:],
+        "contrasts": contrast_chart(results),
     }
+
+
+def additions(results: Results, numbering: Numbering) -> dict[str, list[Content]]:
+    """What the page itself says in sections of the article."""
+    caption = "The arms, each a recipe for the training set."
+    study = [unseen_loss(results), *controls(results), *equal_alarms(results), *shifted_thresholds(results)]
+    return {
+        "classifier": [lambda: numbering.table(arms_table(results), caption, "arms")],
+        "results": [lambda: threshold_table(results)],
+        "controls": [lambda: paragraphs(study)],
+        "open": [lambda: paragraphs([leak(results), one_gan(results), next_steps(results)])],
+    }
+
+
+def folds(results: Results, numbering: Numbering) -> dict[str, list[tuple[str, Content]]]:
+    """What the page itself adds to the supplement: folds by title."""
+    params = results.params
+    trainings = "Every training of the classifier. The weights of the best epoch are those that are tested."
+    return {
+        "run": [
+            ("What was run", lambda: facts_html(facts(results))),
+            (
+                "The paper and this run, metric by metric",
+                lambda: numbering.table(headline(results), headline_caption(results), "headline", "Metric"),
+            ),
+        ],
+        "synthesis": [
+            (
+                "The filter at every share",
+                lambda: filter_table(results.run, params.gan.seeds[0], params.synthesis.keep_fraction),
+            )
+        ],
+        "classifier": [
+            (
+                "All trainings of the classifier",
+                lambda: numbering.table(trainings_table(results), trainings, "trainings"),
+            )
+        ],
+    }
+
+
+def paragraphs(sentences: Iterable[str]) -> Markup:
+    """Sentences as paragraphs, empty ones left out."""
+    return Markup("\n").join(Markup("<p>{}</p>").format(each) for each in sentences if each)
 
 
 def closing(paths: RunPaths, params: Params, numbering: Numbering) -> dict[str, Any]:

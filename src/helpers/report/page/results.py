@@ -30,6 +30,7 @@ class Results:
     metrics: pd.DataFrame
     arms_table: pd.DataFrame  # evaluation/arms.csv: mean and interval of each arm
     comparisons: pd.DataFrame
+    contrasts: pd.DataFrame
     controls: pd.DataFrame
     trainings: pd.DataFrame
     records: list[dict[str, Any]]
@@ -124,6 +125,11 @@ class Results:
         """The row of comparisons.csv for an arm against the reference."""
         return _first(self.comparisons, arm=arm, metric=metric, reference=self.params.evaluation.reference)
 
+    def contrast(self, arm: str, reference: str, metric: str) -> Row | None:
+        """The row of contrasts.csv, or else of comparisons.csv, for two arms."""
+        wanted = {"arm": arm, "reference": reference, "metric": metric}
+        return _first(self.contrasts, **wanted) or _first(self.comparisons, **wanted)
+
     def verdict(self, arm: str, metric: str) -> Verdict | None:
         """What the interval of an arm's change says; None where nothing is compared."""
         row = self.comparison(arm, metric)
@@ -160,6 +166,7 @@ def read_results(run: RunPaths, params: Params) -> Results:
         metrics=read_table(run.evaluation / "metrics.csv"),
         arms_table=read_table(run.evaluation / "arms.csv"),
         comparisons=read_table(run.evaluation / "comparisons.csv"),
+        contrasts=read_table(run.evaluation / "contrasts.csv"),
         controls=read_table(run.evaluation / "controls.csv"),
         trainings=_trainings(run, params),
         records=read_records(run),

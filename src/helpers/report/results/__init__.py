@@ -1,6 +1,7 @@
 """Notebook 05: figures, tables and sentences of the results, a module for each section."""
 
 from helpers.report.results import (
+    arms,
     claims,
     classes,
     contrasts,
@@ -20,6 +21,7 @@ from helpers.report.results import (
 )
 
 __all__ = [
+    "arms",
     "claims",
     "classes",
     "contrasts",

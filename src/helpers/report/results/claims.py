@@ -3,6 +3,7 @@
 import pandas as pd
 
 from helpers.report.table import Table
+from helpers.report.words import counted
 
 
 def claims_table(claims: pd.DataFrame) -> Table:
@@ -21,3 +22,19 @@ def claims_table(claims: pd.DataFrame) -> Table:
 def audit_table(audit: pd.DataFrame) -> Table:
     """What the paper's numbers say of its statements."""
     return Table(audit.reset_index(drop=True), headers={"says": "the paper says"})
+
+
+def claims_summary(claims: pd.DataFrame) -> Table:
+    """How many of the paper's claims have each verdict, the most frequent first, and one of them."""
+    verdicts = claims["verdict"].str.replace(r" of [\d.]+ points or more", "", regex=True)
+    groups = claims.groupby(verdicts, sort=False)["claim"].agg(["size", "first"]).reset_index()
+    frame = groups.sort_values("size", ascending=False, kind="stable").reset_index(drop=True)
+    frame.columns = pd.Index(["verdict", "claims", "example"])
+    return Table(frame, headers={"example": "one of them"})
+
+
+def claims_sentence(claims: pd.DataFrame) -> str:
+    """How many claims this run tests, and how many the paper's own numbers settle."""
+    settled = int(claims["verdict"].str.startswith("the audit").sum())
+    rest = f"; its own numbers, held against one another, settle {settled}" if settled else ""
+    return f"This run tests {counted(len(claims) - settled, 'claim')} of the paper{rest}."

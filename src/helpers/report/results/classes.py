@@ -1,6 +1,6 @@
 """Every class by itself: confusion matrices, recall, and the change of recall."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -23,6 +23,7 @@ from helpers.report.words import (
     signed,
 )
 
+FIRST_ARMS = 3  # whose matrices stand in the first figure, where the paper's do not
 PAPER_RATIOS = {"precision": "paper_precision", "recall": "paper_recall", "f1": "paper_f1"}
 
 
@@ -37,18 +38,33 @@ def read_confusion(run: RunPaths, arms: Iterable[str]) -> dict[str, pd.DataFrame
     }
 
 
-@styled
 def confusion_matrices(confusion: Mapping[str, pd.DataFrame], paper: Paper | None = None) -> Figure:
     """The paper's Figure 7: a matrix per arm, its replicates added; shade is the share of the row.
 
     ``confusion`` maps an arm to evaluation/confusion-<arm>.csv (replicate, label, prediction, count). Beside
-    the paper, if its classes are the run's, its three matrices stand above those of the same arms and their
-    difference below, and the numbers are shares of the row, in percent; without it they are counts.
+    the paper, if its classes are the run's, its three matrices stand above those of the same arms, and the
+    numbers are shares of the row, in percent. Without it they are counts, of the first three arms.
     """
+    figure = _matrices(confusion, paper, first=True)
+    assert figure is not None  # a run has an arm
+    return figure
+
+
+def further_matrices(confusion: Mapping[str, pd.DataFrame], paper: Paper | None = None) -> Figure | None:
+    """What ``confusion_matrices`` leaves out: the run less the paper, and the other arms; None where there is
+    nothing more.
+    """
+    return _matrices(confusion, paper, first=False)
+
+
+@styled
+def _matrices(confusion: Mapping[str, pd.DataFrame], paper: Paper | None, first: bool) -> Figure | None:
     classes = sorted(set(next(iter(confusion.values()))["label"]))
     ours = {arm: prediction_counts(table, classes) for arm, table in confusion.items()}
     theirs = _published_counts(paper, classes)
-    panels, layout = _panels(ours, theirs), MatrixLayout.of(classes, _largest(ours), bool(theirs))
+    panels, layout = _panels(ours, theirs)[not first], MatrixLayout.of(classes, _largest(ours), bool(theirs))
+    if not panels:
+        return None
     columns = layout.columns
     figure, grid = layout.figure(len(panels))
     colours = arm_colours([*ours, *theirs])
@@ -77,15 +93,21 @@ Panel = tuple[
 ]  # arm, title, counts, counts to take their shares from
 
 
-def _panels(ours: Mapping[str, pd.DataFrame], theirs: Mapping[str, pd.DataFrame]) -> list[Panel | None]:
-    """The panels in their order, None for an empty place."""
-    found: list[Panel | None] = [(arm, f"paper: {arm}", counts, None) for arm, counts in theirs.items()]
-    others = [arm for arm in ours if arm not in theirs]
-    if set(theirs) & set(ours):
-        both = [arm if arm in ours else None for arm in theirs]
-        found += [(arm, f"this run: {arm}", ours[arm], None) if arm else None for arm in both]
-        found += [(arm, f"difference: {arm}", ours[arm], theirs[arm]) if arm else None for arm in both]
-    return found + [(arm, f"this run: {arm}" if theirs else arm, ours[arm], None) for arm in others]
+def _panels(
+    ours: Mapping[str, pd.DataFrame], theirs: Mapping[str, pd.DataFrame]
+) -> tuple[list[Panel | None], list[Panel | None]]:
+    """The panels of the first figure and of the second in their order, None for an empty place."""
+    if not set(theirs) & set(ours):
+        mine: list[Panel | None] = [(arm, arm, counts, None) for arm, counts in ours.items()]
+        published: list[Panel | None] = [
+            (arm, f"paper: {arm}", counts, None) for arm, counts in theirs.items()
+        ]
+        return published + mine[:FIRST_ARMS], mine[FIRST_ARMS:]
+    both = [arm if arm in ours else None for arm in theirs]
+    first: list[Panel | None] = [(arm, f"paper: {arm}", counts, None) for arm, counts in theirs.items()]
+    first += [(arm, f"this run: {arm}", ours[arm], None) if arm else None for arm in both]
+    second = [(arm, f"difference: {arm}", ours[arm], theirs[arm]) if arm else None for arm in both]
+    return first, second + [(arm, f"this run: {arm}", ours[arm], None) for arm in ours if arm not in theirs]
 
 
 def prediction_counts(table: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
@@ -170,8 +192,8 @@ def confusion_caption(confusion: Mapping[str, pd.DataFrame], n: int, replicates:
     images = int(next(iter(theirs.values())).to_numpy().sum())
     return (
         f"{start}Above, the paper's three matrices ({images:,} test images, one training each, read off its "
-        "Figure 7); below them this run's, and the run less the paper. Numbers and shades are shares of the "
-        "row in percent, differences are in percentage points, and an empty cell is (or rounds to) zero."
+        "Figure 7); below them this run's. Numbers and shades are shares of the row in percent, and an empty "
+        "cell is (or rounds to) zero."
     )
 
 
@@ -185,11 +207,13 @@ def _points_of(column: str, images: str) -> Format:
     return of_row(lambda row: points_of_images(row[column], row[images]))
 
 
-def recall_change_table(per_class: pd.DataFrame, reference: str, paper: Paper) -> Table:
+def recall_change_table(
+    per_class: pd.DataFrame, reference: str, paper: Paper, arms: Sequence[str] | None = None
+) -> Table:
     """Change of each class's recall against the reference arm: the paper's, and ours as the mean over
     replicates.
 
-    ``per_class`` is evaluation/per_class.csv.
+    ``per_class`` is evaluation/per_class.csv; ``arms`` are those to show, None for all.
     """
     published = paper["per_class_change"].set_index("class")
     means = per_class.pivot_table(index="class", columns="arm", values="recall", aggfunc="mean")
@@ -203,7 +227,7 @@ def recall_change_table(per_class: pd.DataFrame, reference: str, paper: Paper) -
     )
     formats = {"reference_recall": _percent_of("reference_recall", "n")}
     headers = {"n": "test images", "reference_recall": f"recall of {reference}, %"}
-    for arm in [arm for arm in dict.fromkeys(per_class["arm"]) if arm != reference]:
+    for arm in [arm for arm in arms or dict.fromkeys(per_class["arm"]) if arm != reference]:
         if arm in published and len(published) and reference == "baseline":
             frame[f"{arm}_paper"] = published[arm].reindex(means.index).to_numpy(dtype=float)
             formats[f"{arm}_paper"] = lambda change: signed(change, 2)  # as printed
@@ -212,6 +236,13 @@ def recall_change_table(per_class: pd.DataFrame, reference: str, paper: Paper) -
         formats[f"{arm}_this_run"] = _points_of(f"{arm}_this_run", "n")
         headers[f"{arm}_this_run"] = f"this run, {arm}"
     return Table(frame, formats, headers)
+
+
+def first_arms(arms: Iterable[str], paper: Paper) -> list[str]:
+    """The arms that the paper has too, or else the first ones, for tables with columns for each arm."""
+    every = list(arms)
+    theirs = set(paper["per_class_change"].columns)
+    return [arm for arm in every if arm in theirs] or every[: FIRST_ARMS + 1]
 
 
 def class_table(arms_per_class: pd.DataFrame, paper: Paper | None = None) -> Table:

@@ -8,10 +8,11 @@ import pandas as pd
 
 from helpers.evaluation.verdicts import Direction, verdict_of
 from helpers.evaluation.words import share_words, show_p
-from helpers.report.table import Format, Table, points_range
+from helpers.report.table import Format, Table, of_row, points_range
 from helpers.report.words import (
     MINUS,
     metric_name,
+    points_interval_of_images,
     points_of_images,
 )
 
@@ -55,6 +56,37 @@ def controls_table(controls: pd.DataFrame, n: int, target: str) -> Table | None:
         "outcome": "by its interval",
     }
     return Table(frame, formats, headers, hidden=("high", "bootstrap_high"))
+
+
+def controls_by_metric(controls: pd.DataFrame, n: int, target: str) -> Table | None:
+    """The same with one row for each control and one column for each metric, intervals in brackets; the last
+    column says what the interval of recall shows.
+    """
+    if controls.empty:
+        return None
+    rows = controls[controls["metric"].isin(CONTROL_METRICS)].drop_duplicates(["contrast", "metric"])
+    wide = rows.pivot(index="contrast", columns="metric").loc[list(dict.fromkeys(rows["contrast"]))]
+    shown = [metric for metric in CONTROL_METRICS if metric in wide["difference"]]
+    frame = pd.DataFrame({"contrast": [name.replace(" - ", f" {MINUS} ") for name in wide.index]})
+    for metric in shown:
+        for part in ("difference", "low", "high"):
+            frame[f"{metric}_{part}"] = wide[part][metric].to_numpy()
+    frame["outcome"] = wide["outcome"][shown[0]].to_numpy()
+    formats = {f"{metric}_difference": _with_ends(metric, n) for metric in shown}
+    headers = {f"{metric}_difference": metric_name(metric, target) for metric in shown}
+    hidden = tuple(f"{metric}_{end}" for metric in shown for end in ("low", "high"))
+    return Table(frame, formats, headers | {"outcome": "recall, by its interval"}, hidden=hidden)
+
+
+def _with_ends(metric: str, n: int) -> Format:
+    """'-3.1 (-6.0 to -0.2)' in points of a metric; the difference alone where there is no interval."""
+
+    def text(row: pd.Series) -> str:
+        low, high = row[f"{metric}_low"], row[f"{metric}_high"]
+        change = points_of_images(row[f"{metric}_difference"], n)
+        return f"{change} ({points_interval_of_images(low, high, n)})" if math.isfinite(low) else change
+
+    return of_row(text)
 
 
 def controls_section(

@@ -56,13 +56,21 @@ class MatrixLayout:
         """About the width of a cell, points."""
         return 72 * (9 / self.columns - 0.8) / len(self.labels.texts)
 
+    @property
+    def _side(self) -> float:
+        """The side of one of three panels in a row, inches: cells as large as their numbers ask for."""
+        names = 0.075 * max(map(text_width, self.labels.texts))
+        return min(3.2, 0.28 * len(self.labels.texts) + 0.45 + names)
+
     def figure(self, panels: int) -> tuple[Figure, np.ndarray]:
         """A figure with axes for so many panels, row by row, and with the key of the classes."""
-        rows = -(-panels // self.columns)
-        height = 3.2 * rows + 0.6 if self.columns == 3 else (9.3 / self.columns) * rows + 0.6
-        key = self.labels.key
+        rows, side, width = -(-panels // self.columns), 9.3 / self.columns, 9.0
+        if self.columns == 3:
+            side = self._side
+            width = min(9.0, 3 * side + 0.3)
+        height, key = side * rows + 0.6, self.labels.key
         lines, across = _key_lines(key)
-        figure = Figure(figsize=(9, height + LINE * lines), layout="compressed")
+        figure = Figure(figsize=(9 if lines else width, height + LINE * lines), layout="compressed")
         set_paddings(figure, h_pad=0.08)  # square panels keep their titles inside
         if not lines:
             return figure, figure.subplots(rows, self.columns, squeeze=False).ravel()

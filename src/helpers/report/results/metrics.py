@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from helpers.report.drawing import INK, MANY_ARMS
+from helpers.report.drawing import FEW_ARMS, INK
 from helpers.report.names import wrapped
 from helpers.report.paper_values import Paper, paper_metrics
+from helpers.report.results.arm_rows import rows_of_arms
 from helpers.report.results.counts import Counts, count_words
 from helpers.report.style import arm_colours, styled
 from helpers.report.table import Table, mean_and_spread, percent_range
@@ -141,17 +142,15 @@ def _metric_panels(
 ) -> Figure:
     arms = list(dict.fromkeys(metrics["arm"]))
     theirs = pd.DataFrame() if paper is None or not set(columns) <= set(paper) else paper.set_index("arm")
-    colours, ends, many = arm_colours([*arms, *theirs.index]), _ends(intervals), len(arms) > MANY_ARMS
-    figure = Figure(figsize=(9, 6.6 if many and len(theirs) else 3.9))
+    if len(arms) > FEW_ARMS:
+        return rows_of_arms(metrics, theirs, columns, _ends(intervals))
+    colours, ends = arm_colours([*arms, *theirs.index]), _ends(intervals)
+    figure = Figure(figsize=(9, 3.9))
     if theirs.empty:
         dots = figure.subplots()
     else:
-        bars, dots = (
-            figure.subplots(2, 1, height_ratios=[1, 1.6])
-            if many
-            else figure.subplots(1, 2, width_ratios=[1, 1.35])
-        )
-        _paper_bars(bars, theirs, columns, colours, 20 if many else 9)
+        bars, dots = figure.subplots(1, 2, width_ratios=[1, 1.35])
+        _paper_bars(bars, theirs, columns, colours)
         _write_counts(bars, list(theirs.index), columns, colours, counts)
     _replicate_dots(dots, metrics, columns, colours, ends)
     for arm in [arm for arm in arms if arm in theirs.index]:
@@ -184,9 +183,7 @@ def _marks(intervals: bool, paper: bool) -> list[Line2D]:
     return found
 
 
-def _paper_bars(
-    axes: Axes, paper: pd.DataFrame, columns: Sequence[str], colours: Mapping[str, str], label_width: int
-) -> None:
+def _paper_bars(axes: Axes, paper: pd.DataFrame, columns: Sequence[str], colours: Mapping[str, str]) -> None:
     """Bars of the paper's values, from zero; ``paper`` has a row per arm."""
     arms = list(paper.index)
     for arm in arms:
@@ -196,7 +193,7 @@ def _paper_bars(
     axes.set_title("Paper")
     axes.set_ylabel("percent")
     axes.set_ylim(0, 100)
-    _metric_ticks(axes, columns, label_width)
+    _metric_ticks(axes, columns, 9)
 
 
 def _write_counts(
@@ -227,7 +224,7 @@ def _replicate_dots(
     interval.
     """
     arms = list(dict.fromkeys(metrics["arm"]))
-    step, size = GROUP / len(arms), 4 if len(arms) < 5 else 3
+    step, size = GROUP / len(arms), 4
     for arm in arms:
         part, colour = 100 * metrics.loc[metrics["arm"] == arm, list(columns)].astype(float), colours[arm]
         spread = np.linspace(-0.22, 0.22, len(part)) * step if len(part) > 1 else np.zeros(1)
@@ -253,10 +250,17 @@ def _metric_ticks(axes: Axes, columns: Sequence[str], width: int) -> None:
     axes.set_xlim(-0.5, len(columns) - 0.5)
 
 
-def metrics_caption(start: str, paper: pd.DataFrame) -> str:
-    """What figures.overall_metrics and melanoma_metrics draw; ``paper`` (tables.paper_metrics) has no row
-    where its bars are not drawn.
+def metrics_caption(start: str, paper: pd.DataFrame, arms: int = 1) -> str:
+    """What ``overall_metrics`` and ``target_metrics`` draw of so many ``arms``; ``paper`` (``paper_metrics``)
+    has no row where its values are not drawn.
     """
+    if arms > FEW_ARMS:
+        theirs = "" if paper.empty else ", and the paper's value as a diamond"
+        return (
+            f"{start} A row for each arm: its replicates as dots, a square at the mean, its interval where "
+            f"there are three{theirs}. The first arm's interval is the grey band. Each panel has a scale of "
+            "its own."
+        )
     if paper.empty:
         return f"{start} A dot per replicate, a line at the mean, its interval where there are three."
     return (
@@ -266,8 +270,10 @@ def metrics_caption(start: str, paper: pd.DataFrame) -> str:
     )
 
 
-def metrics_alt(which: str, paper: pd.DataFrame) -> str:
+def metrics_alt(which: str, paper: pd.DataFrame, arms: int = 1) -> str:
     """The same for who cannot see it."""
+    if arms > FEW_ARMS:
+        return f"A row for each arm and a panel for each metric, {which}, with replicates, mean and interval."
     ours = f"dots of this run's replicates by metric and arm, {which}"
     return (
         f"{ours[0].upper()}{ours[1:]}." if paper.empty else f"Bars of the paper's metrics by arm, and {ours}."

@@ -56,6 +56,56 @@
     mark();
   }
 
+  // folds: a link, an address or a search into one opens it and those around it
+  const reveal = (id) => {
+    const target = id && document.getElementById(id);
+    if (!target) return;
+    for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    target.scrollIntoView();
+  };
+  const named = () => { try { return decodeURIComponent(location.hash.slice(1)); } catch { return ""; } };
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#"]');
+    if (link && document.getElementById(link.hash.slice(1))?.closest("details")) reveal(link.hash.slice(1));
+  });
+  addEventListener("hashchange", () => reveal(named()));
+  reveal(named());
+  const supplement = one("section.supplement");
+  if (supplement) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "unfold";
+    const parts = () => all("details.part");
+    const name = () => { button.textContent = parts().every((part) => part.open) ? "Close all folds" : "Open all folds"; };
+    button.addEventListener("click", () => { const open = !parts().every((part) => part.open); parts().forEach((part) => { part.open = open; }); name(); });
+    one("h2", supplement).after(button);
+    name();
+  }
+
+  // the picture of contrasts: one metric in view
+  all(".chart .pick").forEach((pick) => {
+    const select = one("select", pick), panels = all("[data-metric]", pick.parentElement);
+    const show = () => panels.forEach((panel) => { panel.hidden = panel.dataset.metric !== select.value; });
+    pick.hidden = panels.length < 2;
+    select.addEventListener("change", show);
+    show(); // a browser may remember the choice
+  });
+
+  // tables with a slider: the texts of every place are data
+  all("figure.moved").forEach((figure) => {
+    const { places, rows } = JSON.parse(figure.dataset.steps);
+    const input = one("input", figure), cells = Array.from(one("tbody", figure).rows, (row) => Array.from(row.cells).slice(1));
+    const move = () => {
+      const place = Number(input.value);
+      one("output", figure).textContent = places[place];
+      input.setAttribute("aria-valuetext", places[place]);
+      cells.forEach((row, number) => row.forEach((cell, column) => { cell.textContent = rows[number][place][column]; }));
+    };
+    input.hidden = false;
+    input.addEventListener("input", move);
+    move();
+  });
+
   // figures: a click enlarges
   const viewer = one("dialog.viewer");
   all(".enlarge").forEach((button) => button.addEventListener("click", () => {
@@ -109,7 +159,7 @@
     area.remove();
     return done;
   };
-  all(".scroll > table").forEach((table) => {
+  all("figure:not(.moved) > .scroll > table, .prose .scroll > table, .output .scroll > table").forEach((table) => {
     const plain = !one("[rowspan]:not([rowspan='1'])", table) && table.tBodies.length === 1 && table.tHead;
     const last = table.tHead?.rows[table.tHead.rows.length - 1];
     const regular = plain && Array.from(table.tBodies[0].rows).every((row) => row.cells.length === last.cells.length);

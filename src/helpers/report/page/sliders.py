@@ -1,0 +1,128 @@
+"""Tables that a reader can move: arms at a threshold, and the filter at a share that is kept.
+
+Each is a whole table at one place of its slider. The values at all places stand beside it as data, and the
+page's script shows the slider and fills in the others.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from markupsafe import Markup
+
+from helpers.paths import RunPaths
+from helpers.report.page.results import Results, read_table
+from helpers.report.words import percent, points, significant
+
+START = 0.1  # threshold probability of the table without a script
+MEASURES = {
+    "kernel_distance": "Kernel distance (0 is best)",
+    "frechet_distance": "Fr\u00e9chet distance (0 is best)",
+    "precision": "Precision: do they look real?",
+    "density": "Density: how deep among real ones?",
+    "recall": "Recall: are they as various?",
+    "coverage": "Coverage: have real ones such neighbours?",
+}
+
+Steps = Mapping[str, Sequence[Sequence[str]]]  # by row: at each place of the slider, a text for each column
+
+
+def threshold_table(results: Results) -> Markup:
+    """Recall, false alarms and net benefit of every arm at one threshold probability; empty without them."""
+    table = read_table(results.run.evaluation / "decision_curve.csv")
+    if not {"recall", "false_alarms"} <= set(table.columns) or table.empty:
+        return Markup("")
+    places = results.places("target_recall")
+    thresholds = sorted(set(table["threshold"]))
+    steps: dict[str, list[list[str]]] = {}
+    for arm, part in table.groupby("arm", sort=False):
+        steps[str(arm)] = [
+            [percent(row["recall"], places), percent(row["false_alarms"]), points(row["mean"])]
+            for row in part.sort_values("threshold").to_dict("records")
+        ]
+    everyone = table.drop_duplicates("threshold").sort_values("threshold")["act_on_all"]
+    steps["every image called so"] = [["100", "100.0", points(benefit)] for benefit in everyone]
+    target = results.target
+    heads = [f"{target.capitalize()} found, %", "False alarms per 100 others", "Net benefit per 100 images"]
+    return _table(
+        "thresholds",
+        f"Call an image {target} from this probability on",
+        "A gain in recall may be no more than another threshold. What each arm finds, and what it costs, "
+        f"where an image is called {target} from one probability on. Net benefit is true alarms less false "
+        "ones, these weighed by the odds of that probability.",
+        ("Arm", heads),
+        steps,
+        [f"{100 * threshold:.0f} %" for threshold in thresholds],
+        min(range(len(thresholds)), key=lambda place: abs(thresholds[place] - START)),
+    )
+
+
+def filter_table(run: RunPaths, seed: int, keep: float) -> Markup:
+    """The measures of the images that the critic keeps, at one share of them; empty without the sweep."""
+    table = read_table(run.synthetic(seed) / "filter-sweep.csv")
+    kept = table[table["set"] == "kept"] if "set" in table else pd.DataFrame()
+    if kept.empty:
+        return Markup("")
+    fractions = sorted(set(kept["fraction"]))
+    real = table[table["set"] == "real"].set_index("measure")["value"].to_dict()
+    steps: dict[str, list[list[str]]] = {}
+    for measure, name in MEASURES.items():
+        part = kept[kept["measure"] == measure].sort_values("fraction")
+        if len(part) == len(fractions):
+            steps[name] = [
+                [
+                    f"{significant(row['value'])} ({significant(row['low'])} to {significant(row['high'])})",
+                    significant(real[measure]) if measure in real else "",
+                ]
+                for row in part.to_dict("records")
+            ]
+    return _table(
+        "filter",
+        "Share of the images that the critic keeps, its best first",
+        "How good the kept images are as a set: mean and the middle 95 % of the draws, always as many of "
+        f"them against as many real ones (GAN seed {seed}).",
+        ("Measure", ["Kept images", "Real images that were held out"]),
+        steps,
+        [f"{100 * fraction:.0f} %" for fraction in fractions],
+        min(range(len(fractions)), key=lambda place: abs(fractions[place] - keep)),
+    )
+
+
+def _table(
+    name: str,
+    label: str,
+    caption: str,
+    heads: tuple[str, list[str]],
+    steps: Steps,
+    places: Sequence[str],
+    start: int,
+) -> Markup:
+    """The table at the place ``start`` of its slider, and the texts of all places as data."""
+    if not steps:
+        return Markup("")
+    first, others = heads
+    rows = (
+        Markup('<tr><th scope="row">{}</th>{}</tr>').format(
+            row, Markup("").join(Markup('<td class="number">{}</td>').format(text) for text in texts[start])
+        )
+        for row, texts in steps.items()
+    )
+    data = json.dumps({"places": list(places), "rows": list(steps.values())}, separators=(",", ":"))
+    return Markup(
+        '<figure class="moved" data-name="{0}" data-steps="{1}"><figcaption>{2}</figcaption>'
+        '<p class="slider"><label for="move-{0}">{3}:</label> <output for="move-{0}">{4}</output> '
+        '<input type="range" id="move-{0}" min="0" max="{5}" value="{6}" hidden></p>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="{3}"><table><thead><tr>'
+        '<th scope="col">{7}</th>{8}</tr></thead><tbody>{9}</tbody></table></div></figure>'
+    ).format(
+        name,
+        data,
+        caption,
+        label,
+        places[start],
+        len(places) - 1,
+        start,
+        first,
+        Markup("").join(Markup('<th scope="col" class="number">{}</th>').format(head) for head in others),
+        Markup("\n").join(rows),
+    )
