@@ -84,7 +84,7 @@ def test_images_of_two_deals_are_counted_once():
 
 def test_the_page_names_the_groups_that_differ_and_says_that_skin_tone_is_unknown():
     table = subgroups([drawn(men_lost=0.8)], params())
-    arms = shown.arms_to_show(table, ["filtered", "all"])
+    arms = shown.arms_to_show(table, params())
     assert arms == ["filtered"]
     said = shown.subgroup_sentence(table, arms, "baseline", "mel")
     assert "*filtered* in the group male" in said and "Skin tone is not in the metadata" in said

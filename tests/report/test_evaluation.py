@@ -638,3 +638,14 @@ class TestAbstract:
         assert len(about) == 2
         for sentence in about:
             assert ("this one GAN" in sentence) == said, sentence
+
+
+def test_primary_contrasts_in_other_metrics_have_a_table_of_their_own():
+    rows = contrasts(0.01, 0.05)
+    assert results.contrasts.other_primary_table(rows, 1503, 0.02, "mel") is None
+    rows.loc[(rows["metric"] == "accuracy") & (rows["arm"] == "filtered"), "role"] = "primary"
+    table = results.contrasts.other_primary_table(rows, 1503, 0.02, "mel")
+    found = cells(table)
+    assert found[0][:2] == ["Metric", "Contrast"] and [row[0] for row in found[1:]] == ["accuracy"] * 2
+    assert "3 contrasts" not in results.contrasts.primary_sentence(contrasts(), 0.02, "mel")
+    assert "in accuracy: supported" in results.contrasts.primary_sentence(rows, 0.02, "mel")

@@ -1,6 +1,7 @@
 """The contrasts that were named before any result was seen."""
 
 from collections.abc import Container, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,20 @@ def contrasts_table(
         "p_holm": "p after Holm",
     }
     return Table(frame, formats, headers, hidden=("high", "bootstrap_high"))
+
+
+def other_primary_table(
+    contrasts: pd.DataFrame, n: int, smallest_effect: float, target: str, metric: str = "target_recall"
+) -> Table | None:
+    """The primary contrasts in metrics other than ``metric``, on ``n`` images; None where there are none."""
+    rows = contrasts[(contrasts["role"] == "primary") & (contrasts["metric"] != metric)]
+    if rows.empty:
+        return None
+    tables = [contrasts_table(rows, n, smallest_effect, other) for other in dict.fromkeys(rows["metric"])]
+    names = [metric_words(other, target) for other in dict.fromkeys(rows["metric"])]
+    parts = zip(tables, names, strict=True)
+    frame = pd.concat([table.frame.assign(metric=name) for table, name in parts], ignore_index=True)
+    return replace(tables[0], frame=frame[["metric", *tables[0].frame.columns]])
 
 
 def _gain(row: Mapping[str, Any], smallest_effect: float) -> str:

@@ -6,7 +6,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from helpers.evaluation.roles import roles
 from helpers.evaluation.subgroups import FEWEST
+from helpers.params import Params
 from helpers.report.drawing import FAINT, centre_on_zero, draw_interval, empty_figure, name_rows
 from helpers.report.names import shortened, title_room, wrapped
 from helpers.report.style import arm_colours, styled
@@ -27,10 +29,11 @@ RECALL = "target_recall"
 MOST_ARMS = 3  # that one figure and one table compare
 
 
-def arms_to_show(subgroups: pd.DataFrame, first: Sequence[str]) -> list[str]:
-    """The arms that are compared in groups: those of ``first`` that there are, and then others."""
-    changed = subgroups.loc[subgroups["difference"].notna(), "arm"]
+def arms_to_show(subgroups: pd.DataFrame, params: Params) -> list[str]:
+    """The arms that are compared in groups: the paper's, and then others as they stand in the parameters."""
+    part, changed = roles(params), subgroups.loc[subgroups["difference"].notna(), "arm"]
     there = list(dict.fromkeys(changed))
+    first = [part[role] for role in ("filtered", "all") if role in part]
     return [*(arm for arm in first if arm in there), *(arm for arm in there if arm not in first)][:MOST_ARMS]
 
 
