@@ -353,13 +353,14 @@ def test_the_page_sets_no_result_of_the_paper_beside_other_images(tmp_path, monk
     page = render_report("fake").read_text(encoding="utf-8")
     soup = BeautifulSoup(page, "html.parser")
     assert soup.find("h1").get_text() == "Synthetic lentigo images and the classifier that learns from them"
-    headline = soup.find("table")
+    headline = soup.find("figure", attrs={"data-name": "headline"})
+    assert soup.find(id="contrasts") and not soup.select("#contrasts .paper, #contrasts .theirs")
     assert (
         "Paper, %" not in headline.get_text()
         and "Run less paper" not in headline.get_text()
         and "Lentigo recall" in headline.get_text()
     )
-    opening = soup.find("div", class_="abstract").get_text() + soup.find("dl", class_="facts").get_text()
+    opening = "".join(soup.select_one(part).get_text() for part in (".done", ".abstract", ".facts"))
     assert "images of one's own" in opening and "one's own, not the paper's" in opening
     assert "HAM10000" not in opening and "the paper, from one training" not in opening
     assert (

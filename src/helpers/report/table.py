@@ -81,6 +81,7 @@ class Table:
     headers: Mapping[str, str] = field(default_factory=dict)
     hidden: tuple[str, ...] = ()  # saved, not shown
     names: tuple[str, ...] = ()  # columns whose heading is a name and keeps its letters
+    groups: str | None = None  # the column whose equal texts, one below the other, belong together
 
     @property
     def shown(self) -> pd.DataFrame:
@@ -120,7 +121,7 @@ class Table:
             number = self._is_number(name)
             values = tuple(_sortable(value) for value in self.frame[name]) if number else ()
             columns.append(Column(str(heading), tuple(texts[heading]), number, values))
-        return ShownTable(tuple(columns))
+        return ShownTable(tuple(columns), None if self.groups is None else self.header(self.groups))
 
     def styled(self, name: str) -> "Styler":
         """The texts as a DataFrame that a notebook displays: escaped, without index, numbers to the right.

@@ -47,7 +47,7 @@ from helpers.report.page.numbering import Numbering
 from helpers.report.page.records import folder_word
 from helpers.report.page.shown import SECTIONS, Section
 
-PICTURED = 4  # further runs of a notebook whose figures are in the page: those of a GAN weigh a megabyte
+PICTURED = 2  # further runs of a notebook whose figures are in the page: those of a GAN weigh a megabyte
 Content = Callable[[], Markup]
 Executed = list[tuple[str, NotebookNode]]  # what each execution stands for, and its notebook
 

@@ -7,8 +7,8 @@ from helpers.report.words import counted
 
 
 def claims_table(claims: pd.DataFrame) -> Table:
-    """evaluation/claims.csv; the bare numbers behind its sentences are saved and not shown, nor are the
-    paper's columns where they are empty.
+    """evaluation/claims.csv, grouped by the verdict; the bare numbers behind its sentences are saved and not
+    shown, nor are the paper's columns where they are empty.
     """
     numbers = tuple(name for name in ("metric", "difference", "low", "high") if name in claims)
     empty = tuple(
@@ -16,7 +16,10 @@ def claims_table(claims: pd.DataFrame) -> Table:
         for name in ("paper", "paper_test_set")
         if name in claims and claims[name].fillna("").eq("").all()
     )
-    return Table(claims.reset_index(drop=True), hidden=numbers + empty)
+    order = {verdict: place for place, verdict in enumerate(dict.fromkeys(claims["verdict"]))}
+    grouped = claims.sort_values("verdict", key=lambda column: column.map(order), kind="stable")
+    columns = ["verdict", *(name for name in claims if name != "verdict")]
+    return Table(grouped[columns].reset_index(drop=True), hidden=numbers + empty, groups="verdict")
 
 
 def audit_table(audit: pd.DataFrame) -> Table:
