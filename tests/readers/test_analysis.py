@@ -7,7 +7,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from helpers.evaluation.bootstrap import crossed_bootstrap, crossed_error
 from helpers.evaluation.confusion import summarise
-from helpers.evaluation.intervals import mean_interval
+from helpers.evaluation.intervals import paired_difference
 from helpers.paths import RunPaths
 from helpers.readers.analysis import agreement, each_reader, misleading, overall
 from helpers.readers.answers import read_readings
@@ -84,7 +84,8 @@ def test_its_standard_error_is_that_of_the_crossed_bootstrap():
         kind, predicted[None], np.arange(40), 2, lambda counts: summarise(counts, None), 4000, 1
     )
     expected = crossed_error(resampled["accuracy"][..., 0])
-    found = mean_interval(right.mean(axis=1), right / 40, kind)
+    nothing = np.zeros((6, 40))
+    found = paired_difference(right.mean(axis=1), nothing[:, 0], right / 40, nothing, kind)
     assert float(found.standard_error) == pytest.approx(expected, rel=0.06)
     row = overall(readings(a_key(), right, random)).iloc[0]
     assert (row["low"], row["high"]) == pytest.approx((float(found.low), float(found.high)))

@@ -89,6 +89,17 @@ def test_real_images_are_of_the_target_class_held_out_ones_first_and_no_lesion_t
     assert (chosen["split"] != "train").sum() == held_out and not chosen["lesion_id"].duplicated().any()
 
 
+def test_under_folds_only_what_no_gan_learnt_from_is_held_out(place):
+    run, params = build_reader_run(overrides=("data.split.by=lesion", "data.split.folds=2", "replicates=2"))
+    assert {params.gan_part(seed) for seed in params.gan.seeds} == {0, 1}
+    key, _ = made(run)
+    splits = [load_split(run, part).set_index("image_id")["split"] for part in (0, 1)]
+    for origin in key.origins.values():
+        if origin["kind"] == "real":
+            learnt = any(split[origin["image_id"]] == "train" for split in splits)
+            assert origin["trained"] == learnt
+
+
 def test_the_draw_is_repeated_by_its_seed_and_all_reaches_what_the_critic_left_out(built):
     run, _ = built
     first, again = made(run)[0], made(run)[0]
@@ -234,7 +245,7 @@ class TestCommand:
 
         assert cli.main(["--reader-study", "study", "--images", "12", "--from", "all", "--draw", "3"]) == 0
         out = capsys.readouterr().out
-        assert "6 real images of mel, 6 of them unknown to the GAN, and 6 synthetic ones of 2 GANs" in out
+        assert "6 real images of mel, 6 of them unknown to every GAN, and 6 synthetic ones of 2 GANs" in out
         assert "reader-study.html" in out and "readers/key-" in out and "readers/answers" in out
 
     @pytest.mark.parametrize(

@@ -56,17 +56,20 @@ def _first(images: Iterator[Chosen], count: int) -> Iterator[Chosen]:
 def _real(run: RunPaths, params: Params, random: np.random.Generator) -> Iterator[Chosen]:
     """Real images of the target class, reduced as ``gan.resize`` says.
 
-    Each lesion comes once before any comes a second time; of what is left, the images that the GAN did not
-    learn from (validation and test part) come first, and chance decides the rest.
+    Each lesion comes once before any comes a second time; of what is left, the images that no GAN of the run
+    learnt from (validation and test part) come first, and chance decides the rest.
     """
     split = load_split(run)
+    parts = {params.gan_part(seed) for seed in params.gan.seeds}
+    trained = np.any([load_split(run, part)["split"] == "train" for part in sorted(parts)], axis=0)
+    split = split.assign(trained=trained)
     pixels = load_images(run, params.data, params.gan.resolution, params.gan.resize)
     table = split[split["dx"] == params.data.target_class]
     table = table.iloc[random.permutation(len(table))]
-    table = table.assign(trained=table["split"] == "train").sort_values("trained", kind="stable")
+    table = table.sort_values("trained", kind="stable")
     table = table.assign(again=table["lesion_id"].notna() & table.duplicated("lesion_id"))
     for row in table.sort_values("again", kind="stable").itertuples():
-        origin = {"kind": REAL, "image_id": row.image_id, "part": row.split}
+        origin = {"kind": REAL, "image_id": row.image_id, "trained": bool(row.trained)}
         yield Chosen(np.array(pixels[row.Index]), origin)
 
 

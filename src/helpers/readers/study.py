@@ -90,11 +90,12 @@ def _let_the_machine_answer(run: RunPaths, params: Params, images: Sequence[Chos
 
 def _sentence(study: str, images: Sequence[Chosen], params: Params) -> str:
     """What the study is made of, for the terminal."""
-    parts = [image.origin["part"] for image in images if image.origin["kind"] != SYNTHETIC]
-    held_out, gans = sum(part != "train" for part in parts), len(params.gan.seeds)
+    trained = [image.origin["trained"] for image in images if image.origin["kind"] != SYNTHETIC]
+    gans = counted(len(params.gan.seeds), "GAN")
     return (
-        f"Reader study {study}: {len(parts)} real images of {params.data.target_class}, {held_out} of them "
-        f"unknown to the GAN, and {len(images) - len(parts)} synthetic ones of {counted(gans, 'GAN')}."
+        f"Reader study {study}: {len(trained)} real images of {params.data.target_class}, "
+        f"{trained.count(False)} of them unknown to every GAN, and {len(images) - len(trained)} synthetic "
+        f"ones of {gans}."
     )
 
 
