@@ -1,4 +1,4 @@
-"""Is it the synthesis, is it the blur, or can it not be told? How often small studies say so, where it is known.
+"""Is it the synthesis, is it the blur, or can it not be told? How often small studies answer rightly.
 
 Run: python benchmarks/cause_rates.py [--studies 20] [--images 6000] [--only KIND ...]
 
