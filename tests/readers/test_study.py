@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import signal
 
 import numpy as np
 import pytest
@@ -39,7 +40,9 @@ def built(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paths, "ARTIFACTS", folder / "artifacts")
         patch.setattr(paths, "REPORTS", folder / "reports")
+        handler = signal.getsignal(signal.SIGTERM)  # the front door sets its own
         yield build_reader_run()
+        signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture(autouse=True)
