@@ -25,15 +25,19 @@ def facts(results: Results) -> list[tuple[str, str]]:
         ("Split", _split(results)),
         ("Trainings", f"{arms}, {counted(params.replicates, 'replicate')} each"),
         ("Classifier", _classifier(results)),
-        (
-            "GAN",
-            f"{RECIPES.get(gan.recipe).title}, {_square(gan.resolution)}, {counted(len(gan.seeds), 'seed')}",
-        ),
+        ("GAN", f"{RECIPES.get(gan.recipe).title}, {_square(gan.resolution)}, {_gans(params)}"),
         ("Device", listed(devices(results.run, params)) or "not recorded"),
         ("When", _when(results)),
         ("Protocol", protocol_words(params)),
     ]
     return [(label, value) for label, value in rows if value]
+
+
+def _gans(params: Params) -> str:
+    """How many GANs were trained, those apart that lack what arms withhold."""
+    more = len(params.gans()) - len(params.gan.seeds)
+    without = f", and {more} more without what an arm withholds" if more else ""
+    return counted(len(params.gan.seeds), "seed") + without
 
 
 def backbone_name(results: Results) -> str:
