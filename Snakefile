@@ -11,13 +11,12 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 from helpers.engine.cards import gpus_asked
 from helpers.engine.runfile import load_runfile
 from helpers.engine.snakemake import stamp
-from helpers.engine.stages import STAGES, Job, jobs, threads, upstream
+from helpers.engine.stages import STAGES, Job, jobs, threads, upstream, wildcard
 from helpers.paths import RunPaths
 
 RUN = RunPaths(config["run"])
 PARAMS = load_runfile(RUN).params
 PYTHON = sys.executable
-KINDS = {"seed": int, "replicate": int, "arm": str, "trunk": str}
 SHOWN = str(config.get("shown") or "").split(",")  # the jobs whose numbers are finished, and only their notebooks are not
 
 
@@ -28,7 +27,7 @@ def stamps_before(stage):
     """
 
     def of(wildcards):
-        job = Job(stage.name, {name: KINDS[name](wildcards[name]) for name in stage.wildcards})
+        job = Job(stage.name, {name: wildcard(name, wildcards[name]) for name in stage.wildcards})
         if job not in jobs(PARAMS):
             return []
         return [stamp(other) for other in upstream(job, PARAMS) if job.stage == "report" or other.name not in SHOWN]
@@ -51,7 +50,7 @@ def minutes(stage):
 
 
 wildcard_constraints:
-    seed=r"\d+",
+    seed=r"\d+(?:-[A-Za-z0-9_-]+)?",
     replicate=r"\d+",
     arm=r"[A-Za-z0-9][A-Za-z0-9_-]*",
     trunk=r"part-[A-Za-z0-9_-]+",

@@ -57,11 +57,10 @@ def keep(run: RunPaths, examples: Path = EXAMPLES) -> Path:
         shutil.copy(path, folder / "evaluation")
     for name in SYNTHESIS_TABLES:
         parts = [
-            pd.read_csv(run.synthetic(seed) / f"{name}.csv").assign(gan_seed=seed)
-            for seed in params.gan.seeds
+            pd.read_csv(run.synthetic(gan) / f"{name}.csv").assign(gan_seed=gan) for gan in params.gans()
         ]
         write_table(folder / "synthesis" / f"{name}.csv", pd.concat(parts, ignore_index=True))
-    gans = [pd.read_csv(run.gan(seed) / "history.csv").assign(gan_seed=seed) for seed in params.gan.seeds]
+    gans = [pd.read_csv(run.gan(gan) / "history.csv").assign(gan_seed=gan) for gan in params.gans()]
     write_table(folder / "gan.csv", pd.concat(gans, ignore_index=True))
     write_table(folder / "trainings.csv", pd.concat(_trainings(run, params), ignore_index=True))
     write_table(folder / "jobs.csv", _jobs(run))

@@ -54,11 +54,11 @@ class RunPaths:
         return self.data / "manifest.json"
 
     # generative model
-    def gan(self, seed: int) -> Path:
-        return self.folder / "gan" / f"seed-{seed}"
+    def gan(self, name: int | str) -> Path:
+        return self.folder / "gan" / f"seed-{name}"
 
-    def synthetic(self, seed: int) -> Path:
-        return self.folder / "synthetic" / f"seed-{seed}"
+    def synthetic(self, gan: int | str) -> Path:
+        return self.folder / "synthetic" / f"seed-{gan}"
 
     # classifier
     def trunk(self, name: str) -> Path:

@@ -100,7 +100,9 @@ def test_no_trunk_saw_what_its_arm_must_not_see(run, params):
     split = load_split(run)
     seen = {name: set(trunk.compose(run, params, name).photographs) for name in params.trunks()}
     melanomas = {row for row in seen["part-0"] if split["dx"].iat[row] == "mel"}
-    assert len(seen["part-0-withheld"]) == len(seen["part-0"]) - round(len(melanomas) / 2)
+    gone = seen["part-0"] - seen["part-0-withheld"]
+    most = split["lesion_id"].iloc[list(melanomas)].value_counts().max()  # photographs of one lesion
+    assert gone < melanomas and abs(len(gone) - len(melanomas) / 2) <= most / 2
     for arm in params.arms:
         for replicate in range(params.replicates):
             own = set(classifier.compose(run, params, arm, replicate).photographs)

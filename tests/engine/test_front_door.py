@@ -104,6 +104,15 @@ def test_a_new_arm_is_the_only_new_training(project):
     assert trained == ["classifier weighted, replicate 0"]
 
 
+def test_an_arm_that_withholds_gets_a_gan_of_its_own(project):
+    arm = "arms.restored={withhold: {class: target}, synthetic: {select: all}}"
+    project.run(*TOY, "--run", "lacking", "--until", "classifier", "--set", arm)
+    made = executed(project)
+    own = ["gan-seed-0-restored", "synthesis-seed-0-restored", "classifier-restored-replicate-0"]
+    assert [name for name in made if name in own] == own and len(made) == len(set(made)) == 8
+    assert (project.folder / "artifacts/lacking/gan/seed-0-restored/generator.safetensors").is_file()
+
+
 @contextmanager
 def _edited(project, path, old, new):
     """Replace text in a file of the copied project, and put it back afterwards."""

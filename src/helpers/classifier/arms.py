@@ -12,13 +12,14 @@ import pandas as pd
 
 from helpers.classifier.folder_images import folder_images
 from helpers.data.resizing import Way, resize_images
-from helpers.data.selection import select_images, wanted_count
+from helpers.data.selection import select_images
+from helpers.data.withholding import withheld_rows
 from helpers.errors import DataError, ParameterError
 from helpers.files import array_digest, digest
 from helpers.params import Arm, Params, SyntheticImages
 from helpers.paths import require
 
-WITHHOLD, OVERSAMPLE, SELECT = 1, 2, 3  # each random choice has its own stream of random numbers
+OVERSAMPLE, SELECT = 2, 3  # each random choice has its own stream of random numbers
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,10 @@ def compose_training_set(
     codes = split["dx"].map({name: code for code, name in enumerate(classes)}).to_numpy(np.int64)
     training = np.flatnonzero((split["split"] == "train").to_numpy())
     withhold_seed = seed if withhold_seed is None else withhold_seed
-    photographs, again = _photographs(training, codes, _lesions(split), classes, arm, seed, withhold_seed)
+    if arm.withhold is not None:
+        _class_code(arm.withhold.class_, classes, "withhold.class")
+        training = np.setdiff1d(training, withheld_rows(split, arm.withhold, withhold_seed))
+    photographs, again = _photographs(training, codes, classes, arm, seed)
     if not arm.blurs:
         photographs = np.concatenate([photographs, again])
     labels, size = codes[photographs], images.shape[1]
@@ -180,42 +184,15 @@ def _synthetic_code(wanted: SyntheticImages, target_class: str, classes: tuple[s
 def _photographs(
     training: np.ndarray,
     codes: np.ndarray,
-    lesions: np.ndarray,
     classes: tuple[str, ...],
     arm: Arm,
     seed: int,
-    withhold_seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The training photographs that the arm keeps, and those of them that it repeats."""
-    if arm.withhold is not None:
-        code = _class_code(arm.withhold.class_, classes, "withhold.class")
-        of_class = training[codes[training] == code]
-        gone = _withheld(of_class, lesions[of_class], arm.withhold.fraction, withhold_seed)
-        training = training[~np.isin(training, gone)]
     if arm.oversample is None:
         return training, training[:0]
     code = _class_code(arm.oversample.class_, classes, "oversample.class")
     return training, _oversample(training, codes, code, arm.oversample.count, seed)
-
-
-def _lesions(split: pd.DataFrame) -> np.ndarray:
-    """Lesion positions (N,) of all images; one that names no lesion is a lesion of its own."""
-    own = pd.Series(np.arange(len(split)), split.index).astype(str)
-    names = split["lesion_id"] if "lesion_id" in split else pd.Series(np.nan, split.index)
-    return pd.factorize(("lesion " + names.astype(str)).where(names.notna(), "image " + own))[0]
-
-
-def _withheld(photographs: np.ndarray, lesions: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """All ``photographs`` of randomly drawn lesions: as near to ``fraction`` of them as whole lesions come.
-
-    One lesion stays at least. A lesion of which a photograph stayed would not be missing.
-    """
-    drawn = _random(seed, WITHHOLD).permutation(np.unique(lesions))
-    if len(drawn) < 2:
-        return photographs[:0]
-    images = np.cumsum([(lesions == lesion).sum() for lesion in drawn[:-1]])
-    count = int(np.argmin(np.abs(images - wanted_count(len(photographs), fraction=fraction)))) + 1
-    return photographs[np.isin(lesions, drawn[:count])]
 
 
 def _oversample(photographs: np.ndarray, codes: np.ndarray, code: int, count: int, seed: int) -> np.ndarray:

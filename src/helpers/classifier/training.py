@@ -31,7 +31,7 @@ def train_classifier(
     seed: int = 1000,
     name: str = "baseline",
     replicate: int = 0,
-    gan_seed: int | None = None,
+    gan_seed: int | str | None = None,
     bank_folder: Path | str | None = None,
     way: Way | None = None,
 ) -> dict[str, Any]:

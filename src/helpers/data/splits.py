@@ -9,6 +9,7 @@ import pandas as pd
 from helpers.errors import DataError, ParameterError
 
 SPLITS = ("train", "validation", "test")
+HELD_OUT = SPLITS[1:]
 PAPER_FRACTIONS = (0.70, 0.15, 0.15)
 
 Entropy = int | Sequence[int]  # what numpy makes a generator of

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 TRAINED_ON = "trained-on.json"
+WITHHELD = "withheld"  # in a split, in the place of "train": what some weights must not see
 COLUMNS = {"lesion": "lesion_id", "image": "image_id"}  # what the split's ``by`` keeps apart
 
 
@@ -30,15 +31,16 @@ def record_training(directory: Path, split: "DataFrame", by: str) -> Path:
 def refuse_leak(directory: Path, stage: str, split: "DataFrame") -> None:
     """Raise DataError where the weights in ``directory`` were trained on what ``split`` holds out.
 
-    Validation and test images are held out. ``stage`` is the one that trained the weights. Raises
-    MissingStageError where they have no trained-on.json.
+    Images of validation and test are held out, and those that are 'withheld'. ``stage`` is the one that
+    trained the weights. Raises MissingStageError where they have no trained-on.json.
     """
     record = json.loads(require(directory / TRAINED_ON, stage).read_text(encoding="utf-8"))
     held_out = split.loc[split["split"] != "train", COLUMNS[record["by"]]].dropna()
     leaked = sorted(set(held_out) & set(record["ids"]))
     if leaked:
+        withheld = " or are withheld" if (split["split"] == WITHHELD).any() else ""
         raise DataError(
             f"{as_typed(directory)} was trained on {len(leaked):,} of the {held_out.nunique():,} "
-            f"{record['by']}s that validate or test here ({shown(leaked)}), so that its knowledge "
+            f"{record['by']}s that validate or test here{withheld} ({shown(leaked)}), so that its knowledge "
             f"would flatter the test: train it anew on this split (python run_all.py --force {stage})."
         )

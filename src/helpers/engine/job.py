@@ -28,7 +28,7 @@ from helpers.engine.plan import is_finished
 from helpers.engine.process import JOBS_LOCK_VARIABLE, join_run
 from helpers.engine.records import require_whole_inputs, write_record, write_view
 from helpers.engine.runfile import RunFile, load_runfile
-from helpers.engine.stages import STAGES, Job, is_shown, job_parameters, jobs, threads
+from helpers.engine.stages import STAGES, Job, is_shown, job_parameters, jobs, threads, wildcard
 from helpers.errors import UserError
 from helpers.files import write_json
 from helpers.params import Params
@@ -68,9 +68,8 @@ def main(arguments: list[str]) -> int:
 def _told(words: list[str]) -> tuple[RunPaths, Job]:
     try:
         run, stage, *pairs = words
-        wildcards: dict[str, Any] = dict(pair.split("=", 1) for pair in pairs)
-        numbers = {key: int(value) for key, value in wildcards.items() if key in ("seed", "replicate")}
-        return RunPaths(run), Job(stage, wildcards | numbers)
+        told = dict(pair.split("=", 1) for pair in pairs)
+        return RunPaths(run), Job(stage, {name: wildcard(name, text) for name, text in told.items()})
     except ValueError:
         raise UserError(
             "A job is told as RUN STAGE [seed=0 | trunk=part-0 | arm=NAME replicate=0], "

@@ -13,7 +13,7 @@ from helpers.data.sources import SOURCES
 from helpers.data.trained_on import TRAINED_ON
 from helpers.gan.recipes import RECIPES
 from helpers.gan.selectors import SELECTORS, written_selectors
-from helpers.params import Params, result_values
+from helpers.params import GanName, Params, Withhold, result_values
 from helpers.paths import RunPaths
 from helpers.report.page.shown import shown_jobs
 
@@ -125,13 +125,22 @@ class Job:
         return " ".join([self.stage, *(f"seed {v}" for v in self.wildcards.values())])
 
 
+def wildcard(name: str, text: str) -> int | str:
+    """A wildcard's value as a job bears it, from a word; ValueError where it can be none.
+
+    A GAN is told by its seed, or by its name where it lacks what an arm withholds.
+    """
+    of_number = name == "replicate" or (name == "seed" and "-" not in text)
+    return int(text) if of_number else text
+
+
 def jobs(params: Params) -> Iterator[Job]:
     """Every job of a run, in the order of the stages."""
     yield Job("eda")
     # of GANs even where no arm uses one: their fidelity is a result
-    yield from (Job("gan", {"seed": seed}) for seed in params.gan.seeds)
+    yield from (Job("gan", {"seed": name}) for name in params.gans())
     yield from (Job("trunk", {"trunk": name}) for name in params.trunks())
-    yield from (Job("synthesis", {"seed": seed}) for seed in params.gan.seeds)
+    yield from (Job("synthesis", {"seed": name}) for name in params.gans())
     for arm in params.arms:
         for replicate in range(params.replicates):
             yield Job("classifier", {"arm": arm, "replicate": replicate})
@@ -139,9 +148,9 @@ def jobs(params: Params) -> Iterator[Job]:
     yield Job("report")
 
 
-def judge(params: Params, seed: int) -> Job | None:
+def judge(params: Params, gan: GanName) -> Job | None:
     """The classifier that gives its opinion on a GAN's images before any is trained on them."""
-    replicate = params.judge_replicate(seed)
+    replicate = params.judge_replicate(gan)
     return Job("classifier", {"arm": params.judge, "replicate": replicate}) if params.judge else None
 
 
@@ -181,9 +190,9 @@ def upstream(job: Job, params: Params) -> list[Job]:
     found = [Job("eda")]
     if job.stage == "classifier":
         arm, replicate = job.wildcards["arm"], job.wildcards["replicate"]
-        trunk, seed = params.trunk(arm, replicate), params.gan_seed(replicate)
+        trunk, gan = params.trunk(arm, replicate), params.gan_name(arm, replicate)
         found += [Job("trunk", {"trunk": trunk})] if trunk else []
-        found += [Job("synthesis", {"seed": seed})] if params.arms[arm].uses_gan else []
+        found += [Job("synthesis", {"seed": gan})] if params.arms[arm].uses_gan else []
     return found
 
 
@@ -224,7 +233,9 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
         unread = {key for source in others for key in source.own_parameters} | {"detail"}
         return {"data": {key: value for key, value in values.items() if key not in unread}}
     if job.stage == "gan":
-        return {"data": data} | gan | compute | _part(params, params.gan_part(job.wildcards["seed"]))
+        name = job.wildcards["seed"]
+        unseen = _withholding(params.gans().get(name), params.gan_withhold_seed(name))
+        return {"data": data} | gan | compute | _part(params, params.gan_part(name)) | unseen
     if job.stage == "synthesis":
         judging: dict[str, Any] = classifier | {"judge": params.judge} if params.judge else {}
         more = [name for name in _selectors(params) if not SELECTORS.get(name).always]
@@ -234,10 +245,7 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
         return {"data": seen} | gan | synthesis | judging | compute | {"probe": _frozen(params)}
     if job.stage == "trunk":
         part, withheld = params.trunks()[job.wildcards["trunk"]]
-        learned: dict[str, Any] = {
-            "part": part,
-            "withhold": withheld and withheld.model_dump(mode="json", by_alias=True),
-        }
+        learned: dict[str, Any] = {"part": part, "withhold": None} | _withholding(withheld)
         values = {"classifier": result_values(params.classifier.adapting())} | compute
         reduced = params.data.detail == "gan" or params.classifier.detail_jitter > 0
         learned["data"] = data | {"detail": params.data.detail}
@@ -245,7 +253,10 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
     if job.stage == "classifier":
         name, replicate = job.wildcards["arm"], job.wildcards["replicate"]
         arm = params.arms[name]
-        seeds = {"gan_seed": params.gan_seed(replicate)} if arm.uses_gan else {}
+        seeds: dict[str, Any] = {"gan_seed": params.gan_name(name, replicate)} if arm.uses_gan else {}
+        adapted = params.classifier.adapt.epochs > 0  # then classifier.seed and the part decide it
+        if arm.withhold and not adapted:
+            seeds |= _withholding(None, params.withhold_seed(replicate))
         before = params.identical_arms_before(name)  # they decide the seed
         seeds |= {"identical_arms_before": before} if before else {}
         reduced = arm.blurs or params.data.detail == "gan" or params.classifier.detail_jitter > 0
@@ -258,6 +269,12 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
         arms = {"arms": params.as_dict()["arms"], "evaluation": result_values(params.evaluation)}
         return {"data": data | {"source": params.data.source}} | whole | arms | synthesis | classifier | gan
     return params.as_dict()
+
+
+def _withholding(lack: Withhold | None, seed: int | None = None) -> dict[str, Any]:
+    """What a job must not see, and the seed of which photographs that is, where they are given."""
+    values: dict[str, Any] = {"withhold": lack.model_dump(mode="json", by_alias=True)} if lack else {}
+    return values | ({} if seed is None else {"withhold_seed": seed})
 
 
 def _part(params: Params, part: int) -> dict[str, int]:

@@ -26,7 +26,7 @@ from helpers.params.mistakes import shorten, validate
 from helpers.params.notebooks import notebook_params, notebook_paths
 from helpers.params.reading import load_params, merge, parse_yaml, read_mapping, yaml_text
 from helpers.params.report import Report
-from helpers.params.run import Params
+from helpers.params.run import GanName, Params
 from helpers.params.section import Section
 from helpers.params.synthesis import Synthesis
 
@@ -37,6 +37,7 @@ __all__ = [
     "Data",
     "Evaluation",
     "Gan",
+    "GanName",
     "Oversample",
     "PAPER_ARMS",
     "Params",

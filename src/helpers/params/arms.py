@@ -69,7 +69,9 @@ class Withhold(Section):
 
     class_: str = Field(TARGET, alias="class", description="class to thin out; 'target': data.target_class")
     fraction: Fraction = Field(
-        0.5, description="share of the images taken away, by whole lesions, drawn anew in each replicate"
+        0.5,
+        description="share of the images taken away, by whole lesions, drawn anew in each replicate, or once "
+        "for all that share a GAN or a trunk which must not see them",
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from helpers.errors import ParameterError
-from helpers.params.arms import PAPER_ARMS, PAPER_ROLES, Arm, Withhold
+from helpers.params.arms import PAPER_ARMS, PAPER_ROLES, Arm, Withhold, selectors
 from helpers.params.classifier import Classifier
 from helpers.params.compute import Compute
 from helpers.params.data import Data
@@ -15,6 +15,8 @@ from helpers.params.gan import Gan
 from helpers.params.report import Report
 from helpers.params.section import NAME, Section, mark
 from helpers.params.synthesis import Synthesis
+
+GanName = int | str  # 0: by its seed; "0-restored": by its seed and the arm whose withheld images it lacks
 
 
 class Params(Section):
@@ -83,6 +85,20 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _no_judge_saw_what_is_withheld(self) -> "Params":
+        for name, arm in self.arms.items():
+            images = arm.synthetic
+            if images is None or self.gan_lack(name) in (None, self.arms[self.evaluation.reference].withhold):
+                continue
+            if images.select in ("top", "bottom") and selectors().get(images.rank).needs_classifier:
+                raise ValueError(
+                    f"arms.{name} withholds photographs and ranks synthetic images by '{images.rank}', which "
+                    f"asks a classifier of the arm {self.evaluation.reference} that saw these photographs: "
+                    "rank by 'critic'"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _detail_can_be_lost(self) -> "Params":
         if self.classifier.detail_jitter and self.gan.resolution >= self.classifier.image_size:
             raise ValueError(
@@ -117,16 +133,57 @@ class Params(Section):
         """The part of the split that ``replicate`` works on, as ``data.split.folds`` says."""
         return replicate % self.parts
 
-    def gan_part(self, seed: int) -> int:
-        """The part of the split that the GAN of ``seed`` trains on: that of the replicates that it serves."""
-        return self._place(seed) % self.parts
+    def gans(self) -> dict[GanName, Withhold | None]:
+        """The GANs that are trained, by name, and what each must not see of its part of the split.
 
-    def judge_replicate(self, seed: int) -> int:
-        """Replicate of the classifier, and of its trunk, that judges the GAN of ``seed``: of its own part."""
-        return self._place(seed) % self.replicates
+        There is one for each seed, which sees all of it and bears the seed as its name, and one more for each
+        that serves arms which withhold photographs of the GAN's class.
+        """
+        found: dict[GanName, Withhold | None] = dict.fromkeys(self.gan.seeds)
+        for arm in self.arms:
+            if lack := self.gan_lack(arm):
+                found |= {self.gan_name(arm, replicate): lack for replicate in range(self.replicates)}
+        return found
 
-    def _place(self, seed: int) -> int:
+    def gan_name(self, arm: str, replicate: int) -> GanName:
+        """Name of the GAN that supplies the images of a training.
+
+        Arms that withhold the same share one that did not see it, under the first one's name.
+        """
+        seed, lack = self.gan_seed(replicate), self.gan_lack(arm)
+        if lack is None:
+            return seed
+        return f"{seed}-{next(other for other in self.arms if self.gan_lack(other) == lack)}"
+
+    def gan_lack(self, arm: str) -> Withhold | None:
+        """What an arm withholds of the class that its GAN learns; None where it withholds or takes none."""
+        recipe, lack = self.arms[arm], self.arms[arm].withhold
+        return lack if lack and recipe.uses_gan and lack.class_ == self.data.target_class else None
+
+    def seed_of_gan(self, gan: GanName) -> int:
+        """Seed of a GAN; ParameterError where the run has none of that name."""
+        if isinstance(gan, int):
+            return gan
+        if gan not in (known := self.gans()):
+            raise ParameterError(f"There is no GAN '{gan}'; the GANs are {', '.join(map(str, known))}.")
+        return int(gan.split("-")[0])
+
+    def gan_part(self, gan: GanName) -> int:
+        """The part of the split that a GAN trains on: that of the replicates that it serves."""
+        return self._place(gan) % self.parts
+
+    def gan_withhold_seed(self, gan: GanName) -> int | None:
+        """Seed of which photographs a GAN must not see: that of the replicates that it serves."""
+        seed = self.seed_of_gan(gan)
+        return self.withhold_seed(self.gan.seeds.index(seed)) if self.gans().get(gan) else None
+
+    def judge_replicate(self, gan: GanName) -> int:
+        """Replicate of the classifier, and of its trunk, that judges a GAN: of its own part."""
+        return self._place(gan) % self.replicates
+
+    def _place(self, gan: GanName) -> int:
         """Place of a GAN's seed in gan.seeds; 0 for all GANs of a single split."""
+        seed = self.seed_of_gan(gan)
         if self.parts == 1:
             return 0
         if seed not in self.gan.seeds:
@@ -162,11 +219,16 @@ class Params(Section):
         return f"{name}-{next(other for other, recipe in self.arms.items() if recipe.withhold == lack)}"
 
     def withhold_seed(self, replicate: int) -> int | None:
-        """Seed of which photographs an arm withholds, where a trunk must not see them either.
+        """Seed of which photographs an arm withholds, where a trunk or a GAN must not see them either.
 
-        All replicates of a part withhold the same ones then. None: each replicate draws its own.
+        All replicates of a part, or all that share a GAN, withhold the same ones then. None: each replicate
+        draws its own.
         """
-        return self.classifier.seed + self.part(replicate) if self.classifier.adapt.epochs else None
+        if self.classifier.adapt.epochs:
+            return self.classifier.seed + self.part(replicate)
+        if any(self.gan_lack(arm) for arm in self.arms):
+            return self.classifier.seed + replicate % len(self.gan.seeds)
+        return None
 
     def gan_seed(self, replicate: int) -> int:
         """Seed of the GAN that supplies the images of ``replicate``."""

@@ -14,6 +14,7 @@ from helpers.data.external import load_external, write_external_predictions
 from helpers.data.manifest import load_split
 from helpers.data.resizing import Way
 from helpers.data.trained_on import refuse_leak
+from helpers.data.withholding import mark_withheld
 from helpers.device import pick_device
 from helpers.params import Params
 from helpers.paths import RunPaths
@@ -26,19 +27,19 @@ def compose(run: RunPaths, params: Params, arm: str, replicate: int) -> Training
 
     These are photographs of the training part, and synthetic images, or photographs that took their way,
     where the arm has any. Raises DataError where the GAN of those images was trained on lesions that
-    this replicate holds out.
+    this replicate holds out or, where the GAN must not see them, withholds.
     """
     wanted = params.arms[arm]
     split, target = load_split(run, params.part(replicate)), params.data.target_class
-    folder = None
+    folder, withheld = None, params.withhold_seed(replicate)
     if wanted.uses_gan:
-        gan_seed = params.gan_seed(replicate)
-        refuse_leak(run.gan(gan_seed), "gan", split)
-        folder = run.synthetic(gan_seed)
+        name = params.gan_name(arm, replicate)
+        refuse_leak(run.gan(name), "gan", mark_withheld(split, params.gan_lack(arm), withheld))
+        folder = run.synthetic(name)
     images, gan = load_photographs(run, params), params.gan
     reduced = load_images(run, params.data, gan.resolution, gan.resize) if wanted.blurs else None
     seed = replicate_seed(params, arm, replicate)
-    way, withheld = Way.of_all(params), params.withhold_seed(replicate)
+    way = Way.of_all(params)
     return compose_training_set(split, images, wanted, target, folder, seed, reduced, way, withheld)
 
 
@@ -68,7 +69,7 @@ def train(run: RunPaths, params: Params, arm: str, replicate: int) -> dict[str, 
         replicate_seed(params, arm, replicate),
         name=arm,
         replicate=replicate,
-        gan_seed=params.gan_seed(replicate) if params.arms[arm].uses_gan else None,
+        gan_seed=params.gan_name(arm, replicate) if params.arms[arm].uses_gan else None,
         # a bank holds one part's photographs, and a new one replaces that of its folder
         bank_folder=run.banks(params.trunk(arm, replicate) or part),
         way=Way.of(params.gan),

@@ -2,18 +2,17 @@
 
 import pandas as pd
 
-from helpers.data.manifest import load_split
 from helpers.data.trained_on import record_training
 from helpers.device import pick_device
 from helpers.files import read_table
 from helpers.gan.training import train_gan
-from helpers.params import Params
+from helpers.params import GanName, Params
 from helpers.paths import RunPaths
-from helpers.stages.target import load_target_images
+from helpers.stages.target import load_gan_split, load_target_images
 
 
-def train(run: RunPaths, params: Params, seed: int) -> pd.DataFrame:
-    """Train the GAN of ``seed``; the history, one row a logged step.
+def train(run: RunPaths, params: Params, gan: GanName) -> pd.DataFrame:
+    """Train one of ``params.gans()``; the history, one row a logged step.
 
     Writes what ``train_gan`` writes, and what it was trained on (``helpers.data.trained_on``). Goes on from a
     checkpoint of the same training. Raises MissingStageError before the split is made, DataError for unfit
@@ -21,11 +20,10 @@ def train(run: RunPaths, params: Params, seed: int) -> pd.DataFrame:
     """
     from helpers.engine.plan import is_finished
 
-    directory = run.gan(seed)
-    if is_finished(run, params, "gan", seed=seed):
+    directory, seed = run.gan(gan), params.seed_of_gan(gan)
+    if is_finished(run, params, "gan", seed=gan):
         return read_table(directory / "history.csv")
-    split = load_split(run, params.gan_part(seed))
-    real = load_target_images(run, params, seed).trained
+    split, real = load_gan_split(run, params, gan), load_target_images(run, params, gan).trained
     history = train_gan(real, params.gan, directory, pick_device(params.compute), seed=seed)
     record_training(directory, split[split["dx"] == params.data.target_class], params.data.split.by)
     return history

@@ -10,13 +10,14 @@ from helpers.classifier.inference import trunk_features
 from helpers.data.arrays import load_images_through
 from helpers.data.manifest import load_split
 from helpers.data.resizing import Way
-from helpers.data.splits import lesion_seen
+from helpers.data.splits import HELD_OUT, lesion_seen
 from helpers.device import pick_device
 from helpers.gan.assessment import ALL_HELD_OUT, UNSEEN
 from helpers.gan.probe import FEWEST, separability
-from helpers.params import Classifier, Params
+from helpers.params import Classifier, GanName, Params
 from helpers.paths import RunPaths
 from helpers.stages.photographs import load_photographs
+from helpers.stages.target import load_gan_split
 from helpers.stages.trunk import config_on_trunk
 
 LARGEST = 500  # images of one source
@@ -36,7 +37,7 @@ class _Sources:
 
 
 def probe_sources(
-    run: RunPaths, params: Params, seed: int, images: np.ndarray, adapted: bool
+    run: RunPaths, params: Params, gan: GanName, images: np.ndarray, adapted: bool
 ) -> pd.DataFrame:
     """How well a linear probe tells sources of the target class's images from held-out real ones.
 
@@ -46,13 +47,13 @@ def probe_sources(
     after that way. ``trunk``: of ``classifier.weights``, and, if wanted, the ``adapted`` one. Columns: trunk,
     detail, compared, those of ``separability``, held_out.
     """
-    replicate = params.judge_replicate(seed)
-    split = load_split(run, params.part(replicate))
-    sources = _sources(split, params, len(images))
+    replicate = params.judge_replicate(gan)
+    sources = _sources(load_gan_split(run, params, gan), params, len(images))
     configs = {params.classifier.weights: params.classifier}
     if params.classifier.weights not in ("imagenet", "none"):
         configs = {"file": params.classifier}
     if adapted and params.classifier.adapt.epochs:
+        split = load_split(run, params.part(replicate))
         configs["adapted"] = config_on_trunk(run, params, params.evaluation.reference, replicate, split)
     rows = []
     for name, config in configs.items():
@@ -63,10 +64,11 @@ def probe_sources(
 def _sources(split: pd.DataFrame, params: Params, synthetic: int) -> _Sources:
     of_class = (split["dx"] == params.data.target_class).to_numpy()
     trained = (split["split"] == "train").to_numpy()
-    new = of_class & ~trained & ~lesion_seen(split).to_numpy()
+    kept_out = of_class & split["split"].isin(HELD_OUT).to_numpy()
+    new = kept_out & ~lesion_seen(split).to_numpy()
     lesions = split["lesion_id"].fillna(split["image_id"]).astype(str).to_numpy()
     unseen = len(np.unique(lesions[new])) >= FEWEST
-    held_out = np.flatnonzero(new if unseen else of_class & ~trained)
+    held_out = np.flatnonzero(new if unseen else kept_out)
     training = np.flatnonzero(of_class & trained)
     rng, count = np.random.default_rng([params.synthesis.seed, 2]), min(len(training), synthetic, LARGEST)
     return _Sources(

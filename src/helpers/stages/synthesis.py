@@ -10,7 +10,7 @@ from helpers.device import pick_device
 from helpers.files import read_table, write_table
 from helpers.gan.assessment import assess_images
 from helpers.gan.synthesis import synthesize
-from helpers.params import Params
+from helpers.params import GanName, Params
 from helpers.paths import RunPaths, require
 from helpers.stages.probe import probe_sources
 from helpers.stages.target import load_target_images
@@ -29,32 +29,34 @@ class Synthetic:
     tables: dict[str, pd.DataFrame]  # by name of its file, see TABLES
 
 
-def generate(run: RunPaths, params: Params, seed: int, second_opinion: bool = True) -> Synthetic:
-    """Generate the images of the GAN of ``seed``, score them by the critic and compare them with real ones.
+def generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool = True) -> Synthetic:
+    """Generate the images of one of ``params.gans()``, score them by the critic, compare them with real ones.
 
     Where ``params.judge`` names an arm, a classifier of it (``params.judge_replicate``) gives its opinion on
-    every image, unless no ``second_opinion`` is asked for. The same holds for an adapted trunk, in whose
-    features the probe of sources then works, beside those of ``classifier.weights``. What is finished is read
-    as it is. Raises MissingStageError where the GAN, or that classifier or trunk, is not trained yet.
+    every image, unless no ``second_opinion`` is asked for. That classifier may have seen photographs that the
+    GAN must not see; no arm that withholds them selects by its opinion. The same holds for an adapted trunk,
+    in whose features the probe of sources then works, beside those of ``classifier.weights``. What is
+    finished is read as it is. Raises MissingStageError where the GAN, or that classifier or trunk, is not
+    trained yet.
     """
     from helpers.engine.plan import is_finished
 
-    if not is_finished(run, params, "synthesis", seed=seed):
-        _generate(run, params, seed, params.judge if second_opinion else None, second_opinion)
-    folder = run.synthetic(seed)
+    if not is_finished(run, params, "synthesis", seed=gan):
+        _generate(run, params, gan, params.judge if second_opinion else None, second_opinion)
+    folder = run.synthetic(gan)
     tables = {name: read_table(folder / f"{name}.csv") for name in TABLES}
     return Synthetic(np.load(folder / "images.npy", mmap_mode="r"), tables)
 
 
-def _generate(run: RunPaths, params: Params, seed: int, judge: str | None, adapted: bool) -> None:
-    require(run.gan(seed) / "generator.safetensors", "gan")
-    target, device = load_target_images(run, params, seed), pick_device(params.compute)
-    folder = run.synthetic(seed)
-    synthesize(run.gan(seed), folder, params.gan, params.synthesis, target.trained, device)
+def _generate(run: RunPaths, params: Params, gan: GanName, judge: str | None, adapted: bool) -> None:
+    require(run.gan(gan) / "generator.safetensors", "gan")
+    target, device = load_target_images(run, params, gan), pick_device(params.compute)
+    folder = run.synthetic(gan)
+    synthesize(run.gan(gan), folder, params.gan, params.synthesis, target.trained, device)
     probabilities = class_probabilities = None
     if judge:
         images = np.load(folder / "images.npy", mmap_mode="r")
-        classifier = run.classifier(judge, params.judge_replicate(seed))
+        classifier = run.classifier(judge, params.judge_replicate(gan))
         class_probabilities, classes = opinion(classifier, images, params.classifier, device)
         probabilities = class_probabilities[:, classes.index(params.data.target_class)]
     assess_images(
@@ -68,7 +70,7 @@ def _generate(run: RunPaths, params: Params, seed: int, judge: str | None, adapt
         asked=selectors_asked_for(params),
     )
     images = np.load(folder / "images.npy", mmap_mode="r")
-    write_table(folder / "source-probe.csv", probe_sources(run, params, seed, images, adapted))
+    write_table(folder / "source-probe.csv", probe_sources(run, params, gan, images, adapted))
 
 
 def selectors_asked_for(params: Params) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from helpers.evaluation.controls import AGAIN, RESTORED, WITHHELD, controls
-from helpers.evaluation.verdicts import Direction, Gain, verdict_of
+from helpers.evaluation.verdicts import FAMILY_LEVEL, Direction, Gain, verdict_of
+from helpers.evaluation.words import show_p
 from helpers.gan.selectors import SELECTORS
 from helpers.params import Params, SyntheticImages
 from helpers.report.page.control_sentences import cause_sentences
@@ -12,7 +13,7 @@ from helpers.report.page.facts import backbone_name, detail_sentence, part_sizes
 from helpers.report.page.results import Results, Row
 from helpers.report.results.convergence import convergence, unconverged_warning
 from helpers.report.results.scope import single_gan_arms
-from helpers.report.words import MINUS, counted, listed, percent, points, points_interval, times
+from helpers.report.words import MINUS, counted, listed, missing, percent, points, points_interval, times
 
 END = {"top": "best", "bottom": "worst"}  # of a ranking
 NAMED = 4  # arms that one sentence names at most
@@ -139,8 +140,8 @@ def change_sentence(
     ends = f"{100 * params.evaluation.confidence:.0f}\u00a0% interval {known}" if known else "no interval"
     if not verdict.excludes_zero:
         return (
-            f"{subject} changes {metric} by {change} points against {reference} ({ends}), which "
-            f"{row['replicates']:.0f} trainings per arm cannot tell from chance{ending}."
+            f"{subject} changes {metric} by {change} points against {reference} ({ends}{_by_holm([row])}), "
+            f"which {row['replicates']:.0f} trainings per arm cannot tell from chance{ending}."
         )
     negligible = verdict.gain is Gain.NEGLIGIBLE
     small = f", less than the {points(smallest, 0)[1:]} points that would matter" if negligible else ""
@@ -221,7 +222,7 @@ def _untold_sentence(rows: dict[str, Row], reference: str, metric: str, results:
     if len(rows) == 1:
         return (
             f"The other arm differs from {reference} in {metric}, {_sizes(list(rows), results)}, and "
-            f"that cannot be told from chance{scope}."
+            f"that cannot be told from chance{_by_holm(list(rows.values()), ' (', ')')}{scope}."
         )
     if len(rows) > NAMED:
         places = results.places("target_recall")
@@ -232,8 +233,16 @@ def _untold_sentence(rows: dict[str, Row], reference: str, metric: str, results:
         )
     return (
         f"The other arms differ from {reference} in {metric}, {_sizes(list(rows), results)}, and none "
-        f"of that can be told from chance{scope}."
+        f"of that can be told from chance{_by_holm(list(rows.values()), ' (', ')')}{scope}."
     )
+
+
+def _by_holm(rows: Sequence[Row], before: str = "; ", after: str = "") -> str:
+    """The adjusted p values of differences whose intervals by themselves exclude zero; empty without any."""
+    alone = [row for row in rows if row.get("low") is not None and (row["low"] > 0 or row["high"] < 0)]
+    values = [row["p_holm"] for row in alone if not missing(row.get("p_holm"))]
+    held = [f"p = {show_p(value)}" for value in values if value >= FAMILY_LEVEL]
+    return f"{before}{listed(held)} by Holm's rule over the contrasts named beforehand{after}" if held else ""
 
 
 def _sizes(arms: Sequence[str], results: Results) -> str:

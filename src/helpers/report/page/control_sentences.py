@@ -120,11 +120,13 @@ def _restored(control: own.Control, row: Row, results: Results) -> str:
     """What synthetic images give where real ones were taken away."""
     one_gan = control.arm in single_gan_arms(results.params)
     images = "For this one GAN, synthetic images" if one_gan else "Synthetic images"
+    unseen = (
+        "; their GAN did not learn from the withheld ones" if results.params.gan_lack(control.arm) else ""
+    )
     return (
         f"{images} in place of the withheld ones (arm {control.arm}) change {results.target} recall by "
-        f"{_change(row, results)} points ({_ends(row, results)}){TAIL.get(verdict_of(row).direction, '')}; "
-        "the GAN "
-        "itself learned from all of them."
+        f"{_change(row, results)} points ({_ends(row, results)}){TAIL.get(verdict_of(row).direction, '')}"
+        f"{unseen}."
     )
 
 

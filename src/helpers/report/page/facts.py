@@ -28,10 +28,7 @@ def facts(results: Results) -> list[tuple[str, str]]:
         ("Split", _split(results)),
         ("Trainings", f"{arms}, {counted(params.replicates, 'replicate')} each"),
         ("Classifier", _classifier(results)),
-        (
-            "GAN",
-            f"{RECIPES.get(gan.recipe).title}, {_square(gan.resolution)}, {counted(len(gan.seeds), 'seed')}",
-        ),
+        ("GAN", f"{RECIPES.get(gan.recipe).title}, {_square(gan.resolution)}, {_gans(params)}"),
         ("Device", listed(devices(results.run, params)) or "not recorded"),
         ("When", _when(results)),
         ("Protocol", protocol_words(params)),
@@ -43,6 +40,13 @@ def facts_html(rows: Iterable[tuple[str, str]]) -> Markup:
     """``facts`` as a list of terms."""
     pairs = (Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(*row) for row in rows)
     return Markup('<dl class="facts">{}</dl>').format(Markup("\n").join(pairs))
+
+
+def _gans(params: Params) -> str:
+    """How many GANs were trained, those apart that lack what arms withhold."""
+    more = len(params.gans()) - len(params.gan.seeds)
+    without = f", and {more} more without what an arm withholds" if more else ""
+    return counted(len(params.gan.seeds), "seed") + without
 
 
 def backbone_name(results: Results) -> str:

@@ -67,7 +67,7 @@ def code_digests() -> dict[str, str]:
 
 def devices(run: RunPaths, params: Params) -> list[str]:
     """What the trainings ran on, in words."""
-    folders = [run.gan(seed) for seed in params.gan.seeds]
+    folders = [run.gan(name) for name in params.gans()]
     folders += [run.classifier(arm, number) for arm in params.arms for number in range(params.replicates)]
     timings = [read_json(folder / "timing.json", {}) for folder in folders]
     found = {str(timing["device"]) for timing in timings if isinstance(timing, dict) and timing.get("device")}

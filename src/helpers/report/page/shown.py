@@ -17,8 +17,9 @@ class Section:
     def shown(self, params: Params) -> list[tuple[str, str]]:
         """What each execution that the page shows stands for, and its file name; the first is shown in full.
 
-        Of the other GANs the page shows the figures and tables that differ. Of the classifier's trainings it
-        shows one: the others are rows of a table that is made from the run's files.
+        Of the GANs of other seeds the page shows the figures and tables that differ, and of those that lack
+        what an arm withholds nothing. Of the classifier's trainings it shows one: the others are rows of a
+        table that is made from the run's files.
         """
         if self.stage in ("gan", "synthesis"):
             return [(f"GAN seed {seed}", f"{self.stem}-seed-{seed}.ipynb") for seed in params.gan.seeds]
@@ -31,6 +32,8 @@ class Section:
         """How often a whole run executes the notebook, whether or not the page shows it."""
         if self.stage == "classifier":
             return len(params.arms) * params.replicates
+        if self.stage in ("gan", "synthesis"):
+            return len(params.gans())
         return len(self.shown(params))
 
 

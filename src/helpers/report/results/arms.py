@@ -52,7 +52,7 @@ def arms_by_metric(
 
 
 def _marks(compared: pd.DataFrame, reference: str) -> dict[tuple[str, str], str]:
-    """The triangle of an arm and metric whose difference to the reference excludes zero."""
+    """The triangle of an arm and metric whose difference to the reference is shown."""
     rows = compared[compared["reference"] == reference].to_dict("records")
     return {(row["arm"], row["metric"]): MARKS.get(verdict_of(row).direction, "") for row in rows}
 
@@ -79,7 +79,8 @@ def caption(arms: pd.DataFrame, confidence: float, paper: Paper) -> str:
     ends = f" and their {100 * confidence:.0f} % intervals" if intervals else ""
     what = f"means over replicates{ends}"
     marks = (
-        "; a triangle marks a mean whose difference to the first row has an interval without zero"
+        "; a triangle marks a mean whose difference to the first row is shown: its interval is without "
+        "zero, and for a contrast named beforehand p stays below 0.05 by Holm's rule"
         if intervals
         else ""
     )

@@ -194,5 +194,5 @@ def _restored_sentence(
         f"{words[verdict_of(row).direction]}. The real ones (*{withheld['reference']}* {MINUS} "
         f"*{withheld['arm']}*) give {points_of_images(-withheld['difference'], n)} points "
         f"({_ends(-withheld['high'], -withheld['low'], n, confidence)}). "
-        f"The GAN itself learned from all training images of {target}, the withheld ones among them."
+        "No GAN of this run that supplies them learned from the withheld ones."
     )
