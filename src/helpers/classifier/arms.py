@@ -94,11 +94,7 @@ def compose_training_set(
         )
     classes = tuple(sorted(split["dx"].unique()))
     codes = split["dx"].map({name: code for code, name in enumerate(classes)}).to_numpy(np.int64)
-    training = np.flatnonzero((split["split"] == "train").to_numpy())
-    withhold_seed = seed if withhold_seed is None else withhold_seed
-    if arm.withhold is not None:
-        _class_code(arm.withhold.class_, classes, "withhold.class")
-        training = np.setdiff1d(training, withheld_rows(split, arm.withhold, withhold_seed))
+    training = _training_rows(split, classes, arm, seed if withhold_seed is None else withhold_seed)
     photographs, again = _photographs(training, codes, classes, arm, seed)
     if not arm.blurs:
         photographs = np.concatenate([photographs, again])
@@ -179,6 +175,15 @@ def _synthetic_code(wanted: SyntheticImages, target_class: str, classes: tuple[s
     if wanted.folder is None:
         return _class_code(target_class, classes, "data.target_class")
     return _class_code(wanted.class_ or target_class, classes, "synthetic.class")
+
+
+def _training_rows(split: pd.DataFrame, classes: tuple[str, ...], arm: Arm, seed: int) -> np.ndarray:
+    """Rows of the training photographs without those that the arm withholds."""
+    training = np.flatnonzero((split["split"] == "train").to_numpy())
+    if arm.withhold is None:
+        return training
+    _class_code(arm.withhold.class_, classes, "withhold.class")
+    return np.setdiff1d(training, withheld_rows(split, arm.withhold, seed))
 
 
 def _photographs(

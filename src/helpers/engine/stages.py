@@ -226,7 +226,6 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
     compute = {"compute": result_values(params.compute)}
     gan, synthesis = {"gan": result_values(params.gan)}, {"synthesis": result_values(params.synthesis)}
     classifier = {"classifier": result_values(params.classifier)}
-    way = {"gan": {"resolution": params.gan.resolution, "resize": params.gan.resize}}
     if job.stage == "eda":
         values = result_values(params.data)
         others = [SOURCES.get(name) for name in SOURCES.names() if name != params.data.source]
@@ -247,28 +246,41 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
         part, withheld = params.trunks()[job.wildcards["trunk"]]
         learned: dict[str, Any] = {"part": part, "withhold": None} | _withholding(withheld)
         values = {"classifier": result_values(params.classifier.adapting())} | compute
-        reduced = params.data.detail == "gan" or params.classifier.detail_jitter > 0
         learned["data"] = data | {"detail": params.data.detail}
-        return learned | values | (way if reduced else {})
+        return learned | values | (_way(params) if _reduces(params) else {})
     if job.stage == "classifier":
-        name, replicate = job.wildcards["arm"], job.wildcards["replicate"]
-        arm = params.arms[name]
-        seeds: dict[str, Any] = {"gan_seed": params.gan_name(name, replicate)} if arm.uses_gan else {}
-        adapted = params.classifier.adapt.epochs > 0  # then classifier.seed and the part decide it
-        if arm.withhold and not adapted:
-            seeds |= _withholding(None, params.withhold_seed(replicate))
-        before = params.identical_arms_before(name)  # they decide the seed
-        seeds |= {"identical_arms_before": before} if before else {}
-        reduced = arm.blurs or params.data.detail == "gan" or params.classifier.detail_jitter > 0
-        recipe = {"arm": arm.model_dump(mode="json")} | (way if reduced else {})
-        seen = {"external_root": params.data.external_root, "detail": params.data.detail}
-        seeds |= _part(params, params.part(replicate))
-        return {"data": data | seen} | recipe | seeds | classifier | compute
+        return _of_training(job, params) | classifier | compute
     if job.stage == "evaluation":
         whole = {"replicates": params.replicates, "gan_seeds": list(params.gan.seeds)}
         arms = {"arms": params.as_dict()["arms"], "evaluation": result_values(params.evaluation)}
         return {"data": data | {"source": params.data.source}} | whole | arms | synthesis | classifier | gan
     return params.as_dict()
+
+
+def _of_training(job: Job, params: Params) -> dict[str, Any]:
+    """What decides a classifier's training besides the classifier's own parameters."""
+    name, replicate = job.wildcards["arm"], job.wildcards["replicate"]
+    arm = params.arms[name]
+    seeds: dict[str, Any] = {"gan_seed": params.gan_name(name, replicate)} if arm.uses_gan else {}
+    adapted = params.classifier.adapt.epochs > 0  # then classifier.seed and the part decide it
+    if arm.withhold and not adapted:
+        seeds |= _withholding(None, params.withhold_seed(replicate))
+    before = params.identical_arms_before(name)  # they decide the seed
+    seeds |= {"identical_arms_before": before} if before else {}
+    reduced = arm.blurs or _reduces(params)
+    recipe = {"arm": arm.model_dump(mode="json")} | (_way(params) if reduced else {})
+    data = {key: getattr(params.data, key) for key in ("target_class", "external_root", "detail")}
+    return {"data": data} | recipe | seeds | _part(params, params.part(replicate))
+
+
+def _reduces(params: Params) -> bool:
+    """Whether photographs are reduced to the GAN's size, or towards it, in the run."""
+    return params.data.detail == "gan" or params.classifier.detail_jitter > 0
+
+
+def _way(params: Params) -> dict[str, Any]:
+    """The way of synthetic images, which some photographs take too."""
+    return {"gan": {"resolution": params.gan.resolution, "resize": params.gan.resize}}
 
 
 def _withholding(lack: Withhold | None, seed: int | None = None) -> dict[str, Any]:
