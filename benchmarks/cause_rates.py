@@ -4,9 +4,9 @@ Run: python benchmarks/cause_rates.py [--studies 20] [--images 6000] [--only KIN
 
 Drawn lesions, described once by the frozen ImageNet trunk of EfficientNet-Lite0 (96 pixels), as they are and
 after the synthetic images' way (32 pixels and back). A study deals them by lesion into a training and a test
-part and trains the head of a classifier, several times, for three arms: baseline, *blurred* (real melanomas
-repeated after that way) and *synthetic*. Their melanoma recalls go through the project's own intervals and
-the rule of ``helpers.evaluation.verdicts.cause``. Kinds of studies:
+part and trains the head of a classifier, several times, for four arms: baseline, *oversampled* and *blurred*
+(real melanomas repeated as they are and after that way) and *synthetic*. Their melanoma recalls go through
+the project's own intervals and the rule of ``helpers.evaluation.verdicts.cause``. Kinds of studies:
 
 - blur: the "synthetic" images are other photographs of the training part after that way; nothing is new
 - help: they are melanomas that no other arm has seen, as sharp as the rest
@@ -31,14 +31,14 @@ from helpers.evaluation.study import Study
 from helpers.evaluation.verdicts import Cause, cause
 from helpers.params import Params, validate
 
-ARMS = ("baseline", "blurred", "synthetic")
+ARMS = ("baseline", "oversampled", "blurred", "synthetic")
 HIDDEN, DROPOUT, RATE, BATCH, EPOCHS = 64, 0.5, 1e-3, 64, 15  # of the head, as small as the features allow
 SIDE, REDUCED = 96, 32
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a study's third arm adds, how large the study is, and the answer that is right."""
+    """What a study's last arm adds, how large the study is, and the answer that is right."""
 
     right: Cause
     new: bool = False  # synthetic images show lesions that no other arm has
@@ -103,7 +103,11 @@ def run_study(pool: Pool, kind: Kind, seed: int, added: int = 100) -> Cause:
     images = pool.blurred if kind.equal else pool.sharp
     fake = pool.sharp if kind.new and not kind.equal else pool.blurred
     targets = training[pool.truth[training] == pool.target]
-    sources = {"blurred": (pool.blurred, targets), "synthetic": (fake, new if kind.new else targets)}
+    sources = {
+        "oversampled": (images, targets),
+        "blurred": (pool.blurred, targets),
+        "synthetic": (fake, new if kind.new else targets),
+    }
     center, spread = images[training].mean(axis=0), images[training].std(axis=0) + 1e-6
     probabilities = np.empty((len(ARMS), kind.trainings, len(test), len(pool.classes)))
     for replicate in range(kind.trainings):
@@ -167,14 +171,14 @@ def _answer(pool: Pool, test: np.ndarray, probabilities: np.ndarray) -> Cause:
         metadata=pd.DataFrame(index=range(len(test)), columns=["age", "sex", "localization"]),
     )
     inference = Inference([study], _params(trainings))
-    rows = [
-        {"low": found.low, "high": found.high, "replicates": found.replicates}
-        for found in (
-            inference.difference("synthetic", "blurred", "target_recall"),
-            inference.difference("blurred", "baseline", "target_recall"),
-        )
-    ]
-    return cause(*rows)
+    pairs = (
+        ("synthetic", "baseline"),
+        ("synthetic", "blurred"),
+        ("blurred", "baseline"),
+        ("blurred", "oversampled"),
+    )
+    found = [inference.difference(*pair, "target_recall") for pair in pairs]
+    return cause(*({"low": each.low, "high": each.high, "replicates": each.replicates} for each in found))
 
 
 def _params(trainings: int) -> Params:

@@ -99,28 +99,37 @@ def row(low, high, replicates=8):
     return {"low": low, "high": high, "replicates": replicates}
 
 
-LOST, NONE = row(-0.10, -0.02), row(-0.04, 0.01)
+LOST, GAINED, NONE = row(-0.10, -0.02), row(0.02, 0.10), row(-0.04, 0.01)
+ALIKE = row(-0.03, 0.03)
 
 
 @pytest.mark.parametrize(
-    ("beyond_blur", "blur", "expected"),
+    ("change", "beyond_blur", "blur", "sharpness", "expected"),
     [
-        (row(-0.09, -0.01), LOST, Cause.SYNTHESIS),
-        (row(0.002, 0.02), LOST, Cause.SYNTHESIS),  # above 0, however small
-        (row(-0.09, -0.01), NONE, Cause.SYNTHESIS),
-        (row(-0.03, 0.03), LOST, Cause.BLUR),
-        (row(-0.03, 0.03), row(0.02, 0.10), Cause.BLUR),
-        (row(-0.03, 0.03), NONE, Cause.UNTOLD),
-        (row(-0.031, 0.01), LOST, Cause.UNTOLD),
-        (row(-0.01, 0.031), LOST, Cause.UNTOLD),
-        (row(-0.09, -0.01, replicates=2), LOST, Cause.UNTOLD),
-        (row(-0.01, 0.01), row(-0.1, -0.02, replicates=2), Cause.UNTOLD),
-        (row(math.nan, math.nan), LOST, Cause.UNTOLD),
-        (row(None, None), row(None, None), Cause.UNTOLD),
+        (LOST, row(-0.09, -0.01), LOST, LOST, Cause.SYNTHESIS),
+        (LOST, row(-0.09, -0.001), NONE, None, Cause.SYNTHESIS),  # below 0, however little
+        (GAINED, row(0.002, 0.02), LOST, None, Cause.SYNTHESIS),
+        (LOST, row(0.01, 0.07), LOST, LOST, Cause.UNTOLD),  # the synthesis eases what blur did
+        (NONE, row(0.01, 0.07), LOST, LOST, Cause.UNTOLD),  # nothing changed that could be explained
+        (LOST, ALIKE, LOST, None, Cause.BLUR),
+        (GAINED, ALIKE, GAINED, None, Cause.BLUR),
+        (LOST, ALIKE, LOST, LOST, Cause.BLUR),
+        (LOST, ALIKE, LOST, NONE, Cause.UNTOLD),  # not the blur: as many as they are do the same
+        (GAINED, ALIKE, GAINED, NONE, Cause.UNTOLD),
+        (LOST, ALIKE, GAINED, None, Cause.UNTOLD),
+        (LOST, ALIKE, NONE, None, Cause.UNTOLD),
+        (LOST, row(-0.031, 0.01), LOST, None, Cause.UNTOLD),
+        (LOST, row(-0.01, 0.031), LOST, None, Cause.UNTOLD),
+        (LOST, row(-0.029, -0.001) | {"p_holm": 0.12}, LOST, None, Cause.UNTOLD),  # neither shown nor alike
+        (LOST, row(-0.09, -0.01) | {"p_holm": 0.12}, LOST, None, Cause.UNTOLD),
+        (LOST, row(-0.09, -0.01, replicates=2), LOST, None, Cause.UNTOLD),
+        (LOST, row(-0.01, 0.01), row(-0.1, -0.02, replicates=2), None, Cause.UNTOLD),
+        (LOST, row(math.nan, math.nan), LOST, None, Cause.UNTOLD),
+        (row(None, None), row(None, None), row(None, None), None, Cause.UNTOLD),
     ],
 )
-def test_what_caused_a_change(beyond_blur, blur, expected):
-    assert cause(beyond_blur, blur) is expected
+def test_what_caused_a_change(change, beyond_blur, blur, sharpness, expected):
+    assert cause(change, beyond_blur, blur, sharpness) is expected
 
 
 def test_the_rule_of_the_cause_stands_in_the_docs():

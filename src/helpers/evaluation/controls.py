@@ -14,7 +14,7 @@ from helpers.evaluation.verdicts import Direction, verdict_of
 from helpers.params import Arm, Params
 
 AGAIN, WITHHELD, RESTORED, OVERSAMPLED, WEIGHTED = "again", "withheld", "restored", "oversampled", "weighted"
-BLURRED, BEYOND_BLUR = "blurred", "beyond blur"
+BLURRED, BEYOND_BLUR, SHARPNESS = "blurred", "beyond blur", "sharpness"
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ def controls(params: Params) -> list[Control]:
     again: the reference's own recipe once more. withheld: the reference without some real images of the
     target class (the positive control). restored: the same with synthetic images in their place, compared
     with the withheld arm. oversampled: real target images repeated. blurred: the same, reduced and enlarged
-    as synthetic images are. beyond blur: synthetic images, compared with as many blurred ones. weighted: a
-    class-weighted loss. All but ``again`` need a reference without any addition.
+    as synthetic images are. sharpness: the blurred arm, compared with the one that repeats as many as they
+    are. beyond blur: synthetic images, compared with as many blurred ones. weighted: a class-weighted loss.
+    All but ``again`` need a reference without any addition.
     """
     reference = params.evaluation.reference
     recipe = params.arms[reference]
@@ -56,6 +57,7 @@ def controls(params: Params) -> list[Control]:
         *withheld,
         *_restored(params, withheld),
         *repeated,
+        *_sharpness(params, repeated),
         *_beyond_blur(params, repeated),
         *(
             Control(WEIGHTED, name, reference)
@@ -88,6 +90,21 @@ def _oversampled(params: Params) -> Iterator[Control]:
         more = arm.oversample
         if more is not None and more.class_ == params.data.target_class and arm == Arm(oversample=more):
             yield Control(BLURRED if arm.blurs else OVERSAMPLED, name, params.evaluation.reference)
+
+
+def _sharpness(params: Params, repeated: list[Control]) -> Iterator[Control]:
+    """Each blurred arm beside the first that repeats as many photographs as they are."""
+    counts = {
+        control.arm: more.count for control in repeated if (more := params.arms[control.arm].oversample)
+    }
+    for control in repeated:
+        if control.role == BLURRED:
+            sharp = [
+                other.arm
+                for other in repeated
+                if other.role == OVERSAMPLED and counts[other.arm] == counts[control.arm]
+            ]
+            yield from (Control(SHARPNESS, control.arm, other) for other in sharp[:1])
 
 
 def _beyond_blur(params: Params, repeated: list[Control]) -> Iterator[Control]:

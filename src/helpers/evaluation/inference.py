@@ -48,9 +48,9 @@ class Inference:
         ]
         self.influence = {name: [each.influence[name] for each in self.measured] for name in defined}
         self.values = {name: by_replicate([each.values[name] for each in self.measured]) for name in defined}
-        present = [study.classes[k] for k in np.unique(study.truth)]
-        recalls = np.stack([self.values[f"recall_{name}"] for name in present], axis=-1)
-        self.values["balanced_accuracy"] = recalls.mean(axis=-1)
+        present = [f"recall_{name}" for name in study.classes if f"recall_{name}" in self.values]
+        if present:  # by every part of the split; a group of patients may lack a class in some
+            self.values["balanced_accuracy"] = np.stack([self.values[name] for name in present], -1).mean(-1)
 
     @cached_property
     def resampled(self) -> dict[str, np.ndarray]:

@@ -100,19 +100,37 @@ def verdict_of(row: Mapping[str, Any], smallest_effect: float = SMALLEST_EFFECT)
     return Verdict(Direction.NOT_SHOWN, gain_of(False, high < smallest_effect))
 
 
-def cause(beyond_blur: Mapping[str, Any], blur: Mapping[str, Any]) -> Cause:
-    """What the intervals of two differences say of the cause of a change.
+def cause(
+    change: Mapping[str, Any],
+    beyond_blur: Mapping[str, Any],
+    blur: Mapping[str, Any],
+    sharpness: Mapping[str, Any] | None = None,
+) -> Cause:
+    """What changed a metric where synthetic images were added, from the intervals of differences.
 
-    ``beyond_blur``: an arm with synthetic images less one with as many real images of their sharpness.
-    ``blur``: the latter less the reference. Both are rows as of ``verdict_of``. It is the synthesis where the
-    first interval excludes 0. It is blur where the second excludes 0 and the first lies within BLUR_MARGIN
-    either way, which is an equivalence test. Otherwise it cannot be told.
+    Args:
+        change: the arm with synthetic images less the reference. Where it is not shown, there is nothing to
+            explain, and the cause cannot be told.
+        beyond_blur: that arm less the one with as many real images of the same sharpness.
+        blur: the latter less the reference.
+        sharpness: the latter less the arm with as many real images as they are; None without such an arm.
+            It tells blur from the mere number of images, which ``blur`` does not.
+
+    All are rows as of ``verdict_of``. It is the synthesis where ``beyond_blur`` excludes 0 on the side of
+    ``change``. It is blur where ``blur`` and ``sharpness`` exclude 0 on that side, and the interval of
+    ``beyond_blur`` holds 0 and lies within BLUR_MARGIN either way, which is an equivalence test. Otherwise it
+    cannot be told.
     """
-    if verdict_of(beyond_blur).excludes_zero:
+    side, beyond = verdict_of(change).direction, verdict_of(beyond_blur).direction
+    if side not in (Direction.HIGHER, Direction.LOWER):
+        return Cause.UNTOLD
+    if beyond is side:
         return Cause.SYNTHESIS
-    tested = verdict_of(beyond_blur).direction is Direction.NOT_SHOWN
-    alike = tested and beyond_blur["low"] >= -BLUR_MARGIN and beyond_blur["high"] <= BLUR_MARGIN
-    return Cause.BLUR if alike and verdict_of(blur).excludes_zero else Cause.UNTOLD
+    others = [blur] if sharpness is None else [blur, sharpness]
+    if beyond is not Direction.NOT_SHOWN or any(verdict_of(row).direction is not side for row in others):
+        return Cause.UNTOLD
+    alike = -BLUR_MARGIN <= beyond_blur["low"] <= 0 <= beyond_blur["high"] <= BLUR_MARGIN
+    return Cause.BLUR if alike else Cause.UNTOLD
 
 
 def gain_of(supports: bool, excludes: bool) -> Gain:

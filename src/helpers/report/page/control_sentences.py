@@ -12,6 +12,7 @@ from helpers.report.results.convergence import convergence
 from helpers.report.results.scope import single_gan_arms
 from helpers.report.words import listed, percent, points, points_interval
 
+RECALL = "target_recall"
 TAIL = {Direction.NOT_SHOWN: ", which chance may explain", Direction.NOT_TESTED: ", which is not tested"}
 
 
@@ -64,7 +65,7 @@ def _control_sentences(results: Results) -> Iterator[str]:
             )
         elif control.role == own.RESTORED:
             yield _restored(control, row, results)
-        elif control.role in (own.BLURRED, own.BEYOND_BLUR):
+        elif control.role in (own.BLURRED, own.BEYOND_BLUR, own.SHARPNESS):
             yield _blurred(control, row, results)
 
 
@@ -77,24 +78,34 @@ def cause_sentences(results: Results) -> list[str]:
         return []
     controls = own.controls(results.params)
     blurred = {control.arm: control for control in controls if control.role == own.BLURRED}
+    sharp = {control.arm: control for control in controls if control.role == own.SHARPNESS}
     for control in controls:
         if control.role != own.BEYOND_BLUR or control.reference not in blurred:
             continue
-        beyond, blur = results.control(control), results.control(blurred[control.reference])
-        if beyond is not None and blur is not None:
-            return [_cause(control, beyond, blur, results)]
+        change = results.comparison(control.arm, RECALL)
+        beyond, blur = (_named(each, results) for each in (control, blurred[control.reference]))
+        lost = sharp.get(control.reference)
+        sharpness = _named(lost, results) if lost else None
+        if change is not None and beyond is not None and blur is not None:
+            found = cause(change, beyond, blur, sharpness)
+            return [_cause(found, control, change, beyond, blur, results)]
     return []
 
 
-def _cause(control: own.Control, beyond: Row, blur: Row, results: Results) -> str:
+def _named(control: own.Control, results: Results) -> Row | None:
+    """The row of a control; that of the primary contrast, with its adjusted p value, where it is one."""
+    return results.contrast(control.arm, control.reference, RECALL) or results.control(control)
+
+
+def _cause(found: Cause, control: own.Control, change: Row, beyond: Row, blur: Row, results: Results) -> str:
     """The rule of ``verdicts.cause`` in words."""
-    found, recall = cause(beyond, blur), f"{results.target} recall"
+    recall = f"{results.target} recall"
     one_gan = "For this one GAN, " if control.arm in single_gan_arms(results.params) else ""
     beside = (
         f"{control.arm} differs from as many real images of the same sharpness (arm {control.reference}) by "
         f"{_change(beyond, results)} points ({_ends(beyond, results)})"
     )
-    alone = f"blur alone ({control.reference}) changes it by {_change(blur, results)} points"
+    alone = f"such images alone ({control.reference}) change it by {_change(blur, results)} points"
     if found is Cause.SYNTHESIS:
         said = f"{one_gan}it is the synthesis itself that changes {recall}, and not blur alone: {beside}."
     elif found is Cause.BLUR:
@@ -103,9 +114,11 @@ def _cause(control: own.Control, beyond: Row, blur: Row, results: Results) -> st
             f"{one_gan}blur explains the change of {recall}: {alone} ({_ends(blur, results)}), and {beside}, "
             f"within {margin}."
         )
-    else:
+    elif verdict_of(change).excludes_zero:
         what = f"whether the synthesis or its blur changes {recall}"
         said = f"{one_gan}{what} cannot be told: {alone}, and {beside}."
+    else:
+        said = f"{one_gan}no change of {recall} is shown that synthesis or blur could explain: {beside}."
     return said[0].upper() + said[1:]
 
 
@@ -136,6 +149,8 @@ def _blurred(control: own.Control, row: Row, results: Results) -> str:
     if control.role == own.BLURRED:
         way = f"reduced to {size} and enlarged, as those of a GAN are (arm {control.arm}),"
         begin = f"Real {results.target} images {way} change"
+    elif control.role == own.SHARPNESS:
+        begin = f"Against as many as they are (arms {control.arm} and {control.reference}), the blur changes"
     else:
         arms = f"arms {control.arm} and {control.reference}"
         one_gan = control.arm in single_gan_arms(results.params)
@@ -148,11 +163,11 @@ def _blurred(control: own.Control, row: Row, results: Results) -> str:
 
 
 def _change(row: Row, results: Results) -> str:
-    return points(row["difference"], results.places("target_recall"))
+    return points(row["difference"], results.places(RECALL))
 
 
 def _ends(row: Row, results: Results) -> str:
-    known = points_interval(row["low"], row["high"], results.places("target_recall"))
+    known = points_interval(row["low"], row["high"], results.places(RECALL))
     return (
         f"{100 * results.params.evaluation.confidence:.0f}\u00a0% interval {known}"
         if known
@@ -187,7 +202,7 @@ def equal_alarms(results: Results) -> list[str]:
 
     There no shifted threshold can pass for a gain or a loss.
     """
-    places, said, told = results.places("target_recall"), [], []
+    places, said, told = results.places(RECALL), [], []
     for arm in _with_synthetic_images(results)[:2]:
         row = results.comparison(arm, "target_operating_recall") or {}
         if ends := points_interval(row.get("low"), row.get("high"), places):
@@ -221,7 +236,7 @@ def leak(results: Results) -> str:
     if not quality["test_seen"]:
         return "No lesion of the test images was trained on."
     everything = percent(quality["test_seen_share"], results.places("accuracy"))
-    target = percent(quality["target_seen_share"], results.places("target_recall"))
+    target = percent(quality["target_seen_share"], results.places(RECALL))
     return (
         f"Of the test images {everything}\u00a0% show a lesion that was trained on in another photograph "
         f"({target}\u00a0% of those of {results.target}), which may flatter every arm."

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from helpers.engine.changes import changed_values
-from helpers.files import file_digest
+from helpers.files import digest, file_digest
 from helpers.params import Params, comparable_values, load_params
 from helpers.paths import ROOT
 from helpers.report.words import counted, plain
@@ -13,16 +13,20 @@ PROTOCOL = ROOT / "docs" / "protocol.md"
 
 
 def protocol_words(params: Params) -> str:
-    """The protocol's date and checksum, and every departure from it; empty for a run without a protocol.
+    """The protocol's date and checksums, and every departure from it; empty for a run without a protocol.
 
     A departure is a parameter that differs from the file ``report.protocol``. Raises ParameterError where
     there is no such file.
     """
     if params.report.protocol is None:
         return ""
-    found = departures_from(load_params(params.report.protocol), params)
+    planned = load_params(params.report.protocol)
+    found = departures_from(planned, params)
     kept = "the run keeps to it" if not found else f"{counted(len(found), 'departure')}: {'; '.join(found)}"
-    return f"docs/protocol.md of {_date()}, SHA-256 {file_digest(PROTOCOL, length=64)}; {kept}"
+    return (
+        f"docs/protocol.md of {_date()}, SHA-256 {file_digest(PROTOCOL, length=64)}; its parameters "
+        f"({params.report.protocol}), SHA-256 {digest(comparable_values(planned), length=64)}; {kept}"
+    )
 
 
 def departures_from(planned: Params, params: Params) -> list[str]:
