@@ -96,4 +96,5 @@ def test_the_page_names_the_groups_that_differ_and_says_that_skin_tone_is_unknow
 def test_without_a_group_of_size_the_page_says_so():
     table = subgroups([drawn(males=5)], params())
     few = table[table["method"] == "too few"]
+    assert shown.subgroup_figure(few, [], "mel") is None
     assert "the table has the counts of 1 group" in shown.subgroup_sentence(few, [], "baseline", "mel")

@@ -40,6 +40,12 @@ def test_what_is_alike_comes_out_at_chance_and_what_differs_near_one():
     assert separability(drawn(1.0), drawn(0, seed=1), sides, 0) == apart
 
 
+def test_a_probe_that_tells_every_pair_is_not_surer_than_its_lesions_allow():
+    found = separability(drawn(9.0, 30), drawn(0, 10, seed=1), (lesions("a", 30), lesions("b", 10)), 0)
+    assert found["auc"] == found["high"] == 1
+    assert found["low"] == pytest.approx(0.025 ** (1 / 10))  # Clopper and Pearson, 10 of 10
+
+
 def test_photographs_of_a_lesion_never_stand_on_both_sides_of_a_fold():
     """Each lesion has a mark of its own, by which a probe that has seen it would tell it."""
     rng = np.random.default_rng(3)
@@ -85,6 +91,7 @@ def drawn_lesions(tmp_path_factory):
 DRAWN = [
     *("data.phantom.images=400", "data.split.by=lesion", "data.split.fractions=[0.5, 0.1, 0.4]"),
     *("classifier.image_size=64", "classifier.threads=1", "classifier.precision=float32"),
+    "classifier.frozen_stages=6",  # later stages see less of an image's sharpness
 ]
 
 
@@ -102,7 +109,7 @@ def test_blur_alone_is_told_and_no_longer_after_the_round_trip(drawn_lesions):
         ["imagenet", ROUND_TRIP, TRAINING],
     ]
     area = table.set_index(["detail", "compared"])["auc"]
-    assert area[ORIGINAL, SYNTHETIC] > 0.8 and area[ORIGINAL, BLURRED] > 0.8
+    assert area[ORIGINAL, SYNTHETIC] > 0.95 and area[ORIGINAL, BLURRED] > 0.95
     for source in (SYNTHETIC, TRAINING):
         assert area[ROUND_TRIP, source] < 0.75, "real images after the same way are alike"
     assert set(table["held_out"]) == {"of lesions not trained on"}

@@ -26,11 +26,14 @@ def separability(
     ``lesions`` names the lesion of each row of the two; a synthetic image is a lesion of its own. All images
     of a lesion stand in one fold, and only pairs within a fold are compared, because the folds' scores have
     scales of their own. ``auc``: the share of pairs in which the score of ``first`` is higher, 0.5 by chance;
-    ``low`` and ``high``: 95 % interval of a bootstrap over lesions that holds the probes fixed, WIDER.
-    All three are NaN where either side has fewer than FEWEST lesions. Also ``images``, ``others`` (n and m).
+    ``low`` and ``high``: 95 % interval of a bootstrap over lesions that holds the probes fixed, WIDER. Where
+    every pair is told, a bootstrap has no width, and the other end is Clopper and Pearson's for as many
+    successes as the smaller side has lesions. All three are NaN where either side has fewer than FEWEST
+    lesions. Also ``images``, ``others`` (n and m).
     """
     sizes = {"images": len(first), "others": len(second)}
-    if min(len(np.unique(side)) for side in lesions) < FEWEST:
+    fewest = min(len(np.unique(side)) for side in lesions)
+    if fewest < FEWEST:
         return {"auc": np.nan, "low": np.nan, "high": np.nan, **sizes}
     groups = np.unique(np.concatenate([side.astype(str) for side in lesions]), return_inverse=True)[1]
     wins, pairs = _compared_pairs(
@@ -43,6 +46,8 @@ def separability(
     drawn = ((ones @ wins) * zeros).sum(1) / np.maximum(((ones @ pairs) * zeros).sum(1), 1e-9)
     auc = float(wins.sum() / pairs.sum())
     low, high = auc + WIDER * (np.quantile(drawn, LEVEL) - auc)
+    least = LEVEL[0] ** (1 / fewest)
+    low, high = (min(low, least) if auc == 1 else low), (max(high, 1 - least) if auc == 0 else high)
     return {"auc": auc, "low": max(0.0, float(low)), "high": min(1.0, float(high)), **sizes}
 
 

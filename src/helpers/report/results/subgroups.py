@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from helpers.evaluation.roles import roles
 from helpers.evaluation.subgroups import FEWEST
 from helpers.params import Params
-from helpers.report.drawing import FAINT, centre_on_zero, draw_interval, empty_figure, name_rows
+from helpers.report.drawing import FAINT, centre_on_zero, draw_interval, name_rows
 from helpers.report.names import shortened, title_room, wrapped
 from helpers.report.style import arm_colours, styled
 from helpers.report.table import Table
@@ -38,14 +38,15 @@ def arms_to_show(subgroups: pd.DataFrame, params: Params) -> list[str]:
 
 
 @styled
-def subgroup_figure(subgroups: pd.DataFrame, arms: Sequence[str], target: str) -> Figure:
+def subgroup_figure(subgroups: pd.DataFrame, arms: Sequence[str], target: str) -> Figure | None:
     """The arms' differences from the reference in each group, a panel for each metric, in points.
 
-    ``subgroups`` is evaluation/subgroups.csv; groups with too few images of the target are left out.
+    ``subgroups`` is evaluation/subgroups.csv; groups with too few images of the target are left out, and
+    there is no figure without others.
     """
     rows = subgroups[subgroups["difference"].notna() & subgroups["arm"].isin(arms)]
     if rows.empty:
-        return empty_figure(f"No group has {FEWEST} test images of {target}.")
+        return None
     groups = list(dict.fromkeys(zip(rows["kind"], rows["group"], rows["target_images"], strict=True)))
     metrics = list(dict.fromkeys(rows["metric"]))
     titles = {metric: wrapped(metric_name(metric, target), 26) for metric in metrics}
