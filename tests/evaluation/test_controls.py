@@ -195,7 +195,7 @@ def test_a_study_without_power_says_that_it_cannot_call_synthesis_useless(simula
         (
             (-0.02, 0.02),
             (-0.1, -0.02),
-            "blur explains the change of melanoma recall: blur alone (blurred) changes",
+            "blur explains the change of melanoma recall: such images alone (blurred) change",
         ),
         (
             (-0.02, 0.05),
@@ -209,14 +209,19 @@ def test_the_answer_says_whether_synthesis_or_blur_changed_recall(simulated, bey
     run = simulated(params, 0.02, seed=3)
     evaluate(run, params)
     page = read_results(run, params)
-    table = page.controls.copy()
-    for contrast, ends in (("filtered - blurred", beyond), ("blurred - baseline", alone)):
+    table, compared = page.controls.copy(), page.comparisons.copy()
+    pairs = ("filtered - blurred", beyond), ("blurred - baseline", alone), ("blurred - oversampled", alone)
+    for contrast, ends in pairs:
         table.loc[table["contrast"] == contrast, ["low", "high"]] = ends
-    told = " ".join(abstract(replace(page, controls=table)))
+    for arm in ("filtered", "blurred"):
+        rows = (compared["arm"] == arm) & (compared["metric"] == "target_recall")
+        compared.loc[rows, ["low", "high", "p_holm"]] = [*alone, np.nan]
+    page = replace(page, controls=table, comparisons=compared, contrasts=page.contrasts.iloc[:0])
+    told = " ".join(abstract(page))
     assert said[1:] in told  # its first letter may be a capital
     assert "filtered differs from as many real images of the same sharpness (arm blurred) by" in told
     equal = study(gan={"seeds": [0, 1, 2]}, data={"detail": "gan"})
-    assert "sharpness (arm" not in " ".join(abstract(replace(page, controls=table, params=equal)))
+    assert "sharpness (arm" not in " ".join(abstract(replace(page, params=equal)))
 
 
 @pytest.mark.parametrize(
@@ -357,6 +362,7 @@ def test_the_controls_table_shows_recall_and_ranking():
         "restored",
         "oversampled",
         "blurred",
+        "sharpness",
         "beyond blur",
         "weighted",
     }

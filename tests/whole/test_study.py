@@ -97,7 +97,7 @@ def test_under_the_lesion_split_the_gan_sees_no_lesion_of_test_or_validation(tmp
     monkeypatch.setattr(
         gan, "train_gan", lambda images, *_, **__: seen.extend(image.tobytes() for image in images)
     )
-    gan.train(run, params, seed=0)
+    gan.train(run, params, 0)
     rows = {
         image.tobytes(): row
         for row, image in enumerate(load_images(run, params.data, params.gan.resolution, params.gan.resize))
