@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from dataclasses import replace
 
 import nbformat
 import pandas as pd
@@ -190,6 +191,18 @@ def test_the_picture_of_single_trainings_says_that_there_is_no_interval(tmp_path
     assert "Each arm was trained once, so there are no intervals" in caption
     assert "Not drawn: arm-12 and arm-13." in caption
     assert soup.select_one(".abstract b").get_text().startswith("Not tested")
+
+
+def test_a_contrast_is_drawn_as_named_beforehand_in_the_metrics_that_it_was_named_in(tmp_path, monkeypatch):
+    build_run(tmp_path, monkeypatch)
+    results = read_results(RunPaths("fake"), fake_params())
+    named = results.comparisons.copy()  # the run that stands in has no table of contrasts
+    named["role"] = named["metric"].eq("accuracy").map({True: "primary", False: "exploratory"})
+    chart = BeautifulSoup(contrast_chart.contrast_chart(replace(results, contrasts=named)), "html.parser")
+    for metric, hollow in (("accuracy", False), ("target_recall", True)):
+        rows = chart.select_one(f"table[data-metric={metric}]").tbody.find_all("tr")
+        drawn = [row for row in rows if row.th.get_text() == "filtered \u2212 baseline"]
+        assert ["exploratory" in row["class"] for row in drawn] == [hollow]
 
 
 def test_one_arm_has_no_picture(tmp_path, monkeypatch):

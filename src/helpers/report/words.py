@@ -198,6 +198,14 @@ def points_interval(low: float | None, high: float | None, places: int = 1) -> s
     return "" if missing(low) or missing(high) else f"{points(low, places)} to {points(high, places)}"
 
 
+def points_with_interval(
+    difference: float | None, low: float | None, high: float | None, places: int = 1
+) -> str:
+    """``+1.2 (-0.8 to +3.1)`` in percentage points; the difference alone where an end is missing."""
+    ends = points_interval(low, high, places)
+    return points(difference, places) + (f" ({ends})" if ends else "")
+
+
 def decimals(images: int) -> int:
     """Decimals of a percentage of so many images: one of fewer than 50 is worth more than two points."""
     return 0 if images < 50 else 1 if images < 5000 else 2

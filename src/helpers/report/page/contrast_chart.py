@@ -8,7 +8,15 @@ from markupsafe import Markup
 
 from helpers.evaluation.verdicts import Direction, Gain, Verdict, verdict_of
 from helpers.report.page.results import Results, Row
-from helpers.report.words import MINUS, capitalised, listed, metric_words, points, points_interval
+from helpers.report.words import (
+    MINUS,
+    capitalised,
+    listed,
+    metric_words,
+    points,
+    points_interval,
+    points_with_interval,
+)
 
 METRICS = (
     *("target_recall", "accuracy", "macro_recall", "macro_precision"),
@@ -54,30 +62,24 @@ def _metric(metric: str, results: Results) -> str:
     return capitalised(metric_words(metric, results.target))
 
 
-def _pairs(results: Results) -> list[tuple[str, str, bool]]:
-    """Arm, reference and whether the contrast was named beforehand: those first, then arms against the
-    reference.
-    """
-    named = results.contrasts
-    primary = []
-    if {"metric", "role"} <= set(named.columns):
-        rows = named[(named["metric"] == "target_recall") & (named["role"] == "primary")]
+def _pairs(results: Results) -> list[tuple[str, str]]:
+    """Arm and reference: the contrasts that were named beforehand first, then arms against the reference."""
+    named, primary = results.contrasts, []
+    if "role" in named.columns:
+        rows = named[named["role"] == "primary"]
         primary = list(zip(rows["arm"], rows["reference"], strict=True))
     rest = [(arm, results.params.evaluation.reference) for arm in results.others]
-    return [
-        *((arm, other, True) for arm, other in primary),
-        *((arm, other, False) for arm, other in rest if (arm, other) not in primary),
-    ]
+    return list(dict.fromkeys([*primary, *rest]))
 
 
 def _contrasts(metric: str, results: Results) -> Iterator[Contrast]:
-    for arm, reference, primary in _pairs(results)[:MOST_ROWS]:
+    for arm, reference in _pairs(results)[:MOST_ROWS]:
         row = results.contrast(arm, reference, metric)
         if row is not None:
-            yield _contrast(arm, reference, primary and metric == "target_recall", row, metric, results)
+            yield _contrast(arm, reference, row, metric, results)
 
 
-def _contrast(arm: str, reference: str, primary: bool, row: Row, metric: str, results: Results) -> Contrast:
+def _contrast(arm: str, reference: str, row: Row, metric: str, results: Results) -> Contrast:
     places, smallest = results.places(metric), results.params.evaluation.smallest_effect
     known = points_interval(row.get("low"), row.get("high"), places)
     theirs, base = results.paper_value(arm, metric), results.paper_value(reference, metric)
@@ -86,15 +88,14 @@ def _contrast(arm: str, reference: str, primary: bool, row: Row, metric: str, re
         ours, others = results.values(arm, metric), results.values(reference, metric)
         pairs = zip(ours, others, strict=False)  # replicates share their seeds
         dots = tuple(100 * (one - other) for one, other in pairs)
-    text = points(row["difference"], places)
     return Contrast(
         name=f"{arm} {MINUS} {reference}",
-        primary=primary,
+        primary=row.get("role") == "primary",
         difference=100 * row["difference"],
         ends=(100 * row["low"], 100 * row["high"]) if known else None,
         paper=None if theirs is None or base is None else 100 * (theirs - base),
         dots=dots,
-        shown=f"{text} ({known})" if known else text,
+        shown=points_with_interval(row["difference"], row.get("low"), row.get("high"), places),
         verdict=verdict_of(row, smallest),
     )
 
@@ -154,8 +155,7 @@ def _panel(metric: str, rows: Sequence[Contrast], results: Results, hidden: bool
     papers = any(row.paper is not None for row in rows)
     level = f"{100 * results.params.evaluation.confidence:.0f} %"
     change = f"This run ({level} interval)" if any(row.ends for row in rows) else "This run (no interval)"
-    heads = ["This run", *(["Paper"] if papers else []), "What can be said"]
-    heads[0] = change
+    heads = [change, *(["Paper"] if papers else []), "What can be said"]
     ticks = Markup("").join(
         Markup('<span style="left:{}">{}</span>').format(scale.at(tick), _tick(tick)) for tick in scale.ticks
     )
@@ -183,9 +183,7 @@ def _tick(value: int) -> str:
 
 def _row(row: Contrast, scale: Scale, smallest: float, papers: bool) -> Markup:
     kind, words = said(row.verdict, smallest)
-    paper = Markup('<td class="theirs">{}</td>').format(
-        points((row.paper or 0) / 100) if row.paper is not None else ""
-    )
+    paper = Markup('<td class="theirs">{}</td>').format("" if row.paper is None else points(row.paper / 100))
     return Markup(
         '<tr class="{}{}"><th scope="row">{}</th><td class="plot" aria-hidden="true">{}</td>'
         '<td class="ours">{}</td>{}<td class="said">{}</td></tr>'
@@ -233,6 +231,6 @@ def _legend(rows: Sequence[Contrast], results: Results) -> str:
         parts.append("a diamond is the paper's own value")
     effect = f"{100 * results.params.evaluation.smallest_effect:g}"
     parts.append(f"the grey band is less than {effect} points, which would not matter")
-    left_out = [arm for arm, _, _ in _pairs(results)[MOST_ROWS:]]
+    left_out = [arm for arm, _ in _pairs(results)[MOST_ROWS:]]
     more = f" Not drawn: {listed(left_out)}." if left_out else ""
     return "; ".join(parts) + f".{more}"
