@@ -10,8 +10,9 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from docs_tables import write_between
+
 from helpers.evaluation.fold_simulation import Folded, coverage
-from helpers.files import write_text
 from helpers.report.words import metric_name
 
 DESIGNS = {
@@ -58,9 +59,7 @@ def main() -> None:
         lines.append(row)
         print(row, flush=True)
     if given.write is not None:
-        before, rest = given.write.read_text(encoding="utf-8").split(MARKS[0])
-        table = "\n".join(lines)
-        write_text(given.write, f"{before}{MARKS[0]}\n\n{table}\n\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
+        write_between(given.write, MARKS, lines)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from docs_tables import write_between
+
 from helpers.evaluation.simulation import Simulation, coverage, family_errors, look_errors, score_coverage
-from helpers.files import write_text
 from helpers.report.words import metric_name
 
 QUICK = (6, 9, 20, 4, 22, 115, 4)  # test images of each class in the quick run
@@ -101,11 +102,7 @@ def main() -> None:
         if given.write is None:
             print("\n".join(lines[lines.index(f"**{title}**") :]), flush=True)
     if given.write is not None:
-        before, rest = given.write.read_text(encoding="utf-8").split(MARKS[0])
-        write_text(
-            given.write,
-            f"{before}{MARKS[0]}\n\n" + "\n".join(lines) + f"\n{MARKS[1]}{rest.split(MARKS[1])[1]}",
-        )
+        write_between(given.write, MARKS, lines)
 
 
 if __name__ == "__main__":

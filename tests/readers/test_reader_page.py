@@ -10,9 +10,10 @@ from helpers.paths import RunPaths
 from helpers.readers.answers import read_readings
 from helpers.readers.key import Chosen, read_key, write_key
 from helpers.readers.page import study_page
-from support.page_checks import ARGUMENTS, AXE, CHROMIUM, axe_violations, open_page
+from support.page_checks import AXE, CHROMIUM, axe_violations, headless_chromium, open_page
+from support.reader_run import runs_below
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 
 CLASSES = {"bcc": "basal cell carcinoma", "mel": "melanoma", "nv": "melanocytic naevus"}
@@ -23,12 +24,8 @@ NO_STORAGE = "Object.defineProperty(window, 'localStorage', { get() { throw new 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A study of ten images: its run, its key and the address of its page."""
-    from helpers import paths
-
     folder = tmp_path_factory.mktemp("reader page")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "ARTIFACTS", folder / "artifacts")
-        patch.setattr(paths, "REPORTS", folder / "reports")
+    with runs_below(folder):
         run, random = RunPaths("study"), np.random.default_rng(0)
         images = [
             Chosen(random.integers(0, 255, (8, 8, 3), dtype=np.uint8), {"kind": kind})
@@ -44,10 +41,8 @@ def made(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+    with headless_chromium() as browser:
         yield browser
-        browser.close()
 
 
 def start(page, code="R1"):

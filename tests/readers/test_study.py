@@ -25,7 +25,7 @@ from helpers.readers.key import machine_path, read_key
 from helpers.readers.page import SIDE
 from helpers.readers.study import Draw, make_study
 from support.page_checks import parse_errors
-from support.reader_run import OVERRIDES, build_reader_run, seal
+from support.reader_run import OVERRIDES, build_reader_run, runs_below, seal
 from support.small_data import mistake
 
 DRAW = Draw(20)
@@ -34,12 +34,8 @@ DRAW = Draw(20)
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """A run of two GANs, and the paths that lead to it for this file's tests."""
-    from helpers import paths
-
     folder = tmp_path_factory.mktemp("readers")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "ARTIFACTS", folder / "artifacts")
-        patch.setattr(paths, "REPORTS", folder / "reports")
+    with runs_below(folder):
         handler = signal.getsignal(signal.SIGTERM)  # the front door sets its own
         yield build_reader_run()
         signal.signal(signal.SIGTERM, handler)

@@ -8,10 +8,10 @@ import pytest
 
 from helpers.report.page.compare import render_comparison
 from helpers.report.page.render import render_report
-from support.page_checks import ARGUMENTS, AXE, CHROMIUM, axe_violations, on_paper, open_page
+from support.page_checks import AXE, CHROMIUM, axe_violations, headless_chromium, on_paper, open_page
 from support.report_run import EVIL, build_run, fake_params
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 
 
@@ -38,10 +38,8 @@ def address(base):
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+    with headless_chromium() as browser:
         yield browser
-        browser.close()
 
 
 def wait_until(page, expression, seconds=20):

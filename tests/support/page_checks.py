@@ -1,6 +1,7 @@
 """What a program can see of a page, for the stand-in run and for whole ones."""
 
 import re
+from contextlib import contextmanager
 from pathlib import Path
 
 from bs4 import BeautifulSoup
@@ -10,6 +11,17 @@ from helpers.paths import ROOT
 AXE = ROOT / ".cache" / "axe-core" / "package" / "axe.min.js"
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@contextmanager
+def headless_chromium():
+    """A browser; playwright is imported by who asks for it, because it may be missing."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 def open_page(browser, address, width=1440, height=900, **options):

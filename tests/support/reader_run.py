@@ -1,7 +1,10 @@
 """A run as a reader study needs it: real lesions, drawn and split, and made-up synthetic images."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pandas as pd
+import pytest
 
 from helpers.engine.records import write_record
 from helpers.engine.runfile import RunFile
@@ -12,6 +15,17 @@ from helpers.stages.eda import prepare
 
 SYNTHETIC_IMAGES = 40
 OVERRIDES = ("data.phantom.images=300", "gan.seeds=[0, 1]", f"synthesis.count={SYNTHETIC_IMAGES}")
+
+
+@contextmanager
+def runs_below(folder):
+    """Let the project's runs and reports lie in ``folder``."""
+    from helpers import paths
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "ARTIFACTS", folder / "artifacts")
+        patch.setattr(paths, "REPORTS", folder / "reports")
+        yield
 
 
 def build_reader_run(name: str = "study", overrides: tuple[str, ...] = ()) -> tuple[RunPaths, Params]:

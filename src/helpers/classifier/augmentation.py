@@ -2,8 +2,8 @@
 
 The random numbers come from their own generator on the CPU, so that a GPU sees the same draws. Flips and
 rotation are one bilinear resampling, with the corners filled by reflection. Before it, some images may lose
-detail. Brightness, contrast, saturation
-and hue are one 3 x 4 matrix per image; the result is clipped to the range of an image once, at the end.
+detail. Brightness, contrast, saturation and hue are one 3 x 4 matrix per image; the result is clipped to the
+range of an image once, at the end.
 """
 
 import math

@@ -207,11 +207,9 @@ class Inference:
 
     def arms_per_class(self) -> pd.DataFrame:
         """``arms`` for the metrics of every class, with the class's number of images."""
-        deals = max(
-            1, len(self.studies) // max(1, self.params.data.split.folds)
-        )  # each tests every image once
         truth = np.concatenate([each.truth for each in self.studies])
-        counts = np.bincount(truth, minlength=len(self.study.classes)) // deals
+        counts = np.bincount(truth, minlength=len(self.study.classes))
+        counts //= self.params.data.split.repeats  # each deal tests every image once
         rows = [
             (arm, name, int(counts[k]), metric, *self._mean(f"{metric}_{name}", index))
             for index, arm in enumerate(self.study.arms)

@@ -64,7 +64,7 @@ def _within(studies: Sequence[Study], inside: Sequence[np.ndarray]) -> list[Stud
 
 
 def _counts(studies: Sequence[Study], params: Params) -> dict[str, int]:
-    deals = max(1, params.data.split.repeats if params.data.split.folds else 1)
+    deals = params.data.split.repeats  # each tests every image once
     targets = sum(int((study.truth == study.target).sum()) for study in studies)
     return {
         "images": sum(len(study.truth) for study in studies) // deals,

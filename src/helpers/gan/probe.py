@@ -76,8 +76,8 @@ def _compared_pairs(
 def _probe(features: np.ndarray, labels: np.ndarray, tested: np.ndarray) -> np.ndarray:
     """Scores of ``tested`` by a logistic regression with scikit-learn's own penalty (C = 1)."""
     from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
-    mean, deviation = features.mean(0), features.std(0)
-    deviation[deviation == 0] = 1
-    model = LogisticRegression(max_iter=2000).fit((features - mean) / deviation, labels)
-    return model.decision_function((tested - mean) / deviation)
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)).fit(features, labels)
+    return model.decision_function(tested)

@@ -42,21 +42,21 @@ def generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool =
     from helpers.engine.plan import is_finished
 
     if not is_finished(run, params, "synthesis", seed=gan):
-        _generate(run, params, gan, params.judge if second_opinion else None, second_opinion)
+        _generate(run, params, gan, second_opinion)
     folder = run.synthetic(gan)
     tables = {name: read_table(folder / f"{name}.csv") for name in TABLES}
     return Synthetic(np.load(folder / "images.npy", mmap_mode="r"), tables)
 
 
-def _generate(run: RunPaths, params: Params, gan: GanName, judge: str | None, adapted: bool) -> None:
+def _generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool) -> None:
     require(run.gan(gan) / "generator.safetensors", "gan")
     target, device = load_target_images(run, params, gan), pick_device(params.compute)
     folder = run.synthetic(gan)
     synthesize(run.gan(gan), folder, params.gan, params.synthesis, target.trained, device)
+    images = np.load(folder / "images.npy", mmap_mode="r")
     probabilities = class_probabilities = None
-    if judge:
-        images = np.load(folder / "images.npy", mmap_mode="r")
-        classifier = run.classifier(judge, params.judge_replicate(gan))
+    if second_opinion and params.judge:
+        classifier = run.classifier(params.judge, params.judge_replicate(gan))
         class_probabilities, classes = opinion(classifier, images, params.classifier, device)
         probabilities = class_probabilities[:, classes.index(params.data.target_class)]
     assess_images(
@@ -69,8 +69,7 @@ def _generate(run: RunPaths, params: Params, gan: GanName, judge: str | None, ad
         class_probabilities=class_probabilities,
         asked=selectors_asked_for(params),
     )
-    images = np.load(folder / "images.npy", mmap_mode="r")
-    write_table(folder / "source-probe.csv", probe_sources(run, params, gan, images, adapted))
+    write_table(folder / "source-probe.csv", probe_sources(run, params, gan, images, second_opinion))
 
 
 def selectors_asked_for(params: Params) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from helpers.evaluation import controls as own
 from helpers.evaluation.verdicts import BLUR_MARGIN, Cause, Direction, cause, verdict_of
 from helpers.evaluation.words import share_words
 from helpers.report.page.results import Results, Row
-from helpers.report.results.controls import positive_control_sentence
+from helpers.report.results.controls import positive_control_sentence, untested_loss_sentence
 from helpers.report.results.convergence import convergence
 from helpers.report.results.scope import single_gan_arms
 from helpers.report.words import listed, percent, points, points_interval
@@ -28,10 +28,7 @@ def unseen_loss(results: Results) -> str:
     """That nobody knows whether the study would see a loss, where no arm tests it; else empty."""
     if any(control.role == own.WITHHELD for control in own.controls(results.params)):
         return ""
-    return (
-        f"No arm of this run has real {results.target} images taken away, so whether the study would see "
-        "such a loss is not known."
-    )
+    return untested_loss_sentence(f"real {results.target} images")
 
 
 def next_steps(results: Results) -> str:

@@ -11,9 +11,10 @@ from helpers.evaluation.words import share_words, show_p
 from helpers.report.table import Format, Table, of_row, points_range
 from helpers.report.words import (
     MINUS,
+    decimals,
     metric_name,
-    points_interval_of_images,
     points_of_images,
+    points_with_interval,
 )
 
 CONTROL_METRICS = ("target_recall", "target_operating_recall", "target_roc_auc")
@@ -82,9 +83,8 @@ def _with_ends(metric: str, n: int) -> Format:
     """'-3.1 (-6.0 to -0.2)' in points of a metric; the difference alone where there is no interval."""
 
     def text(row: pd.Series) -> str:
-        low, high = row[f"{metric}_low"], row[f"{metric}_high"]
-        change = points_of_images(row[f"{metric}_difference"], n)
-        return f"{change} ({points_interval_of_images(low, high, n)})" if math.isfinite(low) else change
+        change, low, high = (row[f"{metric}_{part}"] for part in ("difference", "low", "high"))
+        return points_with_interval(change, low, high, decimals(n))
 
     return of_row(text)
 
@@ -102,12 +102,7 @@ def controls_section(
 
     parts = [_withheld_sentence(row, n, target, confidence) for row in own.rows_of(controls, own.WITHHELD)]
     if not parts:
-        parts = [
-            (
-                f"No arm of this run has real images of {target} taken away, so whether the study would see "
-                "such a loss is not known."
-            )
-        ]
+        parts = [untested_loss_sentence(f"real images of {target}")]
     parts += [_again_sentence(row, n, target, confidence) for row in own.rows_of(controls, own.AGAIN)]
     worth = {row["arm"]: row for row in own.rows_of(controls, own.WITHHELD)}
     for row in own.rows_of(controls, own.RESTORED):
@@ -115,6 +110,12 @@ def controls_section(
             _restored_sentence(row, worth[row["reference"]], n, target, confidence, row["arm"] in one_gan)
         )
     return "### What the study can see\n\n" + "\n".join(f"- {part}" for part in parts)
+
+
+def untested_loss_sentence(images: str) -> str:
+    """That no arm tests whether the study would see the loss of ``images``."""
+    lost = f"No arm of this run has {images} taken away"
+    return f"{lost}, so whether the study would see such a loss is not known."
 
 
 def positive_control_sentence(found: Direction, lost: str, detail: str) -> str:

@@ -14,8 +14,7 @@ from helpers.report.words import (
     MINUS,
     metric_name,
     percent_of_images,
-    points,
-    points_interval,
+    points_with_interval,
 )
 
 # the official test of ISIC 2018 Task 3: the best entry, and the best without private data (balanced accuracy)
@@ -133,8 +132,7 @@ def external_contrasts_table(changes: pd.DataFrame, target: str) -> Table | None
     for (arm, reference), rows in changes.groupby(["arm", "reference"], sort=False):
         line = {"contrast": f"{arm} {MINUS} {reference}"}
         for row in rows[rows["metric"].isin(metrics)].to_dict("records"):
-            ends = points_interval(row["low"], row["high"])
-            line[row["metric"]] = points(row["difference"]) + (f" ({ends})" if ends else "")
+            line[row["metric"]] = points_with_interval(row["difference"], row["low"], row["high"])
         lines.append(line)
     headers = {name: f"{metric_name(name, target)}, points" for name in metrics}
     return Table(pd.DataFrame(lines, columns=["contrast", *metrics]), headers=headers)
