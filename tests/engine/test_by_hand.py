@@ -8,12 +8,15 @@ from helpers.engine import by_hand
 from helpers.engine.keys import Keys
 from helpers.engine.plan import is_finished
 from helpers.engine.process import JOBS_LOCK_VARIABLE
-from helpers.engine.stages import Job
+from helpers.engine.records import read_record
+from helpers.engine.stages import Job, outputs
 from helpers.errors import UserError
+from helpers.files import write_text
 from helpers.params import load_params
 from helpers.paths import RunPaths
 
 JOB = Job("classifier", {"arm": "baseline", "replicate": 0})
+EVALUATION = Job("evaluation")
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ def test_other_parameters_are_named_with_both_ways_out(run):
         ask(run)
     told = str(mistake.value)
     assert "classifier.frozen_stages 4 in place of" in told and "Nothing was touched" in told
-    assert "--force classifier" in told and "--run NAME" in told
+    assert "--force classifier" in told and "add --set classifier.frozen_stages=4" in told
 
 
 def test_nothing_is_asked_where_the_parameters_are_these_or_the_job_stays(run):
@@ -71,3 +74,25 @@ def test_at_a_terminal_the_answer_counts(run, monkeypatch, answer, goes_on):
     else:
         with pytest.raises(UserError, match="Nothing was touched"):
             ask(run)
+
+
+def test_a_finished_notebook_is_taken_as_it_is_with_its_parameters_and_never_as_another_command_s(run):
+    hand, other = load_params("smoke", ["evaluation.bootstrap=150"]), load_params("smoke")
+    assert not is_finished(run, hand, "evaluation")
+    for path in outputs(EVALUATION, run, hand):
+        write_text(path, path.name)
+    by_hand.seal_by_hand(run, hand, "evaluation")
+    record = read_record(run, EVALUATION)
+    assert record["by_hand"] and record["parts"]["parameters"]["evaluation"]["bootstrap"] == 150
+    assert is_finished(run, hand, "evaluation")
+    with pytest.raises(
+        UserError, match=r"bootstrap 150 in place of 200.*add --set evaluation\.bootstrap=150"
+    ):
+        by_hand.refuse_a_mixture(run, [EVALUATION], Keys(run, other, {}))
+    by_hand.refuse_a_mixture(run, [EVALUATION], Keys(run, hand, {}))
+
+
+def test_a_job_of_a_start_is_not_sealed_by_its_notebook(run, monkeypatch):
+    monkeypatch.setenv(JOBS_LOCK_VARIABLE, str(run.folder / ".jobs.lock"))
+    by_hand.seal_by_hand(run, load_params("smoke"), "evaluation")
+    assert read_record(run, EVALUATION) is None

@@ -1,23 +1,27 @@
 """Results that a notebook in JupyterLab made with other parameters than the run's: nobody throws them away
 unasked.
 
-Before such a notebook computes, it leaves a note of its job and parameters. A start of the front door that
-would make the job anew with other ones asks first. A job that the front door ran takes the note away.
+Before such a notebook computes, it leaves a note of its job and parameters. When it has finished, it writes
+the job's record, as a job of the front door does: a start with the same parameters takes its result as it is,
+and the page says so. A start that would make the job anew with other parameters asks first. A job that the
+front door ran takes the note away.
 """
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from helpers.engine.changes import changed_values, listed
 from helpers.engine.process import JOBS_LOCK_VARIABLE
-from helpers.engine.stages import Job
+from helpers.engine.stages import STAGES, Job, threads
 from helpers.errors import UserError
 from helpers.files import write_json
+from helpers.params import Params
 from helpers.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -37,6 +41,27 @@ def leave_note(run: RunPaths, job: Job, keys: "Keys") -> None:
     write_json(note_path(run, job), {"began": began, "parameters": keys.parts(job)["parameters"]})
 
 
+def seal_by_hand(run: RunPaths, params: Params, stage: str, **wildcards: Any) -> None:
+    """Write the record of a job that a notebook run by hand has just finished.
+
+    A job of a start of the front door writes its own. Every stage with a notebook calls this at its end.
+    """
+    if JOBS_LOCK_VARIABLE in os.environ:
+        return
+    from helpers.engine.account import account
+    from helpers.engine.keys import Keys
+    from helpers.engine.records import write_record
+    from helpers.engine.runfile import accepted_code
+
+    job = Job(stage, wildcards)
+    keys = Keys(run, params, accepted_code(run, params, []), recorded=list(STAGES))
+    began = datetime.fromisoformat(_note(run, job)["began"])
+    made = {"key": keys.key(job), "code": keys.code(job), "parts": keys.parts(job), "by_hand": True}
+    seconds = (datetime.now(UTC) - began).total_seconds()
+    told = account(job, began, seconds) | made | {"threads": threads(stage, params)}
+    write_record(run, job, params, told)
+
+
 def take_note_away(run: RunPaths, job: Job) -> None:
     """Forget what was computed by hand: its files are no longer there."""
     note_path(run, job).unlink(missing_ok=True)
@@ -48,32 +73,61 @@ def ask_before_throwing_away(run: RunPaths, doomed: Sequence[Job], keys: "Keys")
     ``doomed`` are the jobs that would be. Raises UserError where the answer is no, and where nobody can be
     asked.
     """
-    changed = [(job, told) for job in doomed if (told := _other_parameters(run, job, keys))]
-    if not changed:
+    question, way_out, stages = _told(run, doomed, keys)
+    if not question:
         return
-    job, told = changed[0]
-    rest = f" (and {len(changed) - 1} more jobs)" if len(changed) > 1 else ""
-    question = (
-        f"{job.title}{rest} was computed by a notebook outside of run_all.py with other parameters: {told}."
-    )
     if sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
         answer = input(
             f"{question} Make it anew with this command's parameters, and lose that result? [y/N] "
         )
         if answer.strip().lower() in ("y", "yes"):
             return
-    stages = " ".join(f"--force {stage}" for stage in dict.fromkeys(each.stage for each, _ in changed))
+    force = " ".join(f"--force {stage}" for stage in stages)
     raise UserError(
-        f"{question} Nothing was touched. {stages} makes it anew with this command's parameters; to have a "
-        "page of the other ones, give them by --set SECTION.KEY=VALUE with a --run NAME of its own."
+        f"{question} Nothing was touched. {way_out} {force} makes it anew with this command's parameters."
     )
 
 
-def _other_parameters(run: RunPaths, job: Job, keys: "Keys") -> str:
-    """How the parameters of a job computed by hand differ from these; empty where they do not."""
+def refuse_a_mixture(run: RunPaths, read: Sequence[Job], keys: "Keys") -> None:
+    """Raise UserError where a job that is about to be read was computed by hand with other parameters.
+
+    So asks a start with ``--only``, which would otherwise show its result under this command's parameters.
+    """
+    question, way_out, _ = _told(run, read, keys)
+    if question:
+        raise UserError(f"{question} {way_out}")
+
+
+def _told(run: RunPaths, jobs: Sequence[Job], keys: "Keys") -> tuple[str, str, list[str]]:
+    """What was computed by hand with other parameters, the way to its page, and its stages; or nothing."""
+    changed = [(job, told) for job in jobs if (told := _other_parameters(run, job, keys))]
+    if not changed:
+        return "", "", []
+    job, told = changed[0]
+    rest = f" (and {len(changed) - 1} more jobs)" if len(changed) > 1 else ""
+    differences = listed([f"{name} {then} in place of {now}" for name, then, now in told])
+    return (
+        f"{job.title}{rest} was computed by a notebook outside of run_all.py with other parameters: "
+        f"{differences}.",
+        f"To have a page of it, add {_as_options(told)} to the command: that result is then kept as it is, "
+        "and the rest is made to match it.",
+        list(dict.fromkeys(each.stage for each, _ in changed)),
+    )
+
+
+def _as_options(told: Sequence[tuple[str, Any, Any]]) -> str:
+    """The options by which a command takes the parameters of a note, ready for a shell."""
+    changes = (f"{name}={json.dumps(then, ensure_ascii=False)}" for name, then, _ in told)
+    return " ".join(f"--set {shlex.quote(change)}" for change in changes)
+
+
+def _other_parameters(run: RunPaths, job: Job, keys: "Keys") -> list[tuple[str, Any, Any]]:
+    """How the parameters of a job computed by hand differ from these: name, value then, value now."""
     try:
-        note = json.loads(note_path(run, job).read_text(encoding="utf-8"))
-        changed = changed_values(note["parameters"], keys.parts(job)["parameters"])
+        return changed_values(_note(run, job)["parameters"], keys.parts(job)["parameters"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return ""
-    return listed([f"{name} {then} in place of {now}" for name, then, now in changed])
+        return []
+
+
+def _note(run: RunPaths, job: Job) -> dict[str, Any]:
+    return json.loads(note_path(run, job).read_text(encoding="utf-8"))

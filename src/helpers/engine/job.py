@@ -8,8 +8,6 @@ numbers are finished already, the notebook reads them and only what is shown of 
 """
 
 import os
-import platform
-import resource
 import sys
 import time
 import traceback
@@ -19,7 +17,8 @@ from importlib import import_module
 from typing import Any
 
 from helpers.data.wording import shown
-from helpers.device import cpu_name, installed_version
+from helpers.engine.account import account
+from helpers.engine.by_hand import take_note_away
 from helpers.engine.cards import one_card, visible_cards
 from helpers.engine.data import view_files
 from helpers.engine.keys import Keys, view_key
@@ -33,10 +32,6 @@ from helpers.errors import UserError
 from helpers.files import write_json
 from helpers.params import Params
 from helpers.paths import NOTEBOOKS, RunPaths
-
-RECORDED_PACKAGES = (
-    *("torch", "torchvision", "timm", "numpy", "scikit-learn", "pandas", "pillow", "snakemake", "papermill"),
-)
 
 
 def main(arguments: list[str]) -> int:
@@ -89,14 +84,15 @@ def _work(runfile: RunFile, job: Job) -> None:
     on_card = STAGES[job.stage].on_card and params.compute.device != "cpu" and not finished
     with one_card(visible_cards() if on_card else []):
         _execute(run, params, job)
-    account = _account(job, started, time.monotonic() - began)
+    told = account(job, started, time.monotonic() - began)
     if not finished:
         made = {"key": key, "code": code, "parts": parts, "threads": threads(job.stage, params)}
-        write_record(run, job, params, account | made)
+        write_record(run, job, params, told | made)
+        take_note_away(run, job)
     if is_shown(job, params):
         keys = Keys(run, params, runfile.accepted, recorded=list(STAGES))
         shown = keys.view_parts(job) | read
-        write_view(run, job, account | {"key": view_key(shown)} | shown)
+        write_view(run, job, told | {"key": view_key(shown)} | shown)
 
 
 def _execute(run: RunPaths, params: Params, job: Job) -> None:
@@ -129,25 +125,6 @@ def _plain_failure(error: Exception, job: Job, run: RunPaths) -> dict[str, Any]:
     line = str(error) if user else f"{type(error).__name__}: {error}"
     where = {"notebook": None, "cell": None, "half": None, "log": str(log)}
     return where | {"error": line, "user": user, "sentence": f"{job.title}: {line}"}
-
-
-def _account(job: Job, started: datetime, seconds: float) -> dict[str, Any]:
-    """What is needed to say how a result came to be."""
-    usage = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    versions = {name: installed_version(name) for name in RECORDED_PACKAGES}
-    return {
-        "job": job.name,
-        "stage": job.stage,
-        "wildcards": job.wildcards,
-        "notebook": job.notebook_file,
-        "seconds": round(seconds, 1),
-        "started": started.isoformat(timespec="seconds"),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "peak_memory_mb": round(usage / 1024 if sys.platform == "linux" else usage / 2**20),
-        "versions": {"python": platform.python_version(), **versions},
-        "host_cpu": cpu_name(),
-        "system": platform.platform(terse=True),
-    }
 
 
 if __name__ == "__main__":

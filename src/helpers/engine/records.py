@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from helpers.cores import allowed_cores
-from helpers.engine.by_hand import take_note_away
 from helpers.engine.stages import Job, outputs, upstream
 from helpers.errors import MissingStageError, UserError
 from helpers.files import digest, file_digest, json_text, write_json
@@ -105,7 +104,6 @@ def write_record(run: RunPaths, job: Job, params: Params, record: dict[str, Any]
         variant = earlier["variant"] if earlier["files"] == files else digest(files)
     _write(record_path(run, job), record | {"variant": variant, "files": files})
     _earlier(run, job).unlink(missing_ok=True)
-    take_note_away(run, job)
 
 
 def write_view(run: RunPaths, job: Job, record: dict[str, Any]) -> None:

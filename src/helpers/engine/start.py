@@ -9,7 +9,7 @@ from pathlib import Path
 from helpers.cores import allowed_cores
 from helpers.data.sources import SOURCES
 from helpers.engine import preflight
-from helpers.engine.by_hand import ask_before_throwing_away
+from helpers.engine.by_hand import ask_before_throwing_away, refuse_a_mixture
 from helpers.engine.failures import read_failures, tell_failures
 from helpers.engine.keys import Keys
 from helpers.engine.plan import Planned, make_plan, stages_asked_for, wanted_jobs
@@ -76,8 +76,10 @@ def _plan(runfile: RunFile, options: argparse.Namespace, force: bool = True) -> 
 
 
 def _require_inputs(runfile: RunFile, only: str) -> None:
-    """Raise UserError where what ``--only`` reads has not been made, or is damaged."""
+    """Raise UserError where what ``--only`` reads has not been made, is damaged, or has other parameters."""
+    keys = Keys(runfile.run, runfile.params, runfile.accepted)
     for job in wanted_jobs(runfile.params, only=only):
+        refuse_a_mixture(runfile.run, upstream(job, runfile.params), keys)
         for other in upstream(job, runfile.params):
             if other.stage != only and read_record(runfile.run, other) is None:
                 raise UserError(

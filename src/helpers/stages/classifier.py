@@ -50,6 +50,7 @@ def train(run: RunPaths, params: Params, arm: str, replicate: int) -> dict[str, 
     finished, DataError where its trunk was trained on what it is tested on, TrainingError or UserError where
     the training cannot go on.
     """
+    from helpers.engine.by_hand import seal_by_hand
     from helpers.engine.plan import is_finished
 
     directory = run.classifier(arm, replicate)
@@ -79,4 +80,5 @@ def train(run: RunPaths, params: Params, arm: str, replicate: int) -> dict[str, 
     write_external_predictions(
         directory, external, lambda new: predict_images(directory, new, config, device)
     )
+    seal_by_hand(run, params, "classifier", arm=arm, replicate=replicate)
     return summary

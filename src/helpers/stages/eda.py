@@ -15,6 +15,11 @@ def prepare(run: RunPaths, params: Params) -> pd.DataFrame:
 
     Raises DataError where the data are missing, incomplete or damaged.
     """
+    from helpers.engine.by_hand import seal_by_hand
     from helpers.engine.plan import is_finished
 
-    return load_split(run) if is_finished(run, params, "eda") else prepare_data(run, params.data)
+    if is_finished(run, params, "eda"):
+        return load_split(run)
+    split = prepare_data(run, params.data)
+    seal_by_hand(run, params, "eda")
+    return split

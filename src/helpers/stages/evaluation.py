@@ -14,8 +14,10 @@ def assess(run: RunPaths, params: Params) -> dict[str, pd.DataFrame]:
 
     They are written where they are not finished.
     """
+    from helpers.engine.by_hand import seal_by_hand
     from helpers.engine.plan import is_finished
 
     if not is_finished(run, params, "evaluation"):
         evaluate(run, params)
+        seal_by_hand(run, params, "evaluation")
     return {name: read_table(run.evaluation / f"{name}.csv") for name in EVALUATION_TABLES}

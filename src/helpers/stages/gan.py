@@ -18,6 +18,7 @@ def train(run: RunPaths, params: Params, gan: GanName) -> pd.DataFrame:
     checkpoint of the same training. Raises MissingStageError before the split is made, DataError for unfit
     images, TrainingError where the training is sick.
     """
+    from helpers.engine.by_hand import seal_by_hand
     from helpers.engine.plan import is_finished
 
     directory, seed = run.gan(gan), params.seed_of_gan(gan)
@@ -26,4 +27,5 @@ def train(run: RunPaths, params: Params, gan: GanName) -> pd.DataFrame:
     split, real = load_gan_split(run, params, gan), load_target_images(run, params, gan).trained
     history = train_gan(real, params.gan, directory, pick_device(params.compute), seed=seed)
     record_training(directory, split[split["dx"] == params.data.target_class], params.data.split.by)
+    seal_by_hand(run, params, "gan", seed=gan)
     return history

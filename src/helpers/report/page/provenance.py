@@ -31,6 +31,7 @@ def collect(run: RunPaths, params: Params) -> dict[str, Any]:
         "host_cpu": _processors(records),
         "threads": {"gan": params.gan.threads, "classifier": params.classifier.threads},
         "kept_over_code_changes": kept_results(run),
+        "computed_by_hand": [record["job"] for record in records if record.get("by_hand")],
         "jobs": {record["job"]: {"code": record.get("code")} for record in records},
         "parameters": public_parameters(params),
     }

@@ -145,6 +145,7 @@ def closing(paths: RunPaths, params: Params, numbering: Numbering) -> dict[str, 
         "provenance_table": numbering.table(provenance_table(provenance), caption, "provenance"),
         "parameters": yaml_text(public_parameters(params)),
         "kept": provenance["kept_over_code_changes"],
+        "by_hand": provenance["computed_by_hand"],
     }
 
 
