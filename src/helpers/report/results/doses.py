@@ -1,0 +1,188 @@
+"""What a synthetic image is worth in real ones: arms with more or fewer of either, in one figure.
+
+The doses are arms like any other. An arm belongs here if it trains on all real images of the target or on a
+share of them (``withhold``), and on no synthetic images or on ones that were not ranked (``select: random``
+or ``all``): a ranking changes their kind and not only their number. The GAN behind the synthetic images of a
+share was trained on that share only (``Params.gan_lack``).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from helpers.evaluation import controls as own
+from helpers.evaluation.roles import added_images
+from helpers.evaluation.verdicts import Direction, verdict_of
+from helpers.params import Arm, Params, SyntheticImages, Withhold
+from helpers.report.style import styled
+from helpers.report.table import Format, Table, of_row
+from helpers.report.words import metric_name, missing, percent, percent_of_images, points_with_interval
+
+METRICS = ("target_recall", "target_roc_auc")  # of which the figure has a panel each
+UNRANKED = ("random", "all")
+SHADES = ("#0072B2", "#D55E00", "#009E73", "#882255", "#6B7A00", "#111111")  # of the shares, largest first
+
+
+def doses(params: Params, split: pd.DataFrame) -> pd.DataFrame:
+    """The arms that are doses, one row each: arm, share, real, synthetic; sorted, the largest share first.
+
+    ``share`` is the part of the target's real training images that the arm keeps, ``real`` about how many
+    they are (the mean over the parts of the split), ``synthetic`` how many images it adds. ``split`` is
+    helpers.data.manifest.load_split's table. Empty unless there are two shares or three numbers of synthetic
+    images: fewer are no curve.
+    """
+    of_target = split["dx"] == params.data.target_class
+    parts = [column for column in split if column == "split" or str(column).startswith("split_")]
+    trained = float(pd.Series([(of_target & (split[part] == "train")).sum() for part in parts]).mean())
+    rows = []
+    for name, arm in params.arms.items():
+        dose = _dose(arm, params)
+        if dose is not None:
+            share, synthetic = dose
+            rows.append((name, share, round(share * trained), synthetic))
+    table = pd.DataFrame(rows, columns=["arm", "share", "real", "synthetic"])
+    table = table.drop_duplicates(["share", "synthetic"])  # the baseline repeated is no further dose
+    if table["share"].nunique() < 2 and table["synthetic"].nunique() < 3:
+        return table.iloc[:0]
+    return table.sort_values(["share", "synthetic"], ascending=[False, True], ignore_index=True)
+
+
+def _dose(arm: Arm, params: Params) -> tuple[float, int] | None:
+    """The share of real images of the target and the number of synthetic ones; None for another recipe."""
+    lack, added = arm.withhold, arm.synthetic
+    if arm != Arm(withhold=lack, synthetic=added) or not (_of_target(lack, params) and _unranked(added)):
+        return None
+    kept = 1.0 if lack is None else 1.0 - lack.fraction
+    return kept, 0 if added is None else added_images(params, added)
+
+
+def _of_target(lack: Withhold | None, params: Params) -> bool:
+    return lack is None or lack.class_ in ("target", params.data.target_class)
+
+
+def _unranked(added: SyntheticImages | None) -> bool:
+    return added is None or (added.folder is None and added.select in UNRANKED)
+
+
+@styled
+def dose_figure(table: pd.DataFrame, arms: pd.DataFrame, target: str) -> Figure | None:
+    """A panel per metric of METRICS: its mean and interval against the number of synthetic images.
+
+    There is a line for each share of real images, named at its end. ``arms`` is evaluation/arms.csv. None
+    where there are no doses.
+    """
+    if table.empty:
+        return None
+    figure = Figure(figsize=(9, 3.8))
+    panels = figure.subplots(1, len(METRICS))
+    for axes, metric in zip(panels, METRICS, strict=True):
+        _draw(axes, table.merge(arms[arms["metric"] == metric], on="arm"), metric == METRICS[-1])
+        axes.set_title(metric_name(metric, target), fontsize=9)
+        axes.set_xlabel("synthetic images in training")
+    panels[0].set_ylabel("percent, not from zero")
+    return figure
+
+
+def _draw(axes: Axes, rows: pd.DataFrame, named: bool) -> None:
+    """One line for each share over evenly spaced numbers of synthetic images."""
+    counts = sorted(set(rows["synthetic"]))
+    shares = sorted(set(rows["share"]), reverse=True)
+    for number, share in enumerate(shares):
+        line = rows[rows["share"] == share]
+        place = [counts.index(count) + 0.07 * (number - (len(shares) - 1) / 2) for count in line["synthetic"]]
+        middle, colour = 100 * line["mean"], SHADES[number % len(SHADES)]
+        reach = [middle - 100 * line["low"], 100 * line["high"] - middle]
+        axes.errorbar(
+            place, middle, reach, color=colour, marker="s", markersize=5, linewidth=1.2, elinewidth=2
+        )
+        if named:
+            text = f"{100 * share:g} % real ({line['real'].iloc[0]:,})"
+            axes.annotate(
+                text,
+                (len(counts) - 0.8, middle.iloc[-1]),
+                (0, 0),
+                textcoords="offset points",
+                color=colour,
+                va="center",
+                fontsize=8,
+                annotation_clip=False,
+            )
+    axes.set_xticks(range(len(counts)), [f"{count:,}" for count in counts])
+    axes.set_xlim(-0.4, len(counts) - 0.6)
+
+
+def dose_table(table: pd.DataFrame, arms: pd.DataFrame, target: str, n: int) -> Table | None:
+    """The doses with mean and interval of METRICS, in percent; ``n`` counts the test images of the target."""
+    if table.empty:
+        return None
+    frame = table[["real", "share", "synthetic", "arm"]]
+    for metric in METRICS:
+        rows = arms[arms["metric"] == metric].set_index("arm")
+        columns = {f"{metric}_{part}": frame["arm"].map(rows[part]) for part in ("mean", "low", "high")}
+        frame = frame.assign(**columns)
+    formats: dict[str, Format] = {"share": lambda share: f"{100 * share:g} %", "real": "{:,}".format}
+    formats |= {"synthetic": "{:,}".format} | {f"{metric}_mean": _cell(metric, n) for metric in METRICS}
+    headers = {"real": f"real {target}", "share": "of all real ones", "synthetic": f"synthetic {target}"}
+    headers |= {f"{metric}_mean": f"{metric_name(metric, target)}, %" for metric in METRICS}
+    hidden = tuple(f"{metric}_{end}" for metric in METRICS for end in ("low", "high"))
+    return Table(frame, formats, headers, hidden=hidden)
+
+
+def _cell(metric: str, n: int) -> Format:
+    """'64.1 (58.0 to 70.2)', or the mean alone where there is no interval."""
+
+    def text(row: pd.Series) -> str:
+        shown = percent if metric == "target_roc_auc" else lambda share: percent_of_images(share, n)
+        mean, low, high = (row[f"{metric}_{part}"] for part in ("mean", "low", "high"))
+        return (
+            f"{shown(mean)}"
+            if missing(low) or missing(high)
+            else f"{shown(mean)} ({shown(low)} to {shown(high)})"
+        )
+
+    return of_row(text)
+
+
+def worth_section(
+    table: pd.DataFrame, controls: pd.DataFrame, target: str, confidence: float = 0.95
+) -> str | None:
+    """Heading and words: what synthetic images gave in place of withheld real ones, and what those are worth.
+
+    ``table`` is ``doses``', ``controls`` evaluation/controls.csv. A rate of exchange is told only where both
+    the loss of the real images and the gain by the synthetic ones are shown. None without doses.
+    """
+    if table.empty:
+        return None
+    lost = {row["arm"]: row for row in own.rows_of(controls, own.WITHHELD)}
+    parts = [
+        f"### What a synthetic image is worth\n\nMore real {target} images or more synthetic ones: every "
+        "point is an arm with so many of each. The GAN behind the synthetic images of a share learned "
+        "from that share only. "
+        f"Numbers are about recall, with {100 * confidence:.0f} % intervals; all of it is exploratory."
+    ]
+    for row in own.rows_of(controls, own.RESTORED):
+        dose = table[table["arm"] == row["arm"]]
+        if not dose.empty and row["reference"] in lost:
+            parts.append(_worth(row, lost[row["reference"]], dose.iloc[0], int(table["real"].max()), target))
+    return "\n\n".join(parts)
+
+
+def _worth(
+    gained: Mapping[str, Any], lost: Mapping[str, Any], dose: pd.Series, real: int, target: str
+) -> str:
+    """One restored arm beside what the real images, which it lacks, gave."""
+    lacking = real - dose["real"]
+    gain = points_with_interval(gained["difference"], gained["low"], gained["high"])
+    loss = points_with_interval(lost["difference"], lost["low"], lost["high"])
+    told = (
+        f"Without {lacking:,} of {real:,} real images of {target}, recall changed by {loss} points; "
+        f"{dose['synthetic']:,} synthetic ones in their place changed it by {gain}."
+    )
+    shown = verdict_of(gained).direction == Direction.HIGHER and verdict_of(lost).direction == Direction.LOWER
+    if not shown:
+        return f"{told} What a synthetic image is worth in real ones cannot be told from that."
+    rate = (gained["difference"] / dose["synthetic"]) / (-lost["difference"] / lacking)
+    return f"{told} A synthetic image was then worth about {rate:.2f} of a real one."
