@@ -31,6 +31,7 @@ SYNTHESIS_TABLES = (
     "score-stability",
     "memorisation",
     "source-probe",
+    "selectors",
 )
 
 

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -74,12 +73,10 @@ def test_another_seed_draws_other_lesions():
     assert not plan_dataset(60, 3).equals(plan_dataset(60, 4))
 
 
-def test_second_call_is_quick_and_changes_nothing(drawn, monkeypatch):
+def test_a_second_call_draws_nothing_and_changes_nothing(drawn, monkeypatch):
     before = {path: path.stat().st_mtime_ns for path in drawn.rglob("*")}
     monkeypatch.setattr(writing, "draw_photograph", lambda *arguments: pytest.fail("drawn again"))
-    began = time.perf_counter()
     assert draw_dataset(drawn, images=60, seed=3) == drawn
-    assert time.perf_counter() - began < 1
     assert {path: path.stat().st_mtime_ns for path in drawn.rglob("*")} == before
 
 

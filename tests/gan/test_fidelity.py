@@ -68,17 +68,17 @@ def test_features_do_not_depend_on_the_batch_and_are_extracted_once(tmp_path, mo
     assert left == {Path(found.filename).name, Path(found.filename).with_suffix(".json").name}
 
 
-def test_lite0_features_are_those_of_the_network_itself():
+@pytest.mark.parametrize("number", [0, 2])
+def test_lite_features_are_those_of_the_network_itself(number):
     from helpers.pretrained import efficientnet_lite, efficientnet_lite_imagenet, fill_weights
 
-    network = efficientnet_lite(0).eval()
-    fill_weights(network, efficientnet_lite_imagenet(0), "the package", "lite0")
+    network = efficientnet_lite(number).eval()
+    fill_weights(network, efficientnet_lite_imagenet(number), "the package", "lite")
     images = torch.from_numpy(pictures(2, side=128)).permute(0, 3, 1, 2)
     with torch.no_grad():
         expected = network(images.float() / 127.5 - 1)
-    torch.testing.assert_close(
-        build_extractor("efficientnet_lite0", None, "cpu")(images)[0], expected, atol=1e-4, rtol=1e-4
-    )
+    found = build_extractor(f"efficientnet_lite{number}", None, "cpu")(images)[0]
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_unfit_or_missing_weights_are_a_sentence(tmp_path, monkeypatch):

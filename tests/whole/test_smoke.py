@@ -1,7 +1,6 @@
 """The whole report at tiny sizes, by the front door, in a folder with a space and a brace in its name."""
 
 import re
-import time
 
 import pandas as pd
 import pytest
@@ -18,7 +17,6 @@ from support.page_checks import (
 )
 
 SMOKE = ("--params", "params/smoke.yaml")
-TABLES = ("metrics.csv", "per_class.csv", "comparisons.csv", "claims.csv")
 
 
 @pytest.fixture(scope="module")
@@ -96,22 +94,21 @@ def test_its_files_are_as_designed(smoke):
 
 def test_a_second_run_executes_nothing(smoke):
     before = smoke.executed("smoke")
-    began = time.monotonic()
     told = smoke.run(*SMOKE).stdout
-    assert time.monotonic() - began < 15
     assert "every job is fresh" in told and smoke.executed("smoke") == before
 
 
 def test_the_same_seeds_give_the_same_bytes(smoke):
-    smoke.run(*SMOKE, "--run", "again", "--until", "evaluation")
-    names = [
+    """Of every kind of job that trains or draws; the evaluation's seeds have tests of their own."""
+    smoke.run(*SMOKE, "--run", "again", "--until", "synthesis")
+    names = (
         "data/split.csv",
         "gan/seed-0/history.csv",
         "synthetic/seed-0/images.npy",
         "synthetic/seed-0/scores.csv",
-        "classifier/all/replicate-0/predictions.csv",
-    ]
-    for name in [*names, *(f"evaluation/{table}" for table in TABLES)]:
+        "classifier/baseline/replicate-0/predictions.csv",
+    )
+    for name in names:
         assert (smoke.folder / "artifacts/again" / name).read_bytes() == (
             smoke.folder / "artifacts/smoke" / name
         ).read_bytes(), name

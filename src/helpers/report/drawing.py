@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -17,6 +18,7 @@ from helpers.report.style import arm_colours, styled
 INK, FAINT, BEHIND, BAND = "#222222", "#8A8A8A", "#B4BAC0", "#F0F0F0"
 SYNTHETIC = "#009E73"  # synthetic images, wherever they stand beside real ones
 DASHED = (0, (4, 3))
+SERIES = ("#0072B2", "#D55E00", "#009E73", "#882255", "#6B7A00", "#111111")  # lines that are no arms
 FEW_ARMS = 4  # more of them are told apart by place, a row or a panel each, and no longer by colour
 PANELS = 5  # in a row, of many arms
 
@@ -79,6 +81,39 @@ def draw_interval(
         markeredgecolor=colour,
         markerfacecolor="white" if hollow else colour,
     )
+
+
+def draw_series(axes: Axes, rows: pd.DataFrame, named: bool) -> None:
+    """A line with intervals for each series over evenly spaced numbers; ``named`` at its right end.
+
+    ``rows`` has the columns series, x (a number of images), mean, low and high; the first series comes first.
+    """
+    counts = sorted(set(rows["x"]))
+    names = list(dict.fromkeys(rows["series"]))
+    for number, name in enumerate(names):
+        line, colour = rows[rows["series"] == name].sort_values("x"), SERIES[number % len(SERIES)]
+        shift = 0.07 * (number - (len(names) - 1) / 2)  # so that intervals do not hide one another
+        place = [counts.index(count) + shift for count in line["x"]]
+        reach = [line["mean"] - line["low"], line["high"] - line["mean"]]
+        axes.errorbar(
+            place, line["mean"], reach, color=colour, marker="s", markersize=5, linewidth=1.2, elinewidth=2
+        )
+    axes.set_xticks(range(len(counts)), [f"{count:,}" for count in counts])
+    axes.set_xlim(-0.4, len(counts) - 0.6)
+    if named:
+        _name_series(axes, rows, names, len(counts) - 0.6)
+
+
+def _name_series(axes: Axes, rows: pd.DataFrame, names: Sequence[str], x: float) -> None:
+    """The names of series right of a panel, each as near to the end of its line as the others allow."""
+    ends = {name: rows[rows["series"] == name].sort_values("x")["mean"].iloc[-1] for name in names}
+    low, high = axes.get_ylim()
+    room, place = 0.065 * (high - low), -math.inf
+    for name in sorted(names, key=lambda name: ends[name]):
+        place = max(ends[name], place + room)
+        colour = SERIES[names.index(name) % len(SERIES)]
+        beside = axes.annotate(name, (x, place), (4, 0), textcoords="offset points", annotation_clip=False)
+        beside.set(color=colour, va="center", fontsize=8)
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:

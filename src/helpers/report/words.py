@@ -40,7 +40,11 @@ METRIC_NAMES = {
     "f1": "F1",
 }
 # networks whose features images are compared in
-FEATURE_NAMES = {"efficientnet_lite0": "EfficientNet-Lite0", "inception": "Inception"}
+FEATURE_NAMES = {
+    "efficientnet_lite0": "EfficientNet-Lite0",
+    "efficientnet_lite2": "EfficientNet-Lite2",
+    "inception": "Inception",
+}
 # the metrics that are shown together: of all classes, and of the target class; those that need probabilities
 # apart
 OVERALL = ("accuracy", "macro_precision", "macro_recall", "macro_specificity", "paper_bma")

@@ -13,11 +13,12 @@ from helpers.gan.synthesis import synthesize
 from helpers.params import GanName, Params
 from helpers.paths import RunPaths, require
 from helpers.stages.probe import probe_sources
+from helpers.stages.selectors import compare_selectors
 from helpers.stages.target import load_target_images
 
 TABLES = (
     *("scores", "score-stability", "fidelity", "filter-sweep", "filter-correlation"),
-    *("memorisation", "memorisation-pairs", "source-probe"),
+    *("memorisation", "memorisation-pairs", "source-probe", "selectors"),
 )
 
 
@@ -62,7 +63,7 @@ def _generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool)
         classifier = run.classifier(params.judge, params.judge_replicate(gan))
         class_probabilities, classes = opinion(classifier, images, params.classifier, device)
         probabilities = class_probabilities[:, classes.index(params.data.target_class)]
-    assess_images(
+    tables = assess_images(
         folder,
         run.data,
         params.synthesis,
@@ -73,6 +74,7 @@ def _generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool)
         asked=selectors_asked_for(params),
     )
     write_table(folder / "source-probe.csv", probe_sources(run, params, gan, images, second_opinion))
+    write_table(folder / "selectors.csv", compare_selectors(run, params, gan, tables["scores"]))
 
 
 def selectors_asked_for(params: Params) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from helpers.report.results import (
     probabilities,
     readers,
     scope,
+    selection,
     subgroups,
 )
 
@@ -39,5 +40,6 @@ __all__ = [
     "probabilities",
     "readers",
     "scope",
+    "selection",
     "subgroups",
 ]

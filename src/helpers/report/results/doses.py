@@ -10,20 +10,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.evaluation import controls as own
 from helpers.evaluation.roles import added_images
 from helpers.evaluation.verdicts import Direction, verdict_of
 from helpers.params import Arm, Params, SyntheticImages, Withhold
+from helpers.report.drawing import draw_series
 from helpers.report.style import styled
 from helpers.report.table import Format, Table, of_row
 from helpers.report.words import metric_name, missing, percent, percent_of_images, points_with_interval
 
 METRICS = ("target_recall", "target_roc_auc")  # of which the figure has a panel each
 UNRANKED = ("random", "all")
-SHADES = ("#0072B2", "#D55E00", "#009E73", "#882255", "#6B7A00", "#111111")  # of the shares, largest first
 
 
 def doses(params: Params, split: pd.DataFrame) -> pd.DataFrame:
@@ -79,39 +78,18 @@ def dose_figure(table: pd.DataFrame, arms: pd.DataFrame, target: str) -> Figure 
     figure = Figure(figsize=(9, 3.8))
     panels = figure.subplots(1, len(METRICS))
     for axes, metric in zip(panels, METRICS, strict=True):
-        _draw(axes, table.merge(arms[arms["metric"] == metric], on="arm"), metric == METRICS[-1])
+        rows = table.merge(arms[arms["metric"] == metric], on="arm")
+        names = {
+            share: f"{100 * share:g} % real ({real:,})"
+            for share, real in zip(rows["share"], rows["real"], strict=True)
+        }
+        percent_of = {part: 100 * rows[part] for part in ("mean", "low", "high")}
+        series = rows.assign(x=rows["synthetic"], series=rows["share"].map(names), **percent_of)
+        draw_series(axes, series, named=metric == METRICS[-1])
         axes.set_title(metric_name(metric, target), fontsize=9)
         axes.set_xlabel("synthetic images in training")
     panels[0].set_ylabel("percent, not from zero")
     return figure
-
-
-def _draw(axes: Axes, rows: pd.DataFrame, named: bool) -> None:
-    """One line for each share over evenly spaced numbers of synthetic images."""
-    counts = sorted(set(rows["synthetic"]))
-    shares = sorted(set(rows["share"]), reverse=True)
-    for number, share in enumerate(shares):
-        line = rows[rows["share"] == share]
-        place = [counts.index(count) + 0.07 * (number - (len(shares) - 1) / 2) for count in line["synthetic"]]
-        middle, colour = 100 * line["mean"], SHADES[number % len(SHADES)]
-        reach = [middle - 100 * line["low"], 100 * line["high"] - middle]
-        axes.errorbar(
-            place, middle, reach, color=colour, marker="s", markersize=5, linewidth=1.2, elinewidth=2
-        )
-        if named:
-            text = f"{100 * share:g} % real ({line['real'].iloc[0]:,})"
-            axes.annotate(
-                text,
-                (len(counts) - 0.8, middle.iloc[-1]),
-                (0, 0),
-                textcoords="offset points",
-                color=colour,
-                va="center",
-                fontsize=8,
-                annotation_clip=False,
-            )
-    axes.set_xticks(range(len(counts)), [f"{count:,}" for count in counts])
-    axes.set_xlim(-0.4, len(counts) - 0.6)
 
 
 def dose_table(table: pd.DataFrame, arms: pd.DataFrame, target: str, n: int) -> Table | None:

@@ -1,0 +1,97 @@
+"""The selectors side by side: when they are compared, and what is shown of it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.params import load_params
+from helpers.report.results import selection as shown
+from helpers.stages.selectors import ranked_counts
+
+ARMS = """arms={
+  baseline: {}, filtered: {synthetic: {select: top, count: 6}}, few: {synthetic: {select: top, count: 3}},
+  sure: {synthetic: {select: top, count: 6, rank: classifier}},
+  random: {synthetic: {select: random, count: 6}},
+  worst: {synthetic: {select: bottom, count: 6}}, all: {synthetic: {select: all}}}"""
+
+
+@pytest.fixture(scope="module")
+def params():
+    return load_params("smoke", [ARMS.replace("\n", " ")])
+
+
+def comparisons(arms):
+    rows = [
+        {"arm": arm, "metric": metric, "difference": 0.01 * number, "low": -0.02, "high": 0.1}
+        for number, arm in enumerate(arms)
+        for metric in shown.GAINS
+    ]
+    return pd.DataFrame(rows)
+
+
+def fidelity():
+    sets = [("critic", 3), ("critic", 6), ("classifier", 6), ("random", 20), ("real", 30)]
+    rows = [
+        {"selector": name, "kept": kept, "measure": measure, "value": number + gan, "low": 0.0, "high": 9.0}
+        | {"gan": str(gan), "images": 3, "draws": 10, "features": "efficientnet_lite2"}
+        for number, (name, kept) in enumerate(sets)
+        for measure in shown.NEARNESS
+        for gan in (0, 1)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_arms_by_selector_and_number(params):
+    kept = shown.kept_numbers(params)
+    assert list(kept.itertuples(index=False, name=None)) == [
+        ("filtered", "critic", 6),
+        ("few", "critic", 3),
+        ("sure", "classifier", 6),
+        ("random", "random", 6),
+        ("all", "random", params.synthesis.count),
+    ]
+    assert ranked_counts(params) == {"classifier": [6], "critic": [3, 6]}
+
+
+def test_one_selector_is_no_comparison():
+    kept = shown.kept_numbers(load_params("smoke"))
+    assert kept.empty
+    assert shown.selection_section(kept, fidelity(), "baseline") is None
+    assert shown.selection_figure(kept, comparisons([]), fidelity(), "mel") is None
+    assert shown.selection_table(kept, comparisons([]), fidelity(), "mel") is None
+
+
+def test_every_selector_has_a_line_and_a_name(params):
+    kept = shown.kept_numbers(params)
+    figure = shown.selection_figure(kept, comparisons(kept["arm"]), fidelity(), "mel")
+    assert [len(axes.containers) for axes in figure.axes] == [3, 3, 3, 3]
+    for axes in figure.axes[1::2]:
+        assert {text.get_text() for text in axes.texts} == {"critic", "classifier", "random"}
+        heights = sorted(text.xyann[1] + text.xy[1] for text in axes.texts)
+        assert np.diff(heights).min() > 0  # no name hides another
+
+
+def test_images_at_random_are_as_near_at_every_number(params):
+    rows = shown._fidelity(shown.kept_numbers(params), fidelity(), "coverage")
+    at_random = rows[rows["series"] == "random"]
+    assert at_random["x"].tolist() == [3, 6] and set(at_random["mean"]) == {3.5}  # of GANs 0 and 1
+    assert list(dict.fromkeys(rows["series"])) == ["critic", "classifier", "random"]
+
+
+def test_the_table_has_a_row_for_each_arm(params):
+    kept = shown.kept_numbers(params)
+    table = shown.selection_table(kept, comparisons(kept["arm"]), fidelity(), "mel")
+    cells = table.shown.set_index("Arm")
+    assert len(cells) == 5 and "0.0 (−2.0 to +10.0)" in cells.loc["filtered"].tolist()
+    frame = table.frame.set_index("arm")
+    assert frame.loc["few", "coverage"] == 0.5 and frame.loc["sure", "coverage"] == 2.5
+
+
+def test_without_a_network_that_no_selector_used_only_the_gains_are_shown(params):
+    kept, nothing = shown.kept_numbers(params), fidelity().iloc[:0]
+    assert len(shown.selection_figure(kept, comparisons(kept["arm"]), nothing, "mel").axes) == 2
+    assert "judged in features" not in shown.selection_section(kept, nothing, "baseline")
+    assert "judged in features of EfficientNet-Lite2" in shown.selection_section(kept, fidelity(), "baseline")
+    assert list(shown.selection_table(kept, comparisons(kept["arm"]), nothing, "mel").frame)[-1].endswith(
+        "high"
+    )
