@@ -654,6 +654,12 @@ def test_drawings_cannot_share_ids_and_large_pictures_shrink():
     assert kind == "image/webp" and len(small) < 0.8 * len(buffer.getvalue())
 
 
+def test_figures_far_taller_than_wide_scroll_in_their_box():
+    tall = figure("x")
+    tall.metadata["image/png"] = {"width": 600, "height": 2400}
+    assert 'class="figure tall"' in cell_html.output_html(tall)
+
+
 def test_broad_figures_pan_and_empty_outputs_are_left_out():
     broad = figure("x")
     broad.metadata["image/png"] = {"width": 900, "height": 300}

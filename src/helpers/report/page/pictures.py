@@ -11,6 +11,7 @@ from markupsafe import Markup
 from helpers.report.page.captions import figcaption, plain_words
 
 SHRINK_ABOVE = 200_000  # bytes; a larger PNG is stored as WebP where that is smaller
+TALL = 0.8  # width over height of a picture; one below it scrolls in the article
 BROAD = 720  # pixels: a figure drawn for the page's whole width
 
 Size = tuple[int, int] | None
@@ -66,12 +67,14 @@ def figure_html(source: str, label: dict[str, Any], size: Size, number: int | No
     name, caption = (f"Figure {number}" if number else "Figure"), label.get("caption") or ""
     alt = plain_words(label.get("alt") or caption or "A picture that this notebook displays")
     # a drawing so wide that its words could not be read if it shrank pans in its box instead
-    broad = " broad" if size and size[0] >= BROAD else ""
+    shape = " broad" if size and size[0] >= BROAD else ""
+    # one so tall that it would be too small beside the text scrolls down in its box
+    shape += " tall" if size and size[0] < TALL * size[1] else ""
     return Markup(
         '<figure class="figure{}"{}><div class="pan"><button class="enlarge" type="button" '
         'aria-label="Enlarge {}"><img loading="lazy" src="{}" alt="{}"{}></button></div>{}</figure>'
     ).format(
-        broad,
+        shape,
         Markup(' id="figure-{}"').format(number) if number else "",
         f"{name[0].lower()}{name[1:]}",
         source,
