@@ -550,6 +550,17 @@ def test_abstract_has_three_sentences(tmp_path, monkeypatch, arms, replicates):
     assert "52\u00a0%" in control_sentences.leak(results)  # test images whose lesion is in training: 17 of 33
 
 
+def test_where_only_copies_are_known_the_leak_is_called_unknown(tmp_path, monkeypatch):
+    build_run(tmp_path, monkeypatch)
+    run = RunPaths("fake")
+    results = read_results(run, read_params(run))
+    results.split["lesion_id"] = None
+    assert "unknown: the data do not name lesions" in control_sentences.leak(results)
+    for part in ("train", "test"):  # one photograph of each is a copy of the other
+        results.split.loc[results.split.index[results.split["split"] == part][0], "lesion_id"] = "copy"
+    assert " 1 are copies of one that was trained on. How many more" in control_sentences.leak(results)
+
+
 def test_the_answer_warns_of_trainings_that_were_cut_off(tmp_path, monkeypatch):
     build_run(tmp_path, monkeypatch, params=fake_params(classifier={"max_epochs": 12}))
     run = RunPaths("fake")

@@ -230,6 +230,12 @@ def leak(results: Results) -> str:
         return (
             "How many test images show a lesion that was trained on is unknown: the data do not name lesions."
         )
+    if quality["lesions_named"] < 1:
+        return (
+            f"Of {quality['test_images']:,} test images {quality['test_seen']:,} are copies of one that was "
+            "trained on. How many more show a lesion that was trained on is unknown: the data do not name "
+            "lesions."
+        )
     if not quality["test_seen"]:
         return "No lesion of the test images was trained on."
     everything = percent(quality["test_seen_share"], results.places("accuracy"))
