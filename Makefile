@@ -24,7 +24,7 @@ report: $(READY)
 	@$(BIN)/python run_all.py $(ARGS)
 
 test: $(READY)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
 
 test-all: $(READY)
 	@$(BIN)/python -m pytest $(ARGS)

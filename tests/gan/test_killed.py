@@ -12,7 +12,6 @@ from support.small_gan import SMALL, same, train_here, weights
 
 CONFIG = SMALL.model_copy(
     update={
-        "steps": 120,
         "n_critic": 1,
         "batch_size": 4,
         "sample_every": 20,
@@ -29,10 +28,10 @@ def newest(directory):
     return max([step for step, _ in list_checkpoints(directory)], default=0)
 
 
-def kill_in_the_midst(directory, moments):
+def kill_in_the_midst(directory, config, moments):
     """Start or resume the training and kill it a random while later; the step it had reached."""
     before = newest(directory)
-    process = CONTEXT.Process(target=train_here, args=(directory, CONFIG))
+    process = CONTEXT.Process(target=train_here, args=(directory, config))
     process.start()
     while process.is_alive() and newest(directory) < before + moments.randint(1, 4):
         time.sleep(0.002)
@@ -46,11 +45,12 @@ def kill_in_the_midst(directory, moments):
 @pytest.mark.parametrize("times", [2, pytest.param(10, marks=pytest.mark.long)])
 def test_killed_and_resumed_ends_in_the_same_weights(tmp_path, times):
     moments = random.Random(times)
+    config = CONFIG.model_copy(update={"steps": 20 + 10 * times})  # more than the killed ones reach
     directory = tmp_path / "killed"
-    reached = [kill_in_the_midst(directory, moments) for _ in range(times)]
+    reached = [kill_in_the_midst(directory, config, moments) for _ in range(times)]
     assert reached == sorted(reached) and reached[-1] >= times
     for folder in (directory, tmp_path / "straight"):
-        process = CONTEXT.Process(target=train_here, args=(folder, CONFIG))
+        process = CONTEXT.Process(target=train_here, args=(folder, config))
         process.start()
         process.join()
         assert process.exitcode == 0
