@@ -18,6 +18,7 @@ METRICS = ("accuracy", "target_recall", "target_roc_auc", "target_operating_reca
 SPECIFICITY = 0.9  # of the operating point
 VALIDATION = 0.125
 LEVEL, POWER = 0.05, 0.8
+NEIGHBOURS = 15  # of the learner of that name
 LARGE = 5_000  # lesions of the population that true differences are measured on
 
 Model = Callable[[np.ndarray], np.ndarray]  # features (n, d) to the target's probability (n,)
@@ -32,8 +33,8 @@ class Folded:
     features; each sees ``own`` others, which carry as much information, so that both are equally good and not
     alike. Where ``effect`` is true the second sees none of its own. ``bootstrap``: each training draws
     its photographs with replacement, which is a chance of its own that no other training shares.
-    ``learner``: 'logistic' or 'tree'. ``balanced``: it weighs both classes alike; where not, the target's
-    recall is low and hangs on which lesions were drawn.
+    ``learner``: 'logistic', 'tree' or 'neighbours'. ``balanced``: it weighs both classes alike; where not,
+    the target's recall is low and hangs on which lesions were drawn.
     """
 
     lesions: int = 400
@@ -90,8 +91,20 @@ def train(
         tree = DecisionTreeClassifier(max_depth=3, min_samples_leaf=5, random_state=0)
         tree.fit(features, positive, weights)
         return lambda new: tree.predict_proba(new)[:, 1]
+    if design.learner == "neighbours":
+        from sklearn.neighbors import KNeighborsClassifier
+
+        rows = np.repeat(np.arange(images), drawn.astype(int))
+        nearest = KNeighborsClassifier(NEIGHBOURS).fit(features[rows], positive[rows])
+        prior = 1 / rarity if design.balanced else 1.0  # odds are divided by those of the classes
+        return lambda new: _balanced(nearest.predict_proba(new)[:, 1], prior)
     slopes = _logistic(features, positive, weights)
     return lambda new: 1 / (1 + np.exp(-(slopes[0] + new @ slopes[1:])))
+
+
+def _balanced(probability: np.ndarray, prior: float) -> np.ndarray:
+    """A probability (n,) whose odds are divided by ``prior``, the odds of the classes."""
+    return probability / (probability + (1 - probability) * prior)
 
 
 def _logistic(features: np.ndarray, positive: np.ndarray, weights: np.ndarray, steps: int = 6) -> np.ndarray:
