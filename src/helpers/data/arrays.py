@@ -24,7 +24,7 @@ from helpers.files import (
     write_json,
 )
 from helpers.fingerprints import code_fingerprint
-from helpers.params import Data
+from helpers.params import Data, Params
 from helpers.paths import RunPaths
 
 
@@ -45,6 +45,12 @@ def load_images(run: RunPaths, data: Data, size: int, resize: str) -> np.memmap:
             return _decode_all(dataset, path, shape, resize, split, manifest["checksum"])
 
     return _kept(path, key, shape, write)
+
+
+def load_reduced(run: RunPaths, params: Params) -> np.memmap:
+    """All images in the size of the synthetic ones, reduced as those are: otherwise as ``load_images``."""
+    way = Way.of(params)
+    return load_images(run, params.data, way.resolution, way.resize)
 
 
 def load_images_through(run: RunPaths, data: Data, size: int, way: Way) -> np.memmap:

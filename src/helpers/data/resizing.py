@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from helpers.data.decoding import resize_image
-from helpers.params import Gan, Params
+from helpers.params import Params
 
 
 @dataclass(frozen=True)
@@ -15,21 +15,22 @@ class Way:
     """What a photograph goes through to be as sharp as a synthetic image.
 
     It is reduced to a square of ``resolution`` pixels a side as ``resize`` says (one of
-    ``decoding.FILTERS``), kept as bytes, and enlarged by ``resize_images``.
+    ``decoding.FILTERS``), kept as bytes, and enlarged by ``resize_images``. Images of a folder are reduced as
+    the classifier reduces photographs.
     """
 
     resolution: int
     resize: str
 
     @classmethod
-    def of(cls, gan: Gan) -> "Way":
-        """The way of the images of ``gan``."""
-        return cls(gan.resolution, gan.resize)
+    def of(cls, params: Params) -> "Way":
+        """The way of the synthetic images of a run."""
+        return cls(params.synthetic_side, params.gan.resize if params.trains_gan else "bilinear")
 
     @classmethod
     def of_all(cls, params: Params) -> "Way | None":
         """The way that every image of a run takes; None where photographs keep their detail."""
-        return cls.of(params.gan) if params.data.detail == "gan" else None
+        return cls.of(params) if params.data.detail == "gan" else None
 
 
 def resize_images(images: np.ndarray | Sequence[np.ndarray], size: int) -> np.ndarray:

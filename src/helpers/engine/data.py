@@ -50,7 +50,7 @@ def _folder_fingerprint(params: Params) -> str:
 
 
 def _named_files(job: Job, params: Params) -> dict[str, str]:
-    """Fingerprints of weights to start from, of an arm's own images and of the external test set."""
+    """Fingerprints of weights to start from, of folders of synthetic images and of the external test set."""
     arm = params.arms.get(job.wildcards.get("arm", ""))
     named: dict[str, str | None] = {}
     if job.stage == "gan":
@@ -67,6 +67,10 @@ def _named_files(job: Job, params: Params) -> dict[str, str]:
         for key, value in named.items()
         if value
     }
+    if job.stage == "synthesis" and params.synthesis.folder is not None:
+        from helpers.data.given_images import folder_digest
+
+        found["synthesis.folder"] = folder_digest(from_project(params.synthesis.folder))
     if arm and params.data.external_root is not None:
         from helpers.data.external import HIDDEN
 

@@ -35,6 +35,10 @@ def check(
         _check_arms(params, classes)
         if params.data.external_root is not None:
             _check_external(params.data.external_root, classes)
+    if params.synthesis.folder is not None and "synthesis" in stages:
+        from helpers.data.given_images import check_given
+
+        check_given(params)
     _check_weights(params, stages)
 
 

@@ -23,6 +23,7 @@ SYNTHESIS_FILES = (
     *("filter-correlation.csv", "memorisation.csv", "memorisation-pairs.csv", "source-probe.csv"),
     "selectors.csv",
 )
+GIVEN_FILES = ("source-files.csv", "sharpness.csv", "held-out.csv", "called-as.csv")
 CLASSIFIER_FILES = ("predictions.csv", "history.csv", "summary.json", "model.safetensors")
 EVALUATION_TABLES = (
     *("metrics", "per_class", "arms", "arms_per_class", "comparisons", "contrasts", "controls", "leak"),
@@ -139,7 +140,7 @@ def jobs(params: Params) -> Iterator[Job]:
     """Every job of a run, in the order of the stages."""
     yield Job("eda")
     # of GANs even where no arm uses one: their fidelity is a result
-    yield from (Job("gan", {"seed": name}) for name in params.gans())
+    yield from (Job("gan", {"seed": name}) for name in params.gans() if params.trains_gan)
     yield from (Job("trunk", {"trunk": name}) for name in params.trunks())
     yield from (Job("synthesis", {"seed": name}) for name in params.gans())
     for arm in params.arms:
@@ -164,7 +165,8 @@ def outputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
         names: tuple[str, ...] = (*GAN_FILES, TRAINED_ON)
         return [run.gan(w["seed"]) / name for name in names]
     if job.stage == "synthesis":
-        return [run.synthetic(w["seed"]) / name for name in SYNTHESIS_FILES]
+        names = (*SYNTHESIS_FILES, *(() if params.trains_gan else GIVEN_FILES))
+        return [run.synthetic(w["seed"]) / name for name in names]
     if job.stage == "trunk":
         return [run.trunk(w["trunk"]) / name for name in (*CLASSIFIER_FILES, TRAINED_ON)]
     if job.stage == "classifier":
@@ -187,7 +189,8 @@ def upstream(job: Job, params: Params) -> list[Job]:
         opinion = judge(params, job.wildcards["seed"])
         trunk = params.trunk(params.evaluation.reference, params.judge_replicate(job.wildcards["seed"]))
         adapted = [Job("trunk", {"trunk": trunk})] if trunk else []
-        return [Job("eda"), Job("gan", job.wildcards), *adapted, *([opinion] if opinion else [])]
+        trained = [Job("gan", job.wildcards)] if params.trains_gan else []
+        return [Job("eda"), *trained, *adapted, *([opinion] if opinion else [])]
     found = [Job("eda")]
     if job.stage == "classifier":
         arm, replicate = job.wildcards["arm"], job.wildcards["replicate"]
@@ -281,6 +284,8 @@ def _reduces(params: Params) -> bool:
 
 def _way(params: Params) -> dict[str, Any]:
     """The way of synthetic images, which some photographs take too."""
+    if not params.trains_gan:
+        return {"synthesis": {"resolution": params.synthetic_side}}
     return {"gan": {"resolution": params.gan.resolution, "resize": params.gan.resize}}
 
 
@@ -317,7 +322,7 @@ def code_modules(job: Job, params: Params) -> list[str]:
     found = [STAGES[job.stage].entry]
     if job.stage == "eda":
         found.append(SOURCES.module(params.data.source))
-    if job.stage in ("gan", "synthesis"):
+    if job.stage in ("gan", "synthesis") and params.trains_gan:
         found.append(RECIPES.module(params.gan.recipe))
     if job.stage == "synthesis":
         found += [SELECTORS.module(name) for name in _selectors(params)]

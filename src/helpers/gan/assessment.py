@@ -11,7 +11,7 @@ from helpers import params
 from helpers.files import write_table
 from helpers.gan.features import forget_features, image_features
 from helpers.gan.fidelity import fidelity_table, synthetic_sets, without_differences
-from helpers.gan.filtering import add_ranks, correlations, sweep
+from helpers.gan.filtering import add_ranks, correlations, sweep, without_critic
 from helpers.gan.memorisation import measure_memorisation
 from helpers.gan.variety import count_different
 from helpers.paths import require
@@ -38,10 +38,10 @@ def assess_images(
     ``real``: the GAN's training images, ``held_out``: validation and test images of the class, uint8 (N, R,
     R, 3); ``unseen`` (bool, per held-out image): its lesion was not trained on. The baseline classifier's
     ``probabilities`` (N,) of the class and ``class_probabilities`` (N, classes) of all classes belong to the
-    synthetic images. ``asked``: names of the selectors that arms rank by; their columns are added to
-    scores.csv after those that it always has. Features are kept in ``folder`` and ``real_folder``. Returns
-    what it writes, by name: scores, fidelity, memorisation, memorisation-pairs, filter-correlation,
-    filter-sweep.
+    synthetic images. Where no critic gave scores, ``without_critic`` adds some. ``asked``: names of the
+    selectors that arms rank by; their columns are added to scores.csv after those that it always has.
+    Features are kept in ``folder`` and ``real_folder``. Returns what it writes, by name: scores, fidelity,
+    memorisation, memorisation-pairs, filter-correlation, filter-sweep.
     """
     folder = Path(folder)
     scores = pd.read_csv(require(folder / "scores.csv", "synthesis")).sort_values("index", ignore_index=True)
@@ -58,6 +58,7 @@ def assess_images(
     with threadpool_limits(1, user_api="blas"):
         shares, pairs = measure_memorisation(*pixels, spaces, synthesis.features, synthesis.seed)
         scores = add_ranks(scores, features, trained, probabilities, class_probabilities, asked)
+        scores = scores if "score" in scores else without_critic(scores, synthesis.keep_fraction)
         compared = {"filter-correlation": correlations(scores)}
         compared |= compare_sets(scores, features, trained, new, unseen, synthesis)
     tables = {"scores": scores, "memorisation": shares, "memorisation-pairs": pairs}

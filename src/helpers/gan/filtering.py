@@ -39,19 +39,40 @@ def add_ranks(
     return scores
 
 
+def without_critic(scores: pd.DataFrame, keep_fraction: float) -> pd.DataFrame:
+    """``scores`` of images that no critic scored, with score, rank, selected and scored_by.
+
+    The score is the baseline classifier's probability where ``scores`` has it, and else minus the distance to
+    the real images. ``scored_by`` names the selector, and the best ``keep_fraction`` is selected. So the
+    filter's study has a rank to work on.
+    """
+    name = "classifier" if "probability" in scores else "distance"
+    rank = scores[SELECTORS.get(name).rank]
+    score = scores["probability"] if name == "classifier" else -scores["distance"]
+    selected = (rank <= wanted_count(len(scores), fraction=keep_fraction)).astype(np.int64)
+    return scores.assign(score=score, rank=rank, selected=selected, scored_by=name)
+
+
+def scored_by(scores: pd.DataFrame) -> str:
+    """Name of the selector whose values are the column score of scores.csv."""
+    return str(scores["scored_by"].iloc[0]) if "scored_by" in scores else "critic"
+
+
 def correlations(table: pd.DataFrame) -> pd.DataFrame:
-    """Spearman's rank correlation of the critic's score with the other selectors' values that ``table`` has.
+    """Spearman's rank correlation of the score with the other selectors' values that ``table`` has.
 
     Columns: compared_with, meaning, correlation, low, high, images. The 95 % interval is Bonett and Wright's
     (2000) on Fisher's scale; NaN for fewer than 5 images or a constant.
     """
     rows = []
-    for selector in map(SELECTORS.get, written_selectors(SELECTORS.names())):
+    others = [name for name in written_selectors(SELECTORS.names()) if name != scored_by(table)]
+    for selector in map(SELECTORS.get, others):
         if selector.value_meaning and selector.value in table:
             found = spearman(table["score"].to_numpy(), table[selector.value].to_numpy())
             row = {"compared_with": selector.value, "meaning": selector.value_meaning, **found}
             rows.append(row | {"images": len(table)})
-    return pd.DataFrame(rows)
+    columns = ["compared_with", "meaning", "correlation", "low", "high", "images"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> dict[str, float]:

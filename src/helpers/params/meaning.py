@@ -70,6 +70,8 @@ def public_parameters(params: Params) -> dict[str, Any]:
     ):
         if values["data"].get(name):
             values["data"][name] = shown
+    if values["synthesis"]["folder"]:
+        values["synthesis"]["folder"] = "(a folder of synthetic images)"
     return values
 
 

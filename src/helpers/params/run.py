@@ -62,7 +62,7 @@ class Params(Section):
         for name, arm in self.arms.items():
             images = arm.synthetic
             wanted = images.count if images is not None and images.folder is None else None
-            if wanted is not None and wanted > self.synthesis.count:
+            if wanted is not None and wanted > self.synthesis.count and self.trains_gan:
                 raise ValueError(
                     f"arms.{name} asks for {wanted} synthetic images, and synthesis.count generates only "
                     f"{self.synthesis.count}: lower the one or raise the other"
@@ -99,10 +99,61 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
-    def _detail_can_be_lost(self) -> "Params":
-        if self.classifier.detail_jitter and self.gan.resolution >= self.classifier.image_size:
+    def _no_critic_is_asked_where_none_is(self) -> "Params":
+        for name, arm in self.arms.items():
+            images = arm.synthetic
+            if self.has_critic or images is None or images.folder or images.select not in ("top", "bottom"):
+                continue
+            if images.rank == "critic":
+                others = ", ".join(each for each in selectors().names() if each != "critic")
+                raise ValueError(
+                    f"arms.{name} ranks synthetic images by a critic's score, and images that come without a "
+                    f"critic have none: give it a rank beside select, one of {others}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _folder_serves_the_arms(self) -> "Params":
+        """What a folder of images cannot give: GANs of several seeds, or one that did not see something."""
+        if self.trains_gan:
+            if self.synthesis.resolution is not None:
+                raise ValueError(
+                    "synthesis.resolution goes with synthesis.folder; the size of a GAN's images is "
+                    "gan.resolution"
+                )
+            return self
+        if len(self.gan.seeds) != self.parts:
             raise ValueError(
-                f"classifier.detail_jitter reduces images to gan.resolution ({self.gan.resolution}) and "
+                f"synthesis.folder is one set of images, and gan.seeds asks for {len(self.gan.seeds)}: write "
+                f"gan.seeds: {list(range(self.parts))}, one for each part of the split"
+            )
+        if self.data.detail == "gan" and self.synthetic_side >= self.classifier.image_size:
+            raise ValueError(
+                "data.detail 'gan' reduces photographs to the size of synthetic images, and those of "
+                f"synthesis.folder keep {self.synthetic_side} pixels a side: write data.detail: full, or set "
+                "synthesis.resolution to the size that the images really have"
+            )
+        for name, arm in self.arms.items():
+            lack = arm.withhold
+            if lack and arm.uses_gan and lack.class_ == self.data.target_class:
+                raise ValueError(
+                    f"arms.{name} withholds photographs of {lack.class_} and takes the images of "
+                    "synthesis.folder, whose generator may have seen them: leave this arm out"
+                )
+            if arm.blurs and self.synthetic_side >= self.classifier.image_size:
+                raise ValueError(
+                    f"arms.{name} repeats photographs as blurred as synthetic images are, and those of "
+                    f"synthesis.folder keep {self.synthetic_side} pixels a side: leave this arm out, or set "
+                    "synthesis.resolution to the size that the images really have"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _detail_can_be_lost(self) -> "Params":
+        if self.classifier.detail_jitter and self.synthetic_side >= self.classifier.image_size:
+            raise ValueError(
+                "classifier.detail_jitter reduces images to "
+                f"{'gan' if self.trains_gan else 'synthesis'}.resolution ({self.synthetic_side}) and "
                 f"more, and classifier.image_size is {self.classifier.image_size}: set it to 0, or give "
                 "larger images"
             )
@@ -123,6 +174,23 @@ class Params(Section):
                 f"has {len(seeds)}: write gan.seeds: {list(range(parts))}"
             )
         return self
+
+    @property
+    def trains_gan(self) -> bool:
+        """Whether the run's synthetic images come from GANs of its own, and not from a folder."""
+        return self.synthesis.folder is None
+
+    @property
+    def has_critic(self) -> bool:
+        """Whether a critic scores the synthetic images; only where it does may an arm rank by it."""
+        return self.trains_gan
+
+    @property
+    def synthetic_side(self) -> int:
+        """Side of the synthetic images in pixels, before the classifier resizes them."""
+        if self.trains_gan:
+            return self.gan.resolution
+        return self.synthesis.resolution or self.classifier.image_size
 
     @property
     def parts(self) -> int:

@@ -4,14 +4,41 @@ from typing import Literal
 
 from pydantic import Field
 
-from helpers.params.section import PathText, Section, Seed
+from helpers.params.section import PathText, Section, Seed, mark
 
 
 class Synthesis(Section):
     """Generation and filtering of synthetic images."""
 
-    count: int = Field(1000, ge=2, le=1_000_000, description="images generated per GAN")
-    keep_fraction: float = Field(0.30, gt=0, le=1, description="share that the critic's filter keeps")
+    folder: PathText | None = Field(
+        None,
+        description="folder or zip archive of images of the target class, JPEG or PNG, by any generator, in "
+        "the place of a GAN's images; no GAN is trained",
+        json_schema_extra=mark(
+            changes_results=False, departs=False
+        ),  # what it holds is in the key, not where it lies
+    )
+    resolution: int | None = Field(
+        None,
+        ge=8,
+        le=1024,
+        description="with folder: side in pixels to which its images are brought, and to which blurred "
+        "controls are reduced (none: classifier.image_size)",
+    )
+    count: int = Field(
+        1000,
+        ge=2,
+        le=1_000_000,
+        description="images generated per GAN; with folder: how many of its images are used at most, drawn "
+        "by seed where it holds more",
+    )
+    keep_fraction: float = Field(
+        0.30,
+        gt=0,
+        le=1,
+        description="share that the filter keeps, by the critic's score; without a critic by the baseline "
+        "classifier's probability, or by nearness to the real images",
+    )
     seed: Seed = Field(0, description="seed of the first image; image i uses seed + i")
     truncation: float = Field(1.0, gt=0, le=1, description="pull of the styles to their mean; 1: none")
     batch_size: int = Field(

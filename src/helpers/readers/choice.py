@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from helpers.data.arrays import load_images
+from helpers.data.arrays import load_reduced
 from helpers.data.manifest import load_split
 from helpers.errors import UserError
 from helpers.files import read_table
@@ -54,7 +54,7 @@ def _first(images: Iterator[Chosen], count: int) -> Iterator[Chosen]:
 
 
 def _real(run: RunPaths, params: Params, random: np.random.Generator) -> Iterator[Chosen]:
-    """Real images of the target class, reduced as ``gan.resize`` says.
+    """Real images of the target class, reduced as synthetic ones are.
 
     Each lesion comes once before any comes a second time; of what is left, the images that no GAN of the run
     learnt from (validation and test part) come first, and chance decides the rest.
@@ -63,7 +63,7 @@ def _real(run: RunPaths, params: Params, random: np.random.Generator) -> Iterato
     parts = {params.gan_part(seed) for seed in params.gan.seeds}
     trained = np.any([load_split(run, part)["split"] == "train" for part in sorted(parts)], axis=0)
     split = split.assign(trained=trained)
-    pixels = load_images(run, params.data, params.gan.resolution, params.gan.resize)
+    pixels = load_reduced(run, params)
     table = split[split["dx"] == params.data.target_class]
     table = table.iloc[random.permutation(len(table))]
     table = table.sort_values("trained", kind="stable")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.data.arrays import load_images
+from helpers.data.arrays import load_reduced
 from helpers.data.manifest import load_split
 from helpers.params import Params
 from helpers.paths import RunPaths
@@ -71,7 +71,7 @@ def _other_real(
     lesion = split["lesion_id"].fillna(split["image_id"])
     seen = lesion.isin(lesion[split["image_id"].isin(shown)])
     rows = np.flatnonzero(((split["dx"] == params.data.target_class) & ~seen).to_numpy())
-    return load_images(run, params.data, params.gan.resolution, params.gan.resize)[_drawn(random, rows)]
+    return load_reduced(run, params)[_drawn(random, rows)]
 
 
 def _other_synthetic(

@@ -9,7 +9,7 @@ from typing import Any
 from helpers.classifier.arms import TrainingSet, compose_training_set, replicate_seed
 from helpers.classifier.inference import predict_images
 from helpers.classifier.training import train_classifier
-from helpers.data.arrays import load_images
+from helpers.data.arrays import load_reduced
 from helpers.data.external import load_external, write_external_predictions
 from helpers.data.manifest import load_split
 from helpers.data.resizing import Way
@@ -34,12 +34,12 @@ def compose(run: RunPaths, params: Params, arm: str, replicate: int) -> Training
     folder, withheld = None, params.withhold_seed(replicate)
     if wanted.uses_gan:
         name = params.gan_name(arm, replicate)
-        refuse_leak(run.gan(name), "gan", mark_withheld(split, params.gan_lack(arm), withheld))
+        if params.trains_gan:  # of images in a folder nobody knows what their generator has seen
+            refuse_leak(run.gan(name), "gan", mark_withheld(split, params.gan_lack(arm), withheld))
         folder = run.synthetic(name)
-    images, gan = load_photographs(run, params), params.gan
-    reduced = load_images(run, params.data, gan.resolution, gan.resize) if wanted.blurs else None
+    images, way = load_photographs(run, params), Way.of_all(params)
+    reduced = load_reduced(run, params) if wanted.blurs else None
     seed = replicate_seed(params, arm, replicate)
-    way = Way.of_all(params)
     return compose_training_set(split, images, wanted, target, folder, seed, reduced, way, withheld)
 
 
@@ -73,7 +73,7 @@ def train(run: RunPaths, params: Params, arm: str, replicate: int) -> dict[str, 
         gan_seed=params.gan_name(arm, replicate) if params.arms[arm].uses_gan else None,
         # a bank holds one part's photographs, and a new one replaces that of its folder
         bank_folder=run.banks(params.trunk(arm, replicate) or part),
-        way=Way.of(params.gan),
+        way=Way.of(params),
     )
     way = Way.of_all(params) or Way(params.classifier.image_size, "bilinear")
     external = load_external(run, params.data, way.resolution, way.resize)  # enlarged as it is predicted

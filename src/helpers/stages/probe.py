@@ -89,19 +89,20 @@ def _compared(
 ) -> list[dict[str, float | int | str]]:
     """The rows of one trunk."""
     device, size = pick_device(params.compute), config.image_size
-    reduced = load_images_through(run, params.data, size, Way.of(params.gan))
     real = np.concatenate([sources.training, sources.held_out])
-    places = len(sources.training)
-    features = {ROUND_TRIP: trunk_features(config, reduced[real], device)}
+    places, features = len(sources.training), {}
     if params.data.detail == "full":
-        features = {ORIGINAL: trunk_features(config, load_photographs(run, params)[real], device)} | features
+        features[ORIGINAL] = trunk_features(config, load_photographs(run, params)[real], device)
+    if params.synthetic_side < size or params.trains_gan:  # else that way changes no pixel
+        reduced = load_images_through(run, params.data, size, Way.of(params))
+        features[ROUND_TRIP] = trunk_features(config, reduced[real], device)
     fake = trunk_features(config, images[sources.synthetic], device)
     fake_lesions = np.char.add("synthetic ", sources.synthetic.astype(str))
     rows: list[dict[str, float | int | str]] = []
     for detail, found in features.items():
         training, held_out = found[:places], found[places:]
         compared = {SYNTHETIC: (fake, fake_lesions), TRAINING: (training, sources.lesions[sources.training])}
-        if detail == ORIGINAL:
+        if detail == ORIGINAL and ROUND_TRIP in features:
             compared[BLURRED] = (features[ROUND_TRIP][:places], sources.lesions[sources.training])
         for name, (side, lesions) in compared.items():
             both = (lesions, sources.lesions[sources.held_out])

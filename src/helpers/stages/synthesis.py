@@ -12,6 +12,7 @@ from helpers.gan.assessment import assess_images
 from helpers.gan.synthesis import synthesize
 from helpers.params import GanName, Params
 from helpers.paths import RunPaths, require
+from helpers.stages import given
 from helpers.stages.probe import probe_sources
 from helpers.stages.selectors import compare_selectors
 from helpers.stages.target import load_target_images
@@ -33,6 +34,9 @@ class Synthetic:
 def generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool = True) -> Synthetic:
     """Generate the images of one of ``params.gans()``, score them by the critic, compare them with real ones.
 
+    Where ``synthesis.folder`` gives the images, they are read in place of being generated, and no critic
+    scores them; the tables of ``helpers.stages.given`` are added.
+
     Where ``params.judge`` names an arm, a classifier of it (``params.judge_replicate``) gives its opinion on
     every image, unless no ``second_opinion`` is asked for. That classifier may have seen photographs that the
     GAN must not see; no arm that withholds them selects by its opinion. The same holds for an adapted trunk,
@@ -48,20 +52,26 @@ def generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool =
         if second_opinion:  # without it some columns are empty, which no start would leave so
             seal_by_hand(run, params, "synthesis", seed=gan)
     folder = run.synthetic(gan)
-    tables = {name: read_table(folder / f"{name}.csv") for name in TABLES}
+    names = TABLES if params.trains_gan else (*TABLES, *given.TABLES)
+    tables = {name: read_table(folder / f"{name}.csv") for name in names}
     return Synthetic(np.load(folder / "images.npy", mmap_mode="r"), tables)
 
 
 def _generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool) -> None:
-    require(run.gan(gan) / "generator.safetensors", "gan")
+    if params.trains_gan:
+        require(run.gan(gan) / "generator.safetensors", "gan")
     target, device = load_target_images(run, params, gan), pick_device(params.compute)
     folder = run.synthetic(gan)
-    synthesize(run.gan(gan), folder, params.gan, params.synthesis, target.trained, device)
+    if params.trains_gan:
+        synthesize(run.gan(gan), folder, params.gan, params.synthesis, target.trained, device)
+    else:
+        given.take(folder, params)
     images = np.load(folder / "images.npy", mmap_mode="r")
-    probabilities = class_probabilities = None
+    probabilities = class_probabilities = called = None
     if second_opinion and params.judge:
         classifier = run.classifier(params.judge, params.judge_replicate(gan))
-        class_probabilities, classes = opinion(classifier, images, params.classifier, device)
+        called = opinion(classifier, images, params.classifier, device)
+        class_probabilities, classes = called
         probabilities = class_probabilities[:, classes.index(params.data.target_class)]
     tables = assess_images(
         folder,
@@ -73,6 +83,8 @@ def _generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool)
         class_probabilities=class_probabilities,
         asked=selectors_asked_for(params),
     )
+    if not params.trains_gan:
+        given.hold_against_photographs(run, params, gan, target, images, called, device)
     write_table(folder / "source-probe.csv", probe_sources(run, params, gan, images, second_opinion))
     write_table(folder / "selectors.csv", compare_selectors(run, params, gan, tables["scores"]))
 

@@ -1,4 +1,4 @@
-"""The images of the target class at the GAN's resolution.
+"""The images of the target class at the resolution of the synthetic ones.
 
 There are those that it learns from, and those that were held out.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from helpers.data.arrays import load_images
+from helpers.data.arrays import load_reduced
 from helpers.data.manifest import load_split
 from helpers.data.splits import HELD_OUT, lesion_seen
 from helpers.data.withholding import mark_withheld
@@ -35,12 +35,12 @@ def load_gan_split(run: RunPaths, params: Params, gan: GanName) -> pd.DataFrame:
 
 
 def load_target_images(run: RunPaths, params: Params, gan: GanName) -> TargetImages:
-    """The target class's images, reduced as ``gan.resize`` says, for one of ``params.gans()``.
+    """The target class's images, reduced as synthetic ones are, for one of ``params.gans()``.
 
     Raises MissingStageError before the split is made.
     """
     split = load_gan_split(run, params, gan)
-    pixels = load_images(run, params.data, params.gan.resolution, params.gan.resize)
+    pixels = load_reduced(run, params)
     of_class = (split["dx"] == params.data.target_class).to_numpy()
     trained = (split["split"] == "train").to_numpy()
     held_out = of_class & split["split"].isin(HELD_OUT).to_numpy()

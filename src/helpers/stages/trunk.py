@@ -41,7 +41,7 @@ def make(run: RunPaths, params: Params, trunk: str) -> dict[str, Any]:
         pick_device(params.compute),
         params.classifier.seed + part,
         name=trunk,
-        way=Way.of(params.gan),
+        way=Way.of(params),
     )
     record_training(directory, split.iloc[chosen.photographs], params.data.split.by)
     return summary

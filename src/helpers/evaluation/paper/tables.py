@@ -101,15 +101,16 @@ def right_answers(matrix: pd.DataFrame) -> pd.Series:
     return pd.Series(np.diag(matrix), index=matrix.index)
 
 
-def published_beside(source: str) -> dict[str, pd.DataFrame]:
+def published_beside(source: str, trains_gan: bool = True) -> dict[str, pd.DataFrame]:
     """``published`` for a run on ``data.source``.
 
-    Where that is the user's own images, the tables in RESULTS have their columns and no row. Drawn lesions
+    Where that is the user's own images, or the run trains no GAN, the tables in RESULTS have their columns
+    and no row. Drawn lesions
     have the paper's classes in the paper's proportions, and are shown beside its numbers.
     """
     tables = published()
     return (
         tables | {name: tables[name].iloc[:0] for name in RESULTS}
-        if not SOURCES.get(source).beside_paper
+        if not (SOURCES.get(source).beside_paper and trains_gan)
         else tables
     )

@@ -106,10 +106,20 @@ def _subject(arm: str, params: Params) -> str:
     added = params.arms[arm].synthetic
     if added is None or added.folder is not None:
         return f"The arm {arm}"
-    begin = "For this one GAN, adding" if len(params.gan.seeds) == 1 else "Adding"
+    begin = "For this one GAN, adding" if single_gan_arms(params) else "Adding"
     made = params.synthesis.count
     count = added.count or (round(added.fraction * made) if added.fraction else made)
+    if not params.trains_gan:  # how many a folder holds, parameters do not say
+        share = f"{100 * added.fraction:g} % of " if added.fraction else f"{added.count or 'all'} of "
+        return f"{begin} {share}the given images{_ranked(added)} (arm {arm})"
     return f"{begin} {_selected(added, count)} (arm {arm})"
+
+
+def _ranked(added: SyntheticImages) -> str:
+    """How images of a folder are chosen, after 'the given images'."""
+    if added.select in ("top", "bottom"):
+        return f", the {END[added.select]} {SELECTORS.get(added.rank).words}"
+    return ", chosen at random" if added.select == "random" else ""
 
 
 def _selected(added: SyntheticImages, count: int) -> str:

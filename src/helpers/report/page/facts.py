@@ -22,13 +22,12 @@ def facts(results: Results) -> list[tuple[str, str]]:
     """What was run: images, split, trainings, networks, device, time; pairs without a value are left out."""
     params = results.params
     arms = f"{counted(len(params.arms), 'arm')} ({listed(results.arms)})"
-    gan = params.gan
     rows = [
         ("Images", _images(results)),
         ("Split", _split(results)),
         ("Trainings", f"{arms}, {counted(params.replicates, 'replicate')} each"),
         ("Classifier", _classifier(results)),
-        ("GAN", f"{RECIPES.get(gan.recipe).title}, {_square(gan.resolution)}, {_gans(params)}"),
+        _generator(params),
         ("Device", listed(devices(results.run, params)) or "not recorded"),
         ("When", _when(results)),
         ("Protocol", protocol_words(params)),
@@ -40,6 +39,14 @@ def facts_html(rows: Iterable[tuple[str, str]]) -> Markup:
     """``facts`` as a list of terms."""
     pairs = (Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(*row) for row in rows)
     return Markup('<dl class="facts">{}</dl>').format(Markup("\n").join(pairs))
+
+
+def _generator(params: Params) -> tuple[str, str]:
+    """Where the synthetic images come from."""
+    if not params.trains_gan:
+        return "Synthetic images", f"given in a folder, compared at {_square(params.synthetic_side)}"
+    gan = params.gan
+    return "GAN", f"{RECIPES.get(gan.recipe).title}, {_square(gan.resolution)}, {_gans(params)}"
 
 
 def _gans(params: Params) -> str:
@@ -67,7 +74,7 @@ def detail_sentence(params: Params) -> str:
     if params.data.detail == "full":
         return ""
     return (
-        f"Every photograph, of the tests too, was first reduced to {_square(params.gan.resolution)} as "
+        f"Every photograph, of the tests too, was first reduced to {_square(params.synthetic_side)} as "
         "synthetic images are, so that no image is sharper than another."
     )
 

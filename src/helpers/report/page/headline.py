@@ -72,7 +72,7 @@ def _headline_row(arm: str, metric: str, results: Results) -> dict[str, str]:
 def headline_caption(results: Results) -> str:
     """What the headline table shows, and how its verdicts are to be read."""
     evaluation, replicates = results.params.evaluation, results.params.replicates
-    who = "The paper and this run" if results.source.beside_paper else "This run"
+    who = "The paper and this run" if results.beside_paper else "This run"
     more = "" if len(results.arms) <= FEW_ARMS else " Section 5 has the other metrics."
     changes = (
         "Macro recall is what ISIC calls balanced accuracy. Changes are against "

@@ -27,6 +27,7 @@ from helpers.report.page.article import (
     place_in_article,
     section_cells,
     split_off_long_tables,
+    suits,
     take_heading,
     without_papers_number,
 )
@@ -81,11 +82,12 @@ class Merger:
 
     def notebook(self) -> NotebookNode:
         """One notebook of all sections. Raises MissingStageError where an executed notebook is absent."""
-        executed = [self._executed(section) for section in SECTIONS]
+        sections = [section for section in SECTIONS if section.shown(self.params)]
+        executed = [self._executed(section) for section in sections]
         for notebooks in executed:
             labels = filter(None, map(label_of, outputs_of(notebooks[0][1])))
             self.numbering.reserved |= {n for label in labels if isinstance(n := label.get("number"), int)}
-        books = [self._book(section, found) for section, found in zip(SECTIONS, executed, strict=True)]
+        books = [self._book(section, found) for section, found in zip(sections, executed, strict=True)]
         cells = [cell for section in self._sections(books) for cell in section_cells(section)]
         cells += self._supplement(books)
         for place, cell in enumerate(cells):
@@ -104,6 +106,7 @@ class Merger:
         """A notebook as parts, one for each heading that opens a prose cell."""
         source = places.NOTEBOOKS / f"{section.stem}.ipynb"
         cells = combine(read_notebook(source) if source.exists() else None, executed[0][1])
+        cells = [cell for cell in cells if suits(cell, self.params.trains_gan)]
         title = without_papers_number(take_title(cells) or section.title)
         anchor = self.numbering.anchor(f"notebook-{section.anchor}")
         parts = [Part(ABOUT, self.numbering.anchor(f"about-{section.anchor}"))]
@@ -238,6 +241,7 @@ class Merger:
         for folder, shown in (
             (data.root, folder_word(self.params)),
             (data.external_root, "FOLDER_OF_THE_EXTERNAL_TEST_SET"),
+            (self.params.synthesis.folder, "FOLDER_OF_SYNTHETIC_IMAGES"),
         ):
             text = text.replace(str(folder), shown) if folder else text
         return text.replace(f"{places.ROOT}/", "").replace(str(places.ROOT), ".")

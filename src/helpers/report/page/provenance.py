@@ -18,6 +18,7 @@ from helpers.report.page.reproduction import reproduction_command
 def collect(run: RunPaths, params: Params) -> dict[str, Any]:
     """The provenance of a run as plain values, without times: equal runs have equal provenance."""
     records = read_records(run)
+    made = "gan" if params.trains_gan else "synthesis"
     manifest = read_json(run.manifest, {})
     return {
         "run": run.run,
@@ -29,7 +30,7 @@ def collect(run: RunPaths, params: Params) -> dict[str, Any]:
         "versions": _united(records, "versions"),
         "device": devices(run, params),
         "host_cpu": _processors(records),
-        "threads": {"gan": params.gan.threads, "classifier": params.classifier.threads},
+        "threads": {made: params.gan.threads, "classifier": params.classifier.threads},
         "kept_over_code_changes": kept_results(run),
         "computed_by_hand": [record["job"] for record in records if record.get("by_hand")],
         "jobs": {record["job"]: {"code": record.get("code")} for record in records},
@@ -48,7 +49,8 @@ def seeds(params: Params) -> dict[str, Any]:
     """Every seed of the run, by what it decides."""
     found: dict[str, Any] = {"split": params.data.split.seed}
     found |= DATA_SOURCES.get(params.data.source).seeds(params.data)
-    found |= {"gan": list(params.gan.seeds), "synthesis": params.synthesis.seed}
+    found |= {"gan": list(params.gan.seeds)} if params.trains_gan else {}
+    found["synthesis"] = params.synthesis.seed
     for arm in params.arms:  # arms share their seeds, except one that repeats another arm's recipe
         name = f"classifier, arm {arm}" if params.identical_arms_before(arm) else "classifier"
         found[name] = [replicate_seed(params, arm, replicate) for replicate in range(params.replicates)]

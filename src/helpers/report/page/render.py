@@ -118,7 +118,7 @@ def folds(results: Results, numbering: Numbering) -> dict[str, list[tuple[str, C
         "synthesis": [
             (
                 "The filter at every share",
-                lambda: filter_table(results.run, params.gan.seeds[0], params.synthesis.keep_fraction),
+                lambda: filter_table(results.run, params),
             )
         ],
         "classifier": [

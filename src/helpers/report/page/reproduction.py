@@ -21,6 +21,7 @@ def reproduction_command(run: str, params: Params) -> str | None:
     words += [] if path.stem == run else ["--run", run]
     for change in changes:
         words += ["--set", change]
+    words += [] if params.trains_gan else ["--set", "synthesis.folder=FOLDER_OF_SYNTHETIC_IMAGES"]
     line = " ".join(shlex.quote(word) for word in words)
     return line + (f" --data-root {folder_word(params)}" if params.data.root else "")
 
@@ -30,6 +31,7 @@ def _overrides(path: Path, params: Params) -> list[str] | None:
     wanted = comparable_values(params)
     # one's own images need a folder to be valid parameters; in the command --data-root names it
     folder = ["data.root=FOLDER"] if params.data.root else []
+    folder += [] if params.trains_gan else ["synthesis.folder=IMAGES"]
     try:
         base = comparable_values(load_params(path))
         changes = [

@@ -56,6 +56,11 @@ class Results:
         return title.replace("melanoma", self.target) if usual and not self.source.beside_paper else title
 
     @property
+    def beside_paper(self) -> bool:
+        """Whether the paper's results may stand beside the run's: they are of its own generator's images."""
+        return self.source.beside_paper and self.params.trains_gan
+
+    @property
     def arms(self) -> list[str]:
         """Arms in the order of the parameters."""
         return list(self.params.arms)
@@ -70,9 +75,9 @@ class Results:
     def paper_value(self, arm: str, metric: str) -> float | None:
         """The paper's own number (share) for one of its arms.
 
-        None where the paper has none, and where this run is about another data set.
+        None where the paper has none, and where this run is about another data set or another generator.
         """
-        if not self.source.beside_paper:
+        if not self.beside_paper:
             return None
         values = published()["metrics"].set_index(["arm", "metric"])["value"]
         # balanced multiclass accuracy is macro recall; the paper prints it under that name alone

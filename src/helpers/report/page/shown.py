@@ -21,8 +21,11 @@ class Section:
         what an arm withholds nothing. Of the classifier's trainings it shows one: the others are rows of a
         table that is made from the run's files.
         """
+        if self.stage == "gan" and not params.trains_gan:
+            return []
         if self.stage in ("gan", "synthesis"):
-            return [(f"GAN seed {seed}", f"{self.stem}-seed-{seed}.ipynb") for seed in params.gan.seeds]
+            what = "GAN seed" if params.trains_gan else "part"
+            return [(f"{what} {seed}", f"{self.stem}-seed-{seed}.ipynb") for seed in params.gan.seeds]
         if self.stage == "classifier":
             arm = next(iter(params.arms))
             return [(f"arm {arm}, replicate 0", f"{self.stem}-{arm}-replicate-0.ipynb")]
@@ -32,7 +35,7 @@ class Section:
         """How often a whole run executes the notebook, whether or not the page shows it."""
         if self.stage == "classifier":
             return len(params.arms) * params.replicates
-        if self.stage in ("gan", "synthesis"):
+        if self.stage in ("gan", "synthesis") and params.trains_gan:
             return len(params.gans())
         return len(self.shown(params))
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from markupsafe import Markup
 
+from helpers.params import Params
 from helpers.paths import RunPaths
 from helpers.report.page.results import Results, read_table
 from helpers.report.words import percent, points, significant
@@ -57,8 +58,10 @@ def threshold_table(results: Results) -> Markup:
     )
 
 
-def filter_table(run: RunPaths, seed: int, keep: float) -> Markup:
-    """The measures of the images that the critic keeps, at one share of them; empty without the sweep."""
+def filter_table(run: RunPaths, params: Params) -> Markup:
+    """The measures of the images that the filter keeps, at one share of them; empty without the sweep."""
+    seed, keep = params.gan.seeds[0], params.synthesis.keep_fraction
+    whose = f" (GAN seed {seed})" if params.trains_gan else ""
     table = read_table(run.synthetic(seed) / "filter-sweep.csv")
     kept = table[table["set"] == "kept"] if "set" in table else pd.DataFrame()
     if kept.empty:
@@ -78,9 +81,9 @@ def filter_table(run: RunPaths, seed: int, keep: float) -> Markup:
             ]
     return _table(
         "filter",
-        "Share of the images that the critic keeps, its best first",
+        "Share of the images that the filter keeps, the best first",
         "How good the kept images are as a set: mean and the middle 95 % of the draws, always as many of "
-        f"them against as many real ones (GAN seed {seed}).",
+        f"them against as many real ones{whose}.",
         ("Measure", ["Kept images", "Real images that were held out"]),
         steps,
         [f"{100 * fraction:.0f} %" for fraction in fractions],

@@ -2,23 +2,32 @@
 
 import pandas as pd
 
+from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.paper_values import Paper
 from helpers.report.table import Table
 from helpers.report.words import NONE, missing, plain
 
 
-def read_training(run: RunPaths, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """history.csv of one GAN and scores.csv of its images; MissingStageError where they are not made yet."""
+def read_training(run: RunPaths, params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """history.csv of the first GAN and scores.csv of its images; an empty history where the run trains none.
+
+    Raises MissingStageError where they are not made yet.
+    """
+    seed = params.gan.seeds[0]
+    if not params.trains_gan:
+        return pd.DataFrame(), pd.read_csv(require(run.synthetic(seed) / "scores.csv", "synthesis"))
     history = pd.read_csv(require(run.gan(seed) / "history.csv", "gan"))
     return history, pd.read_csv(require(run.synthetic(seed) / "scores.csv", "synthesis"))
 
 
-def gan_results_table(history: pd.DataFrame, scores: pd.DataFrame, paper: Paper) -> Table:
+def gan_results_table(history: pd.DataFrame, scores: pd.DataFrame, paper: Paper) -> Table | None:
     """What the paper publishes of its GAN's training beside what history.csv and scores.csv of this run hold.
 
-    The first tenth of the training is left out of the ranges.
+    The first tenth of the training is left out of the ranges. None where no GAN was trained.
     """
+    if history.empty:
+        return None
     theirs = {row.quantity: _bounds(row.low, row.high) for row in paper["gan_results"].itertuples()}
     late = history.iloc[len(history) // 10 :]
     low, middle, high = late["generator_loss"].quantile([0.05, 0.5, 0.95])

@@ -10,9 +10,9 @@ from helpers.params import Params
 
 def single_gan_arms(params: Params) -> set[str]:
     """Arms whose synthetic images all came from one GAN of this run: what is said of them holds for it."""
-    return (
-        {name for name, arm in params.arms.items() if arm.uses_gan} if len(params.gan.seeds) == 1 else set()
-    )
+    if len(params.gan.seeds) > 1 or not params.trains_gan:
+        return set()
+    return {name for name, arm in params.arms.items() if arm.uses_gan}
 
 
 def image_counts(split: pd.DataFrame, params: Params) -> tuple[int, int, int]:
@@ -67,13 +67,19 @@ def estimand_sentence(params: Params) -> str:
         if single_gan_arms(params)
         else ""
     )
-    if synthetic and 1 < gans < params.replicates:
+    if not params.trains_gan:
+        scope = (
+            " It is measured for this one set of synthetic images; another set of the same generator may "
+            "give another answer."
+        )
+    elif synthetic and 1 < gans < params.replicates:
         scope = (
             f" {params.replicates} replicates share {gans} GANs, so that an interval on synthetic images "
             "holds the chance of another GAN only in part."
         )
     if params.parts > 1:
-        return text + _folds(params)  # each part has GANs of its own: their chance is in the interval
+        # each part has GANs of its own: their chance is in the interval
+        return text + (_folds(params) if params.trains_gan else scope + _folds(params))
     if params.replicates < 3:
         return (
             f"{text}{scope} Fewer than three replicates say nothing about procedures: single runs are "

@@ -11,6 +11,7 @@ from helpers.gan.fidelity import MEASURES
 from helpers.gan.variety import DIFFERENT
 from helpers.report.drawing import DASHED, FAINT, INK, SYNTHETIC, draw_curve
 from helpers.report.style import styled
+from helpers.report.synthesis.scored import best
 from helpers.report.table import Format, Table, of_row
 from helpers.report.words import (
     FEATURE_NAMES,
@@ -140,8 +141,10 @@ def _measure_column(fidelity: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"measure": measures, "better": [MEASURE_NAMES[measure][1] for measure in measures]})
 
 
-def filter_effect_sentence(fidelity: pd.DataFrame, sweep: pd.DataFrame, keep_fraction: float) -> str:
-    """One sentence: what keeping the critic's best does to each measure, and what a stricter filter would do.
+def filter_effect_sentence(
+    fidelity: pd.DataFrame, sweep: pd.DataFrame, keep_fraction: float, scores: pd.DataFrame
+) -> str:
+    """One sentence: what keeping the best does to each measure, and what a stricter filter would do.
 
     'improves' and 'worsens' stand only where the interval of the difference to random images excludes zero.
     """
@@ -159,7 +162,7 @@ def filter_effect_sentence(fidelity: pd.DataFrame, sweep: pd.DataFrame, keep_fra
         said.append(f"shows no difference in {listed(outcomes['no difference shown'])}")
     against = (
         f"Against as many images drawn at random ({int(kept['images'].iloc[0]):,} on either side), keeping "
-        f"the critic's best {100 * keep_fraction:.0f} %"
+        f"{best(scores, f'{100 * keep_fraction:.0f} %')}"
     )
     return f"{against} {listed(said)}; {_sweep_clause(sweep)}."
 

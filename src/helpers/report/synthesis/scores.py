@@ -1,4 +1,4 @@
-"""The critic's scores of the synthetic images: how the filter cuts, and how far the scores can be trusted."""
+"""The scores of the synthetic images: how the filter cuts, and how far the scores can be trusted."""
 
 import math
 from collections.abc import Sequence
@@ -8,10 +8,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from helpers.gan.filtering import scored_by
 from helpers.report.drawing import DASHED, INK, SYNTHETIC, set_paddings
 from helpers.report.paper_values import Paper
 from helpers.report.pictures import draw_image_rows, image_rows, rows_height
 from helpers.report.style import styled
+from helpers.report.synthesis.scored import AXES, NAMES, best
 from helpers.report.synthesis.variety import HEIGHT as COUNTS_HEIGHT
 from helpers.report.synthesis.variety import counted_sets, draw_counts
 from helpers.report.table import Table, of_row
@@ -30,7 +32,7 @@ def filter_sentence(scores: pd.DataFrame, keep_fraction: float) -> str:
     kept = scores[scores["selected"] == 1]["score"]
     left = scores[scores["selected"] == 0]["score"]
     text = (
-        f"Of {len(scores):,} synthetic images the critic's best {len(kept):,} are kept "
+        f"Of {len(scores):,} synthetic images {best(scores, f'{len(kept):,}')} are kept "
         f"({100 * keep_fraction:.0f} %)"
     )
     if left.empty:
@@ -43,7 +45,7 @@ def filter_sentence(scores: pd.DataFrame, keep_fraction: float) -> str:
 
 @styled
 def score_histogram(scores: pd.DataFrame) -> Figure:
-    """How the critic scored the synthetic images, and the cut above which they are kept."""
+    """How the synthetic images were scored, and the cut above which they are kept."""
     import seaborn
 
     figure = Figure(figsize=(9, 3))
@@ -68,7 +70,7 @@ def score_histogram(scores: pd.DataFrame) -> Figure:
     axes.annotate(
         f" cut at {significant(cut)}", (cut, 0.97), xycoords=("data", "axes fraction"), va="top", fontsize=8
     )
-    axes.set_xlabel("critic score (higher: more like a training image, to this critic)")
+    axes.set_xlabel(AXES[scored_by(scores)])
     axes.set_ylabel("synthetic images")
     axes.grid(False, axis="x")
     axes.set_ylim(top=1.12 * axes.get_ylim()[1])  # room for the label of the cut
@@ -152,8 +154,10 @@ def stability_table(stability: pd.DataFrame) -> Table:
     )
 
 
-def stability_sentence(stability: pd.DataFrame) -> str:
-    """How much the reference batch in which images are scored matters to the filter."""
+def stability_sentence(stability: pd.DataFrame) -> str | None:
+    """How much the reference batch in which images are scored matters; None without a critic."""
+    if stability.empty:
+        return None
     worst = math.floor(1000 * stability["rank_correlation"].min()) / 1000
     kept = max(1, round(stability["keep_fraction"].iloc[0] * stability["images"].iloc[0]))
     shared = (
@@ -168,8 +172,8 @@ def stability_sentence(stability: pd.DataFrame) -> str:
     )
 
 
-def correlation_table(correlations: pd.DataFrame) -> Table:
-    """synthetic/seed-<g>/filter-correlation.csv: Spearman's correlation of the critic's score with what
+def correlation_table(correlations: pd.DataFrame, name: str = NAMES["critic"]) -> Table:
+    """synthetic/seed-<g>/filter-correlation.csv: Spearman's correlation of the score, ``name``, with what
     others say of the same images.
     """
     frame = correlations[["meaning", "correlation", "low", "high", "images"]]
@@ -179,12 +183,17 @@ def correlation_table(correlations: pd.DataFrame) -> Table:
         )
     }
     return Table(
-        frame, formats, {"meaning": "critic's score and", "correlation": "rank correlation"}, ("low", "high")
+        frame, formats, {"meaning": f"{name} and", "correlation": "rank correlation"}, ("low", "high")
     )
 
 
-def correlation_sentence(correlations: pd.DataFrame) -> str:
-    """Whether the critic's order agrees with nearness to the real images and with the baseline classifier."""
+def correlation_sentence(correlations: pd.DataFrame, name: str = NAMES["critic"]) -> str | None:
+    """Whether the order by the score, ``name``, agrees with nearness and with the classifier.
+
+    None where there is nothing to compare it with.
+    """
+    if correlations.empty:
+        return None
     meaning = {
         "distance": (
             "images that it scores higher lie nearer to the real ones",
@@ -216,4 +225,4 @@ def correlation_sentence(correlations: pd.DataFrame) -> str:
                 f"{row.high:.2f}): {outcome}"
             ).replace("-", "\N{MINUS SIGN}")
         )
-    return f"The critic's score on {int(correlations['images'].iloc[0]):,} images: {'; '.join(said)}."
+    return f"The {name} on {int(correlations['images'].iloc[0]):,} images: {'; '.join(said)}."
