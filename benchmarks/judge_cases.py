@@ -4,7 +4,8 @@
     python benchmarks/judge_cases.py --until synthesis      # without the arms: some minutes
 
 copies: training images again. blurred: new images, blurred. another-class: new naevi that are called
-melanomas. new: new melanomas, drawn with another seed. Only the last set should raise no alarm.
+melanomas. new: new melanomas, drawn with another seed. One run judges them in turn. Only the
+last set should raise no alarm.
 docs/judge-your-generator.md holds a result.
 """
 
@@ -20,6 +21,7 @@ import pandas as pd
 from PIL import Image, ImageFilter
 
 ROOT = Path(__file__).resolve().parents[1]
+RUN, IMAGES = "judge-cases", ROOT / "artifacts" / "judge-images"
 BLUR = 6.0  # pixels, standard deviation; the drawings are 600 x 450
 SEED = 2  # of the drawing of new images; the photographs have seed 1
 FILTERED = "{synthetic: {select: top, rank: classifier, fraction: 0.3}}"
@@ -44,24 +46,23 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1200, help="drawn photographs of each of the two sets")
     parser.add_argument("--cases", nargs="*", default=["copies", "blurred", "another-class", "new"])
     options = parser.parse_args()
-    folders = draw_cases(ROOT / "artifacts" / "judge-cases", options.images)
-    for case in options.cases:
-        run = f"judge-{case}"
+    folders = draw_cases(IMAGES, options.images)
+    for case in options.cases:  # in one run: what does not depend on the folder is made once
         more = ["--until", options.until] if options.until else []
-        call(run, options.images, "--set", f"synthesis.folder={folders[case]}", *more)
-        print(f"\n== {case}")
-        for name, sentences in said(run).items():
-            print(f"{name}: {sentences}")
+        call(case, options.images, "--set", f"synthesis.folder={folders[case]}", *more)
+        print(f"\n== {case}", flush=True)
+        for name, sentences in said().items():
+            print(f"{name}: {sentences}", flush=True)
 
 
-def call(run: str, images: int, *more: str) -> None:
-    """One command of the front door, whose output goes to a file beside the cases."""
+def call(case: str, images: int, *more: str) -> None:
+    """One command of the front door, whose output goes to a file beside the images."""
     command = [sys.executable, "run_all.py", *PARAMETERS, "--set", f"data.phantom.images={images}"]
-    log = ROOT / "artifacts" / "judge-cases" / f"{run}.txt"
+    log = IMAGES / f"{case}.txt"
     with open(log, "w", encoding="utf-8") as file:
-        done = subprocess.run([*command, "--run", run, *more], cwd=ROOT, stdout=file, stderr=file)
+        done = subprocess.run([*command, "--run", RUN, *more], cwd=ROOT, stdout=file, stderr=file)
     if done.returncode:
-        sys.exit(f"{run} failed: see {log}")
+        sys.exit(f"{case} failed: see {log}")
 
 
 def draw_cases(folder: Path, images: int) -> dict[str, Path]:
@@ -70,8 +71,8 @@ def draw_cases(folder: Path, images: int) -> dict[str, Path]:
     from helpers.paths import RunPaths
 
     folder.mkdir(parents=True, exist_ok=True)
-    first = RunPaths("judge-copies")
-    call(first.run, images, "--set", f"synthesis.folder={folder}", "--until", "eda")
+    first = RunPaths(RUN)
+    call("split", images, "--set", f"synthesis.folder={folder}", "--until", "eda")
     split = pd.read_csv(first.split)
     trained = split[(split["dx"] == "mel") & (split["split"] == "train")]["image_id"]
     photographs, other = first.data / "phantom", draw_dataset(folder / "drawn", images, SEED)
@@ -93,11 +94,11 @@ def draw_cases(folder: Path, images: int) -> dict[str, Path]:
     return made
 
 
-def said(run: str) -> dict[str, str]:
-    """What notebook 03 of a run says, and, where there is one, the first screen of its page."""
+def said() -> dict[str, str]:
+    """What notebook 03 of the run says, and what the arms found where they were trained."""
     from helpers.paths import RunPaths
 
-    paths = RunPaths(run)
+    paths = RunPaths(RUN)
     notebook = nbformat.read(paths.notebooks / "03_generation_filtering-seed-0.ipynb", as_version=4)
     found = {}
     for cell in notebook.cells:

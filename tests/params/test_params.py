@@ -24,7 +24,7 @@ FILES = sorted(path.stem for path in (ROOT / "params").glob("*.yaml"))
 
 def test_the_files_are_there_and_valid():
     assert [
-        *("fullsize-rigorous", "laptop", "laptop-rigorous", "paper", "quick", "rigorous", "smoke"),
+        *("fullsize-rigorous", "judge", "laptop", "laptop-rigorous", "paper", "quick", "rigorous", "smoke"),
         *("study", "study-frozen"),
     ] == FILES
     for name in FILES:
@@ -158,7 +158,7 @@ UNLIKE_RESULTS = {
     "classifier": {"checkpoint_minutes"},
     "data": {"root", "external_root"},
     "report": {"title", "protocol"},
-    "synthesis": set(),
+    "synthesis": {"folder"},
     "evaluation": set(),
     "compute": set(),
 }
@@ -180,6 +180,7 @@ def test_comparable_values_leave_out_places_pace_and_words():
         "report.protocol",
         "data.root",
         "data.external_root",
+        "synthesis.folder",
         "gan.checkpoint_minutes",
         "classifier.checkpoint_minutes",
     }

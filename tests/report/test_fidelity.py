@@ -11,6 +11,7 @@ from helpers.gan.variety import DIFFERENT
 from helpers.report import synthesis, words
 
 NOTHING = {"kernel_distance": (0.01, -0.02, 0.04)}
+CRITIC = pd.DataFrame({"score": [1.0]})  # scores.csv of a run whose images a critic scored
 HELPS = {"kernel_distance": (-0.3, -0.5, -0.1), "precision": (0.2, 0.1, 0.3)}
 HURTS = {"kernel_distance": (0.3, 0.1, 0.5), "recall": (-0.2, -0.3, -0.1)}
 
@@ -219,7 +220,7 @@ def test_small_tables():
 
 
 def test_the_filters_sentence_where_it_helps():
-    told = synthesis.fidelity.filter_effect_sentence(fidelity(HELPS), sweep(HELPS), 0.3)
+    told = synthesis.fidelity.filter_effect_sentence(fidelity(HELPS), sweep(HELPS), 0.3, CRITIC)
     assert (
         "improves kernel distance (\N{MINUS SIGN}0.5 to \N{MINUS SIGN}0.1) and precision (0.1 to 0.3)" in told
         and "worsens" not in told
@@ -231,13 +232,13 @@ def test_the_filters_sentence_where_it_helps():
 
 
 def test_the_filters_sentence_where_it_hurts_or_does_nothing():
-    hurts = synthesis.fidelity.filter_effect_sentence(fidelity(HURTS), sweep(HURTS), 0.3)
+    hurts = synthesis.fidelity.filter_effect_sentence(fidelity(HURTS), sweep(HURTS), 0.3, CRITIC)
     assert (
         "worsens kernel distance (0.1 to 0.5) and recall" in hurts
         and "improves" not in hurts
         and "judged by the kernel distance, 3 worsen it" in hurts
     )
-    nothing = synthesis.fidelity.filter_effect_sentence(fidelity(), sweep(), 0.3)
+    nothing = synthesis.fidelity.filter_effect_sentence(fidelity(), sweep(), 0.3, CRITIC)
     assert "improve" not in nothing and "worsen" not in nothing
     assert (
         nothing.endswith("no share from 10 % to 90 % changes the kernel distance by more than chance.")
@@ -245,9 +246,9 @@ def test_the_filters_sentence_where_it_hurts_or_does_nothing():
     )
     assert nothing.count(". ") == 0  # one sentence
     few = fidelity().query("set != 'kept'")
-    assert "Too few images were kept" in synthesis.fidelity.filter_effect_sentence(few, sweep(), 0.3)
+    assert "Too few images were kept" in synthesis.fidelity.filter_effect_sentence(few, sweep(), 0.3, CRITIC)
     assert "needs more images" in synthesis.fidelity.filter_effect_sentence(
-        fidelity(), sweep().query("set == 'real'"), 0.3
+        fidelity(), sweep().query("set == 'real'"), 0.3, CRITIC
     )
 
 

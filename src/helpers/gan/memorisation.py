@@ -29,6 +29,7 @@ def measure_memorisation(
     features: tuple[np.ndarray, np.ndarray, np.ndarray],
     name: str,
     seed: int,
+    level: float = 0.95,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Two tables: how near the synthetic ``images`` are to the training images ``real``, and closest pairs.
 
@@ -41,7 +42,7 @@ def measure_memorisation(
     shares, pairs = [], []
     for space, (fake, training, new) in {name: features, "pixels": (images, real, held_out)}.items():
         (to_fake, partner), (to_new, _) = (_nearest_in(space, part, training) for part in (fake, new))
-        row = {"space": space, **closer_share(to_fake, to_new, seed)}
+        row = {"space": space, **closer_share(to_fake, to_new, seed, level)}
         shares.append(row | {"training_images": len(training)})
         first = np.argsort(to_fake, kind="stable")[:PAIRS]
         columns = {
@@ -71,8 +72,10 @@ def _flat_blocks(images: np.ndarray) -> Iterator[np.ndarray]:
     return (flatten_images(block) for block in row_blocks(images, ROWS))
 
 
-def closer_share(synthetic: np.ndarray, real: np.ndarray, seed: int = 0) -> dict[str, float]:
-    """Share of the ``synthetic`` distances below the QUANTILE of the ``real`` ones, with its 95 % interval.
+def closer_share(
+    synthetic: np.ndarray, real: np.ndarray, seed: int = 0, level: float = 0.95
+) -> dict[str, float]:
+    """Share of the ``synthetic`` distances below the QUANTILE of the ``real`` ones, with its interval.
 
     The interval has both sources of chance: the quantile by bootstrap of the real distances, and for each of
     these the share by a draw from its Jeffreys posterior, Beta(k + 1/2, n - k + 1/2), so that a share of 0
@@ -91,7 +94,7 @@ def closer_share(synthetic: np.ndarray, real: np.ndarray, seed: int = 0) -> dict
         resampled = np.quantile(real[rng.integers(len(real), size=(RESAMPLES, len(real)))], QUANTILE, axis=1)
         closer = np.searchsorted(np.sort(synthetic), [threshold, *resampled])
         shares = rng.beta(closer[1:] + 0.5, len(synthetic) - closer[1:] + 0.5)
-        low, high = np.quantile(shares, [0.025, 0.975])
+        low, high = np.quantile(shares, [(1 - level) / 2, (1 + level) / 2])
         row |= {
             "closer": closer[0],
             "share": closer[0] / len(synthetic),

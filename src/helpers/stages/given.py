@@ -24,6 +24,7 @@ from helpers.params import GanName, Params
 from helpers.paths import RunPaths, require
 from helpers.stages.target import TargetImages
 
+LEVEL = 0.99  # of the intervals: several questions are asked, and none should be answered wrongly by chance
 TABLES = ("source-files", "sharpness", "held-out", "called-as")
 
 
@@ -78,7 +79,8 @@ def compare_sharpness(synthetic: np.ndarray, real: np.ndarray, seed: int) -> pd.
     Both arrays hold one sharpness for each image (``helpers.gan.sharpness``).
     """
     rows = {"blurrier": (synthetic, real), "sharper": (-synthetic, -real)}
-    return pd.DataFrame([{"side": side, **closer_share(*both, seed)} for side, both in rows.items()])
+    shares = [{"side": side, **closer_share(*both, seed, LEVEL)} for side, both in rows.items()]
+    return pd.DataFrame(shares).assign(level=LEVEL)
 
 
 def nearness_to_held_out(
@@ -97,8 +99,8 @@ def nearness_to_held_out(
     fake, held_out, trained = images
     if not len(held_out):
         return pd.DataFrame(columns=["space", *closer_share(np.zeros(1), np.zeros(0)), "training_images"])
-    shares, _ = measure_memorisation(fake, held_out, trained, (features[0], *features[1:]), name, seed)
-    return shares
+    shares, _ = measure_memorisation(fake, held_out, trained, features, name, seed, LEVEL)
+    return shares.assign(level=LEVEL)
 
 
 def _called_as(

@@ -103,7 +103,7 @@ def _space(space: str) -> str:
 def _share(row: Any) -> str:
     n = int(row.synthetic_images)
     ends = f"{percent_of_images(row.low, n)} to {percent_of_images(row.high, n)} %"
-    return f"{percent_of_images(row.share, n)} % of {n:,} (95 % interval {ends})"
+    return f"{percent_of_images(row.share, n)} % of {n:,} ({100 * row.level:g} % interval {ends})"
 
 
 def _held_out(found: Tables) -> dict[str, Any] | None:
@@ -186,7 +186,7 @@ def _called(found: Tables, target: str) -> dict[str, Any] | None:
         f"{outcome}"
     )
     alarm = (
-        f"The classifier calls only {words[0]} of them {target}, against {words[1]} held-out photographs "
-        f"of {target}{most}"
-    ).replace(f"{int(row['synthetic_images']):,} of them", f"{int(row['synthetic_images']):,}")
+        f"The classifier calls only {words[0]} images {target}, against {words[1]} held-out photographs of "
+        f"{target}{most}"
+    )
     return {"sentence": sentence, "alarms": [alarm] if rarer else []}
