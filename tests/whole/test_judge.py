@@ -14,7 +14,7 @@ from helpers.engine.keys import Keys
 from helpers.engine.stages import Job, jobs, outputs, upstream
 from helpers.errors import DataError, ParameterError
 from helpers.gan.filtering import scored_by, without_critic
-from helpers.gan.memorisation import closer_share
+from helpers.gan.memorisation import closer_share, relative_nearness
 from helpers.gan.sharpness import sharpness
 from helpers.params import Params, load_params, public_parameters
 from helpers.paths import RunPaths
@@ -227,11 +227,24 @@ def test_copies_of_held_out_photographs_are_a_leak():
     real = held_out.reshape(40, -1).astype(np.float32), trained.reshape(40, -1).astype(np.float32)
     told = {
         name: given.held_out_sentence(
-            {"held-out": nearness_to_held_out((part, held_out, trained), (flat[name], *real), "inception", 0)}
+            {
+                "held-out": nearness_to_held_out(
+                    {"inception": (flat[name], *real), "pixels": (part, held_out, trained)}, 0
+                )
+            }
         )
         for name, part in spaces.items()
     }
-    assert "a leak" in told["leak"] and "no sign of a leak" in told["none"]
+    assert "a leak.**" in told["leak"] and "no sign of a leak" in told["none"]
+
+
+def test_blurred_images_are_near_to_all_photographs_and_copy_none():
+    rng = np.random.default_rng(3)
+    real = rng.normal(size=(40, 64)).astype(np.float32)
+    new = rng.normal(size=(60, 64)).astype(np.float32)
+    copies = real[:20] + 0.1 * new[:20]
+    plain, dull, copied = (relative_nearness("inception", part, real) for part in (new, 0.3 * new, copies))
+    assert dull.min() > np.quantile(plain, 0.01) and copied.max() < plain.min()
 
 
 # --- words ----------------------------------------------------------------------------------------
@@ -246,7 +259,7 @@ def tables(far=0.0, near=0.0, leak=0.0, blur=0.0, called=20) -> dict[str, pd.Dat
         moved = np.where(np.arange(100) < 100 * share, 1, distances)
         return closer_share(moved, rng.normal(10, 1, 100)) | {"level": 0.99}
 
-    spaces = [{"space": name, "training_images": 40} for name in ("inception", "pixels")]
+    spaces = [{"space": name, "photographs": 40} for name in ("inception", "pixels")]
     floor = {"measure": "kernel_distance", "low": 0.1, "high": 0.3, "value": 0.2}
     sides = {"blurrier": blur, "sharper": 0.0}
     return {

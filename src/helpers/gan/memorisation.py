@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from helpers.files import row_blocks
-from helpers.gan.rows import ROWS, nearest
+from helpers.gan.rows import ROWS, distances, nearest
 
 MIRRORINGS = ((1, 1), (1, -1), (-1, 1), (-1, -1))  # steps through rows and columns
 SIDE = 32  # pixels; images are reduced to this size by averaging before they are compared
 QUANTILE = 0.05  # of the real images' distances; this share of them is nearer by definition
 PAIRS = 6  # closest pairs that are kept
 RESAMPLES = 2000
+NEXT = 10  # photographs after the nearest, whose mean distance is the unit of relative nearness
 FEWEST = 5  # held-out images; of fewer no quantile is taken
 
 
@@ -29,7 +30,6 @@ def measure_memorisation(
     features: tuple[np.ndarray, np.ndarray, np.ndarray],
     name: str,
     seed: int,
-    level: float = 0.95,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Two tables: how near the synthetic ``images`` are to the training images ``real``, and closest pairs.
 
@@ -42,7 +42,7 @@ def measure_memorisation(
     shares, pairs = [], []
     for space, (fake, training, new) in {name: features, "pixels": (images, real, held_out)}.items():
         (to_fake, partner), (to_new, _) = (_nearest_in(space, part, training) for part in (fake, new))
-        row = {"space": space, **closer_share(to_fake, to_new, seed, level)}
+        row = {"space": space, **closer_share(to_fake, to_new, seed)}
         shares.append(row | {"training_images": len(training)})
         first = np.argsort(to_fake, kind="stable")[:PAIRS]
         columns = {
@@ -66,6 +66,27 @@ def _nearest_in(space: str, vectors: np.ndarray, real: np.ndarray) -> tuple[np.n
     mirrored = np.concatenate([flatten_images(real[:, ::down, ::across]) for down, across in MIRRORINGS])
     means, indices = nearest(_flat_blocks(vectors), mirrored)
     return means / np.sqrt(mirrored.shape[1]), indices
+
+
+def relative_nearness(space: str, vectors: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Distance of each of ``vectors`` (N rows) to the nearest of ``real``, over the mean to the NEXT: (N,).
+
+    Near 1 for an image that is as near to several photographs, near 0 for a copy of one. A blurred or average
+    image lies nearer to all photographs alike, which this ratio, unlike the distance, does not take for
+    copying. ``space`` as in ``measure_memorisation``: "pixels" (images, mirrored as it fits best) or the name
+    of features. ``real`` has at least 2 rows.
+    """
+    found = []
+    if space == "pixels":
+        turned = [flatten_images(real[:, ::down, ::across]) for down, across in MIRRORINGS]
+        blocks = _flat_blocks(vectors)
+    else:
+        turned, blocks = [real], row_blocks(vectors, ROWS)
+    for block in blocks:
+        among = np.sort(np.minimum.reduce([distances(block, each) for each in turned]), axis=1)
+        beyond = among[:, 1 : NEXT + 1].mean(1)
+        found.append(np.divide(among[:, 0], beyond, out=np.ones(len(among)), where=beyond > 0))
+    return np.concatenate(found)
 
 
 def _flat_blocks(images: np.ndarray) -> Iterator[np.ndarray]:

@@ -18,7 +18,7 @@ from helpers.evaluation.predictions import classes_of
 from helpers.files import read_table, write_table
 from helpers.gan.features import image_features
 from helpers.gan.filtering import score_stability
-from helpers.gan.memorisation import closer_share, measure_memorisation
+from helpers.gan.memorisation import FEWEST, closer_share, relative_nearness
 from helpers.gan.sharpness import sharpness
 from helpers.params import GanName, Params
 from helpers.paths import RunPaths, require
@@ -63,12 +63,10 @@ def hold_against_photographs(
         image_features(part, place, params.synthesis, device)
         for part, place in ((images, folder), (target.held_out, run.data), (target.trained, run.data))
     ]
-    fake, held_out, trained = spaces[0], spaces[1][target.unseen], spaces[2]
+    features = (spaces[0], spaces[1][target.unseen], spaces[2])
+    compared = {params.synthesis.features: features, "pixels": (images, new, target.trained)}
     with threadpool_limits(1, user_api="blas"):
-        table = nearness_to_held_out(
-            (images, new, target.trained), (fake, held_out, trained), params.synthesis.features,
-            params.synthesis.seed,
-        )  # fmt: skip
+        table = nearness_to_held_out(compared, params.synthesis.seed)
     write_table(folder / "held-out.csv", table)
     write_table(folder / "called-as.csv", _called_as(run, params, gan, called))
 
@@ -84,23 +82,24 @@ def compare_sharpness(synthetic: np.ndarray, real: np.ndarray, seed: int) -> pd.
 
 
 def nearness_to_held_out(
-    images: tuple[np.ndarray, np.ndarray, np.ndarray],
-    features: tuple[np.ndarray, np.ndarray, np.ndarray],
-    name: str,
-    seed: int,
+    spaces: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], seed: int
 ) -> pd.DataFrame:
-    """``measure_memorisation``'s shares with held-out photographs in the place of training images.
+    """Share of the synthetic images that are nearer to a held-out photograph than chance allows, by space.
 
-    ``images`` and ``features`` belong to the synthetic images, the held-out photographs of lesions that are
-    not trained on, and the training photographs, whose distances to the held-out ones are the yardstick: a
-    generator that never saw the held-out photographs has no reason to come nearer. No row where there is no
-    held-out photograph.
+    Each of ``spaces`` ("pixels", or the name of features) has the synthetic images, the held-out photographs
+    of lesions that are not trained on, and the training photographs. Compared is ``relative_nearness`` to the
+    held-out ones, and the training photographs are the yardstick: a generator that never saw the held-out
+    ones has no reason to come nearer to a single one of them. Columns: space, those of ``closer_share``,
+    level, photographs. No row where there are too few held-out photographs.
     """
-    fake, held_out, trained = images
-    if not len(held_out):
-        return pd.DataFrame(columns=["space", *closer_share(np.zeros(1), np.zeros(0)), "training_images"])
-    shares, _ = measure_memorisation(fake, held_out, trained, features, name, seed, LEVEL)
-    return shares.assign(level=LEVEL)
+    rows = []
+    for space, (fake, held_out, trained) in spaces.items():
+        if len(held_out) >= FEWEST:
+            near = [relative_nearness(space, part, held_out) for part in (fake, trained)]
+            shares = closer_share(near[0], near[1], seed, LEVEL)
+            rows.append({"space": space, **shares, "level": LEVEL, "photographs": len(held_out)})
+    columns = ["space", *closer_share(np.ones(1), np.ones(0)), "level", "photographs"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _called_as(

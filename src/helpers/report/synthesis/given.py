@@ -118,17 +118,17 @@ def _held_out(found: Tables) -> dict[str, Any] | None:
         return {"sentence": sentence, "alarms": []}
     near = _above(table)
     shares = "; ".join(f"in {_space(row.space)} {_share(row)}" for row in table.itertuples())
-    photographs = f"{int(table['training_images'].iloc[0]):,} held-out photographs"
+    photographs = f"{int(table['photographs'].iloc[0]):,} held-out photographs"
     outcome = "That is no more than chance allows, and no sign of a leak."
     if near:
         outcome = (
-            "**That is more than chance allows: a leak.** Either the generator has seen photographs that "
-            "validate or test here, or its images lie near to all photographs alike; compare with the "
-            "distances to training images. A gain of the arms with these images cannot be believed."
+            "**That is more than chance allows: a leak.** The generator has probably seen photographs that "
+            "validate or test here, and a gain of the arms with these images cannot be believed."
         )
     sentence = (
-        f"Of the training photographs, 5 % lie nearer to one of the {photographs} than the rest, by "
-        f"definition. Of the synthetic images, nearer than that: {shares}. {outcome}"
+        f"Of the training photographs, 5 % lie nearer to a single one of the {photographs} than the rest, by "
+        f"definition (the distance to the nearest over that to the next ones). "
+        f"Of the synthetic images, nearer than that: {shares}. {outcome}"
     )
     alarm = f"A leak: in {listed(near)} they are nearer to held-out photographs than chance allows"
     return {"sentence": sentence, "alarms": [alarm] if near else []}
