@@ -316,7 +316,7 @@ def test_the_page_judges_and_does_not_speak_of_a_gan(project_copy, tmp_path):
     page = (project.folder / "reports/smoke/report.html").read_text(encoding="utf-8")
     assert not (project.folder / "artifacts/smoke/gan").exists() and str(theirs) not in page
     soup = BeautifulSoup(page, "html.parser")
-    for hidden in soup(["script", "style", "pre"]):
+    for hidden in soup(["script", "style", "pre", "code"]):
         hidden.decompose()
     words = soup.get_text(" ") + " ".join(tag["aria-label"] for tag in soup.select("[aria-label]"))
     assert [words[found.start() - 60 : found.end() + 60] for found in OURS.finditer(words)] == []
