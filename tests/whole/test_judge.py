@@ -24,7 +24,10 @@ from helpers.stages.gan import train
 from helpers.stages.given import compare_sharpness, nearness_to_held_out
 
 RANKED = "arms.filtered={synthetic: {select: top, rank: classifier, fraction: 0.5}}"
-OURS = re.compile(r"\bGANs?\b|\bcritic|StyleGAN|generative network|discriminator|adversarial", re.IGNORECASE)
+OURS = re.compile(
+    r"(?<!Code: )\bGANs?\b(?!\.)|\bcritic|StyleGAN|generative network|discriminator|adversarial",
+    re.IGNORECASE,
+)
 
 
 def parameters(folder, *changes: str) -> Params:
