@@ -163,6 +163,21 @@ def test_the_first_screen_has_the_answer_and_the_contrasts(soup, base):
     assert {row.select_one(".said").get_text() for row in recall} == {"undecided"}
 
 
+def test_the_legend_names_what_is_drawn_of_its_metric(tmp_path, monkeypatch):
+    """The paper has no area under a curve, so that no diamond may be promised beside it."""
+    build_run(tmp_path, monkeypatch)
+    results = read_results(RunPaths("fake"), fake_params())
+    area = results.comparisons[results.comparisons["metric"] == "accuracy"].assign(metric="target_roc_auc")
+    results = replace(results, comparisons=pd.concat([results.comparisons, area]))
+    chart = BeautifulSoup(contrast_chart.contrast_chart(results), "html.parser")
+    legends = {legend["data-metric"]: legend for legend in chart.figcaption.find_all("span")}
+    assert list(legends) == [table["data-metric"] for table in chart.find_all("table")]
+    for metric, legend in legends.items():
+        table = chart.select_one(f"table[data-metric={metric}]")
+        assert legend.has_attr("hidden") == table.has_attr("hidden")
+        assert ("diamond" in legend.get_text()) == bool(table.select(".paper")) == (metric != "target_roc_auc")
+
+
 @pytest.mark.parametrize(
     ("low", "high", "replicates", "kind"),
     [
@@ -187,7 +202,7 @@ def test_the_picture_of_single_trainings_says_that_there_is_no_interval(tmp_path
     chart = soup.find(id="contrasts")
     assert len(chart.table.tbody.find_all("tr")) == contrast_chart.MOST_ROWS
     assert not chart.select(".interval") and not chart.select(".theirs")
-    caption = chart.figcaption.get_text()
+    caption = chart.figcaption.span.get_text()
     assert "Each arm was trained once, so there are no intervals" in caption
     assert "Not drawn: arm-12 and arm-13." in caption
     assert soup.select_one(".abstract b").get_text().startswith("Not tested")

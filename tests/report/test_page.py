@@ -279,6 +279,9 @@ def test_another_metric_can_be_chosen_for_the_picture(browser, address):
     assert page.evaluate(f"{shown}.map((t) => t.dataset.metric)") == ["target_recall"]
     page.select_option("#metric", "accuracy")
     assert page.evaluate(f"{shown}.map((t) => t.dataset.metric)") == ["accuracy"]
+    legends = page.locator("#contrasts figcaption span")
+    told = [legend.get_attribute("data-metric") for legend in legends.all() if legend.is_visible()]
+    assert told == ["accuracy"]
     page.context.close()
 
 

@@ -42,20 +42,28 @@ class Contrast:
 
 
 def contrast_chart(results: Results) -> Markup:
-    """A table of contrasts with a drawn interval in each row, one for each metric, the first one in view."""
+    """A table of contrasts with a drawn interval in each row, and how to read it, for each metric; the first
+    one is in view.
+    """
     shown = {metric: rows for metric in METRICS if (rows := list(_contrasts(metric, results)))}
     if not shown:
         return Markup("")
     options = [
         Markup('<option value="{}">{}</option>').format(metric, _metric(metric, results)) for metric in shown
     ]
-    panels = [
-        _panel(metric, rows, results, hidden=place > 0) for place, (metric, rows) in enumerate(shown.items())
-    ]
+    panels, legends = [], []
+    for place, (metric, rows) in enumerate(shown.items()):
+        panels.append(_panel(metric, rows, results, hidden=place > 0))
+        legend = Markup('<span data-metric="{}"{}>{}</span>')
+        legends.append(legend.format(metric, _hidden(place > 0), _legend(rows, results)))
     return Markup(
         '<figure class="chart" id="contrasts"><div class="pick" hidden><label for="metric">Metric</label> '
         '<select id="metric">{}</select></div>{}<figcaption>{}</figcaption></figure>'
-    ).format(Markup("").join(options), Markup("").join(panels), _legend(shown[next(iter(shown))], results))
+    ).format(Markup("").join(options), Markup("").join(panels), Markup("").join(legends))
+
+
+def _hidden(hidden: bool) -> Markup:
+    return Markup(" hidden" if hidden else "")
 
 
 def _metric(metric: str, results: Results) -> str:
@@ -165,7 +173,7 @@ def _panel(metric: str, rows: Sequence[Contrast], results: Results, hidden: bool
         "</tr></thead><tbody>{}</tbody></table>"
     ).format(
         metric,
-        Markup(" hidden") if hidden else "",
+        _hidden(hidden),
         metric_words(metric, results.target),
         f", on {images:,} test images of it"
         if metric == "target_recall" and (images := results.images(metric))
@@ -214,7 +222,7 @@ def _marks(row: Contrast, scale: Scale, smallest: float) -> Iterator[Markup]:
 
 
 def _legend(rows: Sequence[Contrast], results: Results) -> str:
-    """How to read the picture, as far as its marks are drawn."""
+    """How to read the picture of one metric, as far as its marks are drawn."""
     parts = []
     if any(row.ends for row in rows):
         parts.append(f"A line is the {100 * results.params.evaluation.confidence:.0f} % interval")

@@ -82,11 +82,11 @@
     name();
   }
 
-  // the picture of contrasts: one metric in view
+  // the picture of contrasts: one metric in view, and how to read it
   all(".chart .pick").forEach((pick) => {
     const select = one("select", pick), panels = all("[data-metric]", pick.parentElement);
     const show = () => panels.forEach((panel) => { panel.hidden = panel.dataset.metric !== select.value; });
-    pick.hidden = panels.length < 2;
+    pick.hidden = select.options.length < 2;
     select.addEventListener("change", show);
     show(); // a browser may remember the choice
   });
@@ -116,6 +116,47 @@
     viewer.showModal();
   }));
   viewer.addEventListener("click", (event) => { if (event.target === viewer) viewer.close(); });
+
+  // pictures with more behind their images: a button on each image shows it below the picture
+  const make = (name, className, parent) => { const made = document.createElement(name); made.className = className; parent.append(made); return made; };
+  all("figure[data-behind]").forEach((figure, which) => {
+    const { sprite, side, spots, note } = JSON.parse(figure.dataset.behind);
+    const image = one("img", figure), layer = make("div", "spots", one(".pan", figure));
+    const panel = make("div", "behind", figure), title = make("p", "", panel), row = make("div", "tiles", panel), sheet = new Image();
+    panel.id = `behind-${which}`;
+    panel.hidden = true;
+    panel.setAttribute("role", "status");
+    make("p", "hint", one("figcaption", figure)).textContent = "Choose a synthetic image to see the training images nearest to it.";
+    const draw = (place, words) => {
+      const tile = make("figure", "", row), canvas = make("canvas", "", tile);
+      canvas.width = canvas.height = side;
+      canvas.setAttribute("aria-hidden", "true");
+      canvas.getContext("2d").drawImage(sheet, place * side, 0, side, side, 0, 0, side, side);
+      make("figcaption", "", tile).textContent = words;
+    };
+    const buttons = spots.map(({ box, name, tiles }) => {
+      const button = make("button", "spot", layer);
+      button.type = "button";
+      button.setAttribute("aria-label", `${name}: show the training images nearest to it`);
+      button.setAttribute("aria-expanded", "false");
+      button.setAttribute("aria-controls", panel.id);
+      ["left", "top", "width", "height"].forEach((key, number) => { button.style[key] = `${box[number]}%`; });
+      button.addEventListener("click", async () => {
+        const open = button.getAttribute("aria-expanded") !== "true";
+        buttons.forEach((other) => other.setAttribute("aria-expanded", String(open && other === button)));
+        panel.hidden = !open;
+        if (!open) return;
+        if (!sheet.src) sheet.src = sprite;
+        await sheet.decode();
+        title.textContent = `${name}. ${note}`;
+        row.replaceChildren();
+        tiles.forEach(([place, words]) => draw(place, words));
+      });
+      return button;
+    });
+    const fit = () => ["Left", "Top", "Width", "Height"].forEach((key) => { layer.style[key.toLowerCase()] = `${image[`offset${key}`]}px`; });
+    new ResizeObserver(fit).observe(image);
+  });
 
   // what pans sideways fades at the edge behind which there is more
   all(".pan, .scroll").forEach((box) => {
