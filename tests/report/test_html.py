@@ -175,7 +175,9 @@ def test_the_legend_names_what_is_drawn_of_its_metric(tmp_path, monkeypatch):
     for metric, legend in legends.items():
         table = chart.select_one(f"table[data-metric={metric}]")
         assert legend.has_attr("hidden") == table.has_attr("hidden")
-        assert ("diamond" in legend.get_text()) == bool(table.select(".paper")) == (metric != "target_roc_auc")
+        assert (
+            ("diamond" in legend.get_text()) == bool(table.select(".paper")) == (metric != "target_roc_auc")
+        )
 
 
 @pytest.mark.parametrize(

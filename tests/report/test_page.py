@@ -208,6 +208,22 @@ def test_figures_enlarge_from_the_keyboard(browser, address):
     page.context.close()
 
 
+def test_what_stands_behind_an_image_opens_from_the_keyboard(browser, address):
+    page = open_page(browser, address)
+    spots, panel = page.locator("#figure-4 .spot"), page.locator("#figure-4 .behind")
+    assert spots.count() == 2 and not panel.is_visible()
+    spots.nth(1).focus()
+    page.keyboard.press("Enter")
+    panel.locator("canvas").nth(1).wait_for()
+    assert panel.inner_text().startswith("Image 1. How near?") and "distance 7" in panel.inner_text()
+    assert [spot.get_attribute("aria-expanded") for spot in spots.all()] == ["false", "true"]
+    image, spot = page.locator("#figure-4 .enlarge img").bounding_box(), spots.nth(1).bounding_box()
+    assert abs(spot["x"] - image["x"] - image["width"] / 2) < 2
+    page.keyboard.press("Enter")
+    assert not panel.is_visible() and page.complaints == []
+    page.context.close()
+
+
 def test_code_opens_all_at_once(browser, address):
     page = open_page(browser, address)
     folded = "Array.from(document.querySelectorAll('details.source'), (fold) => fold.open)"
@@ -289,7 +305,7 @@ def test_without_a_script_everything_is_there(browser, address):
     """The article stands open, every fold opens by its title, and no tool is shown that would do nothing."""
     page = open_page(browser, address, java_script_enabled=False)
     assert page.locator("section.article figure").first.is_visible()
-    assert not page.locator(".pick").is_visible()
+    assert not page.locator(".pick").is_visible() and not page.locator(".spot, .hint").count()
     folds = page.locator("section.supplement details.part")
     for place in range(folds.count()):
         fold = folds.nth(place)

@@ -44,6 +44,18 @@ def figure(
     )
 
 
+def synthetic_images() -> nbformat.NotebookNode:
+    """A figure of two images behind each of which another stands."""
+    shown = figure("synthetic", 4, drawing=False)
+    spots = [
+        {"box": [10 + 40 * n, 20, 30, 60], "name": f"Image {n}", "tiles": [[n, "this"], [0, "distance 7"]]}
+        for n in range(2)
+    ]
+    sprite = f"data:image/png;base64,{png(size=8)}"
+    shown.metadata["report"]["behind"] = {"sprite": sprite, "side": 4, "spots": spots, "note": "How near?"}
+    return shown
+
+
 def table(name: str, cell: str = "nv") -> nbformat.NotebookNode:
     frame = pd.DataFrame(
         {"class": [cell, "mel", "bkl"], "images": [670, 111, 1099], "share": [0.356, 0.059, 0.585]}
@@ -286,7 +298,7 @@ def _notebooks(base: Path, folder: Path, params: Params, lesion_class: str) -> N
             "Training the GAN", [figure("gan_training", 3), figure("film")], "losses"
         )
         executed[f"03_generation_filtering-seed-{seed}"] = notebook(
-            "Generating and filtering", [figure("synthetic", 4, drawing=False)], "synthetic images"
+            "Generating and filtering", [synthetic_images()], "synthetic images"
         )
     for arm in params.arms:
         for replicate in range(params.replicates):

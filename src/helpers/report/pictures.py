@@ -1,5 +1,7 @@
 """Pictures from the data set and from the generator, shown as report.real_images allows."""
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -55,6 +57,24 @@ def veil(images: Sequence[np.ndarray], policy: str) -> list[np.ndarray]:
             )
         )
     return veiled
+
+
+def smaller(image: np.ndarray, side: int) -> np.ndarray:
+    """A square image, uint8 (R, R, 3), averaged down to ``side`` pixels; a smaller one as it is."""
+    if len(image) <= side:
+        return image
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BOX))
+
+
+def picture_row(images: Sequence[np.ndarray]) -> str:
+    """Images of one size, uint8 (S, S, 3), side by side as one WebP in a data address."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.concatenate(list(images), axis=1)).save(buffer, "WEBP", quality=80, method=4)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 @styled

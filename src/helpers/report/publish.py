@@ -1,8 +1,9 @@
 """What a notebook shows: figures, tables and sentences are displayed, saved, and labelled for the page.
 
 An output carries a label in its metadata under "report": its kind ("figure", "table", "text" or "caption"),
-and of figures and tables name, caption and number; of figures the alternative text, and of tables the
-table itself as data (``ShownTable.as_dict``), from which the page sets it. The caption that a notebook
+and of figures and tables name, caption and number; of figures the alternative text and what stands behind
+their images (``Behind.as_dict``), and of tables the table itself as data (``ShownTable.as_dict``), from which
+the page sets it. The caption that a notebook
 displays below a figure or table is an output of kind "caption", which the page leaves out because it sets
 its own.
 """
@@ -19,6 +20,7 @@ from matplotlib.figure import Figure
 from helpers.errors import ParameterError
 from helpers.files import atomic_path, write_table, write_text
 from helpers.paths import RunPaths, as_typed
+from helpers.report.behind import Behind
 from helpers.report.fonts import lend_fonts, no_font_note, without_glyph_warnings
 from helpers.report.style import STYLE
 from helpers.report.table import Table
@@ -83,14 +85,21 @@ def holds_images(figure: Figure) -> bool:
 
 
 def show_figure(
-    figure: Figure | None, run: RunPaths | str, name: str, caption: str, alt: str, number: int | None = None
+    figure: Figure | None,
+    run: RunPaths | str,
+    name: str,
+    caption: str,
+    alt: str,
+    number: int | None = None,
+    behind: Behind | None = None,
 ) -> None:
     """Display a figure and save it in reports/<run>/figures as SVG and PNG (twice the page's resolution).
 
     Where the run has nothing to draw, ``figure`` is None and nothing is done.
 
     ``caption`` says what to see, ``alt`` what is drawn, ``number`` is the paper's number of the same figure
-    (1 to 8) or None for one that the paper does not have.
+    (1 to 8) or None for one that the paper does not have. ``behind`` is what the page shows of an image of
+    the figure when a reader chooses it.
     """
     if figure is None:
         return
@@ -102,7 +111,9 @@ def show_figure(
     write_text(paths.figures / f"{name}.svg", svg)
     with atomic_path(paths.figures / f"{name}.png") as temporary:
         temporary.write_bytes(png)
-    label = {"kind": "figure", "name": name, "caption": caption, "alt": alt, "number": number}
+    label: dict = {"kind": "figure", "name": name, "caption": caption, "alt": alt, "number": number}
+    if behind:
+        label["behind"] = behind.as_dict(figure)
     metadata: dict = {"report": label}
     data = {"text/plain": f"Figure: {alt}"}
     if holds_images(figure) or len(svg) > SVG_LIMIT:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -63,19 +64,24 @@ def size_of(output: Mapping[str, Any]) -> Size:
 
 
 def figure_html(source: str, label: dict[str, Any], size: Size, number: int | None = None) -> Markup:
-    """A figure: the picture as a button that enlarges it, number and caption below."""
+    """A figure: the picture as a button that enlarges it, number and caption below.
+
+    What stands behind its images (``Behind.as_dict``) is data, which the page's script shows.
+    """
     name, caption = (f"Figure {number}" if number else "Figure"), label.get("caption") or ""
     alt = plain_words(label.get("alt") or caption or "A picture that this notebook displays")
     # a drawing so wide that its words could not be read if it shrank pans in its box instead
     shape = " broad" if size and size[0] >= BROAD else ""
     # one so tall that it would be too small beside the text scrolls down in its box
     shape += " tall" if size and size[0] < TALL * size[1] else ""
+    behind = label.get("behind") if number else None  # pictures that are not numbered are kept light
     return Markup(
-        '<figure class="figure{}"{}><div class="pan"><button class="enlarge" type="button" '
+        '<figure class="figure{}"{}{}><div class="pan"><button class="enlarge" type="button" '
         'aria-label="Enlarge {}"><img loading="lazy" src="{}" alt="{}"{}></button></div>{}</figure>'
     ).format(
         shape,
         Markup(' id="figure-{}"').format(number) if number else "",
+        Markup(' data-behind="{}"').format(json.dumps(behind, separators=(",", ":"))) if behind else "",
         f"{name[0].lower()}{name[1:]}",
         source,
         alt,

@@ -6,16 +6,20 @@ page's script shows the slider and fills in the others.
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
 from helpers.params import Params
 from helpers.paths import RunPaths
 from helpers.report.page.results import Results, read_table
+from helpers.report.pictures import picture_row, smaller
 from helpers.report.words import percent, points, significant
 
 START = 0.1  # threshold probability of the table without a script
+STRIP, TILE = 30, 32  # images that show where the filter cuts; pixels of each
 MEASURES = {
     "kernel_distance": "Kernel distance (0 is best)",
     "frechet_distance": "Fr\u00e9chet distance (0 is best)",
@@ -79,6 +83,7 @@ def filter_table(run: RunPaths, params: Params) -> Markup:
                 ]
                 for row in part.to_dict("records")
             ]
+    start = min(range(len(fractions)), key=lambda place: abs(fractions[place] - keep))
     return _table(
         "filter",
         "Share of the images that the filter keeps, the best first",
@@ -87,7 +92,37 @@ def filter_table(run: RunPaths, params: Params) -> Markup:
         ("Measure", ["Kept images", "Real images that were held out"]),
         steps,
         [f"{100 * fraction:.0f} %" for fraction in fractions],
-        min(range(len(fractions)), key=lambda place: abs(fractions[place] - keep)),
+        start,
+        _strip(run.synthetic(seed), fractions[start]),
+    )
+
+
+def _strip(folder: Path, share: float) -> Markup:
+    """Synthetic images in a row, the critic's best first, dimmed beyond the ``share`` that is kept.
+
+    Each of the STRIP images stands for as many images of its rank. Empty without the images.
+    """
+    scores = read_table(folder / "scores.csv")
+    if scores.empty or not (folder / "images.npy").exists():
+        return Markup("")
+    images = np.load(folder / "images.npy", mmap_mode="r")
+    order = scores.sort_values("rank")["index"].to_numpy()
+    count = min(STRIP, len(order))
+    middles = ((np.arange(count) + 0.5) * len(order) / count).astype(int)
+    return Markup(
+        '<div class="scroll strip" tabindex="0" role="region" aria-label="Synthetic images by score"><div>'
+        '<img src="{}" alt="{} synthetic images from the best score to the worst; those that are left out '
+        'are dimmed." width="{}" height="{}"><span class="dim" style="left:{:g}%"></span></div></div>'
+        '<p class="note">{} of the {:,} images, evenly over their ranks: the critic\'s best on the left, its '
+        "worst on the right; what is left out is dimmed.</p>"
+    ).format(
+        picture_row([smaller(images[index], TILE) for index in order[middles]]),
+        count,
+        count * TILE,
+        TILE,
+        100 * share,
+        count,
+        len(order),
     )
 
 
@@ -99,8 +134,12 @@ def _table(
     steps: Steps,
     places: Sequence[str],
     start: int,
+    strip: str = "",
 ) -> Markup:
-    """The table at the place ``start`` of its slider, and the texts of all places as data."""
+    """The table at the place ``start`` of its slider, and the texts of all places as data.
+
+    A ``strip`` of images above it is dimmed from the share on that a place names.
+    """
     if not steps:
         return Markup("")
     first, others = heads
@@ -114,7 +153,7 @@ def _table(
     return Markup(
         '<figure class="moved" data-name="{0}" data-steps="{1}"><figcaption>{2}</figcaption>'
         '<p class="slider"><label for="move-{0}">{3}:</label> <output for="move-{0}">{4}</output> '
-        '<input type="range" id="move-{0}" min="0" max="{5}" value="{6}" hidden></p>'
+        '<input type="range" id="move-{0}" min="0" max="{5}" value="{6}" hidden></p>{10}'
         '<div class="scroll" tabindex="0" role="region" aria-label="{3}"><table><thead><tr>'
         '<th scope="col">{7}</th>{8}</tr></thead><tbody>{9}</tbody></table></div></figure>'
     ).format(
@@ -128,4 +167,5 @@ def _table(
         first,
         Markup("").join(Markup('<th scope="col" class="number">{}</th>').format(head) for head in others),
         Markup("\n").join(rows),
+        strip,
     )

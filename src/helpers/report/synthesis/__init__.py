@@ -1,5 +1,5 @@
 """Notebook 03: figures, tables and sentences on the synthetic images, a module for each question."""
 
-from helpers.report.synthesis import fidelity, given, memorisation, probe, scored, scores, variety
+from helpers.report.synthesis import fidelity, given, memorisation, neighbours, probe, scored, scores, variety
 
-__all__ = ["fidelity", "given", "memorisation", "probe", "scored", "scores", "variety"]
+__all__ = ["fidelity", "given", "memorisation", "neighbours", "probe", "scored", "scores", "variety"]

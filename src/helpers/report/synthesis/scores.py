@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 
 from helpers.gan.filtering import scored_by
@@ -25,6 +25,7 @@ from helpers.report.words import (
 )
 
 LEFT_OUT = "#C9CED3"
+SHOWN = "synthetic "  # begins the label of an axes that shows the synthetic image of an index
 
 
 def filter_sentence(scores: pd.DataFrame, keep_fraction: float) -> str:
@@ -120,14 +121,25 @@ def synthetic_samples(
         rows[name] = [images[index] for index in part["index"]]
         notes[name] = [significant(score) for score in part["score"]]
     if beside is None or counted_sets(beside[0]).empty:
-        return image_rows(rows, notes)
+        figure = image_rows(rows, notes)
+        _name_images(figure, len(rows), list(chosen.values()))
+        return figure
     heights = [rows_height(rows, notes), COUNTS_HEIGHT]
     figure = Figure(figsize=(9, sum(heights)))
     set_paddings(figure, w_pad=0.015, h_pad=0.02, wspace=0, hspace=0)
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
     draw_image_rows(above, rows, notes)
+    _name_images(above, len(rows), list(chosen.values()))
     draw_counts(below, *beside)
     return figure
+
+
+def _name_images(figure: Figure | SubFigure, rows: int, parts: Sequence[pd.DataFrame]) -> None:
+    """Label the axes of the last rows by the index of the synthetic image that each of them shows."""
+    grid = np.array(figure.axes, dtype=object).reshape(rows, -1)[-len(parts) :, 1:]
+    for row, part in zip(grid, parts, strict=True):
+        for axes, index in zip(row, part["index"], strict=False):
+            axes.set_label(f"{SHOWN}{index}")
 
 
 def stability_table(stability: pd.DataFrame) -> Table:

@@ -99,6 +99,7 @@
       const place = Number(input.value);
       one("output", figure).textContent = places[place];
       input.setAttribute("aria-valuetext", places[place]);
+      all(".dim", figure).forEach((dim) => { dim.style.left = places[place].replace(" ", ""); });
       cells.forEach((row, number) => row.forEach((cell, column) => { cell.textContent = rows[number][place][column]; }));
     };
     input.hidden = false;
