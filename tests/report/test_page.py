@@ -106,6 +106,12 @@ def test_it_prints(browser, address):
     """Nothing sticks out of the sheet, and the page's own tools stay off the paper."""
     found = on_paper(browser, address)
     assert found["outside"] == [] and found["tools"] == 0 and 2 <= found["sheets"] <= 30
+    page = open_page(browser, address)
+    told = page.locator(".on-paper")
+    assert not told.is_visible()
+    page.emulate_media(media="print")
+    assert told.is_visible() and "folded are not printed" in told.inner_text()
+    page.context.close()
 
 
 @pytest.mark.parametrize("width", [390, 1440])

@@ -19,6 +19,7 @@ from helpers.report.words import (
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
+LONG_TEXT = 60  # characters; a cell with more of them holds a sentence
 Format = Callable[[Any], str]
 Images = int | Callable[[pd.Series], int]  # behind a share: of all rows, or of each
 
@@ -126,6 +127,7 @@ class Table:
     def styled(self, name: str) -> "Styler":
         """The texts as a DataFrame that a notebook displays: escaped, without index, numbers to the right.
 
+        Columns of sentences keep a width, so that in a narrow window the table scrolls and its rows stay low.
         ``name`` sets the table's styles apart from those of other tables in the notebook.
         """
         from pandas.io.formats.style import Styler
@@ -135,6 +137,8 @@ class Table:
         styler = Styler(texts, uuid=name, cell_ids=False).hide(axis="index")
         styler = styler.format(escape="html").format_index(escape="html", axis=1)
         styles = {heading: _align("right" if heading in right else "left") for heading in texts.columns}
+        for heading in texts.columns[texts.map(lambda text: len(str(text)) > LONG_TEXT).any()]:
+            styles[heading].append({"selector": "td", "props": [("min-width", "16em")]})
         return styler.set_table_styles(styles)
 
     def to_text(self) -> str:

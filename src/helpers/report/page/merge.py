@@ -177,6 +177,8 @@ class Merger:
         """Everything that the article does not show, notebook by notebook, folded."""
         entry = self.numbering.add_section("supplement", "Supplement")
         opening = Markup(
+            '<p class="note on-paper">Parts of the supplement that are folded are not printed: open them '
+            "first, one by one or all of them by the button \u201cOpen all folds\u201d.</p>\n"
             '<section class="supplement" aria-labelledby="{0}">\n<h2 id="{0}">Supplement</h2>\n'
             '<p class="note">Everything else that the run made, folded by notebook. A fold opens by a click, '
             "by a link of the article and by a search in the page; what is open is printed. The notebooks' "

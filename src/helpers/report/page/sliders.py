@@ -98,7 +98,7 @@ def filter_table(run: RunPaths, params: Params) -> Markup:
 
 
 def _strip(folder: Path, share: float) -> Markup:
-    """Synthetic images in a row, the critic's best first, dimmed beyond the ``share`` that is kept.
+    """Synthetic images in a row, the best scores first, dimmed beyond the ``share`` that is kept.
 
     Each of the STRIP images stands for as many images of its rank. Empty without the images.
     """
@@ -113,7 +113,7 @@ def _strip(folder: Path, share: float) -> Markup:
         '<div class="scroll strip" tabindex="0" role="region" aria-label="Synthetic images by score"><div>'
         '<img src="{}" alt="{} synthetic images from the best score to the worst; those that are left out '
         'are dimmed." width="{}" height="{}"><span class="dim" style="left:{:g}%"></span></div></div>'
-        '<p class="note">{} of the {:,} images, evenly over their ranks: the critic\'s best on the left, its '
+        '<p class="note">{} of the {:,} images, evenly over their ranks: the best scores on the left, the '
         "worst on the right; what is left out is dimmed.</p>"
     ).format(
         picture_row([smaller(images[index], TILE) for index in order[middles]]),
