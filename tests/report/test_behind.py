@@ -16,6 +16,7 @@ from helpers.report import synthesis as shown
 from helpers.report.page.pictures import figure_html
 from helpers.report.page.sliders import filter_table
 from helpers.report.publish import _lay_out
+from support.report_run import fake_params
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +103,13 @@ def test_the_filters_strip_is_sorted_and_dimmed_where_it_cuts(tmp_path, monkeypa
         for fraction in (0.1, 0.25, 1.0)
     ]
     pd.DataFrame(rows).to_csv(folder / "filter-sweep.csv", index=False)
-    assert "<img" not in filter_table(run, 0, 0.3)
+    assert "<img" not in filter_table(run, fake_params())
     shuffled = np.random.default_rng(0).permutation(12)
     scores.assign(index=shuffled).to_csv(folder / "scores.csv", index=False)
     grey = np.empty((12, 16, 16, 3), np.uint8)
     grey[shuffled] = (240 - 20 * np.arange(12))[:, None, None, None]
     np.save(folder / "images.npy", grey)
-    strip = BeautifulSoup(filter_table(run, 0, 0.3), "html.parser").select_one(".strip")
+    strip = BeautifulSoup(filter_table(run, fake_params()), "html.parser").select_one(".strip")
     assert strip.select_one(".dim")["style"] == "left:25%"  # without a script: the share nearest to the run's
     row = Image.open(io.BytesIO(base64.b64decode(strip.img["src"].split(",")[1]))).convert("L")
     assert row.size == (12 * 16, 16)
