@@ -25,6 +25,7 @@ from helpers.classifier.trainer import Trainer as ClassifierTrainer
 from helpers.data.resizing import Way
 from helpers.device import cpu_name, pick_device
 from helpers.engine.stages import jobs
+from helpers.evaluation.roles import added_images
 from helpers.gan.training import Trainer as GanTrainer
 from helpers.gan.training import fast_arithmetic, total_steps
 from helpers.params import Arm, Classifier, Params, load_params
@@ -107,7 +108,7 @@ def _added(arm: Arm, params: Params) -> int:
         return arm.oversample.count
     if arm.synthetic is None:
         return 0
-    return arm.synthetic.count or round((arm.synthetic.fraction or 1) * params.synthesis.count)
+    return added_images(params, arm.synthetic) or 0
 
 
 def clock(device: str) -> float:
@@ -123,7 +124,8 @@ def gan_step(params: Params, images: int) -> float:
     torch.set_num_threads(params.gan.threads)
     device, size = pick_device(params.compute), params.gan.resolution
     pixels = np.random.default_rng(0).integers(0, 256, (images, size, size, 3), dtype=np.uint8)
-    trainer = GanTrainer(pixels, params.gan, device, 0)
+    labels = np.arange(images) % len(params.gan.classes)
+    trainer = GanTrainer(pixels, params.gan, device, 0, labels)
     with fast_arithmetic(device):
         trainer.step()
         began = clock(device)

@@ -26,7 +26,7 @@ from helpers.data.manifest import load_split
 from helpers.data.splits import lesion_seen
 from helpers.device import pick_device
 from helpers.errors import UserError
-from helpers.gan.assessment import assess_images
+from helpers.gan.assessment import Comparison, assess_images
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.page.records import read_params
@@ -47,6 +47,7 @@ def measure(
     )
     held_out = of_class & ~trained
     unseen = ~lesion_seen(split).to_numpy()[held_out]
+    given = Comparison(pixels[of_class & trained], pixels[held_out], unseen)
     device = pick_device(params.compute)
     for seed in params.gan.seeds:
         source, own = run.synthetic(seed), folder / f"seed-{seed}"
@@ -60,9 +61,9 @@ def measure(
         shutil.copy(scores, own)
         yield (
             seed,
-            assess_images(
-                own, folder, params.synthesis, pixels[of_class & trained], pixels[held_out], unseen, device
-            )["fidelity"],
+            assess_images(own, folder, params.synthesis, {params.data.target_class: given}, device)[
+                "fidelity"
+            ],
         )
 
 

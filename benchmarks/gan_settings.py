@@ -20,7 +20,7 @@ import pandas as pd
 from helpers import paths
 from helpers.data.prepare import prepare_data
 from helpers.device import pick_device
-from helpers.gan.assessment import assess_images
+from helpers.gan.assessment import Comparison, assess_images
 from helpers.gan.synthesis import synthesize
 from helpers.gan.training import train_gan
 from helpers.params import Params, load_params
@@ -39,8 +39,8 @@ def try_setting(
     train_gan(images.trained, params.gan, folder, device, seed=seed)
     seconds = time.perf_counter() - began
     synthesize(folder, folder / "synthetic", params.gan, params.synthesis, images.trained, device)
-    given = images.trained, images.held_out, images.unseen
-    tables = assess_images(folder / "synthetic", shared, params.synthesis, *given, device)
+    given = {params.data.target_class: Comparison(images.trained, images.held_out, images.unseen)}
+    tables = assess_images(folder / "synthetic", shared, params.synthesis, given, device)
     return seconds, tables["fidelity"]
 
 

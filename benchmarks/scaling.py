@@ -232,7 +232,7 @@ def generate(images: int, folder: Path) -> SimpleNamespace:
 
 def assess(images: int, folder: Path) -> SimpleNamespace:
     """Their features, fidelity, memorisation and the filter's study, on random pixels."""
-    from helpers.gan.assessment import assess_images
+    from helpers.gan.assessment import Comparison, assess_images
     from helpers.gan.synthesis import rank_scores
 
     rng = np.random.default_rng(2)
@@ -245,9 +245,7 @@ def assess(images: int, folder: Path) -> SimpleNamespace:
             synthetic,
             real,
             params.Synthesis(count=images, fidelity_draws=DRAWS),
-            known,
-            new,
-            np.arange(HELD_OUT) % 3 == 0,
+            {"mel": Comparison(known, new, np.arange(HELD_OUT) % 3 == 0)},
             "cpu",
         )
     return found

@@ -385,9 +385,8 @@ def generated(tmp_path):
 def test_assessment_writes_tidy_tables_that_can_be_made_again(generated):
     real, held_out = pictures(20, 2), pictures(14, 3)
     unseen = np.arange(14) < 8
-    first = assessment.assess_images(
-        generated, generated / "data", SYNTHESIS, real, held_out, unseen, "cpu", np.linspace(0, 1, 40)
-    )
+    given = {"mel": assessment.Comparison(real, held_out, unseen, np.linspace(0, 1, 40))}
+    first = assessment.assess_images(generated, generated / "data", SYNTHESIS, given, "cpu")
     files = {path.name: path.read_bytes() for path in generated.glob("*.csv")}
     assert set(files) == {
         f"{name}.csv"
@@ -409,9 +408,7 @@ def test_assessment_writes_tidy_tables_that_can_be_made_again(generated):
     assert set(first["filter-sweep"]["features"]) == {"efficientnet_lite0"} and set(
         first["filter-sweep"]["images"]
     ) == {4}
-    again = assessment.assess_images(
-        generated, generated / "data", SYNTHESIS, real, held_out, unseen, "cpu", np.linspace(0, 1, 40)
-    )
+    again = assessment.assess_images(generated, generated / "data", SYNTHESIS, given, "cpu")
     assert files == {path.name: path.read_bytes() for path in generated.glob("*.csv")}
     pd.testing.assert_frame_equal(pd.read_csv(generated / "scores.csv"), again["scores"])
     assert (
@@ -421,9 +418,8 @@ def test_assessment_writes_tidy_tables_that_can_be_made_again(generated):
 
 
 def test_the_floor_takes_all_held_out_images_where_new_lesions_are_few(generated):
-    table = assessment.assess_images(
-        generated, generated / "data", SYNTHESIS, pictures(20, 2), pictures(14, 3), np.arange(14) < 2, "cpu"
-    )
+    given = {"mel": assessment.Comparison(pictures(20, 2), pictures(14, 3), np.arange(14) < 2)}
+    table = assessment.assess_images(generated, generated / "data", SYNTHESIS, given, "cpu")
     assert set(table["fidelity"]["held_out"]) == {assessment.ALL_HELD_OUT}
     sizes = table["fidelity"].groupby("measure")["images"].unique().map(list)
     assert sizes.pop(DIFFERENT) == [12]  # the smallest set has 12 images

@@ -202,13 +202,13 @@ class LinearGenerator:
     def __init__(self, slope: float):
         self.slope = slope
 
-    def mapping(self, latents):
+    def mapping(self, latents, labels=None):
         return latents.clone().requires_grad_()
 
     def synthesise(self, styles, noise):
         return (self.slope * styles).view(len(styles), 1, 1, 2)
 
-    def __call__(self, latents, noise):
+    def __call__(self, latents, noise, labels=None):
         return self.synthesise(self.mapping(latents), noise)
 
 

@@ -153,7 +153,7 @@ COMMANDS = [
     ),
     (
         ["--set", "arms.x={synthetic: {select: top}}"],
-        "quick.yaml: arms.x.synthetic: 'select: top' needs 'count' or 'fraction'.",
+        "quick.yaml: arms.x.synthetic: 'select: top' needs 'count', 'counts', 'fraction' or 'share'.",
     ),
     (
         ["--set", "arms.x={synthetic: {select: best, count: 3}}"],
@@ -165,7 +165,7 @@ COMMANDS = [
     ),
     (
         ["--set", "arms.x={synthetic: {select: all, count: 3}}"],
-        "quick.yaml: arms.x.synthetic: 'select: all' takes every image; drop 'count' and 'fraction', or use "
+        "quick.yaml: arms.x.synthetic: 'select: all' takes every image; drop 'count', or use "
         "'select: random'.",
     ),
     (
@@ -175,7 +175,8 @@ COMMANDS = [
     ),
     (
         ["--set", "arms.x={synthetic: {select: all, class: nv}}"],
-        "quick.yaml: arms.x.synthetic: 'class' goes with 'folder'; the GAN's images have data.target_class.",
+        "quick.yaml: arms.x.synthetic: 'class' goes with 'folder'; the GAN's images have the classes of "
+        "gan.classes.",
     ),
     (
         ["--set", "arms.x={loss: focal}"],

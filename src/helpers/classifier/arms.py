@@ -4,6 +4,7 @@ Synthetic images enter the training set only. The photographs stay in their memo
 referred to by index, so that 100,000 of them cost a few megabytes.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from helpers.classifier.folder_images import folder_images
+from helpers.data.by_class import CLASS, rows_of_class
 from helpers.data.resizing import Way, resize_images
-from helpers.data.selection import select_images
+from helpers.data.selection import select_images, share_count
 from helpers.data.withholding import withheld_rows
 from helpers.errors import DataError, ParameterError
 from helpers.files import array_digest, digest
@@ -75,17 +77,19 @@ def compose_training_set(
     reduced: np.ndarray | None = None,
     way: Way | None = None,
     withhold_seed: int | None = None,
+    gan_classes: Sequence[str] = (),
 ) -> TrainingSet:
     """The training set of ``arm``.
 
     Images are withheld first, then oversampled from those that are left; synthetic images are added last.
     ``split``: columns dx, split and, where lesions are known, lesion_id; rows aligned with ``images`` (uint8
-    (N, S, S, 3)). ``synthetic_folder`` holds images.npy and scores.csv of the GAN that supplies the images;
-    they get ``target_class``. ``seed`` is the replicate's and decides every random choice. ``reduced``: all
-    photographs in the GAN's size, uint8 (N, R, R, 3), for an arm whose repeated photographs take the way of
-    synthetic images. ``way``: the way that every image of the run takes, where ``images`` have taken it.
-    ``withhold_seed`` decides which photographs are withheld (default: ``seed``). Raises ParameterError for an
-    unknown class or too many images, MissingStageError where there are no generated images.
+    (N, S, S, 3)). ``synthetic_folder`` holds images.npy and scores.csv of the GAN that supplies the images of
+    ``gan_classes`` (default: ``target_class``, which the images of an arm's folder get). ``seed`` is the
+    replicate's and decides every random choice. ``reduced``: all photographs in the GAN's size, uint8 (N, R,
+    R, 3), for an arm whose repeated photographs take the way of synthetic images. ``way``: the way that every
+    image of the run takes, where ``images`` have taken it. ``withhold_seed`` decides which photographs are
+    withheld (default: ``seed``). Raises ParameterError for an unknown class or too many images,
+    MissingStageError where there are no generated images.
     """
     if len(split) != len(images):
         raise DataError(
@@ -102,26 +106,49 @@ def compose_training_set(
     synthetic = np.empty((0, size, size, 3), np.uint8)
     pool = pool_rows = None
     if arm.blurs:
-        if reduced is None or len(reduced) != len(images):
-            raise DataError("Photographs that take the way of synthetic images are wanted in the GAN's size.")
-        # of the whole class, so that arms and replicates share one bank of the trunk's outputs
-        rows = training[np.isin(codes[training], codes[again])]
-        pool, pool_rows = reduced[rows], np.searchsorted(rows, again)
+        pool, pool_rows = _reduced_pool(reduced, training, codes, again)
         synthetic = resize_images(pool[pool_rows], size)
         labels = np.concatenate([labels, codes[again]])
     elif arm.synthetic is not None:
-        code = _synthetic_code(arm.synthetic, target_class, classes)
         if arm.synthetic.folder is not None:
+            code = _class_code(arm.synthetic.class_ or target_class, classes, "synthetic.class")
             synthetic = folder_images(arm.synthetic, size, _random(seed, SELECT), way)
+            added = np.full(len(synthetic), code, np.int64)
         else:
-            pool, pool_rows = generated_images(arm.synthetic, synthetic_folder, seed)
+            names = gan_classes or (target_class,)
+            codes_of = {name: _class_code(name, classes, "gan.classes") for name in names}
+            pool, pool_rows, added = _of_classes(arm.synthetic, synthetic_folder, seed, codes_of, labels)
             synthetic = resize_images(pool[pool_rows], size)
-        labels = np.concatenate([labels, np.full(len(synthetic), code, np.int64)])
+        labels = np.concatenate([labels, added])
     weights = balanced_weights(labels, len(classes)) if arm.loss == "balanced" else None
     # Nothing but training photographs and synthetic images may be trained on.
     assert (split["split"].to_numpy()[photographs] == "train").all()
     assert len(labels) == len(photographs) + len(synthetic)
     return TrainingSet(labels, photographs, synthetic, classes, weights, pool, pool_rows, arm.blurs)
+
+
+def _reduced_pool(
+    reduced: np.ndarray | None, training: np.ndarray, codes: np.ndarray, again: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The photographs in the GAN's size that the rows ``again`` are among, and the places of these rows."""
+    if reduced is None or len(reduced) != len(codes):
+        raise DataError("Photographs that take the way of synthetic images are wanted in the GAN's size.")
+    # of the whole class, so that arms and replicates share one bank of the trunk's outputs
+    rows = training[np.isin(codes[training], codes[again])]
+    return reduced[rows], np.searchsorted(rows, again)
+
+
+def _of_classes(
+    wanted: SyntheticImages, folder: Path | str | None, seed: int, codes: Mapping[str, int], real: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The GAN's images, the rows of those that an arm takes, and their labels.
+
+    ``codes`` are the places of the GAN's classes, ``real`` the labels of the real training images.
+    """
+    trained = {name: int((real == code).sum()) for name, code in codes.items()}
+    pool, chosen = generated_images(wanted, folder, seed, trained)
+    labels = [np.full(len(rows), codes[name], np.int64) for name, rows in chosen.items()]
+    return pool, np.concatenate(list(chosen.values())), np.concatenate(labels)
 
 
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -135,9 +162,14 @@ def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
 
 
 def generated_images(
-    wanted: SyntheticImages, folder: Path | str | None, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """All images of this run's GAN, memory-mapped in their own size, and the indices of the selected ones."""
+    wanted: SyntheticImages, folder: Path | str | None, seed: int, trained: Mapping[str, int]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """All images of this run's GAN, memory-mapped in their own size, and the indices of the selected ones.
+
+    These are by class. ``trained``: for each of the GAN's classes, in their order, how many real images of it
+    the arm trains on, which a wanted share is reckoned from. Raises ParameterError for more images than
+    there are, DataError where the folder holds those of other classes.
+    """
     if folder is None or wanted.select is None:
         raise ParameterError(
             "This arm takes synthetic images, and no folder of them or no selection was given."
@@ -145,15 +177,26 @@ def generated_images(
     folder = Path(folder)
     scores = pd.read_csv(require(folder / "scores.csv", "synthesis"))
     generated = np.load(require(folder / "images.npy", "synthesis"), mmap_mode="r")
+    if len(trained) > 1 and set(map(str, scores.get(CLASS, ()))) != set(trained):
+        raise DataError(
+            f"{folder} does not hold images of each of {', '.join(trained)} (gan.classes): run the stages "
+            "'gan' and 'synthesis' again."
+        )
     if len(scores) != len(generated):
         raise DataError(
             f"{folder} holds {len(generated):,} images and {len(scores):,} scores: run the stage 'synthesis' "
             "again."
         )
-    stream = int(_random(seed, SELECT).integers(2**31))
-    chosen = select_images(
-        scores, wanted.select, wanted.count, wanted.fraction, seed=stream, rank=wanted.rank
-    )
+    random, chosen = _random(seed, SELECT), {}
+    for name, real in trained.items():
+        own, stream = rows_of_class(scores, name), int(random.integers(2**31))
+        count = wanted.count if wanted.share is None else share_count(wanted.share, real)
+        count = count if wanted.counts is None else wanted.counts.get(name, 0)
+        chosen[name] = (
+            np.empty(0, np.int64)
+            if count == 0
+            else select_images(own, wanted.select, count, wanted.fraction, seed=stream, rank=wanted.rank)
+        )
     return generated, chosen
 
 
@@ -168,13 +211,6 @@ def _class_code(name: str, classes: tuple[str, ...], parameter: str) -> int:
             f"{parameter} is '{name}', and the data hold no such class; the classes are {', '.join(classes)}."
         )
     return classes.index(name)
-
-
-def _synthetic_code(wanted: SyntheticImages, target_class: str, classes: tuple[str, ...]) -> int:
-    """The class of the synthetic images: the target class, unless an arm with a folder names another."""
-    if wanted.folder is None:
-        return _class_code(target_class, classes, "data.target_class")
-    return _class_code(wanted.class_ or target_class, classes, "synthetic.class")
 
 
 def _training_rows(split: pd.DataFrame, classes: tuple[str, ...], arm: Arm, seed: int) -> np.ndarray:

@@ -38,6 +38,11 @@ def wanted_count(available: int, count: int | None = None, fraction: float | Non
     return int(count)
 
 
+def share_count(share: float, real: int) -> int:
+    """How many synthetic images beside ``real`` ones make ``share`` (0..1) of all; at least 1."""
+    return max(1, round(share * real / (1 - share)))
+
+
 def select_images(
     scores: pd.DataFrame,
     select: str,

@@ -31,6 +31,7 @@ def check(
         if params.compute.device == "cuda" and not count_gpus():
             pick_device(params.compute)
     classes = _classes(run, params, verified)
+    params.require_gan_classes(classes)
     if "classifier" in stages:
         _check_arms(params, classes)
         if params.data.external_root is not None:

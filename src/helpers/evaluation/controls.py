@@ -80,7 +80,7 @@ def _restored(params: Params, withheld: list[Control]) -> Iterator[Control]:
         lack, added = arm.withhold, arm.synthetic
         if lack is None or added is None or arm != Arm(withhold=lack, synthetic=added):
             continue
-        if added.class_ in (None, params.data.target_class):
+        if params.synthetic_classes(name) == (params.data.target_class,):
             same = [control.arm for control in withheld if params.arms[control.arm].withhold == lack]
             yield from (Control(RESTORED, name, other, lack.fraction) for other in same[:1])
 
@@ -115,7 +115,8 @@ def _beyond_blur(params: Params, repeated: list[Control]) -> Iterator[Control]:
         if control.role == BLURRED and more is not None:
             blurred.setdefault(more.count, control.arm)
     for name, added in adding(params).items():
-        if other := blurred.get(added_images(params, added)):
+        other = blurred.get(added_images(params, added) or 0)
+        if other and params.synthetic_classes(name) == (params.data.target_class,):
             yield Control(BEYOND_BLUR, name, other)
 
 

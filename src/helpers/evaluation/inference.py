@@ -137,7 +137,8 @@ class Inference:
         """Each arm against the reference, all metrics; those that are primary contrasts are marked so."""
         reference = self.params.evaluation.reference
         pairs = [(arm, reference) for arm in self.study.arms if arm != reference]
-        table = differences([self.compare(*pair, metric) for pair in pairs for metric in self._compared])
+        wanted = [*self._compared, *self._recalls_beside_the_target]
+        table = differences([self.compare(*pair, metric) for pair in pairs for metric in wanted])
         of = ["arm", "reference", "metric"]
         named = self.contrasts().query("role == 'primary'").set_index(of)["p_holm"]
         keys = pd.MultiIndex.from_frame(table[of])
@@ -188,6 +189,12 @@ class Inference:
         table = differences(rows, "control", "contrast", "fraction")
         outcomes = [verdict_of(row).direction.value for row in rows]
         return table.assign(outcome=pd.Series(outcomes, dtype=str))
+
+    @property
+    def _recalls_beside_the_target(self) -> list[str]:
+        """The recalls of the other classes that get synthetic images; they are exploratory."""
+        names = [name for name in self.params.gan_classes if name != self.params.data.target_class]
+        return [f"recall_{name}" for name in names if f"recall_{name}" in self.values]
 
     @property
     def _compared(self) -> list[str]:

@@ -42,6 +42,10 @@ def adding(params: Params) -> dict[str, SyntheticImages]:
     }
 
 
-def added_images(params: Params, added: SyntheticImages) -> int:
-    """How many synthetic images an arm adds."""
+def added_images(params: Params, added: SyntheticImages) -> int | None:
+    """How many synthetic images of the target an arm adds; None for a share of images not counted here."""
+    if added.counts is not None:
+        return added.counts.get(params.data.target_class, 0)
+    if added.share is not None:
+        return None
     return wanted_count(params.synthesis.count, added.count, added.fraction)

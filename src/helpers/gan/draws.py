@@ -18,6 +18,7 @@ class CriticDraws(NamedTuple):
     augment_real: Tensor  # (N, augmentation.DRAWS or 0), uniform in [0, 1)
     augment_fake: Tensor  # (N, augmentation.DRAWS or 0), uniform in [0, 1)
     mix: Tensor  # (N, 1 or 0), uniform in [0, 1): where between fake and real the gradient is looked at
+    labels: Tensor  # (N,), int64, not drawn: the classes of the real images and of the fakes beside them
 
 
 class GeneratorDraws(NamedTuple):
@@ -27,6 +28,7 @@ class GeneratorDraws(NamedTuple):
     noise: Tensor  # (N, noise size), standard normal
     augment_fake: Tensor  # (N, augmentation.DRAWS or 0), uniform in [0, 1)
     path: Tensor  # (N, 3 R R or 0), uniform in [0, 1): the direction y of path-length regularisation
+    labels: Tensor  # (N,), int64, not drawn: the classes of the fakes
 
 
 class CriticSizes(NamedTuple):
@@ -59,20 +61,19 @@ class StepDraws:
         self.batch_size, self.latent_size, self.noise_size = batch_size, latent_size, noise_size
         self.critic_sizes, self.generator_sizes = critic_sizes, generator_sizes
         self.random = random
+        self.one_class = torch.zeros(batch_size, dtype=torch.int64, device=random.device)
 
-    def critic(self) -> CriticDraws:
-        """The numbers of the next critic step."""
-        return CriticDraws(
-            self._normal(self.latent_size), self._normal(self.noise_size), *self._uniform(self.critic_sizes)
-        )
+    def critic(self, labels: Tensor | None = None) -> CriticDraws:
+        """The numbers of the next critic step on images of the classes ``labels`` (default: all of one)."""
+        labels = self.one_class if labels is None else labels
+        normal = self._normal(self.latent_size), self._normal(self.noise_size)
+        return CriticDraws(*(*normal, *self._uniform(self.critic_sizes), labels))
 
-    def generator(self) -> GeneratorDraws:
-        """The numbers of the next generator step."""
-        return GeneratorDraws(
-            self._normal(self.latent_size),
-            self._normal(self.noise_size),
-            *self._uniform(self.generator_sizes),
-        )
+    def generator(self, labels: Tensor | None = None) -> GeneratorDraws:
+        """The numbers of the next generator step on images of the classes ``labels``."""
+        labels = self.one_class if labels is None else labels
+        normal = self._normal(self.latent_size), self._normal(self.noise_size)
+        return GeneratorDraws(*(*normal, *self._uniform(self.generator_sizes), labels))
 
     def _normal(self, size: int) -> Tensor:
         return torch.randn(self.batch_size, size, generator=self.random, device=self.random.device)

@@ -31,7 +31,7 @@ class Vitals(NamedTuple):
     critic_loss: Tensor
     gradient_penalty: Tensor
     score: Tensor  # mean score of the fixed samples, by the networks as they are after the step
-    diversity: Tensor  # of the fixed samples, as a share of the real images'
+    diversity: Tensor  # of the fixed samples of a class, as a share of its real images'
 
     def numbers(self) -> list[float]:
         """All of them as numbers, in this order; waits once for the device."""
@@ -75,6 +75,25 @@ def mean_distance(images: Tensor) -> Tensor:
     """Mean distance of two of ``images`` (N, 3, R, R), N of at least 2, at SIDE x SIDE pixels, in float32."""
     factor = max(1, images.shape[-1] // SIDE)
     return pdist(avg_pool2d(images.float(), factor).flatten(1)).mean()
+
+
+def least_diversity(images: Tensor, labels: Tensor, real: list[float]) -> Tensor:
+    """The least ``mean_distance`` of one class's ``images``, as a share of its ``real`` images' (a scalar).
+
+    ``images`` (N, 3, R, R) with two at least of each class, ``labels`` (N,): their classes, of which ``real``
+    holds a distance each.
+    """
+    if len(real) == 1:
+        return mean_distance(images) / real[0]
+    shares = [mean_distance(images[labels == label]) / each for label, each in enumerate(real)]
+    return torch.stack(shares).min()
+
+
+def real_distances(images: np.ndarray, labels: np.ndarray | None) -> list[float]:
+    """``real_distance`` of each class's images; ``labels`` (N,) tell the classes (None: there is one)."""
+    if labels is None:
+        return [real_distance(images)]
+    return [real_distance(images[labels == label]) for label in range(labels.max() + 1)]
 
 
 def real_distance(images: np.ndarray) -> float:

@@ -83,32 +83,36 @@ class Loss(ABC):
 
     def fake_scores(self, generator: StyleGenerator, critic: Critic, draws: GeneratorDraws) -> Tensor:
         """Scores (N,) of the generator's images, augmented."""
-        return critic(self.augmentation(generator(draws.latents, draws.noise), draws.augment_fake))
+        fake = generator(draws.latents, draws.noise, labels=draws.labels)
+        return critic(self.augmentation(fake, draws.augment_fake), draws.labels)
 
 
-def score_apart(critic: Critic, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """Scores of both batches (N, 3, R, R), from one pass up to the head."""
-    return _heads_apart(critic, critic.features(torch.cat([real, fake])))
+def score_apart(
+    critic: Critic, real: Tensor, fake: Tensor, labels: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Scores of both batches (N, 3, R, R), from one pass up to the head; both have the classes ``labels``."""
+    return _heads_apart(critic, critic.features(torch.cat([real, fake])), labels)
 
 
-def _heads_apart(critic: Critic, features: Tensor) -> tuple[Tensor, Tensor]:
+def _heads_apart(critic: Critic, features: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
     """Scores of both halves of ``features`` (2 N, C, 4, 4); no group of images mixes the two."""
     first, second = features.chunk(2)
     if len(first) % GROUP_SIZE:
-        return critic.head(first), critic.head(second)
-    first, second = critic.head(features).chunk(2)
+        return critic.head(first, labels), critic.head(second, labels)
+    both = labels if labels is None else torch.cat([labels, labels])
+    first, second = critic.head(features, both).chunk(2)
     return first, second
 
 
 def score_with_slopes(
-    critic: Critic, real: Tensor, fake: Tensor, points: Tensor
+    critic: Critic, real: Tensor, fake: Tensor, points: Tensor, labels: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Scores of two batches as ``score_apart`` gives them, and the scores' gradient by ``points``.
 
     The three batches are (N, 3, R, R) and take one pass up to the head. The gradient has the points' shape
-    and precision and is differentiable once, by the critic's weights.
+    and precision and is differentiable once, by the critic's weights. ``labels`` (N,) are those of all three.
     """
     count, tape = len(real), Tape()
     features = critic.features(torch.cat([real, fake, points]), tape)
-    real_scores, fake_scores = _heads_apart(critic, features[: 2 * count])
-    return real_scores, fake_scores, critic.slopes(features[2 * count :], tape).to(points.dtype)
+    real_scores, fake_scores = _heads_apart(critic, features[: 2 * count], labels)
+    return real_scores, fake_scores, critic.slopes(features[2 * count :], tape, labels).to(points.dtype)

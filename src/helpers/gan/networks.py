@@ -59,15 +59,25 @@ def pixel_norm(latents: Tensor) -> Tensor:
 
 
 class Mapping(nn.Module):
-    """Latents (N, L) to styles (N, L): pixel norm, then eight linear layers; always in float32."""
+    """Latents (N, L) to styles (N, L): pixel norm, then eight linear layers; always in float32.
 
-    def __init__(self, size: int, depth: int = 8):
+    Where there are ``classes``, a learnt vector (L) of each image's class, scaled alike, is joined to its
+    latent before the first layer, as in StyleGAN2-ADA (Karras et al. 2020).
+    """
+
+    def __init__(self, size: int, depth: int = 8, classes: int = 0):
         super().__init__()
-        self.layers = nn.ModuleList(he_normal(nn.Linear(size, size)) for _ in range(depth))
+        self.embedding = nn.Embedding(classes, size) if classes else None
+        joined = 2 * size if classes else size
+        widths = [joined] + [size] * (depth - 1)
+        self.layers = nn.ModuleList(he_normal(nn.Linear(width, size)) for width in widths)
 
-    def forward(self, latents: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """``labels`` (N,), int64, are places of classes; without classes they are not read."""
         with torch.autocast(latents.device.type, enabled=False):
             styles = pixel_norm(latents)
+            if self.embedding is not None:
+                styles = torch.cat([styles, pixel_norm(self.embedding(labels))], 1)
             for layer in self.layers:
                 styles = activate(layer(styles))
         return styles
@@ -93,10 +103,11 @@ class StyleGenerator(nn.Module):
     Latents and noise are standard normal. All generators share the mapping, the learned constant, truncation,
     and how noise is distributed to the layers. The noise is one flat vector per image, so that a caller draws
     everything random about image i from one source; ``noise=None`` leaves it out. ``truncation`` below 1
-    pulls the styles to ``mean_style`` (``latent_size``), if that is given.
+    pulls the styles to ``mean_style`` (``latent_size``), if that is given. A generator of several ``classes``
+    takes the ``labels`` (N,) of its images, places of classes from 0 on; any other does not read them.
     """
 
-    def __init__(self, resolution: int, channel_scale: float, smallest_layers: int):
+    def __init__(self, resolution: int, channel_scale: float, smallest_layers: int, classes: int = 0):
         """``smallest_layers``: layers with noise at 4 x 4; each larger resolution has two."""
         super().__init__()
         widths = channels_by_resolution(resolution, channel_scale)
@@ -104,7 +115,7 @@ class StyleGenerator(nn.Module):
         self.latent_size = _scaled(LATENT_SIZE, channel_scale)
         self.noise_sides = [4] * smallest_layers + [side for side in widths if side > 4 for _ in range(2)]
         self.noise_size = sum(side * side for side in self.noise_sides)
-        self.mapping = Mapping(self.latent_size)
+        self.mapping = Mapping(self.latent_size, classes=classes)
         self.constant = nn.Parameter(torch.randn(1, widths[4], 4, 4))
 
     def forward(
@@ -113,8 +124,9 @@ class StyleGenerator(nn.Module):
         noise: Tensor | None = None,
         truncation: float = 1.0,
         mean_style: Tensor | None = None,
+        labels: Tensor | None = None,
     ) -> Tensor:
-        styles = self.mapping(latents)
+        styles = self.mapping(latents, labels)
         if truncation < 1 and mean_style is not None:
             styles = mean_style + truncation * (styles - mean_style)
         return self.synthesise(styles, noise)
@@ -174,6 +186,9 @@ class Critic(nn.Module):
     All critics share ``from_rgb``, ``blocks`` down to 4 x 4, and the head. Everything from minibatch standard
     deviation on is computed in float32: under spectral norm the scores of a young critic differ by less than
     bfloat16 can tell. The score of an image depends on the others of its group.
+
+    With ``classes``, the score is ``psi(x) + <v(y), x>`` for features x (C,) of the last hidden layer, a
+    linear psi, and a learnt vector v (C,) of the image's class y: the projection of Miyato and Koyama (2018).
     """
 
     def __init__(
@@ -183,6 +198,7 @@ class Critic(nn.Module):
         blocks: Iterable[CriticBlock],
         channels: int,
         spectral_head: bool = False,
+        classes: int = 0,
     ):
         """``channels`` is the width at 4 x 4."""
         super().__init__()
@@ -193,9 +209,10 @@ class Critic(nn.Module):
         linear = SpectralLinear if spectral_head else nn.Linear
         self.hidden = he_normal(linear(channels * 16, channels))
         self.output = he_normal(linear(channels, 1), gain=1.0)
+        self.projection = he_normal(linear(channels, classes, bias=False), gain=1.0) if classes else None
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.head(self.features(images))
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.head(self.features(images), labels)
 
     def features(self, images: Tensor, tape: Tape | None = None) -> Tensor:
         """Features (N, C, 4, 4) of each image by itself; the convolutions are noted on ``tape``."""
@@ -204,23 +221,31 @@ class Critic(nn.Module):
             x = block(x, tape)
         return x
 
-    def slopes(self, features: Tensor, tape: Tape) -> Tensor:
+    def slopes(self, features: Tensor, tape: Tape, labels: Tensor | None = None) -> Tensor:
         """The gradient (N, 3, R, R) of the summed scores by the images that gave ``features`` (N, C, 4, 4).
 
         They were the last N images when ``tape`` was written, which is used up. Differentiable once, by the
         weights.
         """
-        (gradient,) = torch.autograd.grad(self.head(features).sum(), features, create_graph=True)
+        (gradient,) = torch.autograd.grad(self.head(features, labels).sum(), features, create_graph=True)
         for block in reversed(self.blocks):
             gradient = block.pull_back(gradient, tape)
         return pull_back(tape.pop(), gradient)
 
-    def head(self, features: Tensor) -> Tensor:
-        """Scores (N,) of features (N, C, 4, 4), compared within groups; in the weights' precision."""
+    def head(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Scores (N,) of features (N, C, 4, 4), compared within groups; in the weights' precision.
+
+        ``labels`` (N,), int64: the images' classes, read by a critic of several classes only.
+        """
         with torch.autocast(features.device.type, enabled=False):
             x = minibatch_standard_deviation(features.to(self.output.weight.dtype))
             x = activate(self.convolution(x))
-            return self.output(activate(self.hidden(x.flatten(1)))).squeeze(1)
+            x = activate(self.hidden(x.flatten(1)))
+            scores = self.output(x)
+            if self.projection is not None:
+                assert labels is not None  # the classes of a conditional critic's images are always known
+                scores = scores + self.projection(x).gather(1, labels[:, None])
+            return scores.squeeze(1)
 
     def update_spectral_norms(self, times: int = 1) -> None:
         """``times`` power iterations of every layer under spectral norm; called once per critic step."""

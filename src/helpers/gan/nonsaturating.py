@@ -41,22 +41,22 @@ class NonSaturatingLoss(Loss):
         self, critic: Critic, real: Tensor, fake: Tensor, draws: CriticDraws, regularised: bool
     ) -> CriticLoss:
         """A step without R1 repeats the last values of its penalty and norm, 0 before the first."""
-        real_scores, fake_scores = score_apart(critic, *self.augment_both(real, fake, draws))
+        real_scores, fake_scores = score_apart(critic, *self.augment_both(real, fake, draws), draws.labels)
         loss = F.softplus(-real_scores).mean() + F.softplus(fake_scores).mean()
         penalty, norm = self.last_penalty, self.last_norm
         if regularised:
-            penalty = self._r1(critic, real, draws.augment_real)
+            penalty = self._r1(critic, real, draws)
             norm = penalty.detach().sqrt()
             loss = loss + self.config.r1_weight / 2 * self.config.r1_every * penalty
         sign = real_scores.sign().mean()
         return CriticLoss(loss, real_scores.mean(), fake_scores.mean(), penalty, norm, sign)
 
-    def _r1(self, critic: Critic, real: Tensor, augment_real: Tensor) -> Tensor:
+    def _r1(self, critic: Critic, real: Tensor, draws: CriticDraws) -> Tensor:
         """Mean squared norm of the score's gradient by the real images, through the augmentation."""
         with torch.autocast(real.device.type, enabled=False):
             images = real.detach().requires_grad_()
-            seen, tape = self.augmentation(images, augment_real), Tape()
-            gradient = critic.slopes(critic.features(seen, tape), tape)
+            seen, tape = self.augmentation(images, draws.augment_real), Tape()
+            gradient = critic.slopes(critic.features(seen, tape), tape, draws.labels)
             if seen is not images:
                 (gradient,) = torch.autograd.grad(seen, images, gradient, create_graph=True)
             return gradient.square().sum((1, 2, 3)).mean()
@@ -69,13 +69,13 @@ class NonSaturatingLoss(Loss):
         if regularised:
             half = max(1, len(draws.latents) // 2)  # as in StyleGAN2: it costs a generator pass of its own
             penalty = self._path_length_penalty(
-                generator, draws.latents[:half], draws.noise[:half], draws.path[:half]
+                generator, draws.latents[:half], draws.noise[:half], draws.path[:half], draws.labels[:half]
             )
             loss = loss + self.config.path_length_weight * self.config.path_length_every * penalty
         return loss
 
     def _path_length_penalty(
-        self, generator: StyleGenerator, latents: Tensor, noise: Tensor, path: Tensor
+        self, generator: StyleGenerator, latents: Tensor, noise: Tensor, path: Tensor, labels: Tensor
     ) -> Tensor:
         """Mean squared distance of ``|J^T y|`` from its running mean.
 
@@ -83,7 +83,7 @@ class NonSaturatingLoss(Loss):
         the square root of the number of pixels.
         """
         with torch.autocast(latents.device.type, enabled=False):
-            styles = generator.mapping(latents)
+            styles = generator.mapping(latents, labels)
             images = generator.synthesise(styles, noise)
             normal = torch.special.ndtri(path.to(images.dtype).clamp(1e-7, 1 - 1e-7)).view_as(images)
             along = (images * normal).sum() / math.sqrt(images.shape[2] * images.shape[3])

@@ -128,8 +128,9 @@ class Generator(StyleGenerator):
         channel_scale: float = 1.0,
         style_order: str = "noise_activation_adain",
         rgb: str = "skip",
+        classes: int = 0,
     ):
-        super().__init__(resolution, channel_scale, smallest_layers=2)
+        super().__init__(resolution, channel_scale, smallest_layers=2, classes=classes)
         widths = list(channels_by_resolution(resolution, channel_scale).values())
         self.rgb = rgb
         blocks = nn.ModuleList(
@@ -176,12 +177,18 @@ class Discriminator(Critic):
     (fromRGB and the last layers too).
     """
 
-    def __init__(self, resolution: int = 128, channel_scale: float = 1.0, spectral_norm: str = "blocks"):
+    def __init__(
+        self,
+        resolution: int = 128,
+        channel_scale: float = 1.0,
+        spectral_norm: str = "blocks",
+        classes: int = 0,
+    ):
         outward = list(channels_by_resolution(resolution, channel_scale).values())[::-1]
         in_blocks, everywhere = spectral_norm != "none", spectral_norm == "all"
         from_rgb = he_normal(
             SpectralConv(3, outward[0], kernel=1) if everywhere else nn.Conv2d(3, outward[0], 1)
         )
         blocks = [TwoConvolutions(i, o, in_blocks) for i, o in pairwise(outward)]
-        super().__init__(resolution, from_rgb, blocks, outward[-1], spectral_head=everywhere)
+        super().__init__(resolution, from_rgb, blocks, outward[-1], spectral_head=everywhere, classes=classes)
         self.update_spectral_norms(15)

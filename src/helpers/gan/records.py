@@ -45,8 +45,10 @@ def write_history(rows: list[list[float]], directory: Path) -> pd.DataFrame:
     return history
 
 
-def sample_inputs(generator: StyleGenerator, seed: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Latents and noise of the sample grid.
+def sample_inputs(
+    generator: StyleGenerator, seed: int, device: str, classes: int = 1
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Latents, noise and classes of the sample grid, in which one class follows another.
 
     They are the same for every grid of a training, and come from a source of their own, so that sampling does
     not change the training.
@@ -55,7 +57,8 @@ def sample_inputs(generator: StyleGenerator, seed: int, device: str) -> tuple[to
     count = GRID[0] * GRID[1]
     latents = torch.randn(count, generator.latent_size, generator=random)
     noise = torch.randn(count, generator.noise_size, generator=random)
-    return latents.to(device), noise.to(device)
+    labels = torch.arange(count) * classes // count
+    return latents.to(device), noise.to(device), labels.to(device)
 
 
 def sample_grid(images: np.ndarray) -> np.ndarray:

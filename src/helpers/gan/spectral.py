@@ -48,8 +48,8 @@ class SpectralConv(SpectralLayer, nn.Conv2d):
 class SpectralLinear(SpectralLayer, nn.Linear):
     """A linear layer under the same normalisation."""
 
-    def __init__(self, in_features: int, out_features: int):
-        super().__init__(in_features, out_features)
+    def __init__(self, in_features: int, out_features: int, bias: bool = True):
+        super().__init__(in_features, out_features, bias)
         self.register_buffer("left", F.normalize(torch.randn(out_features), dim=0))
         self.register_buffer("right", torch.zeros(in_features))
 

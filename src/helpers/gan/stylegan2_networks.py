@@ -108,8 +108,8 @@ class SkipBlock(nn.Module):
 class StyleGAN2Generator(StyleGenerator):
     """StyleGAN2's skip generator; see StyleGenerator for what goes in and comes out. Differentiable twice."""
 
-    def __init__(self, resolution: int = 128, channel_scale: float = 1.0):
-        super().__init__(resolution, channel_scale, smallest_layers=1)
+    def __init__(self, resolution: int = 128, channel_scale: float = 1.0, classes: int = 0):
+        super().__init__(resolution, channel_scale, smallest_layers=1, classes=classes)
         widths = list(channels_by_resolution(resolution, channel_scale).values())
         blocks = nn.ModuleList(
             SkipBlock(i, o, self.latent_size, smallest=n == 0)
@@ -160,7 +160,7 @@ class StyleGAN2Discriminator(Critic):
     Differentiable twice.
     """
 
-    def __init__(self, resolution: int = 128, channel_scale: float = 1.0):
+    def __init__(self, resolution: int = 128, channel_scale: float = 1.0, classes: int = 0):
         outward = list(channels_by_resolution(resolution, channel_scale).values())[::-1]
         from_rgb = he_normal(nn.Conv2d(3, outward[0], 1))
         super().__init__(
@@ -168,4 +168,5 @@ class StyleGAN2Discriminator(Critic):
             from_rgb,
             [ResidualBlock(i, o) for i, o in pairwise(outward)],
             outward[-1],
+            classes=classes,
         )

@@ -1,7 +1,7 @@
 """Generation of synthetic images by seed, and their scores by the critic."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from helpers import params
+from helpers.data.by_class import join_classes
 from helpers.data.selection import wanted_count
 from helpers.files import atomic_path, row_blocks, write_table
 from helpers.gan.batches import to_bytes, to_float
@@ -34,31 +35,37 @@ def synthesize(
     synthesis: params.Synthesis,
     real_images: np.ndarray,
     device: str,
+    labels: np.ndarray | None = None,
+    names: Sequence[str] = ("",),
 ) -> pd.DataFrame:
-    """Generate and score ``synthesis.count`` images; return the scores as ``rank_scores`` does.
+    """Generate and score ``synthesis.count`` images of each class; return the scores as ``rank_scores`` does.
 
-    Image i depends on its own seed, ``synthesis.seed + i``, and on nothing else. ``real_images`` (uint8, N x
-    R x R x 3) are the GAN's training images: three of them are the reference batch in which every image is
-    scored. Writes images.npy (uint8, count x R x R x 3, in the order of the seeds), scores.csv,
+    Image i of a class depends on its own seed, ``synthesis.seed + i``, and its class, and on nothing else.
+    ``real_images`` (uint8, N x R x R x 3) are the GAN's training images: three of its class are the reference
+    batch in which every image is scored. ``labels`` (N,) are their places in ``names``, those of the GAN's
+    classes. Writes images.npy (uint8, R x R x 3 each, class by class in the order of the seeds), scores.csv,
     score-stability.csv (how far other reference batches agree) and, if asked for, png/ to ``directory``.
+    Both tables have a column class where there are several classes, and ranks are those within a class.
     Raises MissingStageError where no GAN was trained.
     """
     torch.set_num_threads(config.threads)
     generator = load_generator(gan_directory, config, device)
     critic = load_discriminator(gan_directory, config, device)
     seeds = np.arange(synthesis.seed, synthesis.seed + synthesis.count)
-    directory = Path(directory)
-    scores = np.empty((synthesis.count, REFERENCE_BATCHES))
+    directory, keep = Path(directory), synthesis.keep_fraction
+    scores = np.empty((len(names), synthesis.count, REFERENCE_BATCHES))
+    progress = Progress("Synthesis", scores[..., 0].size, "image")
+    labels = np.zeros(len(real_images), np.int64) if labels is None else labels
     with exact_convolutions(), atomic_path(directory / "images.npy") as temporary:
-        references = [
-            reference_features(critic, real_images, synthesis.seed + batch, device)
-            for batch in range(REFERENCE_BATCHES)
-        ]
-        scored = _scored(generator, critic, torch.stack(references), seeds, synthesis, scores)
-        write_rows(temporary, scored, synthesis.count)
+        batches = _batches(generator, critic, real_images, labels, synthesis, scores, progress)
+        write_rows(temporary, batches, scores[..., 0].size)
+    progress.close()
     export_png(directory, wanted=synthesis.export_png)
-    write_table(directory / "score-stability.csv", score_stability(scores, synthesis.keep_fraction))
-    table = rank_scores(seeds, scores[:, 0], synthesis.keep_fraction)
+    stability = {name: score_stability(each, keep) for name, each in zip(names, scores, strict=True)}
+    write_table(directory / "score-stability.csv", join_classes(stability))
+    ranked = [rank_scores(seeds, each[:, 0], keep) for each in scores]
+    table = join_classes(dict(zip(names, ranked, strict=True)))
+    table["index"] = np.arange(len(table))
     write_table(directory / "scores.csv", table)
     return table
 
@@ -74,23 +81,31 @@ def exact_convolutions() -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = allowed
 
 
-def _scored(
+def _batches(
     generator: StyleGenerator,
     critic: Critic,
-    references: Tensor,
-    seeds: np.ndarray,
+    real_images: np.ndarray,
+    labels: np.ndarray,
     synthesis: params.Synthesis,
     scores: np.ndarray,
+    progress: Progress,
 ) -> Iterator[np.ndarray]:
-    """Batches of images; fills their scores into ``scores`` (N, REFERENCE_BATCHES)."""
-    progress = Progress("Synthesis", synthesis.count, "image")
-    done = 0
-    for batch in generate(generator, seeds, synthesis.batch_size, synthesis.truncation):
-        scores[done : done + len(batch)] = score_images(critic, batch, references)
-        done += len(batch)
-        progress.update(done)
-        yield batch
-    progress.close()
+    """Batches of images, class by class; fills their ``scores`` (classes, N, REFERENCE_BATCHES)."""
+    seeds = np.arange(synthesis.seed, synthesis.seed + synthesis.count)
+    flat, done, device = scores.reshape(-1, scores.shape[-1]), 0, str(generator.constant.device)
+    for label in range(len(scores)):
+        real = real_images[labels == label] if len(scores) > 1 else real_images
+        references = torch.stack(
+            [
+                reference_features(critic, real, synthesis.seed + batch, device)
+                for batch in range(REFERENCE_BATCHES)
+            ]
+        )
+        for batch in generate(generator, seeds, synthesis.batch_size, synthesis.truncation, label):
+            flat[done : done + len(batch)] = score_images(critic, batch, references, label)
+            done += len(batch)
+            progress.update(done)
+            yield batch
 
 
 def export_png(directory: Path, wanted: bool = True) -> None:
@@ -113,23 +128,30 @@ def export_png(directory: Path, wanted: bool = True) -> None:
 
 @torch.no_grad()
 def generate(
-    generator: StyleGenerator, seeds: np.ndarray, batch_size: int = 50, truncation: float = 1.0
+    generator: StyleGenerator,
+    seeds: np.ndarray,
+    batch_size: int = 50,
+    truncation: float = 1.0,
+    label: int = 0,
 ) -> Iterator[np.ndarray]:
-    """Batches of images, uint8 (N, R, R, 3), one image per seed, in float32."""
+    """Batches of images of the class ``label``, uint8 (N, R, R, 3), one image per seed, in float32."""
     device = generator.constant.device
-    mean = mean_style(generator) if truncation < 1 else None
+    mean = mean_style(generator, label) if truncation < 1 else None
     for start in range(0, len(seeds), batch_size):
         size = generator.latent_size + generator.noise_size
         draws = [_draw(int(seed), size) for seed in seeds[start : start + batch_size]]
         latents, noise = torch.stack(draws).to(device).split([generator.latent_size, generator.noise_size], 1)
-        yield to_bytes(generator(latents, noise, truncation, mean))
+        labels = torch.full((len(latents),), label, device=device)
+        yield to_bytes(generator(latents, noise, truncation, mean, labels))
 
 
 @torch.no_grad()
-def mean_style(generator: StyleGenerator) -> Tensor:
-    """The mean style of MEAN_STYLE_LATENTS latents, always the same ones."""
+def mean_style(generator: StyleGenerator, label: int = 0) -> Tensor:
+    """The mean style of MEAN_STYLE_LATENTS latents of the class ``label``, always the same ones."""
     latents = _draw(0, MEAN_STYLE_LATENTS * generator.latent_size).view(MEAN_STYLE_LATENTS, -1)
-    return generator.mapping(latents.to(generator.constant.device)).mean(0)
+    device = generator.constant.device
+    labels = torch.full((MEAN_STYLE_LATENTS,), label, device=device)
+    return generator.mapping(latents.to(device), labels).mean(0)
 
 
 def _draw(seed: int, size: int) -> Tensor:
@@ -148,8 +170,10 @@ def reference_features(critic: Critic, real_images: np.ndarray, seed: int, devic
 
 
 @torch.no_grad()
-def score_images(critic: Critic, images: np.ndarray, references: Tensor) -> np.ndarray:
+def score_images(critic: Critic, images: np.ndarray, references: Tensor, label: int = 0) -> np.ndarray:
     """The critic's scores (float64, N x S) of uint8 images; higher is more like the training images.
+
+    ``label``: the class of the images and of the references.
 
     They are computed in float32. ``references`` (S, GROUP_SIZE - 1, C, 4, 4) are features of S reference
     batches. Each image makes a group with the same real images, so that its neighbours do not matter. The
@@ -159,7 +183,8 @@ def score_images(critic: Critic, images: np.ndarray, references: Tensor) -> np.n
     scores = []
     for reference in references:
         groups = torch.cat([features, reference.expand(len(features), *reference.shape)], 1)
-        scores.append(critic.head(groups.flatten(0, 1)).view(len(features), -1)[:, 0])
+        labels = torch.full((groups.shape[0] * groups.shape[1],), label, device=groups.device)
+        scores.append(critic.head(groups.flatten(0, 1), labels).view(len(features), -1)[:, 0])
     return torch.stack(scores, 1).double().cpu().numpy()
 
 

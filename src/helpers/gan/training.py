@@ -24,10 +24,10 @@ from helpers.device import resolve_precision
 from helpers.errors import DataError, TrainingError
 from helpers.files import array_digest, digest, file_digest, write_json
 from helpers.fingerprints import code_fingerprint
-from helpers.gan.batches import ImageStream, to_bytes
+from helpers.gan.batches import ClassTurns, ImageStream, to_bytes
 from helpers.gan.draws import CriticDraws, GeneratorDraws, StepDraws
 from helpers.gan.graphs import GraphedStep
-from helpers.gan.health import CHECK_EVERY, Vitals, mean_distance, real_distance, require_health
+from helpers.gan.health import CHECK_EVERY, Vitals, least_diversity, real_distances, require_health
 from helpers.gan.losses import CriticLoss
 from helpers.gan.optimisers import adam, descend
 from helpers.gan.recipes import RECIPES
@@ -50,8 +50,11 @@ def train_gan(
     device: str,
     seed: int = 0,
     resume: bool = True,
+    labels: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Train generator and critic on ``images`` (uint8, N x R x R x 3); return the history of logged steps.
+
+    ``labels`` (int64, N): the images' places in ``config.classes``, which a conditional GAN is told.
 
     Goes on from the newest checkpoint in ``directory`` that belongs to these parameters, images, code, device
     kind and seed, unless ``resume`` is false; on a CPU the result is then the same to the bit as without the
@@ -59,11 +62,11 @@ def train_gan(
     samples/step-<7 digits>.png, timing.json, checkpoint-*.pt. Raises DataError for unfit images,
     TrainingError when the training is sick (``health``).
     """
-    images = _checked(images, config)
+    images = _checked(images, config, labels)
     torch.set_num_threads(config.threads)
     directory = Path(directory)
-    trainer = Trainer(images, config, device, seed)
-    fingerprint = training_fingerprint(images, config, device, seed)
+    trainer = Trainer(images, config, device, seed, labels)
+    fingerprint = training_fingerprint(images, config, device, seed, labels)
     _start_or_resume(trainer, directory, fingerprint, resume)
     progress = Progress("GAN", trainer.total_steps, "step")
     clock = TrainingClock(config.batch_size * config.n_critic, trainer.steps, trainer.seconds_before)
@@ -149,7 +152,14 @@ class Trainer:
     last_critic: CriticLoss
     last_generator: Tensor
 
-    def __init__(self, images: np.ndarray, config: params.Gan, device: str, seed: int):
+    def __init__(
+        self,
+        images: np.ndarray,
+        config: params.Gan,
+        device: str,
+        seed: int,
+        labels: np.ndarray | None = None,
+    ):
         self.config, self.device = config, device
         self.dtype = resolve_precision(config.precision, device)
         self.total_steps = total_steps(config, len(images))
@@ -164,7 +174,8 @@ class Trainer:
         self.critic_optimiser = adam(self.critic, config.lr_discriminator, config, device)
         self.loss = RECIPES.get(config.recipe).build_loss(config, device)
         self.random = torch.Generator(device).manual_seed(seed)
-        self.data = ImageStream(images, config.batch_size, config.flips, device, self.random)
+        self.data = ImageStream(images, config.batch_size, config.flips, device, self.random, labels)
+        self.turns = ClassTurns(len(config.classes), config.batch_size, device)
         self.draws = StepDraws(
             config.batch_size,
             self.generator.latent_size,
@@ -173,8 +184,8 @@ class Trainer:
             self.loss.generator_sizes,
             self.random,
         )
-        self.sample_inputs = sample_inputs(self.generator, seed, device)
-        self.real_distance = real_distance(images)
+        self.sample_inputs = sample_inputs(self.generator, seed, device, len(config.classes))
+        self.real_distances = real_distances(images, labels)
         run: Callable[..., Any] = GraphedStep if device.startswith("cuda") else lambda step: step
         self.update_fakes: Callable[..., Tensor] = run(self.fakes)
         self.update_critic: Callable[..., CriticLoss] = run(self.critic_step)
@@ -182,26 +193,35 @@ class Trainer:
 
     def step(self) -> None:
         """n_critic critic steps on fresh batches, one generator step with one step of the moving average."""
-        turns = [(self.data.next_batch(), self.draws.critic()) for _ in range(self.config.n_critic)]
-        last = self.draws.generator()
+        first = self.steps * self.config.n_critic
+        turns = [self._turn(number) for number in range(first, first + self.config.n_critic)]
+        last = self.draws.generator(self.turns.labels(self.steps))
         for turn, ((real, draws), fake) in enumerate(zip(turns, self._fakes(turns), strict=True)):
-            regularised = self.loss.critic_regularised(self.steps * self.config.n_critic + turn)
+            regularised = self.loss.critic_regularised(first + turn)
             self.last_critic = self.update_critic(real, fake, *draws, regularised=regularised)
         regularised = self.loss.generator_regularised(self.steps)
         self.last_generator = self.update_generator(*last, regularised=regularised)
         self.steps += 1
 
+    def _turn(self, number: int) -> tuple[Tensor, CriticDraws]:
+        """The real images and the draws of critic step ``number``, counted from 0."""
+        real = self.data.next_batch(self.turns.of_groups(number))
+        return real, self.draws.critic(self.turns.labels(number))
+
     def _fakes(self, turns: list[tuple[Tensor, CriticDraws]]) -> tuple[Tensor, ...]:
         """A batch of the generator's images for each critic step, all from one pass: it stands still."""
         latents = torch.cat([draws.latents for _, draws in turns])
         noise = torch.cat([draws.noise for _, draws in turns])
-        return self.update_fakes(latents, noise).split(self.config.batch_size)
+        labels = torch.cat([draws.labels for _, draws in turns])
+        return self.update_fakes(latents, noise, labels).split(self.config.batch_size)
 
     @torch.no_grad()
-    def fakes(self, latents: Tensor, noise: Tensor, regularised: bool = False) -> Tensor:
+    def fakes(
+        self, latents: Tensor, noise: Tensor, labels: Tensor | None = None, regularised: bool = False
+    ) -> Tensor:
         """The generator's images (N, 3, R, R); nothing is ``regularised``."""
         with self.autocast():
-            return self.generator(latents, noise)
+            return self.generator(latents, noise, labels=labels)
 
     def critic_step(
         self, real: Tensor, fake: Tensor, *drawn: Tensor, regularised: bool = False
@@ -244,7 +264,8 @@ class Trainer:
     def samples(self) -> np.ndarray:
         """uint8 (24, R, R, 3): the moving average's images of the fixed latents."""
         with self.autocast():
-            return to_bytes(self.average(*self.sample_inputs))
+            latents, noise, labels = self.sample_inputs
+            return to_bytes(self.average(latents, noise, labels=labels))
 
     def log(self) -> list[float]:
         """Append this step's row (records.HISTORY_COLUMNS) to the history, and return it."""
@@ -266,12 +287,14 @@ class Trainer:
     def vitals(self) -> Vitals:
         """What ``health`` looks at.
 
-        The diversity is that of the generator itself, which collapses long before its average.
+        The diversity is that of the generator itself, which collapses long before its average; of several
+        classes, that of the one whose samples differ least.
         """
+        latents, noise, labels = self.sample_inputs
         with self.autocast():
-            images = self.generator(*self.sample_inputs)
-            score = self.critic(images).mean()
-        diversity = mean_distance(images.clamp(-1, 1)) / self.real_distance
+            images = self.generator(latents, noise, labels=labels)
+            score = self.critic(images, labels).mean()
+        diversity = least_diversity(images.clamp(-1, 1), labels, self.real_distances)
         return Vitals(
             self.last_generator, self.last_critic.loss, self.last_critic.gradient_penalty, score, diversity
         )
@@ -325,15 +348,18 @@ def total_steps(config: params.Gan, images: int) -> int:
     return max(1, round(config.epochs * steps_per_epoch(config, images)))
 
 
-def training_fingerprint(images: np.ndarray, config: params.Gan, device: str, seed: int) -> str:
+def training_fingerprint(
+    images: np.ndarray, config: params.Gan, device: str, seed: int, labels: np.ndarray | None = None
+) -> str:
     """Equal for trainings that may go on from each other's checkpoints."""
     values = params.result_values(config)
     start = [file_digest(path) for path in initial_files(config)]
     code = code_fingerprint("helpers.gan.training", RECIPES.module(config.recipe))
-    return digest(values, seed, device.split(":")[0], array_digest(images), start, code)
+    shown = array_digest(images), None if labels is None else array_digest(labels)
+    return digest(values, seed, device.split(":")[0], shown, start, code)
 
 
-def _checked(images: np.ndarray, config: params.Gan) -> np.ndarray:
+def _checked(images: np.ndarray, config: params.Gan, labels: np.ndarray | None) -> np.ndarray:
     side = config.resolution
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (side, side, 3):
         found = " x ".join(map(str, images.shape[1:]))
@@ -343,6 +369,16 @@ def _checked(images: np.ndarray, config: params.Gan) -> np.ndarray:
         )
     if len(images) < 2:
         raise DataError(f"The GAN needs at least 2 training images of its class, not {len(images)}.")
+    if config.conditional:
+        assert labels is not None and len(labels) == len(
+            images
+        )  # a stage tells a conditional GAN all classes
+        counts = np.bincount(labels, minlength=len(config.classes))
+        if counts.min() < 2:
+            raise DataError(
+                f"The GAN needs at least 2 training images of every class, and has {counts.min()} of "
+                f"'{config.classes[counts.argmin()]}': leave the class out of gan.classes."
+            )
     return np.ascontiguousarray(images)
 
 

@@ -25,7 +25,7 @@ class WassersteinLoss(Loss):
     ) -> CriticLoss:
         real, fake = self.augment_both(real, fake, draws)
         points = torch.lerp(fake, real, draws.mix.view(-1, 1, 1, 1))
-        real_scores, fake_scores, slopes = score_with_slopes(critic, real, fake, points)
+        real_scores, fake_scores, slopes = score_with_slopes(critic, real, fake, points, draws.labels)
         loss = fake_scores.mean() - real_scores.mean()
         penalty, norm = gradient_penalty(slopes)
         if self.config.gradient_penalty:

@@ -95,8 +95,8 @@ def _load_weights(network: nn.Module, path: Path) -> None:
         ) from None
     except RuntimeError as error:
         raise TrainingError(
-            f"The weights in {path} were trained with another gan.recipe, resolution, channel_scale or "
-            f"spectral_norm: run the stage 'gan' again ({_first_line(error)})."
+            f"The weights in {path} were trained with another gan.recipe, resolution, channel_scale, "
+            f"spectral_norm or number of classes: run the stage 'gan' again ({_first_line(error)})."
         ) from None
 
 

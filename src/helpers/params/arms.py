@@ -17,6 +17,9 @@ def selectors() -> Registry[Any]:
     return SELECTORS
 
 
+AMOUNTS = ("count", "counts", "fraction", "share")  # of which an arm gives at most one
+
+
 class SyntheticImages(Section):
     """Synthetic images that an arm adds to the training set."""
 
@@ -26,8 +29,16 @@ class SyntheticImages(Section):
     rank: Annotated[str, Variants(selectors, "meaning")] = Field(
         "critic", description="what 'top' and 'bottom' go by"
     )
-    count: int | None = Field(None, ge=1, description="how many (or 'fraction')")
+    count: int | None = Field(None, ge=1, description="how many, of each class (or 'fraction')")
+    counts: dict[str, Annotated[int, Field(ge=1)]] | None = Field(
+        None, min_length=1, description="how many of which of gan.classes, such as {mel: 300, df: 200}"
+    )
     fraction: float | None = Field(None, gt=0, le=1, description="share of the generated images (or 'count')")
+    share: Fraction | None = Field(
+        None,
+        description="share of synthetic images among the arm's training images, the same in every one of "
+        "gan.classes",
+    )
     folder: PathText | None = Field(None, description="a folder of anyone's images, in place of the GAN's")
     class_: str | None = Field(
         None, alias="class", description="class of the folder's images; data.target_class by default"
@@ -35,19 +46,32 @@ class SyntheticImages(Section):
 
     @model_validator(mode="after")
     def _one_meaning(self) -> "SyntheticImages":
-        if self.count is not None and self.fraction is not None:
-            raise ValueError("give 'count' or 'fraction', not both")
+        given = [name for name in AMOUNTS if getattr(self, name) is not None]
+        if len(given) > 1:
+            also = "not both" if len(given) == 2 else "and no more than one of them"
+            raise ValueError(f"give {' or '.join(map(repr, given))}, {also}")
+        if self.folder is not None and (self.counts is not None or self.share is not None):
+            raise ValueError(
+                f"'{given[0]}' goes with the GAN's images, whose classes are gan.classes; the images of a "
+                "folder have one class, so give 'count' or 'fraction'"
+            )
         if self.folder is None and self.select is None:
             raise ValueError("say which images: 'select: top | bottom | random | all', or 'folder: path'")
         if self.folder is None and self.class_ is not None:
-            raise ValueError("'class' goes with 'folder'; the GAN's images have data.target_class")
-        if self.select in ("top", "bottom", "random") and self.count is None and self.fraction is None:
-            raise ValueError(f"'select: {self.select}' needs 'count' or 'fraction'")
-        if self.select == "all" and (self.count is not None or self.fraction is not None):
-            raise ValueError(
-                "'select: all' takes every image; drop 'count' and 'fraction', or use 'select: random'"
-            )
+            raise ValueError("'class' goes with 'folder'; the GAN's images have the classes of gan.classes")
+        if self.select in ("top", "bottom", "random") and not given:
+            raise ValueError(f"'select: {self.select}' needs 'count', 'counts', 'fraction' or 'share'")
+        if self.select == "all" and given:
+            raise ValueError(f"'select: all' takes every image; drop '{given[0]}', or use 'select: random'")
         return self
+
+    def with_target(self, target_class: str) -> "SyntheticImages":
+        """The images with ``target_class`` where 'target' stands for it."""
+        counts = self.counts and {
+            target_class if name == TARGET else name: count for name, count in self.counts.items()
+        }
+        own = target_class if self.class_ == TARGET else self.class_
+        return self.model_copy(update={"counts": counts, "class_": own})
 
 
 class Oversample(Section):
@@ -95,12 +119,14 @@ class Arm(Section):
 
     def with_target(self, target_class: str) -> "Arm":
         """The arm with ``target_class`` where its parts say 'target'."""
-        parts = {"synthetic": self.synthetic, "oversample": self.oversample, "withhold": self.withhold}
-        changed = {
+        parts = {"oversample": self.oversample, "withhold": self.withhold}
+        changed: dict[str, Section] = {
             key: part.model_copy(update={"class_": target_class})
             for key, part in parts.items()
             if part is not None and part.class_ == TARGET
         }
+        if self.synthetic is not None:
+            changed["synthetic"] = self.synthetic.with_target(target_class)
         return self.model_copy(update=changed) if changed else self
 
     @property

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from helpers.params.arms import TARGET
 from helpers.params.section import PathText, Section, Seed, Variants, mark
 from helpers.registry import Registry
 
@@ -14,11 +15,25 @@ def _recipes() -> Registry[Any]:
     return RECIPES
 
 
+MOST_CLASSES = 12  # so that every class has two samples at least in a sample grid
+
+
 class Gan(Section):
     """The generative network and its training."""
 
     recipe: Annotated[str, Variants(_recipes, "meaning")] = Field(
         "paper", description="the networks and what they descend"
+    )
+    classes: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (TARGET,),
+        min_length=1,
+        max_length=MOST_CLASSES,
+        description="classes that get synthetic images; 'target': data.target_class",
+    )
+    conditional: bool = Field(
+        False,
+        description="one GAN for all of gan.classes, which is told the class of every image and learns from "
+        "each class equally often",
     )
     resolution: Literal[32, 64, 128] = Field(128, description="side of the square images, pixels")
     channel_scale: float = Field(
@@ -177,3 +192,22 @@ class Gan(Section):
         if len(set(seeds)) < len(seeds):
             raise ValueError("every GAN needs a seed of its own, and one stands twice")
         return seeds
+
+    @model_validator(mode="after")
+    def _classes_fit(self) -> "Gan":
+        if len(self.classes) > 1 and not self.conditional:
+            raise ValueError(
+                f"gan.classes names {len(self.classes)} classes ({', '.join(self.classes)}), and only a "
+                "conditional GAN learns several: set gan.conditional to true, or name one class"
+            )
+        if self.conditional and len(self.classes) < 2:
+            raise ValueError(
+                f"gan.conditional is true, and gan.classes names {self.classes[0]} alone: name at least two "
+                "classes, or set gan.conditional to false"
+            )
+        return self
+
+    @property
+    def label_count(self) -> int:
+        """Classes that the networks are told apart; 0 for a GAN that is told none."""
+        return len(self.classes) if self.conditional else 0

@@ -156,7 +156,12 @@ def arm_meaning(arm: Arm) -> str:
 
 def _synthetic_meaning(wanted: SyntheticImages) -> str:
     which = {"top": "best ", "bottom": "worst ", "random": "randomly chosen "}.get(wanted.select or "", "")
-    if wanted.count:
+    if wanted.share is not None:
+        part = f"{100 * wanted.share:g} % of the training images of each of the GAN's classes"
+        return f"{which}synthetic images, {part}"
+    if wanted.counts:
+        many = " and ".join(f"{count:,} ({name})" for name, count in wanted.counts.items()) + " "
+    elif wanted.count:
         many = f"{wanted.count:,} "
     else:
         many = f"{100 * wanted.fraction:g} % " if wanted.fraction else "all "

@@ -1,12 +1,13 @@
 """All parameters of a run: the sections, and what must hold between them."""
 
 import difflib
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from helpers.errors import ParameterError
-from helpers.params.arms import PAPER_ARMS, PAPER_ROLES, Arm, Withhold, selectors
+from helpers.params.arms import PAPER_ARMS, PAPER_ROLES, TARGET, Arm, SyntheticImages, Withhold, selectors
 from helpers.params.classifier import Classifier
 from helpers.params.compute import Compute
 from helpers.params.data import Data
@@ -60,16 +61,37 @@ class Params(Section):
                 f"the arms are {', '.join(self.arms)}"
             )
         for name, arm in self.arms.items():
-            images = arm.synthetic
-            wanted = images.count if images is not None and images.folder is None else None
-            if wanted is not None and wanted > self.synthesis.count and self.trains_gan:
-                raise ValueError(
-                    f"arms.{name} asks for {wanted} synthetic images, and synthesis.count generates only "
-                    f"{self.synthesis.count}: lower the one or raise the other"
-                )
+            if arm.synthetic is not None and arm.uses_gan:
+                self._require_images(name, arm.synthetic)
         if len({name.lower() for name in self.arms}) < len(self.arms):
             raise ValueError(
                 "two arms differ only in upper and lower case, and would share a folder on some systems"
+            )
+        return self
+
+    def _require_images(self, arm: str, images: SyntheticImages) -> None:
+        """Raise ValueError where an arm asks for classes or for more images than the GAN will make."""
+        for name in images.counts or ():
+            if name not in self.gan_classes:
+                near = difflib.get_close_matches(name, self.gan_classes, n=1, cutoff=0.5)
+                hint = f" (did you mean '{near[0]}'?)" if near else ""
+                raise ValueError(
+                    f"arms.{arm}.synthetic.counts asks for images of '{name}'{hint}, and gan.classes names "
+                    f"{', '.join(self.gan_classes)} only: add the class there, or leave it out here"
+                )
+        wanted = max((images.counts or {}).values(), default=images.count or 0)
+        if wanted > self.synthesis.count and self.trains_gan:
+            raise ValueError(
+                f"arms.{arm} asks for {wanted} synthetic images, and synthesis.count generates only "
+                f"{self.synthesis.count}: lower the one or raise the other"
+            )
+
+    @model_validator(mode="after")
+    def _classes_of_gan_differ(self) -> "Params":
+        if len(set(self.gan_classes)) < len(self.gan_classes):
+            raise ValueError(
+                f"gan.classes names a class twice ({', '.join(self.gan_classes)}; 'target' is "
+                f"{self.data.target_class}): every class stands there once"
             )
         return self
 
@@ -122,6 +144,12 @@ class Params(Section):
                     "gan.resolution"
                 )
             return self
+        target = (self.data.target_class,)
+        if self.gan_classes != target or any(a.synthetic and a.synthetic.share for a in self.arms.values()):
+            raise ValueError(
+                "synthesis.folder is a set of images of data.target_class: name no other class in "
+                "gan.classes, and give arms 'count' or 'fraction' in place of 'share'"
+            )
         if len(self.gan.seeds) != self.parts:
             raise ValueError(
                 f"synthesis.folder is one set of images, and gan.seeds asks for {len(self.gan.seeds)}: write "
@@ -193,6 +221,32 @@ class Params(Section):
         return self.synthesis.resolution or self.classifier.image_size
 
     @property
+    def gan_classes(self) -> tuple[str, ...]:
+        """The classes that get synthetic images, by their names in the data."""
+        return tuple(self.data.target_class if name == TARGET else name for name in self.gan.classes)
+
+    def synthetic_classes(self, arm: str) -> tuple[str, ...]:
+        """The classes whose training images an arm adds synthetic ones to; none where it adds none."""
+        added = self.arms[arm].synthetic
+        if added is None:
+            return ()
+        if added.folder is not None:
+            return (added.class_ or self.data.target_class,)
+        return self.gan_classes if added.counts is None else tuple(added.counts)
+
+    def require_gan_classes(self, known: Iterable[str]) -> None:
+        """Raise ParameterError where gan.classes names a class that the data (``known``) do not have."""
+        known = sorted(known)
+        for name in self.gan_classes:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+                hint = f" (did you mean '{near[0]}'?)" if near else ""
+                raise ParameterError(
+                    f"gan.classes names '{name}'{hint}, and the data have no such class; they have "
+                    f"{', '.join(known)}."
+                )
+
+    @property
     def parts(self) -> int:
         """How often the images are shared out: once, or for every fold of every deal."""
         return self.data.split.parts
@@ -205,7 +259,7 @@ class Params(Section):
         """The GANs that are trained, by name, and what each must not see of its part of the split.
 
         There is one for each seed, which sees all of it and bears the seed as its name, and one more for each
-        that serves arms which withhold photographs of the GAN's class.
+        that serves arms which withhold photographs of one of the GAN's classes.
         """
         found: dict[GanName, Withhold | None] = dict.fromkeys(self.gan.seeds)
         for arm in self.arms:
@@ -224,9 +278,9 @@ class Params(Section):
         return f"{seed}-{next(other for other in self.arms if self.gan_lack(other) == lack)}"
 
     def gan_lack(self, arm: str) -> Withhold | None:
-        """What an arm withholds of the class that its GAN learns; None where it withholds or takes none."""
+        """What an arm withholds of a class that its GAN learns; None where it withholds or takes none."""
         recipe, lack = self.arms[arm], self.arms[arm].withhold
-        return lack if lack and recipe.uses_gan and lack.class_ == self.data.target_class else None
+        return lack if lack and recipe.uses_gan and lack.class_ in self.gan_classes else None
 
     def seed_of_gan(self, gan: GanName) -> int:
         """Seed of a GAN; ParameterError where the run has none of that name."""

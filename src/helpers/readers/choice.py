@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from helpers.data.arrays import load_reduced
+from helpers.data.by_class import rows_of_class
 from helpers.data.manifest import load_split
 from helpers.errors import UserError
 from helpers.files import read_table
@@ -74,12 +75,18 @@ def _real(run: RunPaths, params: Params, random: np.random.Generator) -> Iterato
 
 
 def _synthetic(run: RunPaths, params: Params, kept: bool, random: np.random.Generator) -> Iterator[Chosen]:
-    """Synthetic images of all GANs of the run, one of each GAN in turn, drawn at random."""
+    """Synthetic images of the target of all GANs of the run, one of each GAN in turn, drawn at random."""
+    target = params.data.target_class
+    if target not in params.gan_classes:
+        raise UserError(
+            f"The reader study shows images of {target} (data.target_class), and the GANs of the run learned "
+            f"{', '.join(params.gan_classes)} (gan.classes): study a run whose GAN learned {target}."
+        )
     drawn = []
     for seed in params.gan.seeds:
         folder = run.synthetic(seed)
         images = np.load(require(folder / "images.npy", "synthesis"), mmap_mode="r")
-        scores = read_table(folder / "scores.csv")
+        scores = rows_of_class(read_table(folder / "scores.csv"), target)
         rows = scores[scores["selected"] == 1] if kept else scores
         rows = rows.iloc[random.permutation(len(rows))]
         chosen = zip(rows["index"], rows["selected"], strict=True)

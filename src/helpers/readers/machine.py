@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from helpers.data.arrays import load_reduced
+from helpers.data.by_class import rows_of_class
 from helpers.data.manifest import load_split
+from helpers.files import read_table
 from helpers.params import Params
 from helpers.paths import RunPaths
 from helpers.readers.answers import MACHINE
@@ -82,6 +84,7 @@ def _other_synthetic(
     found = []
     for seed in params.gan.seeds:
         pool = np.load(run.synthetic(seed) / "images.npy", mmap_mode="r")
-        rows = np.array([row for row in range(len(pool)) if (seed, row) not in shown], int)
+        scores = rows_of_class(read_table(run.synthetic(seed) / "scores.csv"), params.data.target_class)
+        rows = np.array([row for row in sorted(scores["index"]) if (seed, row) not in shown], int)
         found.append(pool[np.sort(_drawn(random, rows)[: MOST // len(params.gan.seeds)])])
     return np.concatenate(found)

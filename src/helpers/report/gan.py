@@ -18,9 +18,7 @@ from helpers.report.paper_values import Paper
 from helpers.report.pictures import draw_picture
 from helpers.report.style import SPLITS, styled
 from helpers.report.table import Table
-from helpers.report.words import (
-    plain,
-)
+from helpers.report.words import listed, plain
 
 
 def architecture_table(gan: Gan, paper: Paper) -> Table:
@@ -36,8 +34,8 @@ def architecture_table(gan: Gan, paper: Paper) -> Table:
     ):
         ours, full = _counts(network), _counts(published_network)
         rows += [
-            {"network": name, "part": part, "this_run": ours.get(part), "full_size": full[part]}
-            for part in full
+            {"network": name, "part": part, "this_run": ours.get(part), "full_size": full.get(part)}
+            for part in dict.fromkeys([*full, *ours])
         ]
         rows.append(
             {
@@ -78,6 +76,22 @@ def gan_sentence(history: pd.DataFrame, images: int, batch_size: int) -> str:
         f"({plain(late['score_real'].mean())} against {plain(late['score_fake'].mean())}), "
         f"and the mean gradient penalty is {plain(late['gradient_penalty'].mean())}."
     )
+
+
+def classes_sentence(names: Sequence[str]) -> str | None:
+    """That a GAN of the classes ``names`` is conditional, and how it sees them; None for one class."""
+    if len(names) < 2:
+        return None
+    return (
+        f"This GAN is conditional: one pair of networks learns {listed(names)}, is told the class of every "
+        "image, and sees every class equally often. The images of a rare class therefore come back more "
+        "often than those of a common one."
+    )
+
+
+def film_strip_note(names: Sequence[str]) -> str:
+    """What the film strip's caption adds on a GAN of the classes ``names``; empty for one class."""
+    return f" The rows are of {listed(names)}, in this order." if len(names) > 1 else ""
 
 
 class _Panel(NamedTuple):
@@ -230,12 +244,14 @@ def _without_spikes(values: np.ndarray) -> tuple[float, float]:
 
 
 @styled
-def film_strip(directory: Path, frames: int = 10, rows: int = 3, columns: int = 6) -> Figure:
+def film_strip(
+    directory: Path, frames: int = 10, rows: int = 3, columns: int = 6, classes: int = 1
+) -> Figure:
     """Samples of the generator over its training, the same latent codes in a row.
 
     ``directory`` holds grids, step-<number>.png, each of square tiles, ``columns`` wide; the first ``rows``
-    tiles are
-    shown, at no more than ``frames`` steps, evenly from the first to the last.
+    tiles are shown, or the first tile of each of the GAN's ``classes``, which follow one another in a grid;
+    at no more than ``frames`` steps, evenly from the first to the last.
     """
     from PIL import Image
 
@@ -245,8 +261,10 @@ def film_strip(directory: Path, frames: int = 10, rows: int = 3, columns: int = 
     tiles = {}
     for step in _evenly(sorted(files), frames):
         with Image.open(files[step]) as opened:
-            tiles[step] = _tiles(np.asarray(opened.convert("RGB")), columns)[:rows]
-    height = min(rows, *map(len, tiles.values()))
+            every = _tiles(np.asarray(opened.convert("RGB")), columns)
+        firsts = [-(-len(every) * place // classes) for place in range(classes)]
+        tiles[step] = every[:rows] if classes == 1 else [every[place] for place in firsts]
+    height = min(map(len, tiles.values()))
     # inches; a few small images do not become giants, and stand in the middle
     side = min(9 / len(tiles), 1.5)
     width = len(tiles) * side / 9

@@ -40,7 +40,9 @@ def compose(run: RunPaths, params: Params, arm: str, replicate: int) -> Training
     images, way = load_photographs(run, params), Way.of_all(params)
     reduced = load_reduced(run, params) if wanted.blurs else None
     seed = replicate_seed(params, arm, replicate)
-    return compose_training_set(split, images, wanted, target, folder, seed, reduced, way, withheld)
+    return compose_training_set(
+        split, images, wanted, target, folder, seed, reduced, way, withheld, params.gan_classes
+    )
 
 
 def train(run: RunPaths, params: Params, arm: str, replicate: int) -> dict[str, Any]:

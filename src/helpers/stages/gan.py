@@ -1,4 +1,4 @@
-"""Stage gan: train one generative adversarial network on the training images of the target class."""
+"""Stage gan: train one generative adversarial network on the training images of its classes."""
 
 import pandas as pd
 
@@ -9,7 +9,7 @@ from helpers.files import read_table
 from helpers.gan.training import train_gan
 from helpers.params import GanName, Params
 from helpers.paths import RunPaths
-from helpers.stages.target import load_gan_split, load_target_images
+from helpers.stages.target import load_gan_split, load_training_images, require_enough
 
 
 def train(run: RunPaths, params: Params, gan: GanName) -> pd.DataFrame:
@@ -30,8 +30,10 @@ def train(run: RunPaths, params: Params, gan: GanName) -> pd.DataFrame:
     directory, seed = run.gan(gan), params.seed_of_gan(gan)
     if is_finished(run, params, "gan", seed=gan):
         return read_table(directory / "history.csv")
-    split, real = load_gan_split(run, params, gan), load_target_images(run, params, gan).trained
-    history = train_gan(real, params.gan, directory, pick_device(params.compute), seed=seed)
-    record_training(directory, split[split["dx"] == params.data.target_class], params.data.split.by)
+    split = load_gan_split(run, params, gan)
+    require_enough(params, split)
+    images, labels = load_training_images(run, params, gan)
+    history = train_gan(images, params.gan, directory, pick_device(params.compute), seed, labels=labels)
+    record_training(directory, split[split["dx"].isin(params.gan_classes)], params.data.split.by)
     seal_by_hand(run, params, "gan", seed=gan)
     return history

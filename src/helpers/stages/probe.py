@@ -37,18 +37,25 @@ class _Sources:
 
 
 def probe_sources(
-    run: RunPaths, params: Params, gan: GanName, images: np.ndarray, adapted: bool
+    run: RunPaths,
+    params: Params,
+    gan: GanName,
+    images: np.ndarray,
+    adapted: bool,
+    class_name: str | None = None,
 ) -> pd.DataFrame:
-    """How well a linear probe tells sources of the target class's images from held-out real ones.
+    """How well a linear probe tells sources of one class's images from held-out real ones.
 
-    ``images``: the GAN's, uint8 (N, R, R, 3). Compared are synthetic images, real training images and real
-    training images that took the way of synthetic ones, as many of each; the last two are floors of what any
-    training image, and blur alone, give. ``detail``: the images as the classifier sees them, or all of them
-    after that way. ``trunk``: of ``classifier.weights``, and, if wanted, the ``adapted`` one. Columns: trunk,
-    detail, compared, those of ``separability``, held_out.
+    ``class_name``: one of ``params.gan_classes``, the first by default. ``images``: the GAN's of that class,
+    uint8 (N, R, R, 3). Compared are synthetic images, real training images and real training images that took
+    the way of synthetic ones, as many of each; the last two are floors of what any training image, and blur
+    alone, give. ``detail``: the images as the classifier sees them, or all of them after that way. ``trunk``:
+    of ``classifier.weights``, and, if wanted, the ``adapted`` one. Columns: trunk, detail, compared, those of
+    ``separability``, held_out.
     """
     replicate = params.judge_replicate(gan)
-    sources = _sources(load_gan_split(run, params, gan), params, len(images))
+    name = class_name or params.gan_classes[0]
+    sources = _sources(load_gan_split(run, params, gan), params, name, len(images))
     configs = {params.classifier.weights: params.classifier}
     if params.classifier.weights not in ("imagenet", "none"):
         configs = {"file": params.classifier}
@@ -56,13 +63,13 @@ def probe_sources(
         split = load_split(run, params.part(replicate))
         configs["adapted"] = config_on_trunk(run, params, params.evaluation.reference, replicate, split)
     rows = []
-    for name, config in configs.items():
-        rows += [{"trunk": name, **row} for row in _compared(run, params, config, images, sources)]
+    for trunk, config in configs.items():
+        rows += [{"trunk": trunk, **row} for row in _compared(run, params, config, images, sources)]
     return pd.DataFrame(rows).assign(held_out=sources.held_out_words)
 
 
-def _sources(split: pd.DataFrame, params: Params, synthetic: int) -> _Sources:
-    of_class = (split["dx"] == params.data.target_class).to_numpy()
+def _sources(split: pd.DataFrame, params: Params, class_name: str, synthetic: int) -> _Sources:
+    of_class = (split["dx"] == class_name).to_numpy()
     trained = (split["split"] == "train").to_numpy()
     kept_out = of_class & split["split"].isin(HELD_OUT).to_numpy()
     new = kept_out & ~lesion_seen(split).to_numpy()

@@ -30,13 +30,14 @@ def compare_selectors(run: RunPaths, params: Params, gan: GanName, scores: pd.Da
     ``scores`` is its scores.csv with all ranks. A row for each selector, each number that an arm keeps by it,
     and each measure, beside as many images drawn at random (``random``), to which the differences are, and
     held-out photographs (``real``). Columns: COLUMNS. Empty unless the arms rank by two selectors or more,
-    for a GAN of an arm which withholds photographs, and where no network is left that no selector used.
+    for a GAN of an arm which withholds photographs or of several classes, and where no network is left that
+    no selector used.
     """
     wanted = {
         name: counts for name, counts in ranked_counts(params).items() if SELECTORS.get(name).rank in scores
     }
     judge = next((name for name in JUDGES if name not in _used(params)), None)
-    if len(wanted) < 2 or judge is None or params.gans()[gan] is not None:
+    if len(wanted) < 2 or judge is None or params.gans()[gan] is not None or len(params.gan_classes) > 1:
         return pd.DataFrame(columns=list(COLUMNS))
     synthesis, device = params.synthesis.model_copy(update={"features": judge}), pick_device(params.compute)
     target = load_target_images(run, params, gan)
@@ -70,8 +71,8 @@ def ranked_counts(params: Params) -> dict[str, list[int]]:
     """By selector, how many images the arms keep that take the best by it and change nothing else."""
     counts: dict[str, set[int]] = {}
     for added in adding(params).values():
-        if added.select == "top":
-            counts.setdefault(added.rank, set()).add(added_images(params, added))
+        if added.select == "top" and (count := added_images(params, added)) is not None:
+            counts.setdefault(added.rank, set()).add(count)
     return {name: sorted(counts[name]) for name in sorted(counts)}
 
 

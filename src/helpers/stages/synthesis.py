@@ -6,16 +6,17 @@ import numpy as np
 import pandas as pd
 
 from helpers.classifier.inference import opinion
+from helpers.data.by_class import join_classes, rows_of_class
 from helpers.device import pick_device
 from helpers.files import read_table, write_table
-from helpers.gan.assessment import assess_images
+from helpers.gan.assessment import Comparison, assess_images
 from helpers.gan.synthesis import synthesize
 from helpers.params import GanName, Params
 from helpers.paths import RunPaths, require
 from helpers.stages import given
 from helpers.stages.probe import probe_sources
 from helpers.stages.selectors import compare_selectors
-from helpers.stages.target import load_target_images
+from helpers.stages.target import load_target_images, load_training_images
 
 TABLES = (
     *("scores", "score-stability", "fidelity", "filter-sweep", "filter-correlation"),
@@ -29,6 +30,14 @@ class Synthetic:
 
     images: np.ndarray  # uint8 (N, R, R, 3), memory-mapped
     tables: dict[str, pd.DataFrame]  # by name of its file, see TABLES
+
+    def of_class(self, name: str) -> "Synthetic":
+        """The images of one class alone, whose ``scores`` count them from 0; all where there is one class."""
+        tables = {table: rows_of_class(rows, name) for table, rows in self.tables.items()}
+        index = tables["scores"]["index"]
+        first = int(index.min())
+        tables["scores"] = tables["scores"].assign(index=index - first)
+        return Synthetic(self.images[first : first + len(index)], tables)
 
 
 def generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool = True) -> Synthetic:
@@ -58,35 +67,45 @@ def generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool =
 
 
 def _generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool) -> None:
+    names, folder, device = params.gan_classes, run.synthetic(gan), pick_device(params.compute)
     if params.trains_gan:
         require(run.gan(gan) / "generator.safetensors", "gan")
-    target, device = load_target_images(run, params, gan), pick_device(params.compute)
-    folder = run.synthetic(gan)
-    if params.trains_gan:
-        synthesize(run.gan(gan), folder, params.gan, params.synthesis, target.trained, device)
+        real, labels = load_training_images(run, params, gan)
+        synthesize(run.gan(gan), folder, params.gan, params.synthesis, real, device, labels, names)
     else:
         given.take(folder, params)
     images = np.load(folder / "images.npy", mmap_mode="r")
-    probabilities = class_probabilities = called = None
+    called = None
     if second_opinion and params.judge:
         classifier = run.classifier(params.judge, params.judge_replicate(gan))
         called = opinion(classifier, images, params.classifier, device)
-        class_probabilities, classes = called
-        probabilities = class_probabilities[:, classes.index(params.data.target_class)]
-    tables = assess_images(
-        folder,
-        run.data,
-        params.synthesis,
-        *(target.trained, target.held_out, target.unseen),
-        device,
-        probabilities,
-        class_probabilities=class_probabilities,
-        asked=selectors_asked_for(params),
-    )
+    comparisons = _comparisons(run, params, gan, called)
+    asked = selectors_asked_for(params)
+    tables = assess_images(folder, run.data, params.synthesis, comparisons, device, asked)
     if not params.trains_gan:
+        target = load_target_images(run, params, gan)
         given.hold_against_photographs(run, params, gan, target, images, called, device)
-    write_table(folder / "source-probe.csv", probe_sources(run, params, gan, images, second_opinion))
+    parts = zip(names, np.split(images, len(names)), strict=True)
+    probed = {name: probe_sources(run, params, gan, part, second_opinion, name) for name, part in parts}
+    write_table(folder / "source-probe.csv", join_classes(probed))
     write_table(folder / "selectors.csv", compare_selectors(run, params, gan, tables["scores"]))
+
+
+def _comparisons(
+    run: RunPaths, params: Params, gan: GanName, called: tuple[np.ndarray, list[str]] | None
+) -> dict[str, Comparison]:
+    """By class: real images, and what the judge calls the synthetic ones, if it was asked (``opinion``)."""
+    names = params.gan_classes
+    opinions: list[tuple[np.ndarray, ...]] = [()] * len(names)
+    if called is not None:
+        found, classes = called
+        parts = zip(names, np.split(found, len(names)), strict=True)
+        opinions = [(part[:, classes.index(name)], part) for name, part in parts]
+    comparisons = {}
+    for name, said in zip(names, opinions, strict=True):
+        own = load_target_images(run, params, gan, name)
+        comparisons[name] = Comparison(own.trained, own.held_out, own.unseen, *said)
+    return comparisons
 
 
 def selectors_asked_for(params: Params) -> tuple[str, ...]:

@@ -16,8 +16,9 @@ def build_networks(config: params.Gan) -> tuple[Generator, Discriminator]:
     """Generator and critic with weights drawn from torch's global source, in this order."""
     from helpers.gan.paper_networks import Discriminator, Generator
 
-    generator = Generator(config.resolution, config.channel_scale, config.style_order, config.rgb)
-    return generator, Discriminator(config.resolution, config.channel_scale, config.spectral_norm)
+    size, classes = (config.resolution, config.channel_scale), config.label_count
+    generator = Generator(*size, config.style_order, config.rgb, classes)
+    return generator, Discriminator(*size, config.spectral_norm, classes)
 
 
 def build_loss(config: params.Gan, device: str) -> WassersteinLoss:

@@ -16,8 +16,9 @@ def build_networks(config: params.Gan) -> tuple[StyleGAN2Generator, StyleGAN2Dis
     """Generator and critic with weights drawn from torch's global source, in this order."""
     from helpers.gan.stylegan2_networks import StyleGAN2Discriminator, StyleGAN2Generator
 
-    generator = StyleGAN2Generator(config.resolution, config.channel_scale)
-    return generator, StyleGAN2Discriminator(config.resolution, config.channel_scale)
+    size = config.resolution, config.channel_scale, config.label_count
+    generator = StyleGAN2Generator(*size)
+    return generator, StyleGAN2Discriminator(*size)
 
 
 def build_loss(config: params.Gan, device: str) -> NonSaturatingLoss:

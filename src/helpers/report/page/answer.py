@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from helpers.evaluation.controls import AGAIN, RESTORED, WITHHELD, controls
+from helpers.evaluation.roles import added_images
 from helpers.evaluation.verdicts import FAMILY_LEVEL, Direction, Gain, verdict_of
 from helpers.evaluation.words import show_p
 from helpers.gan.selectors import SELECTORS
@@ -107,11 +108,12 @@ def _subject(arm: str, params: Params) -> str:
     if added is None or added.folder is not None:
         return f"The arm {arm}"
     begin = "For this one GAN, adding" if single_gan_arms(params) else "Adding"
-    made = params.synthesis.count
-    count = added.count or (round(added.fraction * made) if added.fraction else made)
     if not params.trains_gan:  # how many a folder holds, parameters do not say
         share = f"{100 * added.fraction:g} % of " if added.fraction else f"{added.count or 'all'} of "
         return f"{begin} {share}the given images{_ranked(added)} (arm {arm})"
+    count, classes = added_images(params, added), params.synthetic_classes(arm)
+    if count is None or len(classes) > 1:
+        return f"{begin} synthetic images of {listed(classes)} (arm {arm})"
     return f"{begin} {_selected(added, count)} (arm {arm})"
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from helpers.data.by_class import rows_of_class
 from helpers.params import Params
 from helpers.paths import RunPaths
 from helpers.report.page.results import Results, read_table
@@ -63,10 +64,13 @@ def threshold_table(results: Results) -> Markup:
 
 
 def filter_table(run: RunPaths, params: Params) -> Markup:
-    """The measures of the images that the filter keeps, at one share of them; empty without the sweep."""
+    """The measures of the images that the filter keeps, at one share of them; empty without the sweep.
+
+    They are those of the first of the GAN's classes.
+    """
     seed, keep = params.gan.seeds[0], params.synthesis.keep_fraction
     whose = f" (GAN seed {seed})" if params.trains_gan else ""
-    table = read_table(run.synthetic(seed) / "filter-sweep.csv")
+    table = rows_of_class(read_table(run.synthetic(seed) / "filter-sweep.csv"), params.gan_classes[0])
     kept = table[table["set"] == "kept"] if "set" in table else pd.DataFrame()
     if kept.empty:
         return Markup("")

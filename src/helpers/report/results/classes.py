@@ -10,6 +10,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from helpers.evaluation.confusion import class_ratios
 from helpers.evaluation.paper.tables import confusion_matrix
+from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.paper_values import Paper
 from helpers.report.results.matrix_layout import MatrixLayout
@@ -19,6 +20,7 @@ from helpers.report.words import (
     MINUS,
     metric_name,
     percent_of_images,
+    points_interval_of_images,
     points_of_images,
     signed,
 )
@@ -236,6 +238,35 @@ def recall_change_table(
         formats[f"{arm}_this_run"] = _points_of(f"{arm}_this_run", "n")
         headers[f"{arm}_this_run"] = f"this run, {arm}"
     return Table(frame, formats, headers)
+
+
+def other_classes_table(comparisons: pd.DataFrame, per_class: pd.DataFrame, params: Params) -> Table | None:
+    """Change of recall, with intervals, of the classes besides the target that get synthetic images.
+
+    ``comparisons`` and ``per_class`` are evaluation/comparisons.csv and per_class.csv. Arms without such
+    images stand beside the others. None where the GAN has the target's class alone.
+    """
+    names = [name for name in params.gan_classes if name != params.data.target_class]
+    metrics = {f"recall_{name}": name for name in names}
+    rows = comparisons[comparisons["metric"].isin(metrics)].reset_index(drop=True)
+    if rows.empty:
+        return None
+    support = per_class.groupby("class")["support"].first()
+    of = rows["metric"].map(metrics)
+    frame = rows[["arm", "difference", "low", "high"]].assign(
+        n=of.map(support).astype(int),
+        synthetic=[
+            "yes" if name in params.synthetic_classes(arm) else "no"
+            for arm, name in zip(rows["arm"], of, strict=True)
+        ],
+    )
+    frame.insert(0, "class", of)
+    interval = of_row(lambda row: points_interval_of_images(row["low"], row["high"], row["n"]))
+    headers = {"n": "test images", "synthetic": "synthetic images of it", "low": "interval"}
+    headers["difference"] = "change of recall, points"
+    order = ["class", "arm", "synthetic", "n", "difference", "low", "high"]
+    formats = {"difference": _points_of("difference", "n"), "low": interval}
+    return Table(frame[order], formats, headers, hidden=("high",))
 
 
 def first_arms(arms: Iterable[str], paper: Paper) -> list[str]:

@@ -38,7 +38,7 @@ def doses(params: Params, split: pd.DataFrame) -> pd.DataFrame:
     trained = float(pd.Series([(of_target & (split[part] == "train")).sum() for part in parts]).mean())
     rows = []
     for name, arm in params.arms.items():
-        dose = _dose(arm, params)
+        dose = _dose(name, arm, params)
         if dose is not None:
             share, synthetic = dose
             rows.append((name, share, round(share * trained), synthetic))
@@ -49,13 +49,18 @@ def doses(params: Params, split: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["share", "synthetic"], ascending=[False, True], ignore_index=True)
 
 
-def _dose(arm: Arm, params: Params) -> tuple[float, int] | None:
+def _dose(name: str, arm: Arm, params: Params) -> tuple[float, int] | None:
     """The share of real images of the target and the number of synthetic ones; None for another recipe."""
     lack, added = arm.withhold, arm.synthetic
     if arm != Arm(withhold=lack, synthetic=added) or not (_of_target(lack, params) and _unranked(added)):
         return None
     kept = 1.0 if lack is None else 1.0 - lack.fraction
-    return kept, 0 if added is None else added_images(params, added)
+    if added is None:
+        return kept, 0
+    count = added_images(params, added)
+    if count is None or params.synthetic_classes(name) != (params.data.target_class,):
+        return None
+    return kept, count
 
 
 def _of_target(lack: Withhold | None, params: Params) -> bool:

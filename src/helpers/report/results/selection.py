@@ -29,13 +29,14 @@ RANDOM, REAL = "random", "real"
 def kept_numbers(params: Params) -> pd.DataFrame:
     """The arms that keep a number of the GAN's images: arm, selector, kept.
 
-    Empty where fewer than two selectors rank. An arm of all images is where every selector's curve ends; it
-    counts with those at random.
+    Empty where fewer than two selectors rank, and for a GAN of several classes. An arm of all images is where
+    every selector's curve ends; it counts with those at random.
     """
     rows = []
     for name, added in adding(params).items():
-        if added.select in ("top", "random", "all"):
-            rows.append((name, added.rank if added.select == "top" else RANDOM, added_images(params, added)))
+        count = added_images(params, added)
+        if count is not None and added.select in ("top", "random", "all") and len(params.gan_classes) == 1:
+            rows.append((name, added.rank if added.select == "top" else RANDOM, count))
     table = pd.DataFrame(rows, columns=["arm", "selector", "kept"])
     return table if table.loc[table["selector"] != RANDOM, "selector"].nunique() >= 2 else table.iloc[:0]
 
