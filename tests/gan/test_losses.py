@@ -27,17 +27,17 @@ class LinearCritic(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(weight)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: torch.Tensor, labels=None) -> torch.Tensor:
         return self.head(self.features(images))
 
     def features(self, images: torch.Tensor, tape: list | None = None) -> torch.Tensor:
         self.seen = images.detach()
         return images
 
-    def head(self, features: torch.Tensor) -> torch.Tensor:
+    def head(self, features: torch.Tensor, labels=None) -> torch.Tensor:
         return (features * self.weight).sum((1, 2, 3))
 
-    def slopes(self, features: torch.Tensor, tape: list) -> torch.Tensor:
+    def slopes(self, features: torch.Tensor, tape: list, labels=None) -> torch.Tensor:
         return self.weight.expand_as(features)
 
 
@@ -112,7 +112,7 @@ def test_wasserstein_losses_by_hand():
     assert terms.score_real.item() == 4 and terms.score_fake.item() == 1.5
     assert terms.loss.item() == pytest.approx(1.5 - 4 + 0.1 * (9 + 25) / 2)  # the norm is 1: no penalty
     assert terms.sign_real.item() == 1  # both lie above the middle, 2.75
-    generated = loss.generator(lambda latents, noise: pixel(1, 2), critic, generator_draws(), False)
+    generated = loss.generator(lambda latents, noise, labels: pixel(1, 2), critic, generator_draws(), False)
     assert generated.item() == -1.5
 
 
@@ -147,7 +147,7 @@ def test_non_saturating_losses_by_hand():
     regularised = loss.critic(critic, pixel(3, -5), pixel(1, 2), none, True)
     assert regularised.gradient_penalty.item() == 4 and regularised.gradient_norm.item() == 2
     assert regularised.loss.item() == pytest.approx(expected + 0.5 / 2 * 4 * 4)
-    generated = loss.generator(lambda latents, noise: pixel(1, 2), critic, generator_draws(), False)
+    generated = loss.generator(lambda latents, noise, labels: pixel(1, 2), critic, generator_draws(), False)
     assert generated.item() == pytest.approx((softplus(-2) + softplus(-4)) / 2)
 
 
@@ -377,8 +377,8 @@ def test_real_and_fake_are_augmented_by_one_law():
     assert not torch.allclose(real, other, atol=0.05)
     seen = []
     loss.generator(
-        lambda latents, noise: IMAGES,
-        lambda images: seen.append(images) or images.sum((1, 2, 3)),
+        lambda latents, noise, labels: IMAGES,
+        lambda images, labels: seen.append(images) or images.sum((1, 2, 3)),
         generator_draws(augment_fake=draws),
         False,
     )
@@ -466,7 +466,7 @@ def test_the_second_recipe_learns_a_colour():
         ]
 
     def generator_drawn() -> GeneratorDraws:
-        return GeneratorDraws(*draw(), torch.empty(4, 0), torch.empty(4, 0))
+        return GeneratorDraws(*draw(), *(torch.empty(4, 0) for _ in range(3)))
 
     def descend(value: torch.Tensor, network: nn.Module) -> None:
         for weight, gradient in zip(

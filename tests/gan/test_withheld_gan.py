@@ -163,7 +163,7 @@ def test_its_images_are_compared_with_the_photographs_that_it_was_trained_on(run
     gone = (load_gan_split(run, params, "0-restored")["split"] == "withheld").sum()
     assert len(own.trained) == len(all_seen.trained) - gone and len(own.held_out) == len(all_seen.held_out)
     split = load_gan_split(run, params, "0-restored")
-    sources = probe._sources(split, params, 10)
+    sources = probe._sources(split, params, "mel", 10)
     assert set(split["split"].iloc[sources.training]) == {"train"}
     assert set(split["split"].iloc[sources.held_out]) <= {"validation", "test"}
     assert (run.synthetic("0-restored") / "source-probe.csv").is_file()
