@@ -228,7 +228,7 @@ def test_the_filters_sentence_where_it_helps():
     assert told.endswith(
         "of the 9 shares from 10 % to 90 %, judged by the kernel distance, 3 improve it by more than chance."
     )
-    assert "(36 on either side), keeping the critic's best 30 % improves" in told
+    assert "(36 in each set, the most that all sets have), keeping the critic's best 30 % improves" in told
 
 
 def test_the_filters_sentence_where_it_hurts_or_does_nothing():
@@ -313,9 +313,8 @@ def test_the_memorisation_sentence_accuses_only_above_chance():
     assert ("some repeat what was trained on") in synthesis.memorisation.memorisation_sentence(
         memorisation(0.2, 0.1, 0.3)
     )
-    assert "no sign of copying" in synthesis.memorisation.memorisation_sentence(
-        memorisation(0.075, 0.023, 0.47)
-    )
+    open_still = synthesis.memorisation.memorisation_sentence(memorisation(0.075, 0.023, 0.47))
+    assert open_still.count("not shown to be more than that") == 2 and "no sign" not in open_still
     assert "cannot be judged" in synthesis.memorisation.memorisation_sentence(
         memorisation(np.nan, np.nan, np.nan)
     )

@@ -46,7 +46,7 @@ def short_answer(results: Results) -> str:
     if verdict is None:
         return ""
     effect = f"{100 * results.params.evaluation.smallest_effect:g}"
-    images, versus = f"{results.target} images", f"with {arm} than with {reference}"
+    images, versus = f"{results.target} images", f"by arm {arm} than by arm {reference}"
     if verdict.direction is Direction.HIGHER:
         little = f", but by less than {effect} points" if verdict.gain is Gain.NEGLIGIBLE else ""
         return f"Yes, in this run: more {images} are found {versus}{little}."
@@ -66,7 +66,11 @@ def answered(results: Results) -> dict[str, str]:
 
 def _what_was_done(results: Results) -> str:
     params, sizes = results.params, part_sizes(results)
-    arms = f"each of {len(params.arms)} arms" if len(params.arms) > 1 else "one arm"
+    arms = (
+        f"each of {len(params.arms)} arms (recipes of the training set)"
+        if len(params.arms) > 1
+        else "one arm"
+    )
     test = f" and judged on {results.images('accuracy'):,} test images" if "test" in sizes else ""
     if test and params.parts > 1:
         test += ", each time on those of the fold that it was not trained on"
@@ -254,13 +258,14 @@ def _by_holm(rows: Sequence[Row], before: str = "; ", after: str = "") -> str:
     alone = [row for row in rows if row.get("low") is not None and (row["low"] > 0 or row["high"] < 0)]
     values = [row["p_holm"] for row in alone if not missing(row.get("p_holm"))]
     held = [f"p = {show_p(value)}" for value in values if value >= FAMILY_LEVEL]
-    return f"{before}{listed(held)} by Holm's rule over the contrasts named beforehand{after}" if held else ""
+    why = "by Holm's rule over the contrasts named beforehand, though the interval alone leaves out zero"
+    return f"{before}{listed(held)} {why}{after}" if held else ""
 
 
 def _sizes(arms: Sequence[str], results: Results) -> str:
-    """'filtered by +1.2 points and all by -0.3 points': changes of the target's recall."""
+    """'arm filtered by +1.2 points and arm all by -0.3 points': changes of the target's recall."""
     places = results.places("target_recall")
     changes: dict[str, Any] = {arm: results.comparison(arm, "target_recall") for arm in arms}
     return listed(
-        [f"{arm} by {points(row['difference'], places)} points" for arm, row in changes.items() if row]
+        [f"arm {arm} by {points(row['difference'], places)} points" for arm, row in changes.items() if row]
     )

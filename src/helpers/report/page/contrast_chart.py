@@ -175,7 +175,7 @@ def _panel(metric: str, rows: Sequence[Contrast], results: Results, hidden: bool
         metric,
         _hidden(hidden),
         metric_words(metric, results.target),
-        f", on {images:,} test images of it"
+        f", on {images:,} test images of {results.target}"
         if metric == "target_recall" and (images := results.images(metric))
         else "",
         MINUS,
@@ -238,7 +238,9 @@ def _legend(rows: Sequence[Contrast], results: Results) -> str:
     if any(row.paper is not None for row in rows):
         parts.append("a diamond is the paper's own value")
     effect = f"{100 * results.params.evaluation.smallest_effect:g}"
-    parts.append(f"the grey band is less than {effect} points, which would not matter")
+    parts.append(
+        f"the grey band holds changes of less than {effect} points, the least that this study calls an effect"
+    )
     left_out = [arm for arm, _ in _pairs(results)[MOST_ROWS:]]
     more = f" Not drawn: {listed(left_out)}." if left_out else ""
     return "; ".join(parts) + f".{more}"

@@ -53,9 +53,10 @@ def threshold_table(results: Results) -> Markup:
     return _table(
         "thresholds",
         f"Call an image {target} from this probability on",
-        "A gain in recall may be no more than another threshold. What each arm finds, and what it costs, "
-        f"where an image is called {target} from one probability on. Net benefit is true alarms less false "
-        "ones, these weighed by the odds of that probability.",
+        "A gain in recall may be no more than another threshold. Move the probability from which on an "
+        f"image is called {target}, and see what each arm then finds and how often it is wrong (means, "
+        "without intervals). Net benefit is true alarms less false ones, which count the less, the lower the "
+        "probability is.",
         ("Arm", heads),
         steps,
         [f"{100 * threshold:.0f} %" for threshold in thresholds],

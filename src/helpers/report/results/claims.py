@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from helpers.evaluation.verdicts import Gain
 from helpers.report.table import Table
 from helpers.report.words import counted
 
@@ -38,6 +39,16 @@ def claims_summary(claims: pd.DataFrame) -> Table:
 
 def claims_sentence(claims: pd.DataFrame) -> str:
     """How many claims this run tests, and how many the paper's own numbers settle."""
-    settled = int(claims["verdict"].str.startswith("the audit").sum())
-    rest = f"; its own numbers, held against one another, settle {settled}" if settled else ""
-    return f"This run tests {counted(len(claims) - settled, 'claim')} of the paper{rest}."
+    verdicts = claims["verdict"]
+    settled, untested = verdicts.str.startswith("the audit"), verdicts.str.startswith(Gain.NOT_TESTED)
+    tested = counted(int((~settled & ~untested).sum()), "claim")
+    told = f"This run tests {tested} of the paper"
+    if untested.any():
+        told += f" and has no arms or trainings to test {int(untested.sum())} more"
+    against = int(verdicts.eq("the audit disagrees").sum())
+    if not settled.any():
+        return f"{told}."
+    return (
+        f"{told}. The paper's own tables and figures, read as counts and held against its text, settle "
+        f"{int(settled.sum())}: they disagree with {against} of them."
+    )

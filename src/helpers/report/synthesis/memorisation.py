@@ -77,20 +77,20 @@ def memorisation_sentence(memorisation: pd.DataFrame) -> str:
                 "judged."
             )
         n = int(row.synthetic_images)
-        outcome = (
-            "more than chance: some repeat what was trained on"
-            if row.low > row.expected
-            else "no sign of copying"
-        )
+        outcome = "not shown to be more than that"
+        if row.low > row.expected:
+            outcome = "more than chance: some repeat what was trained on"
+        elif row.high <= row.expected:
+            outcome = "no sign of copying"
         said.append(
             f"in {space} {percent_of_images(row.share, n)} % of {n:,} (95 % interval "
             f"{percent_of_images(row.low, n)} to {percent_of_images(row.high, n)} %), {outcome}"
         )
     expected, real = 100 * memorisation["expected"].iloc[0], int(memorisation["held_out_images"].iloc[0])
     return (
-        f"Of real images of lesions that were not trained on ({real:,} images), {expected:.0f} % lie "
-        "nearer to a training image than the rest, by definition. "
-        f"Of the synthetic images, nearer than that: {'; '.join(said)}."
+        f"The yardstick is set so that {expected:.0f} % of the {real:,} real images of lesions that were not "
+        "trained on lie nearer to a training image than it. Nearer than that lie of the synthetic images "
+        f"{'; '.join(said)}."
     )
 
 
