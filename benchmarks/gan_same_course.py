@@ -18,7 +18,7 @@ from PIL import Image
 from helpers import params
 from helpers.data.decoding import resize_image
 from helpers.data.phantom.photograph import draw_photograph
-from helpers.gan.training import Trainer
+from helpers.gan.adversarial import AdversarialTrainer
 
 sys.path.insert(0, str(Path(__file__).parent))
 from gan_textbook import Textbook
@@ -39,7 +39,9 @@ LOOPS = {"textbook, float32": None, "ours, float32": "float32", "ours, bfloat16"
 
 def course(images: np.ndarray, precision: str | None, steps: int) -> np.ndarray:
     """Losses (steps, 2) of critic and generator; every loop has the same state and numbers at the start."""
-    trainer = Trainer(images, CONFIG.model_copy(update={"precision": precision or "float32"}), "cpu", 0)
+    trainer = AdversarialTrainer(
+        images, CONFIG.model_copy(update={"precision": precision or "float32"}), "cpu", 0
+    )
     textbook = Textbook(CONFIG).copy_from(trainer)
     losses = []
     for _ in range(steps):

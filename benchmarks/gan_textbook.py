@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from helpers import params
+from helpers.gan.adversarial import AdversarialTrainer
 from helpers.gan.paper_networks import Discriminator, Generator
-from helpers.gan.training import Trainer
 
 
 class Photographs(Dataset):
@@ -50,8 +50,8 @@ class Textbook:
             self.critic.parameters(), config.lr_discriminator, config.adam_betas
         )
 
-    def copy_from(self, trainer: Trainer) -> "Textbook":
-        """Take over the networks of a ``helpers.gan.training.Trainer`` that has not trained yet."""
+    def copy_from(self, trainer: AdversarialTrainer) -> "Textbook":
+        """Take over the networks of an ``AdversarialTrainer`` that has not trained yet."""
         for name in ("generator", "critic", "average"):
             getattr(self, name).load_state_dict(getattr(trainer, name).state_dict())
         return self

@@ -27,7 +27,9 @@ from torch.utils.flop_counter import flop_registry
 
 from helpers import params
 from helpers.device import describe_device, pick_device, resolve_precision
-from helpers.gan.training import Trainer, fast_arithmetic, total_steps
+from helpers.gan.adversarial import AdversarialTrainer
+from helpers.gan.trainer import total_steps
+from helpers.gan.training import fast_arithmetic
 from helpers.params import load_params
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -50,7 +52,7 @@ def serve(connection: Connection, loop: str, config: params.Gan, device: str, wo
     torch.set_num_threads(config.threads)
     images = images_like_the_papers(config.resolution)
     if loop == "ours":
-        step, arithmetic = Trainer(images, config, device, 0).step, fast_arithmetic(device)
+        step, arithmetic = AdversarialTrainer(images, config, device, 0).step, fast_arithmetic(device)
     else:
         textbook, batches = Textbook(config, device), endless_batches(images, config.batch_size, workers)
         step, arithmetic = lambda: textbook.step(batches), nullcontext()
@@ -119,7 +121,7 @@ def operations(config: params.Gan) -> int:
     """Floating-point operations of the multiplications in one generator step with its critic steps, counted
     on the CPU at batch 4 and scaled.
     """
-    small = Trainer(
+    small = AdversarialTrainer(
         images_like_the_papers(config.resolution)[:8],
         config.model_copy(update={"batch_size": 4, "precision": "float32", "n_critic": 1}),
         "cpu",
@@ -154,7 +156,7 @@ def profile(config: params.Gan, device: str) -> None:
     the kernels' too, none in a graph.
     """
     torch.set_num_threads(config.threads)
-    trainer = Trainer(images_like_the_papers(config.resolution), config, device, 0)
+    trainer = AdversarialTrainer(images_like_the_papers(config.resolution), config, device, 0)
     activities, order = [torch.profiler.ProfilerActivity.CPU], "self_cpu_time_total"
     if device == "cuda":
         trainer.update_critic, trainer.update_generator = trainer.critic_step, trainer.generator_step

@@ -25,9 +25,9 @@ from helpers.data.decoding import decode, resize_image
 from helpers.data.ham10000 import open_dataset
 from helpers.data.splits import split_metadata
 from helpers.files import write_table
+from helpers.gan.adversarial import AdversarialTrainer
 from helpers.gan.batches import to_float
-from helpers.gan.records import HISTORY_COLUMNS, sample_grid, write_samples
-from helpers.gan.training import Trainer
+from helpers.gan.records import sample_grid, write_samples
 from helpers.params import load_params
 from helpers.report.style import BLUE, GREEN, STYLE, VERMILION
 
@@ -55,7 +55,7 @@ def melanomas(root: Path, config: params.Gan, split: params.Split) -> np.ndarray
 
 
 @torch.no_grad()
-def row(trainer: Trainer, references: torch.Tensor) -> list[float]:
+def row(trainer: AdversarialTrainer, references: torch.Tensor) -> list[float]:
     """The history's row of the last step, and the spread of the scores of real images."""
     return [*trainer.log(), float(trainer.critic(references).std())]
 
@@ -64,7 +64,9 @@ def measure(images: np.ndarray, config: params.Gan, steps: int, table: Path, sam
     """Train one GAN per placement in turn, from the same seed, and write a row of each every EVERY steps."""
     torch.set_num_threads(config.threads)
     trainers = {
-        placement: Trainer(images, config.model_copy(update={"spectral_norm": placement}), "cpu", 0)
+        placement: AdversarialTrainer(
+            images, config.model_copy(update={"spectral_norm": placement}), "cpu", 0
+        )
         for placement in PLACEMENTS
     }
     references = to_float(torch.from_numpy(images[:: len(images) // REFERENCES][:REFERENCES]))
@@ -75,7 +77,12 @@ def measure(images: np.ndarray, config: params.Gan, steps: int, table: Path, sam
             if step % EVERY == 0 or step == 1:
                 rows.append([placement, *row(trainer, references)])
         if step % (5 * EVERY) == 0 or step == 1 or step == steps:
-            write_table(table, pd.DataFrame(rows, columns=["placement", *HISTORY_COLUMNS, "score_spread"]))
+            write_table(
+                table,
+                pd.DataFrame(
+                    rows, columns=["placement", "step", "epoch", *AdversarialTrainer.columns, "score_spread"]
+                ),
+            )
             print(f"step {step} of {steps}", flush=True)
         if samples and (step % (50 * EVERY) == 0 or step == steps):
             for placement, trainer in trainers.items():

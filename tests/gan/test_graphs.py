@@ -15,8 +15,8 @@ from torch.utils._pytree import tree_leaves
 
 from helpers import params
 from helpers.gan import graphs
+from helpers.gan.adversarial import AdversarialTrainer
 from helpers.gan.graphs import WARM_UP, GraphedStep
-from helpers.gan.training import Trainer
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3), dtype=np.uint8)
 WAITING = (
@@ -120,7 +120,7 @@ def capture(trainer):
 def trained(config, steps, graphed):
     """A trainer after ``steps`` steps, its state and its history."""
     torch.set_num_threads(1)
-    trainer = Trainer(IMAGES, config, "cpu", 3)
+    trainer = AdversarialTrainer(IMAGES, config, "cpu", 3)
     if graphed:
         capture(trainer)
     for _ in range(steps):
@@ -157,7 +157,7 @@ def test_replayed_steps_train_as_plain_ones_do(name, captures):
 
 def test_a_resumed_training_is_captured_anew(captures):
     whole, first = trained(SMALL, 9, True), trained(SMALL, 4, True)
-    resumed = Trainer(IMAGES, SMALL, "cpu", 3)
+    resumed = AdversarialTrainer(IMAGES, SMALL, "cpu", 3)
     capture(resumed)
     resumed.load_state(first.state(0))
     while resumed.steps < 9:
@@ -202,8 +202,8 @@ def test_what_a_graph_returns_is_overwritten_by_its_next_call(captures):
 
 
 def course(config, steps, graphed):
-    """Trainer, movement of its weights and history of a training on the card, with graphs or without."""
-    trainer = Trainer(IMAGES, config, "cuda", 3)
+    """The trainer, movement of its weights and history of a training on the card, with graphs or without."""
+    trainer = AdversarialTrainer(IMAGES, config, "cuda", 3)
     if not graphed:
         trainer.update_critic, trainer.update_generator = trainer.critic_step, trainer.generator_step
         trainer.update_fakes = trainer.fakes

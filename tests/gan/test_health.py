@@ -10,8 +10,9 @@ import torch
 from helpers.checkpoints import list_checkpoints
 from helpers.errors import DataError, TrainingError
 from helpers.gan import health
+from helpers.gan.adversarial import AdversarialTrainer
 from helpers.gan.health import CHECK_EVERY, Vitals, mean_distance, real_distance, require_health
-from helpers.gan.training import Trainer, train_gan
+from helpers.gan.training import train_gan
 from support.small_gan import IMAGES, SMALL
 
 GOOD = {"generator_loss": 1.0, "critic_loss": -2.0, "gradient_penalty": 0.1, "score": 3.0, "diversity": 0.9}
@@ -46,14 +47,14 @@ def fail(config, directory):
 
 def from_step(step, spoil, monkeypatch):
     """Spoil a good training after its step ``step``."""
-    ordinary = Trainer.step
+    ordinary = AdversarialTrainer.step
 
     def spoiled(self):
         ordinary(self)
         if self.steps >= step:
             spoil(self)
 
-    monkeypatch.setattr(Trainer, "step", spoiled)
+    monkeypatch.setattr(AdversarialTrainer, "step", spoiled)
 
 
 def test_a_good_training_passes():

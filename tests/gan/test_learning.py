@@ -6,10 +6,11 @@ from PIL import Image
 
 from helpers.data.decoding import resize_image
 from helpers.data.phantom.photograph import draw_photograph
+from helpers.gan.adversarial import AdversarialTrainer
 from helpers.gan.features import image_features
 from helpers.gan.fidelity import measure_features
 from helpers.gan.synthesis import generate
-from helpers.gan.training import Trainer, train_gan
+from helpers.gan.training import train_gan
 from helpers.gan.weights import load_generator
 from helpers.params import load_params
 
@@ -30,6 +31,6 @@ def test_the_distance_to_the_real_images_halves(tmp_path):
             "kernel_distance"
         ]
 
-    start = distance(Trainer(images, config, "cpu", 0).average)
+    start = distance(AdversarialTrainer(images, config, "cpu", 0).average)
     train_gan(images, config, tmp_path / "gan", "cpu", seed=0)
     assert distance(load_generator(tmp_path / "gan", config, "cpu")) < start / 2

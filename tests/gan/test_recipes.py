@@ -40,13 +40,14 @@ RECIPE = Recipe(
     meaning="StyleGAN2's networks, hinge loss",
     own_parameters=frozenset(),
     build_networks=lambda config: RECIPES.get("stylegan2").build_networks(config),
+    build_trainer=RECIPES.get("stylegan2").build_trainer,
     build_loss=build_loss,
 )
 '''
 
 
 def test_each_recipe_claims_the_parameters_that_say_so():
-    assert RECIPES.names() == ("paper", "stylegan2")
+    assert RECIPES.names() == ("diffusion", "paper", "stylegan2")
     for name in RECIPES.names():
         claimed = RECIPES.get(name).own_parameters
         described = {

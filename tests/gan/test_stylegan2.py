@@ -11,6 +11,7 @@ from torch import nn
 from helpers import params
 from helpers.checkpoints import list_checkpoints
 from helpers.errors import TrainingError
+from helpers.gan.adversarial import AdversarialTrainer
 from helpers.gan.networks import WIDTHS, Critic, StyleGenerator, initial_deviation
 from helpers.gan.optimisers import learning_rates
 from helpers.gan.stylegan2_networks import (
@@ -20,7 +21,7 @@ from helpers.gan.stylegan2_networks import (
     StyleGAN2Generator,
 )
 from helpers.gan.synthesis import generate, reference_features, score_images
-from helpers.gan.training import Trainer, train_gan
+from helpers.gan.training import train_gan
 from helpers.gan.weights import empty_networks, load_discriminator, load_generator
 
 
@@ -232,7 +233,7 @@ def test_resumes_to_the_bit(trained):
         "state"
     ]  # of the step before the last
     assert 0 < state["steps"] < 5 and state["loss"]["path_length"] > 0
-    resumed = Trainer(IMAGES, TRAINING, "cpu", 1)
+    resumed = AdversarialTrainer(IMAGES, TRAINING, "cpu", 1)
     resumed.load_state(state)
     while resumed.steps < 5:
         resumed.step()

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from helpers import params
-from helpers.gan.training import Trainer
+from helpers.gan.adversarial import AdversarialTrainer
 from support.project import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -32,7 +32,7 @@ VARIANTS = {
 def pair(dtype=torch.float64, **changes):
     """Ours and the textbook's in the same state, and one batch of everything that a step takes."""
     config = CONFIG.model_copy(update=changes)
-    ours = Trainer(IMAGES, config, "cpu", 5)
+    ours = AdversarialTrainer(IMAGES, config, "cpu", 5)
     for network in (ours.generator, ours.critic, ours.average):
         network.to(dtype)
     with torch.no_grad():
@@ -86,7 +86,7 @@ def test_a_wrong_penalty_would_be_seen():
 
 
 def test_bfloat16_gradients_point_the_same_way_on_a_trained_critic():
-    trained = Trainer(
+    trained = AdversarialTrainer(
         IMAGES,
         CONFIG.model_copy(
             update={"n_critic": 1, "equalised": True, "lr_generator": 1e-3, "lr_discriminator": 2e-3}
@@ -98,7 +98,7 @@ def test_bfloat16_gradients_point_the_same_way_on_a_trained_critic():
         trained.step()
     gradients = []
     for precision in ("float32", "bfloat16"):
-        ours = Trainer(IMAGES, CONFIG.model_copy(update={"precision": precision}), "cpu", 0)
+        ours = AdversarialTrainer(IMAGES, CONFIG.model_copy(update={"precision": precision}), "cpu", 0)
         for name in ("generator", "critic"):
             getattr(ours, name).load_state_dict(getattr(trained, name).state_dict())
         ours.generator_step(*ours.draws.generator())

@@ -15,9 +15,10 @@ from helpers.engine.stages import Job
 from helpers.engine.start import forget_checkpoints
 from helpers.errors import DataError, MissingStageError, TrainingError
 from helpers.gan import training
+from helpers.gan.adversarial import AdversarialTrainer
 from helpers.gan.batches import ImageStream, to_bytes, to_float
-from helpers.gan.records import HISTORY_COLUMNS
-from helpers.gan.training import Trainer, steps_per_epoch, total_steps, train_gan
+from helpers.gan.trainer import steps_per_epoch, total_steps
+from helpers.gan.training import train_gan
 from helpers.gan.weights import load_generator
 from support.small_gan import IMAGES, SMALL, same, weights
 
@@ -35,7 +36,7 @@ class Interrupted(Exception):
 
 def train_until(step, directory, monkeypatch, resume=True):
     """Train, and break off in the middle of the step after ``step``."""
-    ordinary = Trainer.generator_step
+    ordinary = AdversarialTrainer.generator_step
 
     def breaking(self, *inputs, **options):
         if self.steps >= step:
@@ -43,13 +44,13 @@ def train_until(step, directory, monkeypatch, resume=True):
         return ordinary(self, *inputs, **options)
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(Trainer, "generator_step", breaking)
+        patch.setattr(AdversarialTrainer, "generator_step", breaking)
         train_gan(IMAGES, SMALL, directory, "cpu", seed=1, resume=resume)
 
 
 def test_writes_what_later_stages_read(trained):
     directory, history = trained
-    assert tuple(history.columns) == HISTORY_COLUMNS
+    assert tuple(history.columns) == ("step", "epoch", *AdversarialTrainer.columns)
     assert history["step"].tolist() == [1, 2, 4, 6]
     assert history["epoch"].tolist() == [0.5, 1, 2, 3]  # ten images are two batches of four
     assert np.isfinite(history.to_numpy()).all()
@@ -111,8 +112,8 @@ def test_tensorboard_gets_what_the_history_has(tmp_path):
 
     history = train_gan(IMAGES, SMALL.model_copy(update={"tensorboard": True}), tmp_path, "cpu", seed=1)
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
-    assert set(events.Tags()["scalars"]) == set(HISTORY_COLUMNS[1:])
-    for name in HISTORY_COLUMNS[1:]:
+    assert set(events.Tags()["scalars"]) == {"epoch", *AdversarialTrainer.columns}
+    for name in {"epoch", *AdversarialTrainer.columns}:
         written = events.Scalars(name)
         assert [event.step for event in written] == history["step"].tolist()
         np.testing.assert_allclose([event.value for event in written], history[name], rtol=1e-6)
@@ -121,7 +122,7 @@ def test_tensorboard_gets_what_the_history_has(tmp_path):
 
 def test_a_finished_training_is_not_repeated(trained, tmp_path, monkeypatch):
     shutil.copytree(trained[0], tmp_path, dirs_exist_ok=True)
-    monkeypatch.setattr(Trainer, "step", lambda self: pytest.fail("trained again"))
+    monkeypatch.setattr(AdversarialTrainer, "step", lambda self: pytest.fail("trained again"))
     pd.testing.assert_frame_equal(train_gan(IMAGES, SMALL, tmp_path, "cpu", seed=1), trained[1])
 
 
@@ -153,7 +154,7 @@ def test_what_has_no_effect_does_not_cost_a_checkpoint():
 
 
 def test_moving_average_is_its_closed_form():
-    trainer = Trainer(IMAGES, SMALL.model_copy(update={"ema_decay": 0.8}), "cpu", 0)
+    trainer = AdversarialTrainer(IMAGES, SMALL.model_copy(update={"ema_decay": 0.8}), "cpu", 0)
     values = [trainer.generator.constant.detach().clone()]
     for _ in range(4):
         trainer.step()
@@ -163,7 +164,7 @@ def test_moving_average_is_its_closed_form():
 
 
 def test_the_moving_average_has_no_history():
-    trainer = Trainer(IMAGES, SMALL, "cpu", 0)
+    trainer = AdversarialTrainer(IMAGES, SMALL, "cpu", 0)
     trainer.step()
     assert not any(
         weight.requires_grad or weight.grad_fn for weight in trainer.average.parameters()
@@ -171,7 +172,7 @@ def test_the_moving_average_has_no_history():
 
 
 def test_critic_trains_n_times_on_fresh_batches(monkeypatch):
-    trainer = Trainer(IMAGES, SMALL.model_copy(update={"n_critic": 3, "flips": "none"}), "cpu", 0)
+    trainer = AdversarialTrainer(IMAGES, SMALL.model_copy(update={"n_critic": 3, "flips": "none"}), "cpu", 0)
     batches = []
     ordinary = trainer.update_critic
     monkeypatch.setattr(
@@ -220,7 +221,9 @@ def test_the_papers_amount_of_training():
 
 
 def test_initial_weights_are_a_start_and_no_resume(trained, tmp_path):
-    trainer = Trainer(IMAGES, SMALL.model_copy(update={"initial_weights": str(trained[0])}), "cpu", 5)
+    trainer = AdversarialTrainer(
+        IMAGES, SMALL.model_copy(update={"initial_weights": str(trained[0])}), "cpu", 5
+    )
     assert trainer.steps == 0
     assert same([trainer.generator.state_dict(), trainer.critic.state_dict()], weights(trained[0]))
 

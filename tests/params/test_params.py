@@ -24,7 +24,8 @@ FILES = sorted(path.stem for path in (ROOT / "params").glob("*.yaml"))
 
 def test_the_files_are_there_and_valid():
     assert [
-        *("fullsize-rigorous", "judge", "laptop", "laptop-rigorous", "paper", "quick", "rigorous", "smoke"),
+        *("fullsize-rigorous", "judge", "laptop", "laptop-rigorous", "paper", "quick"),
+        *("quick-diffusion", "rigorous", "smoke"),
         *("study", "study-frozen"),
     ] == FILES
     for name in FILES:
@@ -214,7 +215,7 @@ MISTAKES = [
     ("data.source=fantom", "not 'fantom' (did you mean 'phantom'?)."),
     (
         "gan.recipe=papr",
-        "gan.recipe must be one of 'paper' or 'stylegan2', not 'papr' (did you mean 'paper'?).",
+        "gan.recipe must be one of 'diffusion', 'paper' or 'stylegan2', not 'papr' (did you mean 'paper'?).",
     ),
     ("arms.x={synthetic: {select: top, count: 3, rank: divers}}", "not 'divers' (did you mean 'diverse'?)."),
     ("classifier.backbone=resnet", "not 'resnet' (did you mean 'resnet50'?)."),

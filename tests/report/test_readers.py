@@ -58,7 +58,7 @@ def test_sentences_have_the_numbers_of_the_tables(run, key):
     found = answered(run, key, 4)
     text = readers.readers_section(found, run, CONFIDENCE)
     assert text.startswith("### ") and "4 readers judged 20 images of mel" in text
-    assert "that the critic kept, all reduced to 8 x 8 pixels" in text
+    assert "that the filter kept, all reduced to 8 x 8 pixels" in text
     shown = readers.overall_table(found, CONFIDENCE).shown
     first = shown.iloc[0]
     assert first["Measure"] == "Told apart" and len(shown) == 5

@@ -80,6 +80,6 @@ def _rank_column(scores: pd.DataFrame, rank: str) -> str:
     if selector.rank not in scores:
         raise ParameterError(
             f"An arm ranks synthetic images by '{rank}', and scores.csv has no column {selector.rank}: "
-            f"{selector.missing}, or rank by 'critic'."
+            f"{selector.missing}, or rank by another."
         )
     return selector.rank

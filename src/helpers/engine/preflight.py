@@ -14,6 +14,7 @@ from helpers.data.wording import shown
 from helpers.device import check_pair, pick_device
 from helpers.engine.snakemake import count_gpus
 from helpers.errors import DataError, ParameterError
+from helpers.gan.recipes import require_package
 from helpers.params import Params
 from helpers.paths import RunPaths
 
@@ -31,7 +32,8 @@ def check(
         if params.compute.device == "cuda" and not count_gpus():
             pick_device(params.compute)
     classes = _classes(run, params, verified)
-    params.require_gan_classes(classes)
+    if classes:  # a split that cannot be read is for the jobs to report
+        params.require_gan_classes(classes)
     if "classifier" in stages:
         _check_arms(params, classes)
         if params.data.external_root is not None:
@@ -40,6 +42,7 @@ def check(
         from helpers.data.given_images import check_given
 
         check_given(params)
+    _check_recipe(params, stages)
     _check_weights(params, stages)
 
 
@@ -122,6 +125,12 @@ def _check_headers(parameter: str, files: Iterable[tuple[Path, str]], formats: t
             f"{len(broken):,} {'image' if len(broken) == 1 else 'images'} of {parameter} cannot be used: "
             f"{shown(broken)}. Replace or remove them."
         )
+
+
+def _check_recipe(params: Params, stages: Collection[str]) -> None:
+    """See whether what the GAN's recipe needs is installed."""
+    if params.trains_gan and ("gan" in stages or "synthesis" in stages):
+        require_package(params.gan.recipe)
 
 
 def _check_weights(params: Params, stages: Collection[str]) -> None:

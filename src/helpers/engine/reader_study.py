@@ -27,7 +27,7 @@ def add_options(page: argparse.ArgumentParser, positive: Callable[[str], int]) -
         "--from",
         dest="synthetic",
         choices=("top", "all"),
-        help="take synthetic ones that the critic kept, or any (default: top)",
+        help="take synthetic ones that the filter kept, or any (default: top)",
     )
     study.add_argument(
         "--draw",

@@ -17,7 +17,6 @@ from helpers.params import GanName, Params, Withhold, result_values
 from helpers.paths import RunPaths
 from helpers.report.page.shown import shown_jobs
 
-GAN_FILES = ("generator.safetensors", "discriminator.safetensors", "history.csv")
 SYNTHESIS_FILES = (
     *("images.npy", "scores.csv", "score-stability.csv", "fidelity.csv", "filter-sweep.csv"),
     *("filter-correlation.csv", "memorisation.csv", "memorisation-pairs.csv", "source-probe.csv"),
@@ -162,7 +161,8 @@ def outputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
     if job.stage == "eda":
         return [run.split, run.manifest]
     if job.stage == "gan":
-        names: tuple[str, ...] = (*GAN_FILES, TRAINED_ON)
+        critic = ["discriminator.safetensors"] if RECIPES.get(params.gan.recipe).has_critic else []
+        names: tuple[str, ...] = ("generator.safetensors", *critic, "history.csv", TRAINED_ON)
         return [run.gan(w["seed"]) / name for name in names]
     if job.stage == "synthesis":
         names = (*SYNTHESIS_FILES, *(() if params.trains_gan else GIVEN_FILES))
@@ -337,4 +337,4 @@ def _selectors(params: Params) -> tuple[str, ...]:
     They are those that it always writes, and those that an arm asks for.
     """
     ranks = {arm.synthetic.rank for arm in params.arms.values() if arm.uses_gan and arm.synthetic}
-    return written_selectors(ranks)
+    return written_selectors(ranks | {params.synthesis.filter})

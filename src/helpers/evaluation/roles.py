@@ -18,7 +18,9 @@ def roles(params: Params) -> dict[str, str]:
     for role, select in SELECTIONS:
         fitting = _selecting(params, select)
         if role == "filtered":
-            fitting = {name: added for name, added in fitting.items() if added.rank == "critic"}
+            fitting = {
+                name: added for name, added in fitting.items() if added.rank == params.synthesis.filter
+            }
         if role == "random" and filtered is not None:
             fitting = {name: more for name, more in fitting.items() if added_images(params, more) == filtered}
         if fitting:

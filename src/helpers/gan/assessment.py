@@ -96,7 +96,7 @@ def _measured(
     with threadpool_limits(1, user_api="blas"):
         shares, pairs = measure_memorisation(*pixels, spaces, synthesis.features, synthesis.seed)
         scores = add_ranks(scores, features, trained, *opinions, asked)
-        scores = scores if "score" in scores else without_critic(scores, synthesis.keep_fraction)
+        scores = scores if "score" in scores else without_critic(scores, synthesis)
         compared = {"filter-correlation": correlations(scores)}
         compared |= compare_sets(scores, features, trained, new, unseen, synthesis)
     tables = {"scores": scores, "memorisation": shares, "memorisation-pairs": pairs}

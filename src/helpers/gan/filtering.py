@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from helpers import params
 from helpers.data.selection import wanted_count
+from helpers.errors import ParameterError
 from helpers.files import row_blocks
 from helpers.gan.fidelity import Members, comparison_size, measure_draws, summarise_draws
 from helpers.gan.rows import ROWS, nearest
@@ -39,17 +41,27 @@ def add_ranks(
     return scores
 
 
-def without_critic(scores: pd.DataFrame, keep_fraction: float) -> pd.DataFrame:
+def without_critic(scores: pd.DataFrame, synthesis: params.Synthesis) -> pd.DataFrame:
     """``scores`` of images that no critic scored, with score, rank, selected and scored_by.
 
-    The score is the baseline classifier's probability where ``scores`` has it, and else minus the distance to
-    the real images. ``scored_by`` names the selector, and the best ``keep_fraction`` is selected. So the
-    filter's study has a rank to work on.
+    The score is the value of the selector ``synthesis.filter``, its sign turned where lower is better; where
+    that is the critic, the baseline classifier's probability if ``scores`` has it, and else minus the
+    distance to the real images. ``scored_by`` names the selector, and the best ``synthesis.keep_fraction`` is
+    selected. So the filter's study has a rank to work on. Raises ParameterError where the table lacks the
+    selector's columns.
     """
-    name = "classifier" if "probability" in scores else "distance"
-    rank = scores[SELECTORS.get(name).rank]
-    score = scores["probability"] if name == "classifier" else -scores["distance"]
-    selected = (rank <= wanted_count(len(scores), fraction=keep_fraction)).astype(np.int64)
+    name = synthesis.filter
+    if name == "critic":
+        name = "classifier" if "probability" in scores else "distance"
+    selector = SELECTORS.get(name)
+    if selector.rank not in scores:
+        raise ParameterError(
+            f"synthesis.filter is '{name}', and its ranks cannot be worked out: {selector.missing}, or write "
+            "synthesis.filter: distance."
+        )
+    rank, value = scores[selector.rank], scores[selector.value]
+    selected = (rank <= wanted_count(len(scores), fraction=synthesis.keep_fraction)).astype(np.int64)
+    score = value if selector.higher else -value
     return scores.assign(score=score, rank=rank, selected=selected, scored_by=name)
 
 

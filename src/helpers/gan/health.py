@@ -1,5 +1,7 @@
 """Whether a training is healthy: finite losses, a critic with bounded scores, a generator whose images vary.
 
+Without a critic (``require_denoising``) the loss has a scale of its own.
+
 A sick training is recognised at the next check, ``CHECK_EVERY`` steps later at most. It ends with an error
 that says what is wrong, since when, and where the last good checkpoint is. A checkpoint is only written after
 a check that found nothing.
@@ -19,6 +21,7 @@ from helpers.gan.batches import to_float
 CHECK_EVERY = 50  # steps between two checks; a check makes the program wait for the GPU
 # a gradient of norm 30 where 1 is wanted; no critic was seen to recover from there
 RUNAWAY_PENALTY = 1000.0
+RUNAWAY_LOSS = 10.0  # of a denoiser; one that predicts nothing has a loss of at most about 1
 RUNAWAY_SCORE = 1e6  # from here on, scores that differ by a tenth can be equal in float32
 SIDE = 32  # pixels; diversity is measured at this size, where layer noise averages out
 REAL_IMAGES = 256  # that set the scale of diversity
@@ -46,7 +49,7 @@ def require_health(vitals: Vitals, step: int, last_good: int, min_diversity: flo
     """
     numbers = vitals.numbers()
     _, _, penalty, score, diversity = numbers
-    since = f"between steps {last_good} and {step}" if last_good else f"by step {step}"
+    since = _since(step, last_good)
     lower = "Lower gan.lr_generator and gan.lr_discriminator, or end gan.steps before."
     if not all(map(math.isfinite, numbers)):
         raise TrainingError(
@@ -63,11 +66,37 @@ def require_health(vitals: Vitals, step: int, last_good: int, min_diversity: flo
             f"The critic's scores have run away to {score:,.0f}, where float32 cannot tell images apart; it "
             f"happened {since}. {checkpoint} Set gan.drift_penalty to 0.001, which anchors them."
         )
-    if diversity < min_diversity:
+    _require_diversity(diversity, min_diversity, since, f"{checkpoint} {lower}")
+
+
+def require_denoising(
+    loss: float, diversity: float | None, step: int, last_good: int, min_diversity: float, checkpoint: str
+) -> None:
+    """Raise TrainingError where the training of a denoiser is sick.
+
+    ``loss`` is the last step's, ``diversity`` that of the samples as a share of the real images', if it was
+    looked at; the others are those of ``require_health``.
+    """
+    since = _since(step, last_good)
+    if not math.isfinite(loss) or loss > RUNAWAY_LOSS:
+        raise TrainingError(
+            f"The loss has run away to {loss:,.3g}, where a network that predicts nothing has at most 1; it "
+            f"happened {since}. {checkpoint} Lower gan.lr_generator, or set gan.precision to float32."
+        )
+    if diversity is not None:
+        way_out = f"{checkpoint} Raise gan.steps, or gan.diffusion.sampling_steps."
+        _require_diversity(diversity, min_diversity, since, way_out)
+
+
+def _since(step: int, last_good: int) -> str:
+    return f"between steps {last_good} and {step}" if last_good else f"by step {step}"
+
+
+def _require_diversity(diversity: float, least: float, since: str, way_out: str) -> None:
+    if diversity < least:
         raise TrainingError(
             f"The generator has collapsed: its samples differ from one another by {100 * diversity:.1f} % of "
-            f"what real images do, and gan.min_diversity is {100 * min_diversity:g} %; it happened {since}. "
-            f"{checkpoint} {lower}"
+            f"what real images do, and gan.min_diversity is {100 * least:g} %; it happened {since}. {way_out}"
         )
 
 

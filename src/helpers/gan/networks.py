@@ -97,24 +97,44 @@ def add_rgb(image: Tensor | None, rgb: Tensor, dtype: torch.dtype) -> Tensor:
     return rgb if image is None else double(image) + rgb
 
 
-class StyleGenerator(nn.Module):
+class Generator(nn.Module):
     """Images (N, 3, R, R), about -1 to 1, of latents (N, ``latent_size``) and noise (N, ``noise_size``).
 
-    Latents and noise are standard normal. All generators share the mapping, the learned constant, truncation,
-    and how noise is distributed to the layers. The noise is one flat vector per image, so that a caller draws
-    everything random about image i from one source; ``noise=None`` leaves it out. ``truncation`` below 1
-    pulls the styles to ``mean_style`` (``latent_size``), if that is given. A generator of several ``classes``
-    takes the ``labels`` (N,) of its images, places of classes from 0 on; any other does not read them.
+    Latents and noise are standard normal: all that is random about an image, flat, so that a caller draws it
+    from one source. ``truncation`` below 1 and ``mean_style`` mean something to style generators alone. A
+    generator of several classes takes the ``labels`` (N,) of its images, int64, places of classes from 0 on;
+    any other does not read them.
+    """
+
+    def __init__(self, resolution: int, latent_size: int, noise_size: int):
+        super().__init__()
+        self.resolution, self.latent_size, self.noise_size = resolution, latent_size, noise_size
+
+    def forward(
+        self,
+        latents: Tensor,
+        noise: Tensor | None = None,
+        truncation: float = 1.0,
+        mean_style: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> Tensor:
+        raise NotImplementedError
+
+
+class StyleGenerator(Generator):
+    """A generator of styles.
+
+    All of them share the mapping, the learned constant, truncation, and how noise is distributed to the
+    layers; ``noise=None`` leaves it out. ``truncation`` below 1 pulls the styles to ``mean_style``
+    (``latent_size``), if that is given.
     """
 
     def __init__(self, resolution: int, channel_scale: float, smallest_layers: int, classes: int = 0):
         """``smallest_layers``: layers with noise at 4 x 4; each larger resolution has two."""
-        super().__init__()
         widths = channels_by_resolution(resolution, channel_scale)
-        self.resolution = resolution
-        self.latent_size = _scaled(LATENT_SIZE, channel_scale)
-        self.noise_sides = [4] * smallest_layers + [side for side in widths if side > 4 for _ in range(2)]
-        self.noise_size = sum(side * side for side in self.noise_sides)
+        sides = [4] * smallest_layers + [side for side in widths if side > 4 for _ in range(2)]
+        super().__init__(resolution, _scaled(LATENT_SIZE, channel_scale), sum(side * side for side in sides))
+        self.noise_sides = sides
         self.mapping = Mapping(self.latent_size, classes=classes)
         self.constant = nn.Parameter(torch.randn(1, widths[4], 4, 4))
 

@@ -46,8 +46,13 @@ def descend(loss: Tensor, optimiser: torch.optim.Optimizer, weights: Sequence[Te
 
     The other network's gradients are never computed.
     """
+    set_gradients(loss, weights)
+    optimiser.step()
+
+
+def set_gradients(loss: Tensor, weights: Sequence[Tensor]) -> None:
+    """Give each of ``weights`` its gradient of ``loss``."""
     for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
         # fused Adam reads weight and gradient in the order of memory: another layout would mix gradients up
         same = gradient.stride() == weight.stride()
         weight.grad = gradient if same else torch.empty_like(weight).copy_(gradient)
-    optimiser.step()

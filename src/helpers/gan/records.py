@@ -19,34 +19,27 @@ from helpers import params
 from helpers.cores import allowed_cores
 from helpers.device import describe_device
 from helpers.files import atomic_path, write_table
-from helpers.gan.networks import StyleGenerator
+from helpers.gan.networks import Generator
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-HISTORY_COLUMNS = (
-    "step",
-    "epoch",
-    "generator_loss",
-    "critic_loss",
-    "score_real",
-    "score_fake",
-    "gradient_penalty",
-    "gradient_norm",
-)
 GRID = (6, 4)  # columns and rows of a sample grid
 SAMPLE_SEED = 2**32  # above any seed that a parameter may have
 
 
-def write_history(rows: list[list[float]], directory: Path) -> pd.DataFrame:
-    """Write history.csv as a whole, so that a resumed training repeats no row; return it."""
-    history = pd.DataFrame(rows, columns=HISTORY_COLUMNS).astype({"step": int})
+def write_history(columns: Sequence[str], rows: list[list[float]], directory: Path) -> pd.DataFrame:
+    """Write history.csv as a whole, so that a resumed training repeats no row; return it.
+
+    A row is step, epoch and the ``columns`` of the recipe's trainer.
+    """
+    history = pd.DataFrame(rows, columns=["step", "epoch", *columns]).astype({"step": int})
     write_table(directory / "history.csv", history)
     return history
 
 
 def sample_inputs(
-    generator: StyleGenerator, seed: int, device: str, classes: int = 1
+    generator: Generator, seed: int, device: str, classes: int = 1
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Latents, noise and classes of the sample grid, in which one class follows another.
 
@@ -79,10 +72,11 @@ def write_samples(grid: np.ndarray, step: int, directory: Path) -> Path:
 class Scalars:
     """TensorBoard's files in ``directory``/tensorboard; does nothing where ``wanted`` is false.
 
-    Rows of an earlier start from ``first_step`` on are removed.
+    ``columns`` are those of the trainer. Rows of an earlier start from ``first_step`` on are removed.
     """
 
-    def __init__(self, directory: Path, wanted: bool, first_step: int):
+    def __init__(self, directory: Path, wanted: bool, columns: Sequence[str], first_step: int):
+        self.columns = columns
         self.writer: SummaryWriter | None = None
         if wanted:
             from torch.utils.tensorboard import SummaryWriter
@@ -92,7 +86,7 @@ class Scalars:
     def row(self, row: Sequence[float]) -> None:
         """One row of the history."""
         if self.writer:
-            for name, value in zip(HISTORY_COLUMNS[1:], row[1:], strict=True):
+            for name, value in zip(("epoch", *self.columns), row[1:], strict=True):
                 self.writer.add_scalar(name, value, int(row[0]))
 
     def grid(self, grid: np.ndarray, step: int) -> None:
@@ -110,7 +104,7 @@ class TrainingClock:
     """The time that a training takes, over all its starts.
 
     ``steps_before`` and ``seconds_before`` are those of earlier starts. Rates are per thousand real images
-    that the critic saw.
+    that were trained on.
     """
 
     def __init__(self, images_per_step: int, steps_before: int = 0, seconds_before: float = 0.0):

@@ -1,8 +1,9 @@
 """Generation of synthetic images by seed, and their scores by the critic."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from helpers.data.selection import wanted_count
 from helpers.files import atomic_path, row_blocks, write_table
 from helpers.gan.batches import to_bytes, to_float
 from helpers.gan.filtering import score_stability
-from helpers.gan.networks import GROUP_SIZE, Critic, StyleGenerator
+from helpers.gan.networks import GROUP_SIZE, Critic, Generator, StyleGenerator
+from helpers.gan.recipes import RECIPES
 from helpers.gan.rows import ROWS, write_rows
 from helpers.gan.selectors import rank_by
 from helpers.gan.weights import load_discriminator, load_generator
@@ -43,27 +45,29 @@ def synthesize(
     Image i of a class depends on its own seed, ``synthesis.seed + i``, and its class, and on nothing else.
     ``real_images`` (uint8, N x R x R x 3) are the GAN's training images: three of its class are the reference
     batch in which every image is scored. ``labels`` (N,) are their places in ``names``, those of the GAN's
-    classes. Writes images.npy (uint8, R x R x 3 each, class by class in the order of the seeds), scores.csv,
-    score-stability.csv (how far other reference batches agree) and, if asked for, png/ to ``directory``.
-    Both tables have a column class where there are several classes, and ranks are those within a class.
-    Raises MissingStageError where no GAN was trained.
+    classes. Where the recipe has no critic, the table has the columns index and seed alone; scores and ranks
+    come with the other selectors' columns (``assessment.assess_images``). Writes images.npy (uint8, R x R x 3
+    each, class by class in the order of the seeds), scores.csv, score-stability.csv (how far other reference
+    batches agree; empty without a critic) and, if asked for, png/ to ``directory``. Both tables have a column
+    class where there are several classes, and ranks are those within a class. Raises MissingStageError where
+    no GAN was trained.
     """
     torch.set_num_threads(config.threads)
     generator = load_generator(gan_directory, config, device)
-    critic = load_discriminator(gan_directory, config, device)
+    has_critic = RECIPES.get(config.recipe).has_critic
+    critic = load_discriminator(gan_directory, config, device) if has_critic else None
     seeds = np.arange(synthesis.seed, synthesis.seed + synthesis.count)
     directory, keep = Path(directory), synthesis.keep_fraction
-    scores = np.empty((len(names), synthesis.count, REFERENCE_BATCHES))
-    progress = Progress("Synthesis", scores[..., 0].size, "image")
+    scores = np.empty((len(names), synthesis.count, REFERENCE_BATCHES if critic else 0))
     labels = np.zeros(len(real_images), np.int64) if labels is None else labels
     with exact_convolutions(), atomic_path(directory / "images.npy") as temporary:
-        batches = _batches(generator, critic, real_images, labels, synthesis, scores, progress)
-        write_rows(temporary, batches, scores[..., 0].size)
-    progress.close()
+        batches = _batches(generator, critic, real_images, labels, synthesis, scores)
+        write_rows(temporary, batches, len(names) * synthesis.count)
     export_png(directory, wanted=synthesis.export_png)
     stability = {name: score_stability(each, keep) for name, each in zip(names, scores, strict=True)}
     write_table(directory / "score-stability.csv", join_classes(stability))
-    ranked = [rank_scores(seeds, each[:, 0], keep) for each in scores]
+    rows = pd.DataFrame({"index": np.arange(len(seeds)), "seed": seeds})
+    ranked = [rank_scores(seeds, each[:, 0], keep) if critic else rows for each in scores]
     table = join_classes(dict(zip(names, ranked, strict=True)))
     table["index"] = np.arange(len(table))
     write_table(directory / "scores.csv", table)
@@ -81,31 +85,39 @@ def exact_convolutions() -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = allowed
 
 
+def _scorer(
+    critic: Critic, real_images: np.ndarray, seed: int, device: str, label: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What scores a batch of images in REFERENCE_BATCHES reference batches, as ``score_images`` does."""
+    references = [
+        reference_features(critic, real_images, seed + batch, device) for batch in range(REFERENCE_BATCHES)
+    ]
+    return partial(score_images, critic, references=torch.stack(references), label=label)
+
+
 def _batches(
-    generator: StyleGenerator,
-    critic: Critic,
+    generator: Generator,
+    critic: Critic | None,
     real_images: np.ndarray,
     labels: np.ndarray,
     synthesis: params.Synthesis,
     scores: np.ndarray,
-    progress: Progress,
 ) -> Iterator[np.ndarray]:
-    """Batches of images, class by class; fills their ``scores`` (classes, N, REFERENCE_BATCHES)."""
+    """Batches of images, class by class; fills ``scores`` (classes, N, batches), where a critic gives any."""
     seeds = np.arange(synthesis.seed, synthesis.seed + synthesis.count)
-    flat, done, device = scores.reshape(-1, scores.shape[-1]), 0, str(generator.constant.device)
+    progress = Progress("Synthesis", len(scores) * len(seeds), "image")
+    flat, done = scores.reshape(len(scores) * len(seeds), scores.shape[-1]), 0
     for label in range(len(scores)):
         real = real_images[labels == label] if len(scores) > 1 else real_images
-        references = torch.stack(
-            [
-                reference_features(critic, real, synthesis.seed + batch, device)
-                for batch in range(REFERENCE_BATCHES)
-            ]
-        )
+        device = str(next(generator.parameters()).device)
+        score = _scorer(critic, real, synthesis.seed, device, label) if critic else None
         for batch in generate(generator, seeds, synthesis.batch_size, synthesis.truncation, label):
-            flat[done : done + len(batch)] = score_images(critic, batch, references, label)
+            if score:
+                flat[done : done + len(batch)] = score(batch)
             done += len(batch)
             progress.update(done)
             yield batch
+    progress.close()
 
 
 def export_png(directory: Path, wanted: bool = True) -> None:
@@ -128,15 +140,15 @@ def export_png(directory: Path, wanted: bool = True) -> None:
 
 @torch.no_grad()
 def generate(
-    generator: StyleGenerator,
+    generator: Generator,
     seeds: np.ndarray,
     batch_size: int = 50,
     truncation: float = 1.0,
     label: int = 0,
 ) -> Iterator[np.ndarray]:
     """Batches of images of the class ``label``, uint8 (N, R, R, 3), one image per seed, in float32."""
-    device = generator.constant.device
-    mean = mean_style(generator, label) if truncation < 1 else None
+    device = next(generator.parameters()).device
+    mean = mean_style(generator, label) if truncation < 1 and isinstance(generator, StyleGenerator) else None
     for start in range(0, len(seeds), batch_size):
         size = generator.latent_size + generator.noise_size
         draws = [_draw(int(seed), size) for seed in seeds[start : start + batch_size]]

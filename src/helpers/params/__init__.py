@@ -9,7 +9,7 @@ from helpers.params.classifier import Classifier
 from helpers.params.compute import Compute
 from helpers.params.data import Data, Phantom, Split
 from helpers.params.evaluation import Evaluation
-from helpers.params.gan import Gan
+from helpers.params.gan import Diffusion, Gan
 from helpers.params.meaning import (
     arm_meaning,
     choices,
@@ -35,6 +35,7 @@ __all__ = [
     "Classifier",
     "Compute",
     "Data",
+    "Diffusion",
     "Evaluation",
     "Gan",
     "GanName",

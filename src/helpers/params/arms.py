@@ -24,7 +24,7 @@ class SyntheticImages(Section):
     """Synthetic images that an arm adds to the training set."""
 
     select: Literal["top", "bottom", "random", "all"] | None = Field(
-        None, description="which of the generated images, by the critic's score"
+        None, description="which of the generated images, best or worst as 'rank' says"
     )
     rank: Annotated[str, Variants(selectors, "meaning")] = Field(
         "critic", description="what 'top' and 'bottom' go by"

@@ -9,7 +9,8 @@ from helpers.params.section import PathText, Section, Seed, Variants, mark
 from helpers.registry import Registry
 
 
-def _recipes() -> Registry[Any]:
+def recipes() -> Registry[Any]:
+    """The networks and what they descend."""
     from helpers.gan.recipes import RECIPES
 
     return RECIPES
@@ -18,10 +19,45 @@ def _recipes() -> Registry[Any]:
 MOST_CLASSES = 12  # so that every class has two samples at least in a sample grid
 
 
+class Diffusion(Section):
+    """The recipe diffusion: its noise, its loss and its sampler."""
+
+    steps: int = Field(
+        1000, ge=2, le=10_000, description="noise levels, from an image to pure noise, on the cosine schedule"
+    )
+    prediction: Literal["v", "epsilon"] = Field(
+        "v",
+        description="what the network predicts of a noisy image: 'epsilon', its noise, or 'v', a mix of "
+        "noise and image that is learnt at every level",
+    )
+    min_snr: float = Field(
+        5.0,
+        ge=0,
+        le=1000,
+        description="the signal-to-noise ratio up to which a level's weight in the loss grows (0: all "
+        "levels weigh alike)",
+    )
+    sampler: Literal["dpm", "ddim"] = Field(
+        "dpm", description="'dpm': DPM-Solver++ of second order; 'ddim': DDIM without its random part"
+    )
+    sampling_steps: int = Field(
+        25, ge=1, le=1000, description="passes of the network from pure noise to an image"
+    )
+
+    @model_validator(mode="after")
+    def _samples_at_levels(self) -> "Diffusion":
+        if self.sampling_steps > self.steps:
+            raise ValueError(
+                f"there are {self.steps} noise levels (steps), and an image cannot be painted in more passes "
+                f"(sampling_steps, {self.sampling_steps}): lower the one or raise the other"
+            )
+        return self
+
+
 class Gan(Section):
     """The generative network and its training."""
 
-    recipe: Annotated[str, Variants(_recipes, "meaning")] = Field(
+    recipe: Annotated[str, Variants(recipes, "meaning")] = Field(
         "paper", description="the networks and what they descend"
     )
     classes: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
@@ -166,6 +202,9 @@ class Gan(Section):
         le=10_000,
         description="adaptive augmentation: thousands of real images in which its probability can go from 0 "
         "to 1",
+    )
+    diffusion: Diffusion = Field(
+        default_factory=Diffusion, description="recipe diffusion: its noise, its loss and its sampler"
     )
     min_diversity: float = Field(
         0.1,

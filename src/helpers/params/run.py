@@ -12,7 +12,7 @@ from helpers.params.classifier import Classifier
 from helpers.params.compute import Compute
 from helpers.params.data import Data
 from helpers.params.evaluation import Evaluation
-from helpers.params.gan import Gan
+from helpers.params.gan import Gan, recipes
 from helpers.params.report import Report
 from helpers.params.section import NAME, Section, mark
 from helpers.params.synthesis import Synthesis
@@ -96,6 +96,41 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _filter_is_there(self) -> "Params":
+        """The filter is the critic wherever there is one, and elsewhere a selector that has a score."""
+        name, recipe = self.synthesis.filter, self.gan.recipe
+        if self.has_critic and name != "critic":
+            raise ValueError(
+                f"synthesis.filter is '{name}', and gan.recipe '{recipe}' has a critic, whose score filters "
+                f"its images: leave synthesis.filter at 'critic', and let an arm rank by '{name}'"
+            )
+        if self.has_critic or (name == "critic" and not self.trains_gan):
+            return self
+        chosen = selectors().get(name)
+        if not chosen.value:
+            scoring = [each for each in selectors().names() if selectors().get(each).value]
+            why = (
+                f"gan.recipe '{recipe}' has no critic" if name == "critic" else "it gives ranks and no score"
+            )
+            raise ValueError(f"synthesis.filter is '{name}', and {why}: write one of {', '.join(scoring)}")
+        if chosen.needs_classifier and self.judge is None:
+            raise ValueError(
+                f"synthesis.filter is '{name}', which asks a classifier of the arm "
+                f"{self.evaluation.reference}, and that arm is trained on synthetic images itself: write "
+                "'distance', or another evaluation.reference"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _style_is_there(self) -> "Params":
+        if self.synthesis.truncation < 1 and self.trains_gan and not self.has_critic:
+            raise ValueError(
+                f"synthesis.truncation is {self.synthesis.truncation:g}, and gan.recipe "
+                f"'{self.gan.recipe}' has no styles that could be pulled to their mean: set it to 1"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _contrasts_are_known(self) -> "Params":
         for contrast in self.evaluation.primary_contrasts:
             for name in contrast.split(" - "):
@@ -116,7 +151,7 @@ class Params(Section):
                 raise ValueError(
                     f"arms.{name} withholds photographs and ranks synthetic images by '{images.rank}', which "
                     f"asks a classifier of the arm {self.evaluation.reference} that saw these photographs: "
-                    "rank by 'critic'"
+                    f"rank by '{'critic' if self.has_critic else 'distance'}'"
                 )
         return self
 
@@ -211,7 +246,7 @@ class Params(Section):
     @property
     def has_critic(self) -> bool:
         """Whether a critic scores the synthetic images; only where it does may an arm rank by it."""
-        return self.trains_gan
+        return self.trains_gan and recipes().get(self.gan.recipe).has_critic
 
     @property
     def synthetic_side(self) -> int:

@@ -1,10 +1,11 @@
 """Parameters of the generation and filtering of synthetic images."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from helpers.params.section import PathText, Section, Seed, mark
+from helpers.params.arms import selectors
+from helpers.params.section import PathText, Section, Seed, Variants, mark
 
 
 class Synthesis(Section):
@@ -31,6 +32,11 @@ class Synthesis(Section):
         le=1_000_000,
         description="images generated per GAN; with folder: how many of its images are used at most, drawn "
         "by seed where it holds more",
+    )
+    filter: Annotated[str, Variants(selectors, "meaning")] = Field(
+        "critic",
+        description="what scores, ranks and filters the images; another than 'critic' where gan.recipe has "
+        "none, and of a folder's images 'critic' stands for what keep_fraction says",
     )
     keep_fraction: float = Field(
         0.30,

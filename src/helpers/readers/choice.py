@@ -19,7 +19,7 @@ from helpers.readers.key import REAL, SYNTHETIC, Chosen
 def choose_images(run: RunPaths, params: Params, count: int, kept: bool, seed: int) -> list[Chosen]:
     """``count`` images, half of them real and half synthetic, in the order of their ids.
 
-    ``kept`` says whether only the synthetic images that the critic kept are drawn from; ``seed`` decides the
+    ``kept`` says whether only the synthetic images that the filter kept are drawn from; ``seed`` decides the
     draw. No two of the images have the same pixels. Raises UserError where there are too few, and
     MissingStageError where a stage before is not finished.
     """
@@ -30,7 +30,7 @@ def choose_images(run: RunPaths, params: Params, count: int, kept: bool, seed: i
     drawn = (image for image in _synthetic(run, params, kept, random) if image.id not in found)
     synthetic = list(_first(drawn, count // 2))
     if len(synthetic) < count // 2:
-        words = "different synthetic images that the critic kept" if kept else "different synthetic images"
+        words = "different synthetic images that the filter kept" if kept else "different synthetic images"
         raise _too_few(words, len(synthetic), count, "; --from all draws from all of them" if kept else "")
     found |= {image.id: image for image in synthetic}
     return [found[name] for name in sorted(found)]

@@ -24,7 +24,7 @@ class Draw:
     """What a study is drawn from: how many images, from which synthetic ones, and the seed of the draw."""
 
     images: int = IMAGES
-    synthetic: str = "top"  # 'top': those that the critic kept; 'all': any
+    synthetic: str = "top"  # 'top': those that the filter kept; 'all': any
     seed: int = 0
 
     def __post_init__(self) -> None:

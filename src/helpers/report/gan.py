@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator
 
+from helpers.gan.recipes import RECIPES
 from helpers.params import Gan
 from helpers.report.drawing import INK, draw_curve, empty_figure, set_paddings
 from helpers.report.paper_values import Paper
@@ -22,16 +23,22 @@ from helpers.report.words import listed, plain
 
 
 def architecture_table(gan: Gan, paper: Paper) -> Table:
-    """Trainable parameters of both networks by part: of this run, and of the paper's size, counted on the
-    networks.
+    """Trainable parameters of the networks by part, counted on the networks.
+
+    Of this run, and of the paper's size: the paper's own networks, or, where the recipe has no critic, the
+    recipe's. Those have no published counts.
     """
     from helpers.gan.weights import empty_networks
 
-    published = paper["parameters"].set_index("network")["parameters"]
+    critic = RECIPES.get(gan.recipe).has_critic
+    published = paper["parameters"].set_index("network")["parameters"] if critic else {}
+    full_size = Gan() if critic else Gan(recipe=gan.recipe)
     rows = []
     for name, network, published_network in zip(
-        ("generator", "discriminator"), empty_networks(gan), empty_networks(Gan()), strict=True
+        ("generator", "discriminator"), empty_networks(gan), empty_networks(full_size), strict=True
     ):
+        if network is None:
+            continue
         ours, full = _counts(network), _counts(published_network)
         rows += [
             {"network": name, "part": part, "this_run": ours.get(part), "full_size": full.get(part)}
@@ -43,7 +50,7 @@ def architecture_table(gan: Gan, paper: Paper) -> Table:
                 "part": "total",
                 "this_run": sum(ours.values()),
                 "full_size": sum(full.values()),
-                "paper": published.get(name),
+                **({"paper": published.get(name)} if critic else {}),
             }
         )
     frame = pd.DataFrame(rows)
@@ -59,20 +66,42 @@ def _counts(network: Any) -> dict[str, int]:
     counts: dict[str, int] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            counts[name.split(".")[0]] = counts.get(name.split(".")[0], 0) + parameter.numel()
+            part = name.removeprefix("network.").split(".")[0]
+            counts[part] = counts.get(part, 0) + parameter.numel()
     return counts
 
 
+def recipe_note(gan: Gan) -> str | None:
+    """What this run trains in place of the paper's two networks; None where it trains a critic too."""
+    if RECIPES.get(gan.recipe).has_critic:
+        return None
+    own = gan.diffusion
+    predicted = "the noise" if own.prediction == "epsilon" else "a mix of noise and image (v)"
+    return (
+        "**This run trains another network.** What is said of a critic and of scores is about the paper. "
+        "Here `gan.recipe` is `diffusion` (Ho et al. 2020): real images are blended with noise, more of it "
+        f"at each of {own.steps:,} levels, and one network learns to tell {predicted} from what it sees. Its "
+        "loss is the mean squared error of that, weighed by level, and a falling loss is a better network. "
+        "There is no critic, so nothing can run away between two networks, "
+        "and no score by which images could be filtered. An image is painted from pure noise in "
+        f"{own.sampling_steps} passes of the network; a GAN needs one."
+    )
+
+
 def gan_sentence(history: pd.DataFrame, images: int, batch_size: int) -> str:
-    """How long the GAN was trained and where it ended."""
+    """How long the network was trained and where it ended."""
     steps = int(history["step"].max())
     late = history.iloc[-max(1, len(history) // 10) :]
+    took = f"The generator took {steps:,} steps of {batch_size} images, learning from {images:,} training "
+    took += "images. Over the last tenth of the training the "
+    if not has_scores(history):
+        return (
+            f"{took}mean loss is {plain(late['loss'].mean())}; it began at {plain(history['loss'].iloc[0])}."
+        )
     separated = late["score_real"].mean() > late["score_fake"].mean()
     order = "above" if separated else "not above"
     return (
-        f"The generator took {steps:,} steps of {batch_size} images, learning from {images:,} training "
-        "images. Over the last tenth of the training the "
-        f"critic scores real images {order} generated ones on average "
+        f"{took}critic scores real images {order} generated ones on average "
         f"({plain(late['score_real'].mean())} against {plain(late['score_fake'].mean())}), "
         f"and the mean gradient penalty is {plain(late['gradient_penalty'].mean())}."
     )
@@ -92,6 +121,11 @@ def classes_sentence(names: Sequence[str]) -> str | None:
 def film_strip_note(names: Sequence[str]) -> str:
     """What the film strip's caption adds on a GAN of the classes ``names``; empty for one class."""
     return f" The rows are of {listed(names)}, in this order." if len(names) > 1 else ""
+
+
+def has_scores(history: pd.DataFrame) -> bool:
+    """Whether a history is of a training with a critic, which gives scores."""
+    return "score_real" in history
 
 
 class _Panel(NamedTuple):
@@ -123,6 +157,32 @@ PANELS = (
         (("gradient_penalty_peak", INK),),
     ),
 )
+WITHOUT_CRITIC = (
+    _Panel("Loss", {"loss": (INK, None)}, 1, ()),
+    _Panel("Norm of the gradient", {"gradient_norm": (INK, None)}, 1, ()),
+)
+
+
+def training_caption(paper: Paper, history: pd.DataFrame) -> str:
+    """What ``gan_training`` shows and what to look for."""
+    shown = "Training of the generative network: logged values faint, their running median strong."
+    if not has_scores(history):
+        return (
+            f"{shown} The loss should fall, fast at first and then slowly, and the gradient should stay "
+            "bounded. Nothing of the paper's can stand beside these curves."
+        )
+    return (
+        f"{shown} The critic's two scores should stay apart without running away, and the gradient penalty "
+        f"should stay small.{paper_curves_note(paper, history)}"
+    )
+
+
+def training_alt(history: pd.DataFrame) -> str:
+    """What ``gan_training`` shows, for those who do not see it."""
+    if not has_scores(history):
+        return "Two curves over training steps: loss, norm of the gradient."
+    curves = "generator loss, critic loss, mean scores of real and generated images, gradient penalty"
+    return f"Four curves over generator steps: {curves}."
 
 
 @styled
@@ -131,7 +191,10 @@ def gan_training(history: pd.DataFrame, paper: Paper | None = None) -> Figure:
 
     Beside the ``paper`` the ranges read off its figure are bands and the ends of its scores diamonds, on one
     scale with this run: the x axis is then the share of the training, the y axis logarithmic away from zero.
+    Without a critic the loss and its gradient's norm are shown, and nothing of the paper.
     """
+    if not has_scores(history):
+        return _denoiser_training(history)
     read = _readings(paper)
     places = 100 * history["step"] / history["step"].max() if read else history["step"]
     figure = Figure(figsize=(9, 5.6 if read else 5))
@@ -157,6 +220,20 @@ def gan_training(history: pd.DataFrame, paper: Paper | None = None) -> Figure:
             Line2D([], [], linestyle="", label="its end, or peak after epoch 100", **END),
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _denoiser_training(history: pd.DataFrame) -> Figure:
+    """Loss and gradient over training steps, both from zero."""
+    figure = Figure(figsize=(9, 2.8))
+    for axes, panel in zip(figure.subplots(1, 2), WITHOUT_CRITIC, strict=True):
+        for column, (colour, label) in panel.curves.items():
+            _trace(axes, history["step"], history[column], colour, label)
+        axes.set_ylim(0, _without_spikes(history[list(panel.curves)].to_numpy())[1])
+        axes.set_title(panel.title)
+        axes.margins(x=0.01)
+        axes.set_xlabel("training step")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
     return figure
 
 

@@ -41,7 +41,7 @@ class Synthetic:
 
 
 def generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool = True) -> Synthetic:
-    """Generate the images of one of ``params.gans()``, score them by the critic, compare them with real ones.
+    """Generate the images of one of ``params.gans()``, score them, compare them with real ones.
 
     Where ``synthesis.folder`` gives the images, they are read in place of being generated, and no critic
     scores them; the tables of ``helpers.stages.given`` are added.
@@ -111,4 +111,4 @@ def _comparisons(
 def selectors_asked_for(params: Params) -> tuple[str, ...]:
     """Names of the selectors by which an arm ranks the GAN's images."""
     ranks = {arm.synthetic.rank for arm in params.arms.values() if arm.uses_gan and arm.synthetic}
-    return tuple(sorted(ranks))
+    return tuple(sorted(ranks | {params.synthesis.filter}))

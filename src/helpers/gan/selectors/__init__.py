@@ -33,9 +33,10 @@ class Selector:
     columns: Callable[[Evidence], dict[str, np.ndarray]] | None = None
     needs_classifier: bool = False  # its columns need the baseline classifier's probabilities
     always: bool = False  # its columns are in every scores.csv; others are added where an arm asks for them
-    # column of the ranked values, and what they are, for the comparison with the critic's score; empty: none
+    # column of the ranked values, and what they are, for the comparison with the filter's score; empty: none
     value: str = ""
     value_meaning: str = ""
+    higher: bool = True  # whether a higher value is better
 
     @property
     def missing(self) -> str:

@@ -18,4 +18,5 @@ SELECTOR = Selector(
     always=True,
     value="distance",
     value_meaning="distance to the real images",
+    higher=False,
 )

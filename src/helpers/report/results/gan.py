@@ -21,6 +21,27 @@ def read_training(run: RunPaths, params: Params) -> tuple[pd.DataFrame, pd.DataF
     return history, pd.read_csv(require(run.synthetic(seed) / "scores.csv", "synthesis"))
 
 
+def _amounts(history: pd.DataFrame, scores: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Quantity, label and value of how much was trained, painted and kept."""
+    kept = int(scores["selected"].sum())
+    return [
+        ("epochs", "Epochs", plain(float(history["epoch"].max()))),
+        ("steps", "Generator steps", plain(int(history["step"].max()))),
+        ("synthetic_images", "Synthetic images", plain(len(scores))),
+        ("kept_images", "Kept by the filter", plain(kept)),
+        ("kept_percent", "Kept, %", f"{100 * kept / len(scores):.0f}"),
+    ]
+
+
+def _without_critic(history: pd.DataFrame, scores: pd.DataFrame) -> Table:
+    """The same of a recipe whose loss no number of the paper can be compared with."""
+    late = history.iloc[len(history) // 10 :]["loss"]
+    value = f"{plain(late.median())} ({plain(late.quantile(0.05))} to {plain(late.quantile(0.95))})"
+    rows = [("loss", "Loss: median (5th to 95th percentile)", value), *_amounts(history, scores)]
+    frame = pd.DataFrame([{"quantity": label, "this_run": ours} for _, label, ours in rows])
+    return Table(frame, {}, {"this_run": "this run"})
+
+
 def gan_results_table(history: pd.DataFrame, scores: pd.DataFrame, paper: Paper) -> Table | None:
     """What the paper publishes of its GAN's training beside what history.csv and scores.csv of this run hold.
 
@@ -28,10 +49,11 @@ def gan_results_table(history: pd.DataFrame, scores: pd.DataFrame, paper: Paper)
     """
     if history.empty:
         return None
+    if "score_real" not in history:
+        return _without_critic(history, scores)
     theirs = {row.quantity: _bounds(row.low, row.high) for row in paper["gan_results"].itertuples()}
     late = history.iloc[len(history) // 10 :]
     low, middle, high = late["generator_loss"].quantile([0.05, 0.5, 0.95])
-    kept = int(scores["selected"].sum())
     penalty = late["gradient_penalty"]
     rows = [
         (
@@ -50,11 +72,7 @@ def gan_results_table(history: pd.DataFrame, scores: pd.DataFrame, paper: Paper)
             "Gradient penalty: median (95th percentile)",
             f"{plain(penalty.median())} ({plain(penalty.quantile(0.95))})",
         ),
-        ("epochs", "Epochs", plain(float(history["epoch"].max()))),
-        ("steps", "Generator steps", plain(int(history["step"].max()))),
-        ("synthetic_images", "Synthetic images", plain(len(scores))),
-        ("kept_images", "Kept by the filter", plain(kept)),
-        ("kept_percent", "Kept, %", f"{100 * kept / len(scores):.0f}"),
+        *_amounts(history, scores),
     ]
     frame = pd.DataFrame(
         [{"quantity": label, "paper": theirs.get(key, NONE), "this_run": ours} for key, label, ours in rows]

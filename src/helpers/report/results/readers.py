@@ -56,7 +56,7 @@ def _design(readings: Readings, run: RunPaths) -> str:
     assert readings.key is not None
     key, whole = readings.key, analysis.complete(readings)
     images, side = len(key.origins), key.pixels.shape[1]
-    origin = "that the critic kept" if key.draw["from"] == "top" else "drawn from all"
+    origin = "that the filter kept" if key.draw["from"] == "top" else "drawn from all"
     text = (
         f"{counted(len(readings.readers), 'reader')} judged {images} images of {key.target}, "
         f"half of them photographs and half synthetic ones {origin}, all reduced to {side} x {side} pixels "

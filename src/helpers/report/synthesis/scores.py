@@ -142,8 +142,13 @@ def _name_images(figure: Figure | SubFigure, rows: int, parts: Sequence[pd.DataF
             axes.set_label(f"{SHOWN}{index}")
 
 
-def stability_table(stability: pd.DataFrame) -> Table:
-    """synthetic/seed-<g>/score-stability.csv: how far scores in different reference batches agree."""
+def stability_table(stability: pd.DataFrame) -> Table | None:
+    """synthetic/seed-<g>/score-stability.csv: how far scores in different reference batches agree.
+
+    None where no critic scored the images.
+    """
+    if stability.empty:
+        return None
     frame = stability.assign(
         batches=[f"{row.first_batch} and {row.second_batch}" for row in stability.itertuples()]
     )
@@ -184,10 +189,12 @@ def stability_sentence(stability: pd.DataFrame) -> str | None:
     )
 
 
-def correlation_table(correlations: pd.DataFrame, name: str = NAMES["critic"]) -> Table:
+def correlation_table(correlations: pd.DataFrame, name: str = NAMES["critic"]) -> Table | None:
     """synthetic/seed-<g>/filter-correlation.csv: Spearman's correlation of the score, ``name``, with what
-    others say of the same images.
+    others say of the same images; None where nothing else says anything.
     """
+    if correlations.empty:
+        return None
     frame = correlations[["meaning", "correlation", "low", "high", "images"]]
     formats = {
         "correlation": of_row(
