@@ -26,8 +26,9 @@ from helpers.data.resizing import Way
 from helpers.device import cpu_name, pick_device
 from helpers.engine.stages import jobs
 from helpers.evaluation.roles import added_images
-from helpers.gan.training import Trainer as GanTrainer
-from helpers.gan.training import fast_arithmetic, total_steps
+from helpers.gan.recipes import RECIPES
+from helpers.gan.trainer import total_steps
+from helpers.gan.training import fast_arithmetic
 from helpers.params import Arm, Classifier, Params, load_params
 from helpers.progress import Progress
 
@@ -125,7 +126,7 @@ def gan_step(params: Params, images: int) -> float:
     device, size = pick_device(params.compute), params.gan.resolution
     pixels = np.random.default_rng(0).integers(0, 256, (images, size, size, 3), dtype=np.uint8)
     labels = np.arange(images) % len(params.gan.classes)
-    trainer = GanTrainer(pixels, params.gan, device, 0, labels)
+    trainer = RECIPES.get(params.gan.recipe).build_trainer(pixels, params.gan, device, 0, labels)
     with fast_arithmetic(device):
         trainer.step()
         began = clock(device)

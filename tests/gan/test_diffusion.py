@@ -1,5 +1,6 @@
 """The recipe diffusion: its loss by the textbook, its course to the bit, its sampler, no critic."""
 
+import copy
 import importlib.util
 
 import numpy as np
@@ -263,3 +264,21 @@ def test_a_sick_training_is_told(loss, diversity, said):
     require_denoising(0.1, 0.8, 100, 50, 0.1, "")
     with pytest.raises(TrainingError, match=f"{said}.*between steps 50 and 100"):
         require_denoising(loss, diversity, 100, 50, 0.1, "")
+
+
+def test_a_network_of_several_classes_is_told_the_class_and_goes_on_to_the_bit(tmp_path):
+    labels = np.array([0, 1] * 5)
+    config = TINY.model_copy(update={"classes": ("target", "nv"), "conditional": True})
+    train_gan(IMAGES, config, tmp_path / "whole", "cpu", 4, labels=labels)
+    generator = load_generator(tmp_path / "whole", config, "cpu")
+    of_class = [next(generate(generator, np.arange(2), 2, 1.0, label)) for label in (0, 1)]
+    assert not np.array_equal(*of_class)
+    model = RECIPES.get("diffusion").build_trainer(IMAGES, config, "cpu", 4, labels)
+    model.step()
+    saved = copy.deepcopy(model.state(0.0))
+    model.step()
+    again = RECIPES.get("diffusion").build_trainer(IMAGES, config, "cpu", 4, labels)
+    again.load_state(saved)
+    again.step()
+    for one, other in zip(model.generator.parameters(), again.generator.parameters(), strict=True):
+        assert torch.equal(one, other)
