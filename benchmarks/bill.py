@@ -160,7 +160,7 @@ def classifier_sample(params: Params, config: Classifier) -> Sample:
     device, chosen = pick_device(params.compute), compose_training_set(split, images, Arm(), "mel")
     with tempfile.TemporaryDirectory() as folder:
         began = clock(device)
-        trainer = ClassifierTrainer(chosen, split, images, config, device, 0, folder, Way.of(params.gan))
+        trainer = ClassifierTrainer(chosen, split, images, config, device, 0, folder, Way.of(params))
         built = clock(device) - began if config.bank else 0.0
         progress = Progress("sample", total=trainer.steps)
         trainer.train_epoch(0, progress)  # warms up

