@@ -197,7 +197,7 @@ def test_trained_weights_and_arrays_with_code_in_them_are_refused(tmp_path):
     from helpers.classifier.arms import generated_images
 
     with pytest.raises((ValueError, UserError)):
-        generated_images(params.SyntheticImages(select="all"), tmp_path, 0)
+        generated_images(params.SyntheticImages(select="all"), tmp_path, 0, {"mel": 9})
     assert not (tmp_path / "canary").exists()
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.engine.changes import changed_values, listed
 from helpers.engine.process import JOBS_LOCK_VARIABLE
-from helpers.engine.stages import STAGES, Job, threads
+from helpers.engine.stages import STAGES, Job, outputs, threads
 from helpers.errors import UserError
 from helpers.files import write_json
 from helpers.params import Params
@@ -45,15 +45,16 @@ def seal_by_hand(run: RunPaths, params: Params, stage: str, **wildcards: Any) ->
     """Write the record of a job that a notebook run by hand has just finished.
 
     A job of a start of the front door writes its own. Every stage with a notebook calls this at its end.
+    Where a file of the job is missing, it gets no record.
     """
-    if JOBS_LOCK_VARIABLE in os.environ:
+    job = Job(stage, wildcards)
+    if JOBS_LOCK_VARIABLE in os.environ or not all(path.exists() for path in outputs(job, run, params)):
         return
     from helpers.engine.account import account
     from helpers.engine.keys import Keys
     from helpers.engine.records import write_record
     from helpers.engine.runfile import accepted_code
 
-    job = Job(stage, wildcards)
     keys = Keys(run, params, accepted_code(run, params, []), recorded=list(STAGES))
     began = datetime.fromisoformat(_note(run, job)["began"])
     made = {"key": keys.key(job), "code": keys.code(job), "parts": keys.parts(job), "by_hand": True}
