@@ -522,6 +522,15 @@ class TestSentences:
     def test_the_leak_is_no_stronger_than_its_interval(self, low, high, said):
         assert said in results.lesions.gap_sentence(leak(low, high), "baseline")
 
+    def test_where_holms_rule_takes_a_difference_back_its_interval_is_told_as_it_is(self):
+        row = {"arm": "all", "reference": "baseline", "metric": "target_recall", "replicates": 3}
+        row |= {"difference": -0.08, "low": -0.16, "high": -0.01, "p_holm": 0.075}
+        said = results.differences.difference_sentence(row, 100, "mel")
+        assert "excludes zero, but p is 0.075 by Holm's rule" in said and "includes zero" not in said
+        assert "is lower in this run" in results.differences.difference_sentence(
+            row | {"p_holm": 0.02}, 100, "mel"
+        )
+
     def test_no_leak_is_said(self):
         assert "cannot be measured" in results.lesions.gap_sentence(leak().iloc[:0], "baseline")
 

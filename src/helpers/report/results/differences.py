@@ -112,6 +112,11 @@ def difference_sentence(
         Direction.LOWER: f"the interval excludes zero: *{row['arm']}* is lower in this run",
         Direction.NOT_SHOWN: "the interval includes zero: this run shows no difference",
     }[outcome]
+    if outcome == Direction.NOT_SHOWN and (row["low"] > 0 or row["high"] < 0):
+        tail = (
+            f"the interval excludes zero, but p is {show_p(row['p_holm'])} by Holm's rule over the contrasts "
+            "named beforehand: this run shows no difference"
+        )
     return f"*{row['arm']}*: {change} ({interval}){scope}; {tail}."
 
 
