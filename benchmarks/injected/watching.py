@@ -93,7 +93,7 @@ def forget(project: Project, stage: str, run: str = "smoke") -> None:
     """Remove a stage's files, its checkpoints too, so that it is to be made from the start."""
     folder = project.folder / "artifacts" / run
     places = {
-        "eda": ["data/split.csv", "data/manifest.json", "data/phantom"],
+        "eda": ["data/split.csv", "data/manifest.json", "data/duplicates.csv", "data/phantom"],
         "gan": ["gan"],
         "synthesis": ["synthetic"],
         "classifier": ["classifier/all", "classifier/filtered"],

@@ -53,6 +53,10 @@ class RunPaths:
     def manifest(self) -> Path:
         return self.data / "manifest.json"
 
+    @property
+    def duplicates(self) -> Path:
+        return self.data / "duplicates.csv"
+
     # generative model
     def gan(self, name: int | str) -> Path:
         return self.folder / "gan" / f"seed-{name}"

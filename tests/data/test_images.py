@@ -408,7 +408,8 @@ def test_verification_reports_sizes_and_hashes(root):
     import hashlib
 
     with open_dataset(root) as dataset:
-        checks = verify_images(dataset)
+        checks, sketches = verify_images(dataset)
+        assert len(sketches) == len(checks) and sketches[0].grey.shape == (72, 72)
         assert checks["image_id"].tolist() == dataset.metadata["image_id"].tolist()
         assert (
             checks["sha256"].iloc[0] == hashlib.sha256(dataset.read(checks["image_id"].iloc[0])).hexdigest()

@@ -9,6 +9,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 
+from helpers.data.duplicates import COLUMNS
 from helpers.evaluation.metrics import METRICS
 from helpers.params import Params, load_params, validate
 from helpers.report.table import Table
@@ -180,6 +181,7 @@ def _data(folder: Path, lesion_class: str) -> None:
         "image_height": 96,
     }
     (folder / "data" / "manifest.json").write_text(json.dumps(manifest))
+    pd.DataFrame(columns=list(COLUMNS)).to_csv(folder / "data" / "duplicates.csv", index=False)
 
 
 def _evaluation(folder: Path, params: Params) -> None:

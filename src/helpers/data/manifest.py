@@ -44,6 +44,15 @@ def load_manifest(run: RunPaths) -> dict[str, Any]:
     return json.loads(require(run.manifest, "eda").read_text(encoding="utf-8"))
 
 
+def load_duplicates(run: RunPaths) -> pd.DataFrame:
+    """The pairs that prepare_data found: ``duplicates.COLUMNS``, and a row for each pair.
+
+    Raises MissingStageError before that.
+    """
+    table = pd.read_csv(require(run.duplicates, "eda"), dtype=str, keep_default_na=False)
+    return table.astype({"distance": float})
+
+
 def describe_dataset(source: str, dataset: Dataset, checks: pd.DataFrame) -> dict[str, Any]:
     """The content of manifest.json; ``checks`` has the columns image_id, sha256, width, height (pixels)."""
     metadata = dataset.metadata

@@ -159,7 +159,7 @@ def outputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
     """The files with a job's numbers: all of them are there when it is done."""
     w = job.wildcards
     if job.stage == "eda":
-        return [run.split, run.manifest]
+        return [run.split, run.manifest, run.duplicates]
     if job.stage == "gan":
         critic = ["discriminator.safetensors"] if RECIPES.get(params.gan.recipe).has_critic else []
         names: tuple[str, ...] = ("generator.safetensors", *critic, "history.csv", TRAINED_ON)

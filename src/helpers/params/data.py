@@ -118,6 +118,12 @@ class Data(Section):
         "its input size holds, or 'gan', as much as a synthetic image has (reduced as gan.resize says to "
         "gan.resolution and enlarged again), so that no image is sharper than another",
     )
+    duplicates: Literal["report", "group"] = Field(
+        "report",
+        description="photographs that are nearly the same under different lesion ids: 'report', they are "
+        "listed only, or 'group', a split by lesion deals such lesions together (a split by image moves "
+        "nothing, and counts them)",
+    )
     split: Split = Split()
     phantom: Phantom = Phantom()
 

@@ -194,6 +194,18 @@ def leak_sentence(quality: Mapping[str, Any], target: str, by: str) -> str:
     )
 
 
+def photograph(dataset: Any, image_id: str, width: int = 160) -> np.ndarray:
+    """An image of an opened data set, uint8 (H, W, 3), reduced or enlarged to ``width`` pixels."""
+    from PIL import Image
+
+    from helpers.data.decoding import decode
+
+    image = decode(dataset.read(image_id))
+    size = (width, max(1, round(width * image.height / image.width)))
+    way = Image.Resampling.BOX if image.width >= width else Image.Resampling.BICUBIC
+    return np.asarray(image.resize(size, way))
+
+
 def photographs(
     dataset: Any, split: pd.DataFrame, per_class: int = 4, policy: str = "show", width: int = 160
 ) -> dict[str, list[np.ndarray]]:
@@ -202,25 +214,15 @@ def photographs(
 
     ``dataset`` is an opened helpers.data.ham10000.Dataset; ``split`` has columns image_id, dx, split.
     """
-    from PIL import Image
-
-    from helpers.data.decoding import decode
-
-    def read(image_id: str) -> np.ndarray:
-        image = decode(dataset.read(image_id))
-        return np.asarray(
-            image.resize(
-                (width, max(1, round(width * image.height / image.width))),
-                Image.Resampling.BOX if image.width >= width else Image.Resampling.BICUBIC,
-            )
-        )
-
     training = split[split["split"] == "train"]
     firsts = {
         name: training.loc[training["dx"] == name, "image_id"].head(per_class)
         for name in split["dx"].value_counts().index
     }
-    return {name: veil([read(image_id) for image_id in chosen], policy) for name, chosen in firsts.items()}
+    return {
+        name: veil([photograph(dataset, image_id, width) for image_id in chosen], policy)
+        for name, chosen in firsts.items()
+    }
 
 
 @styled

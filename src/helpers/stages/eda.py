@@ -11,7 +11,7 @@ from helpers.paths import RunPaths
 def prepare(run: RunPaths, params: Params) -> pd.DataFrame:
     """The metadata with the column ``split`` (train, validation, test), one row for each image.
 
-    Writes split.csv and manifest.json.
+    Writes split.csv, manifest.json and duplicates.csv.
 
     Raises DataError where the data are missing, incomplete or damaged.
     """
