@@ -19,7 +19,7 @@ from helpers.data.arrays import load_images
 from helpers.data.classes import CLASSES
 from helpers.data.decoding import decode, resize_image
 from helpers.data.ham10000 import open_dataset
-from helpers.data.manifest import load_manifest, load_split
+from helpers.data.manifest import load_duplicates, load_manifest, load_split
 from helpers.data.prepare import prepare_data, verify_images
 from helpers.errors import DataError, MissingStageError, ParameterError
 from helpers.files import write_if_changed
@@ -420,5 +420,6 @@ def test_verification_reports_sizes_and_hashes(root):
 def test_drawn_lesions_go_the_same_way(run):
     data = Data(source="phantom", phantom={"images": 150, "seed": 3})
     table = prepare_data(run, data)
+    assert load_duplicates(run).empty
     assert load_manifest(run)["source"] == "phantom" and load_manifest(run)["images"] == len(table) == 150
     assert load_images(run, data, 32, "area").shape == (150, 32, 32, 3)

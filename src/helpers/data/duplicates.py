@@ -3,7 +3,8 @@
 Abhishek, Jain and Hamarneh (Scientific Data 12:196, 2025) found such pairs in HAM10000. Each photograph's
 nearest ones of other lesions are looked up twice: by pixels under flips and quarter turns, and by features
 that no flip, turn or small crop changes. The fine structure of these candidates is then compared
-(``helpers.data.likeness``). docs/robustness.md says what was found in HAM10000, and how the threshold was set.
+(``helpers.data.likeness``). docs/robustness.md says what was found in HAM10000, and where the threshold comes
+from.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from helpers.data.likeness import AS_THEY_ARE, SIDE, TURNS, reduced, likeness, structure, turned
+from helpers.data.likeness import AS_THEY_ARE, SIDE, TURNS, likeness, reduced, structure, turned
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,7 +22,7 @@ THRESHOLD = 0.57  # of the likeness: between the last true pair and the first fa
 NEIGHBOURS = 5  # of each photograph, by pixels and by features
 BLOCK = 512  # rows of distances at a time
 COARSE = 24  # pixels of a side, by which neighbours are looked up and first compared
-PROMISING = 0.75  # likeness at this size, below which no more is compared
+PROMISING = 0.78  # likeness at this size, below which no more is compared
 COMPONENTS = 64  # principal components of the pixels
 QUANTILES = 16
 LIMIT = 30_000  # photographs; the work grows with their square
@@ -78,8 +79,8 @@ def find_duplicates(metadata: pd.DataFrame, sketches: Sequence[Sketch]) -> pd.Da
     by_pixels = _neighbours_by_pixels(small, lesions)
     by_features = _neighbours_by_features(np.stack([each.features for each in sketches]), lesions)
     pairs = np.array(sorted(by_pixels | by_features), dtype=np.intp).reshape(-1, 2)
-    pairs = pairs[likeness(small[pairs[:, 0]], small[pairs[:, 1]], AS_THEY_ARE) >= PROMISING]
-    alike = likeness(grey[pairs[:, 0]], grey[pairs[:, 1]])
+    pairs = pairs[likeness(small, pairs, AS_THEY_ARE) >= PROMISING]
+    alike = likeness(grey, pairs)
     order = np.argsort(-alike, kind="stable")
     order = order[alike[order] >= THRESHOLD]
     return _table(metadata, pairs[order], 1 - alike[order].astype(float), by_pixels, by_features)

@@ -1,4 +1,4 @@
-"""How much of the fine structure of two photographs is the same, under turns, flips, shifts and small zooms."""
+"""How much fine structure two photographs share, under turns, flips, shifts and small zooms."""
 
 import numpy as np
 
@@ -13,26 +13,41 @@ BLOCK = 256  # pairs at a time
 
 
 def likeness(
-    first: np.ndarray, second: np.ndarray, zooms: tuple[tuple[float, float], ...] = ZOOMS
+    images: np.ndarray, pairs: np.ndarray, zooms: tuple[tuple[float, float], ...] = ZOOMS
 ) -> np.ndarray:
     """The largest correlation of each pair of images over TURNS, ``zooms`` and shifts, (n,), from 0 to 1.
 
-    ``first`` and ``second`` are grey levels (n, S, S), 0 to 255. Compared is ``structure``, so that light, colour and the outline of the lesion count little. Shifts are found by
+    ``images`` are grey levels (N, S, S), 0 to 255; ``pairs`` are their numbers (n, 2). Compared is
+    ``structure``, so that light, colour and the outline of the lesion count little. Shifts are found by
     cross-correlation of the Fourier transforms; the edges are faded out.
+    """
+    used, places = np.unique(pairs, return_inverse=True)
+    places, best = places.reshape(-1, 2), np.zeros(len(pairs), dtype=np.float32)
+    for zoom, other_zoom in zooms:
+        seen = structure(zoomed(images[used], zoom))
+        others = seen if zoom == other_zoom else structure(zoomed(images[used], other_zoom))
+        for start in range(0, len(pairs), BLOCK):
+            block = slice(start, start + BLOCK)
+            peaks = _peaks(seen[places[block, 0]], others[places[block, 1]])
+            best[block] = np.maximum(best[block], peaks)
+    return np.clip(best, 0, 1)
+
+
+def _peaks(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The largest circular cross-correlation of each pair over all shifts and all TURNS, (n,).
+
+    Half a turn is a conjugate spectrum and a flip a mirrored one, up to a shift, which does not matter here:
+    two transforms of ``second`` give its eight versions.
     """
     from scipy import fft
 
-    best = np.zeros(len(first), dtype=np.float32)
-    for start in range(0, len(first), BLOCK):
-        one, two = first[start : start + BLOCK], second[start : start + BLOCK]
-        for zoom_one, zoom_two in zooms:
-            waves = fft.rfft2(structure(zoomed(one, zoom_one)))
-            seen = structure(zoomed(two, zoom_two))
-            for turn in TURNS:
-                product = waves * np.conj(fft.rfft2(turned(seen, turn)))
-                peaks = fft.irfft2(product, s=seen.shape[1:]).max(axis=(1, 2))
-                best[start : start + BLOCK] = np.maximum(best[start : start + BLOCK], peaks)
-    return np.clip(best, 0, 1)
+    waves, best = fft.rfft2(first), np.full(len(first), -np.inf, dtype=np.float32)
+    for version in (second, second.swapaxes(1, 2)):
+        spectrum = fft.rfft2(version)
+        for each in (spectrum, np.roll(spectrum[:, ::-1], 1, axis=1)):
+            for product in (waves * each, waves * np.conj(each)):
+                best = np.maximum(best, fft.irfft2(product, s=first.shape[1:]).max(axis=(1, 2)))
+    return best
 
 
 def structure(images: np.ndarray, fine: float = FINE) -> np.ndarray:
@@ -59,7 +74,7 @@ def turned(images: np.ndarray, turn: tuple[int, bool]) -> np.ndarray:
 
 
 def zoomed(images: np.ndarray, share: float) -> np.ndarray:
-    """The central ``share`` (0 to 1) of the side of square images (n, S, S), enlarged to S again, linearly."""
+    """The central ``share`` (0 to 1) of the side of square images (n, S, S), enlarged linearly to S."""
     if share == 1:
         return images
     side = images.shape[1]

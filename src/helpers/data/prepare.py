@@ -54,7 +54,8 @@ def prepare_data(run: RunPaths, data: Data) -> pd.DataFrame:
 def split_dataset(dataset: Dataset, data: Data, joined: pd.DataFrame | None = None) -> list[pd.Series]:
     """What each image is for in every part of the split, as ``data.split`` asks; no image is read.
 
-    Lesions of which ``joined`` (``find_duplicates``'s table) holds a pair are dealt as one lesion. Raises DataError where the data do not allow it.
+    Lesions of which ``joined`` (``find_duplicates``'s table) holds a pair are dealt as one lesion. Raises
+    DataError where the data do not allow it.
     """
     classes = set(dataset.metadata["dx"])
     if data.target_class not in classes:

@@ -27,8 +27,8 @@ def duplicates_sentence(pairs: pd.DataFrame, split: pd.DataFrame, params: Params
         )
     if pairs.empty:
         return (
-            "Of all photographs no two are nearly the same under different lesion ids, as far as a comparison "
-            "of their nearest neighbours can tell."
+            "No two photographs were found that are nearly the same under different lesion ids. Each was "
+            "compared with its nearest neighbours of other lesions."
         )
     several = int((pairs["dx"] != pairs["other_dx"]).sum())
     across = int(pairs_across(pairs, split).sum())
