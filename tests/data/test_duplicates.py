@@ -204,6 +204,8 @@ def test_what_the_notebook_shows():
     assert "held out: 1 pair, a leak" in said
     grouped = load_params("quick", ["data.split.by=lesion", "data.duplicates=group"])
     assert "deals the lesions of a pair together" in duplicates_sentence(pairs, split, grouped)
+    study = load_params("study")
+    assert "held out in the first part of the split: 1 pair" in duplicates_sentence(pairs, split, study)
     by_image = load_params("quick", ["data.duplicates=group"])
     assert "'group' has no effect" in duplicates_sentence(pairs, split, by_image)
     assert "No two photographs" in duplicates_sentence(pairs.head(0), split, by_lesion)
@@ -219,4 +221,6 @@ def test_the_figure_shows_both_photographs_of_each_pair(folder, prepare):
     run, data = prepare("report", split=LESION)
     with open_source(run, data) as dataset:
         figure = duplicates_figure(dataset, load_duplicates(run), "show")
+        single = duplicates_figure(dataset, load_duplicates(run).head(1), "show")
     assert sum(len(axes.images) for axes in figure.axes) == 2 * len(COPIES)
+    assert single.get_figheight() < 5  # inches

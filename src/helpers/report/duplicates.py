@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -13,6 +14,7 @@ from helpers.report.table import Table
 from helpers.report.words import counted
 
 SHOWN = 6  # pairs in the figure
+ROOM = 4  # for so many pairs at least, so that a single one does not fill the page
 
 
 def duplicates_sentence(pairs: pd.DataFrame, split: pd.DataFrame, params: Params) -> str:
@@ -32,11 +34,12 @@ def duplicates_sentence(pairs: pd.DataFrame, split: pd.DataFrame, params: Params
         )
     several = int((pairs["dx"] != pairs["other_dx"]).sum())
     across = int(pairs_across(pairs, split).sum())
+    part = " in the first part of the split" if params.parts > 1 else ""
     known = (pairs["lesion_id"] != "").all()
     return (
         f"Nearly the same under different lesion ids: {counted(len(pairs), 'pair')} of photographs, of which "
         f"{several} with different diagnoses. {_treatment(params)} With one photograph trained on and the "
-        f"other held out: {counted(across, 'pair')}"
+        f"other held out{part}: {counted(across, 'pair')}"
         + (", a leak that the lesion ids do not show." if known else "; the data name no lesions.")
     )
 
@@ -77,8 +80,9 @@ def duplicates_figure(dataset: Any, pairs: pd.DataFrame, policy: str) -> Figure 
     if pairs.empty or policy != "show":
         return None
     first = pairs.head(SHOWN)
+    blanks = [np.full((3, 4, 3), 255, dtype=np.uint8)] * (ROOM - len(first))
     rows = {
-        name: [photograph(dataset, image_id) for image_id in first[column]]
+        name: [photograph(dataset, image_id) for image_id in first[column]] + blanks
         for name, column in (("Photograph", "image_id"), ("The other of its pair", "other_image_id"))
     }
     notes = {"The other of its pair": [f"{distance:.2f}" for distance in first["distance"]]}
