@@ -40,7 +40,7 @@ RECIPE = Recipe(
     meaning="StyleGAN2's networks, hinge loss",
     own_parameters=frozenset(),
     build_networks=lambda config: RECIPES.get("stylegan2").build_networks(config),
-    build_trainer=RECIPES.get("stylegan2").build_trainer,
+    trainer=RECIPES.get("stylegan2").trainer,
     build_loss=build_loss,
 )
 '''

@@ -208,9 +208,8 @@ class TestOneRowForEachArm:
             ["the audit agrees", "1", "d"],
         ]
         sentence = results.claims.claims_sentence(claims)
-        assert sentence.startswith("This run tests 3 claims of the paper; ") and sentence.endswith(
-            "settle 1."
-        )
+        assert sentence.startswith("This run tests 3 claims of the paper. ")
+        assert sentence.endswith("settle 1: they disagree with 0 of them.")
 
 
 def split():

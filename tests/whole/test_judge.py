@@ -16,7 +16,7 @@ from helpers.errors import DataError, ParameterError
 from helpers.gan.filtering import scored_by, without_critic
 from helpers.gan.memorisation import closer_share, relative_nearness
 from helpers.gan.sharpness import sharpness
-from helpers.params import Params, load_params, public_parameters
+from helpers.params import Params, Synthesis, load_params, public_parameters
 from helpers.paths import RunPaths
 from helpers.report.page.reproduction import reproduction_command
 from helpers.report.synthesis import given, scored
@@ -201,10 +201,11 @@ def test_judge_yaml_trains_no_gan_and_compares_what_needs_none():
 
 def test_without_a_critic_another_selector_leads():
     table = pd.DataFrame({"index": range(4), "distance": [4.0, 1, 3, 2], "rank_distance": [4, 1, 3, 2]})
-    led = without_critic(table, 0.5)
+    half = Synthesis(keep_fraction=0.5)
+    led = without_critic(table, half)
     assert led["selected"].tolist() == [0, 1, 0, 1] and scored_by(led) == "distance"
     judged = table.assign(probability=[0.9, 0.1, 0.2, 0.8], rank_classifier=[1, 4, 3, 2])
-    led = without_critic(judged, 0.5)
+    led = without_critic(judged, half)
     assert led["selected"].tolist() == [1, 0, 0, 1] and led["rank"].tolist() == [1, 4, 3, 2]
     assert scored.best(led, "2") == "the best 2 by the baseline's probability"
     assert scored.best(pd.DataFrame({"score": [1.0]}), "2") == "the critic's best 2"

@@ -324,6 +324,8 @@ def code_modules(job: Job, params: Params) -> list[str]:
         found.append(SOURCES.module(params.data.source))
     if job.stage in ("gan", "synthesis") and params.trains_gan:
         found.append(RECIPES.module(params.gan.recipe))
+    if job.stage == "gan":
+        found.append(RECIPES.get(params.gan.recipe).trainer[0])
     if job.stage == "synthesis":
         found += [SELECTORS.module(name) for name in _selectors(params)]
     if job.stage in ("classifier", "trunk", "synthesis"):

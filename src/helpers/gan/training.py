@@ -130,7 +130,8 @@ def training_fingerprint(
     """Equal for trainings that may go on from each other's checkpoints."""
     values = params.result_values(config)
     start = [file_digest(path) for path in initial_files(config)]
-    code = code_fingerprint("helpers.gan.training", RECIPES.module(config.recipe))
+    modules = RECIPES.module(config.recipe), RECIPES.get(config.recipe).trainer[0]
+    code = code_fingerprint("helpers.gan.training", *modules)
     shown = array_digest(images), None if labels is None else array_digest(labels)
     return digest(values, seed, device.split(":")[0], shown, start, code)
 

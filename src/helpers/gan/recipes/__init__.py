@@ -7,6 +7,7 @@ imports.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,13 +34,26 @@ class Recipe:
     own_parameters: frozenset[str]  # of the section gan: those that no other recipe reads
     # with weights drawn from torch's global source
     build_networks: Callable[[params.Gan], tuple[Generator, Critic | None]]
-    # images, parameters, device, seed, and the places of the images' classes
-    build_trainer: Callable[[np.ndarray, params.Gan, str, int, np.ndarray | None], Trainer]
+    # module and class of what trains them (``helpers.gan.trainer.Trainer``); names, so that what only reads
+    # a recipe does not depend on the code of the training
+    trainer: tuple[str, str]
     # of generator and critic, on a device; None: there is no critic, and the trainer has its loss itself
     build_loss: Callable[[params.Gan, str], Loss] | None = None
     package: str = (
         ""  # that it needs and the project does not install by itself; its extra has the recipe's name
     )
+
+    def build_trainer(
+        self,
+        images: np.ndarray,
+        config: params.Gan,
+        device: str,
+        seed: int,
+        labels: np.ndarray | None = None,
+    ) -> Trainer:
+        """The trainer of new networks on ``images``, uint8 (N, R, R, 3), of the classes ``labels`` (N,)."""
+        module, name = self.trainer
+        return getattr(importlib.import_module(module), name)(images, config, device, seed, labels)
 
     @property
     def has_critic(self) -> bool:

@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING
 from helpers.gan.recipes import Recipe
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from helpers import params
-    from helpers.gan.diffusion import DiffusionTrainer
     from helpers.gan.diffusion_networks import Denoiser
 
 
@@ -24,20 +21,11 @@ def build_networks(config: params.Gan) -> tuple[Denoiser, None]:
     return Denoiser(config, config.label_count), None
 
 
-def build_trainer(
-    images: np.ndarray, config: params.Gan, device: str, seed: int, labels: np.ndarray | None = None
-) -> DiffusionTrainer:
-    """The trainer of that network."""
-    from helpers.gan.diffusion import DiffusionTrainer
-
-    return DiffusionTrainer(images, config, device, seed, labels)
-
-
 RECIPE = Recipe(
     title="Denoising diffusion",
     meaning="a U-Net that takes noise out of images, without a critic",
     own_parameters=frozenset({"diffusion"}),
     build_networks=build_networks,
-    build_trainer=build_trainer,
+    trainer=("helpers.gan.diffusion", "DiffusionTrainer"),
     package="diffusers",
 )

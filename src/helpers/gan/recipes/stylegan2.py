@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from helpers.gan.recipes import Recipe
-from helpers.gan.recipes._adversarial import build_trainer
 
 if TYPE_CHECKING:
     from helpers import params
@@ -34,6 +33,6 @@ RECIPE = Recipe(
     meaning="weight demodulation, skip generator, residual critic, non-saturating loss with lazy R1",
     own_parameters=frozenset({"r1_weight", "r1_every", "path_length_weight", "path_length_every"}),
     build_networks=build_networks,
-    build_trainer=build_trainer,
+    trainer=("helpers.gan.adversarial", "AdversarialTrainer"),
     build_loss=build_loss,
 )
