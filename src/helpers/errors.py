@@ -1,6 +1,8 @@
 """The errors that a user sees as a sentence, never as a traceback."""
 
+import difflib
 import unicodedata
+from collections.abc import Iterable
 
 # Characters that make a terminal show text backwards.
 TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -20,6 +22,12 @@ def _shown(character: str) -> str:
         return " "
     controls = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in TURNS
     return character.encode("unicode_escape").decode("ascii") if controls else character
+
+
+def nearest(name: str, known: Iterable[str], ending: str = "") -> str:
+    """``name``'s nearest among the known ones, as the end of a sentence; empty where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" (did you mean '{near[0]}{ending}'?)" if near else ""
 
 
 class UserError(Exception):

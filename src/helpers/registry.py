@@ -1,13 +1,12 @@
 """Variants by name: each is one object in a file of its own, and the folder is the list of them."""
 
-import difflib
 import importlib
 import importlib.util
 import pkgutil
 from functools import cache
 from typing import Generic, TypeVar
 
-from helpers.errors import ParameterError
+from helpers.errors import ParameterError, nearest
 
 T = TypeVar("T")
 
@@ -40,8 +39,7 @@ class Registry(Generic[T]):
         Raises ParameterError, with the nearest name, where there is none.
         """
         if name not in self.names():
-            near = difflib.get_close_matches(name, self.names(), n=1, cutoff=0.5)
-            hint = f" (did you mean '{near[0]}'?)" if near else ""
+            hint = nearest(name, self.names())
             raise ParameterError(
                 f"There is no {self.kind} '{name}'{hint}; there are {', '.join(self.names())}."
             )

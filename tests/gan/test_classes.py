@@ -12,6 +12,7 @@ from helpers.data.by_class import CLASS, join_classes, rows_of_class
 from helpers.data.manifest import load_split
 from helpers.data.prepare import prepare_data
 from helpers.data.trained_on import TRAINED_ON
+from helpers.engine.stages import SYNTHESIS_TABLES
 from helpers.errors import DataError, ParameterError, TrainingError
 from helpers.gan.batches import ClassTurns, ImageStream, to_float
 from helpers.gan.draws import StepDraws
@@ -239,7 +240,7 @@ def test_synthesis_writes_images_and_tables_of_each_class(run, every, params):
     for _, own in scores.groupby(CLASS):
         assert sorted(own["rank"]) == list(range(1, 11)) and own["seed"].tolist() == list(range(10))
         assert own["selected"].sum() == round(10 * params.synthesis.keep_fraction)
-    for table in set(synthesis.TABLES) - {"selectors"}:
+    for table in set(SYNTHESIS_TABLES) - {"selectors"}:
         rows = pd.read_csv(run.synthetic(0) / f"{table}.csv")
         assert list(rows[CLASS].unique()) == ["mel", "vasc"], table
     memorised = pd.read_csv(run.synthetic(0) / "memorisation.csv").groupby(CLASS)["training_images"].first()

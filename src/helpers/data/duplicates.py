@@ -142,18 +142,15 @@ def joined_lesions(lesions: pd.Series, pairs: pd.DataFrame) -> pd.Series:
 
     ``pairs`` has the columns lesion_id and other_lesion_id. A lesion that is in no pair keeps its id.
     """
-    homes: dict[str, str] = {}
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def home(lesion: str) -> str:
-        while lesion in homes:
-            lesion = homes[lesion]
-        return lesion
-
-    for one, other in zip(pairs["lesion_id"], pairs["other_lesion_id"], strict=True):
-        first, second = sorted((home(one), home(other)))
-        if first != second:
-            homes[second] = first
-    return lesions.map(home)
+    names = pd.Index(sorted(lesions.dropna().unique()))
+    ends = [names.get_indexer(pairs[column]) for column in ("lesion_id", "other_lesion_id")]
+    joins = coo_array((np.ones(len(pairs)), ends), shape=(len(names), len(names)))
+    _, group = connected_components(joins, directed=False)
+    _, first = np.unique(group, return_index=True)  # of each group the place of its first name
+    return lesions.map(dict(zip(names, names[first[group]], strict=True)))
 
 
 def pairs_across(pairs: pd.DataFrame, split: pd.DataFrame) -> pd.Series:

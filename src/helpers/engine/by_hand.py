@@ -21,7 +21,7 @@ from helpers.engine.process import JOBS_LOCK_VARIABLE
 from helpers.engine.stages import STAGES, Job, outputs, threads
 from helpers.errors import UserError
 from helpers.files import write_json
-from helpers.params import Params
+from helpers.params import Params, override
 from helpers.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -118,8 +118,7 @@ def _told(run: RunPaths, jobs: Sequence[Job], keys: "Keys") -> tuple[str, str, l
 
 def _as_options(told: Sequence[tuple[str, Any, Any]]) -> str:
     """The options by which a command takes the parameters of a note, ready for a shell."""
-    changes = (f"{name}={json.dumps(then, ensure_ascii=False)}" for name, then, _ in told)
-    return " ".join(f"--set {shlex.quote(change)}" for change in changes)
+    return " ".join(f"--set {shlex.quote(override(name, then))}" for name, then, _ in told)
 
 
 def _other_parameters(run: RunPaths, job: Job, keys: "Keys") -> list[tuple[str, Any, Any]]:

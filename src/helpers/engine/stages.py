@@ -17,12 +17,11 @@ from helpers.params import GanName, Params, Withhold, result_values
 from helpers.paths import RunPaths
 from helpers.report.page.shown import shown_jobs
 
-SYNTHESIS_FILES = (
-    *("images.npy", "scores.csv", "score-stability.csv", "fidelity.csv", "filter-sweep.csv"),
-    *("filter-correlation.csv", "memorisation.csv", "memorisation-pairs.csv", "source-probe.csv"),
-    "selectors.csv",
+SYNTHESIS_TABLES = (
+    *("scores", "score-stability", "fidelity", "filter-sweep", "filter-correlation"),
+    *("memorisation", "memorisation-pairs", "source-probe", "selectors"),
 )
-GIVEN_FILES = ("source-files.csv", "sharpness.csv", "held-out.csv", "called-as.csv")
+GIVEN_TABLES = ("source-files", "sharpness", "held-out", "called-as")  # of images that a folder gave
 CLASSIFIER_FILES = ("predictions.csv", "history.csv", "summary.json", "model.safetensors")
 EVALUATION_TABLES = (
     *("metrics", "per_class", "arms", "arms_per_class", "comparisons", "contrasts", "controls", "leak"),
@@ -155,6 +154,11 @@ def judge(params: Params, gan: GanName) -> Job | None:
     return Job("classifier", {"arm": params.judge, "replicate": replicate}) if params.judge else None
 
 
+def synthesis_tables(params: Params) -> tuple[str, ...]:
+    """Names of the tables that the stage synthesis writes beside its images."""
+    return SYNTHESIS_TABLES if params.trains_gan else (*SYNTHESIS_TABLES, *GIVEN_TABLES)
+
+
 def outputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
     """The files with a job's numbers: all of them are there when it is done."""
     w = job.wildcards
@@ -165,8 +169,8 @@ def outputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
         names: tuple[str, ...] = ("generator.safetensors", *critic, "history.csv", TRAINED_ON)
         return [run.gan(w["seed"]) / name for name in names]
     if job.stage == "synthesis":
-        names = (*SYNTHESIS_FILES, *(() if params.trains_gan else GIVEN_FILES))
-        return [run.synthetic(w["seed"]) / name for name in names]
+        tables = [f"{name}.csv" for name in synthesis_tables(params)]
+        return [run.synthetic(w["seed"]) / name for name in ("images.npy", *tables)]
     if job.stage == "trunk":
         return [run.trunk(w["trunk"]) / name for name in (*CLASSIFIER_FILES, TRAINED_ON)]
     if job.stage == "classifier":
@@ -338,5 +342,4 @@ def _selectors(params: Params) -> tuple[str, ...]:
 
     They are those that it always writes, and those that an arm asks for.
     """
-    ranks = {arm.synthetic.rank for arm in params.arms.values() if arm.uses_gan and arm.synthetic}
-    return written_selectors(ranks | {params.synthesis.filter})
+    return written_selectors(params.selectors_asked_for)

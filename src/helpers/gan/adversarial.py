@@ -8,13 +8,11 @@ benchmarks/gan_textbook.py, written as a textbook has it.
 
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from helpers import params
 from helpers.gan.draws import CriticDraws, GeneratorDraws, StepDraws
-from helpers.gan.health import Vitals, least_diversity, real_distances, require_health
+from helpers.gan.health import Vitals, least_diversity, require_health
 from helpers.gan.losses import CriticLoss
 from helpers.gan.networks import Critic, StyleGenerator
 from helpers.gan.optimisers import adam, descend
@@ -37,15 +35,8 @@ class AdversarialTrainer(Trainer):
     last_critic: CriticLoss
     last_generator: Tensor
 
-    def __init__(
-        self,
-        images: np.ndarray,
-        config: params.Gan,
-        device: str,
-        seed: int,
-        labels: np.ndarray | None = None,
-    ):
-        super().__init__(images, config, device, seed, labels)
+    def complete(self) -> None:
+        config, device = self.config, self.device
         build_loss = RECIPES.get(config.recipe).build_loss
         assert build_loss is not None, config.recipe
         self.loss = build_loss(config, device)
@@ -61,7 +52,6 @@ class AdversarialTrainer(Trainer):
             self.loss.generator_sizes,
             self.random,
         )
-        self.real_distances = real_distances(images, labels)
         self.update_fakes = self.compiled(self.fakes)
         self.update_critic = self.compiled(self.critic_step)
         self.update_generator = self.compiled(self.generator_step)

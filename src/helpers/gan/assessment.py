@@ -9,7 +9,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from helpers import params
-from helpers.data.by_class import CLASS, join_classes
+from helpers.data.by_class import join_classes, rows_of_class
 from helpers.files import write_table
 from helpers.gan.features import forget_features, image_features
 from helpers.gan.fidelity import fidelity_table, synthetic_sets, without_differences
@@ -64,8 +64,7 @@ def assess_images(
     count, found = len(images) // len(comparisons), {}
     for place, (name, comparison) in enumerate(comparisons.items()):
         rows = slice(place * count, (place + 1) * count)
-        own = scores[rows].drop(columns=CLASS, errors="ignore").reset_index(drop=True)
-        given = own, images[rows], features[rows]
+        given = rows_of_class(scores, name), images[rows], features[rows]
         found[name] = _measured(*given, comparison, real_folder, synthesis, device, asked)
     names = next(iter(found.values()))
     tables = {table: join_classes({name: each[table] for name, each in found.items()}) for table in names}

@@ -4,14 +4,13 @@ Models", on the cosine schedule, with the weights of Hang et al. (2023).
 
 from typing import Any, NamedTuple, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from helpers import params
 from helpers.gan.batches import to_float
 from helpers.gan.diffusion_networks import Denoiser, signal_levels
-from helpers.gan.health import least_diversity, real_distances, require_denoising
+from helpers.gan.health import least_diversity, require_denoising
 from helpers.gan.optimisers import adam, set_gradients
 from helpers.gan.trainer import Trainer
 
@@ -33,19 +32,11 @@ class DiffusionTrainer(Trainer):
 
     columns = ("loss", "gradient_norm")
 
-    def __init__(
-        self,
-        images: np.ndarray,
-        config: params.Gan,
-        device: str,
-        seed: int,
-        labels: np.ndarray | None = None,
-    ):
-        super().__init__(images, config, device, seed, labels)
+    def complete(self) -> None:
+        config, device = self.config, self.device
         self.signal = signal_levels(config.diffusion).to(device)
         self.optimiser = adam(self.generator, config.lr_generator, config, device)
         self.rates = [group["lr"] for group in self.optimiser.param_groups]
-        self.real_distances = real_distances(images, labels)
         self.last = torch.zeros(2, device=device)
 
     def step(self) -> None:

@@ -63,7 +63,7 @@ def _nearest_in(space: str, vectors: np.ndarray, real: np.ndarray) -> tuple[np.n
         return np.empty(0), np.empty(0, np.int64)
     if space != "pixels":
         return nearest(row_blocks(vectors, ROWS), real)
-    mirrored = np.concatenate([flatten_images(real[:, ::down, ::across]) for down, across in MIRRORINGS])
+    mirrored = np.concatenate(mirrorings(real))
     means, indices = nearest(_flat_blocks(vectors), mirrored)
     return means / np.sqrt(mirrored.shape[1]), indices
 
@@ -78,7 +78,7 @@ def relative_nearness(space: str, vectors: np.ndarray, real: np.ndarray) -> np.n
     """
     found = []
     if space == "pixels":
-        turned = [flatten_images(real[:, ::down, ::across]) for down, across in MIRRORINGS]
+        turned = mirrorings(real)
         blocks = _flat_blocks(vectors)
     else:
         turned, blocks = [real], row_blocks(vectors, ROWS)
@@ -124,6 +124,11 @@ def closer_share(
             "threshold": threshold,
         }
     return row | medians | counts
+
+
+def mirrorings(images: np.ndarray) -> list[np.ndarray]:
+    """``flatten_images`` of the images in each of MIRRORINGS."""
+    return [flatten_images(images[:, ::down, ::across]) for down, across in MIRRORINGS]
 
 
 def flatten_images(images: np.ndarray) -> np.ndarray:

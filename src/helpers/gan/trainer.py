@@ -13,6 +13,7 @@ from helpers import params
 from helpers.device import resolve_precision
 from helpers.gan.batches import ClassTurns, ImageStream, to_bytes
 from helpers.gan.graphs import GraphedStep
+from helpers.gan.health import real_distances
 from helpers.gan.recipes import RECIPES
 from helpers.gan.records import sample_inputs
 from helpers.gan.weights import build_networks
@@ -51,6 +52,12 @@ class Trainer(ABC):
         self.data = ImageStream(images, config.batch_size, config.flips, device, self.random, labels)
         self.turns = ClassTurns(len(config.classes), config.batch_size, device)
         self.sample_inputs = sample_inputs(self.generator, seed, device, len(config.classes))
+        self.real_distances = real_distances(images, labels)
+        self.complete()
+
+    @abstractmethod
+    def complete(self) -> None:
+        """Add what the recipe's training has besides: its loss, its optimisers. The constructor calls it."""
 
     @abstractmethod
     def step(self) -> None:

@@ -24,7 +24,7 @@ from helpers.params.meaning import (
 )
 from helpers.params.mistakes import shorten, validate
 from helpers.params.notebooks import notebook_params, notebook_paths
-from helpers.params.reading import load_params, merge, parse_yaml, read_mapping, yaml_text
+from helpers.params.reading import load_params, merge, override, parse_yaml, read_mapping, yaml_text
 from helpers.params.report import Report
 from helpers.params.run import GanName, Params
 from helpers.params.section import Section
@@ -61,6 +61,7 @@ __all__ = [
     "notebook_params",
     "notebook_paths",
     "parameter_rows",
+    "override",
     "parse_yaml",
     "public_parameters",
     "read_mapping",

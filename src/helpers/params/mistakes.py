@@ -3,13 +3,12 @@
 A sentence says the key, what stands there, what may stand there, and the nearest known name.
 """
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from helpers.errors import ParameterError
+from helpers.errors import ParameterError, nearest
 from helpers.params.meaning import choices, section_at
 from helpers.params.run import Params
 from helpers.params.section import Section
@@ -46,12 +45,6 @@ def kind_of(value: Any) -> str:
         float: "a number",
     }
     return "nothing" if value is None else kinds.get(type(value), f"a {type(value).__name__}")
-
-
-def nearest(name: str, known: Iterable[str], ending: str = "") -> str:
-    """``name``'s nearest among the known ones, as the end of a sentence; empty where none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" (did you mean '{near[0]}{ending}'?)" if near else ""
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:

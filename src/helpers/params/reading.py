@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from helpers.errors import ParameterError
-from helpers.params.mistakes import kind_of, nearest, shorten, validate
+from helpers.errors import ParameterError, nearest
+from helpers.params.mistakes import kind_of, shorten, validate
 from helpers.params.run import Params
 from helpers.paths import PARAMS, ROOT
 
@@ -55,6 +55,11 @@ for _each in (_Loader, _Dumper):
         re.compile(r"^[-+]?\d[\d_]*(?:\.[\d_]*)?[eE][-+]?\d+$"),
         list("-+0123456789"),
     )
+
+
+def override(key: str, value: Any) -> str:
+    """What stands behind ``--set`` to give the parameter ``key``, such as gan.steps, a plain ``value``."""
+    return f"{key}={json.dumps(value, ensure_ascii=False)}"
 
 
 def parse_yaml(text: str, origin: str) -> Any:

@@ -1,12 +1,11 @@
 """All parameters of a run: the sections, and what must hold between them."""
 
-import difflib
 from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from helpers.errors import ParameterError
+from helpers.errors import ParameterError, nearest
 from helpers.params.arms import PAPER_ARMS, PAPER_ROLES, TARGET, Arm, SyntheticImages, Withhold, selectors
 from helpers.params.classifier import Classifier
 from helpers.params.compute import Compute
@@ -73,8 +72,7 @@ class Params(Section):
         """Raise ValueError where an arm asks for classes or for more images than the GAN will make."""
         for name in images.counts or ():
             if name not in self.gan_classes:
-                near = difflib.get_close_matches(name, self.gan_classes, n=1, cutoff=0.5)
-                hint = f" (did you mean '{near[0]}'?)" if near else ""
+                hint = nearest(name, self.gan_classes)
                 raise ValueError(
                     f"arms.{arm}.synthetic.counts asks for images of '{name}'{hint}, and gan.classes names "
                     f"{', '.join(self.gan_classes)} only: add the class there, or leave it out here"
@@ -249,6 +247,12 @@ class Params(Section):
         return self.trains_gan and recipes().get(self.gan.recipe).has_critic
 
     @property
+    def selectors_asked_for(self) -> tuple[str, ...]:
+        """Names of the selectors by which an arm ranks the synthetic images, or the filter works."""
+        ranks = {arm.synthetic.rank for arm in self.arms.values() if arm.uses_gan and arm.synthetic}
+        return tuple(sorted(ranks | {self.synthesis.filter}))
+
+    @property
     def synthetic_side(self) -> int:
         """Side of the synthetic images in pixels, before the classifier resizes them."""
         if self.trains_gan:
@@ -274,11 +278,9 @@ class Params(Section):
         known = sorted(known)
         for name in self.gan_classes:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-                hint = f" (did you mean '{near[0]}'?)" if near else ""
                 raise ParameterError(
-                    f"gan.classes names '{name}'{hint}, and the data have no such class; they have "
-                    f"{', '.join(known)}."
+                    f"gan.classes names '{name}'{nearest(name, known)}, and the data have no such class; "
+                    f"they have {', '.join(known)}."
                 )
 
     @property
@@ -403,8 +405,7 @@ class Params(Section):
         """Number of arms before ``arm`` with the same parameters; ParameterError for an unknown arm."""
         names = list(self.arms)
         if arm not in self.arms:
-            near = difflib.get_close_matches(arm, names, n=1, cutoff=0.5)
-            hint = f" (did you mean '{near[0]}'?)" if near else ""
+            hint = nearest(arm, names)
             raise ParameterError(f"There is no arm '{arm}'{hint}; the arms are {', '.join(names)}.")
         return sum(self.arms[name] == self.arms[arm] for name in names[: names.index(arm)])
 

@@ -14,6 +14,7 @@ from helpers.report.words import (
     percent_interval_of_images,
     plain,
     points_interval_of_images,
+    points_with_interval,
 )
 
 if TYPE_CHECKING:
@@ -180,6 +181,15 @@ def mean_and_spread(images: Images) -> Format:
 def percent_range(images: Images, low: str = "low", high: str = "high") -> Format:
     """A format of two columns of shares, the ends of an interval: '61.0 to 78.3', in percent."""
     return of_row(lambda row: percent_interval_of_images(row[low], row[high], _images(images, row)))
+
+
+def points_with_ends(name: str, places: int = 1) -> Format:
+    """A format of ``name``_difference, _low and _high: '-3.1 (-6.0 to -0.2)', in percentage points.
+
+    The difference stands alone where an end is missing.
+    """
+    change, low, high = (f"{name}_{part}" for part in ("difference", "low", "high"))
+    return of_row(lambda row: points_with_interval(row[change], row[low], row[high], places))
 
 
 def points_range(images: Images, low: str = "low", high: str = "high") -> Format:

@@ -25,7 +25,6 @@ from helpers.paths import RunPaths, require
 from helpers.stages.target import TargetImages
 
 LEVEL = 0.99  # of the intervals: several questions are asked, and none should be answered wrongly by chance
-TABLES = ("source-files", "sharpness", "held-out", "called-as")
 
 
 def take(folder: Path, params: Params) -> None:
@@ -50,7 +49,7 @@ def hold_against_photographs(
     called: tuple[np.ndarray, Sequence[str]] | None,
     device: str,
 ) -> None:
-    """Write sharpness.csv, held-out.csv and called-as.csv (``TABLES``) beside the images.
+    """Write sharpness.csv, held-out.csv and called-as.csv beside the images.
 
     ``images``: uint8 (N, S, S, 3). ``called``: probabilities (N, classes) by the judging classifier and its
     classes; None: no opinion, and called-as.csv has no row.

@@ -1,5 +1,6 @@
 """Stage synthesis: generate images with a trained GAN, score, rank and judge them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 from helpers.classifier.inference import opinion
 from helpers.data.by_class import join_classes, rows_of_class
 from helpers.device import pick_device
+from helpers.engine.stages import synthesis_tables
 from helpers.files import read_table, write_table
 from helpers.gan.assessment import Comparison, assess_images
 from helpers.gan.synthesis import synthesize
@@ -16,12 +18,7 @@ from helpers.paths import RunPaths, require
 from helpers.stages import given
 from helpers.stages.probe import probe_sources
 from helpers.stages.selectors import compare_selectors
-from helpers.stages.target import load_target_images, load_training_images
-
-TABLES = (
-    *("scores", "score-stability", "fidelity", "filter-sweep", "filter-correlation"),
-    *("memorisation", "memorisation-pairs", "source-probe", "selectors"),
-)
+from helpers.stages.target import TargetImages, load_target_images, load_training_images
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class Synthetic:
     """The images of one GAN and what is known of them."""
 
     images: np.ndarray  # uint8 (N, R, R, 3), memory-mapped
-    tables: dict[str, pd.DataFrame]  # by name of its file, see TABLES
+    tables: dict[str, pd.DataFrame]  # by name of its file, see engine.stages.synthesis_tables
 
     def of_class(self, name: str) -> "Synthetic":
         """The images of one class alone, whose ``scores`` count them from 0; all where there is one class."""
@@ -61,8 +58,7 @@ def generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool =
         if second_opinion:  # without it some columns are empty, which no start would leave so
             seal_by_hand(run, params, "synthesis", seed=gan)
     folder = run.synthetic(gan)
-    names = TABLES if params.trains_gan else (*TABLES, *given.TABLES)
-    tables = {name: read_table(folder / f"{name}.csv") for name in names}
+    tables = {name: read_table(folder / f"{name}.csv") for name in synthesis_tables(params)}
     return Synthetic(np.load(folder / "images.npy", mmap_mode="r"), tables)
 
 
@@ -79,12 +75,12 @@ def _generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool)
     if second_opinion and params.judge:
         classifier = run.classifier(params.judge, params.judge_replicate(gan))
         called = opinion(classifier, images, params.classifier, device)
-    comparisons = _comparisons(run, params, gan, called)
-    asked = selectors_asked_for(params)
+    targets = {name: load_target_images(run, params, gan, name) for name in names}
+    comparisons = _comparisons(targets, called)
+    asked = params.selectors_asked_for
     tables = assess_images(folder, run.data, params.synthesis, comparisons, device, asked)
     if not params.trains_gan:
-        target = load_target_images(run, params, gan)
-        given.hold_against_photographs(run, params, gan, target, images, called, device)
+        given.hold_against_photographs(run, params, gan, targets[names[0]], images, called, device)
     parts = zip(names, np.split(images, len(names)), strict=True)
     probed = {name: probe_sources(run, params, gan, part, second_opinion, name) for name, part in parts}
     write_table(folder / "source-probe.csv", join_classes(probed))
@@ -92,23 +88,15 @@ def _generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool)
 
 
 def _comparisons(
-    run: RunPaths, params: Params, gan: GanName, called: tuple[np.ndarray, list[str]] | None
+    targets: Mapping[str, TargetImages], called: tuple[np.ndarray, list[str]] | None
 ) -> dict[str, Comparison]:
     """By class: real images, and what the judge calls the synthetic ones, if it was asked (``opinion``)."""
-    names = params.gan_classes
-    opinions: list[tuple[np.ndarray, ...]] = [()] * len(names)
+    opinions: list[tuple[np.ndarray, ...]] = [()] * len(targets)
     if called is not None:
         found, classes = called
-        parts = zip(names, np.split(found, len(names)), strict=True)
+        parts = zip(targets, np.split(found, len(targets)), strict=True)
         opinions = [(part[:, classes.index(name)], part) for name, part in parts]
-    comparisons = {}
-    for name, said in zip(names, opinions, strict=True):
-        own = load_target_images(run, params, gan, name)
-        comparisons[name] = Comparison(own.trained, own.held_out, own.unseen, *said)
-    return comparisons
-
-
-def selectors_asked_for(params: Params) -> tuple[str, ...]:
-    """Names of the selectors by which an arm ranks the GAN's images."""
-    ranks = {arm.synthetic.rank for arm in params.arms.values() if arm.uses_gan and arm.synthetic}
-    return tuple(sorted(ranks | {params.synthesis.filter}))
+    return {
+        name: Comparison(own.trained, own.held_out, own.unseen, *said)
+        for (name, own), said in zip(targets.items(), opinions, strict=True)
+    }

@@ -94,10 +94,8 @@ def opening(results: Results, numbering: Numbering) -> dict[str, Any]:
 def additions(results: Results, numbering: Numbering) -> dict[str, list[Content]]:
     """What the page itself says in sections of the article."""
     caption = "The arms, each a recipe for the training set."
-    study, moved = (
-        [unseen_loss(results), *controls(results)],
-        [*equal_alarms(results), *shifted_thresholds(results)],
-    )
+    study = [unseen_loss(results), *controls(results)]
+    moved = [*equal_alarms(results), *shifted_thresholds(results)]
     return {
         "classifier": [lambda: numbering.table(arms_table(results), caption, "arms")],
         "results": [lambda: paragraphs(moved), lambda: threshold_table(results)],

@@ -1,11 +1,10 @@
 """The command that makes a run again."""
 
-import json
 import shlex
 from pathlib import Path
 
 from helpers.errors import ParameterError
-from helpers.params import Params, comparable_values, load_params
+from helpers.params import Params, comparable_values, load_params, override
 from helpers.paths import PARAMS
 from helpers.report.page.records import folder_word
 
@@ -34,11 +33,7 @@ def _overrides(path: Path, params: Params) -> list[str] | None:
     folder += [] if params.trains_gan else ["synthesis.folder=IMAGES"]
     try:
         base = comparable_values(load_params(path))
-        changes = [
-            f"{key}={json.dumps(value, ensure_ascii=False)}"
-            for key, value in wanted.items()
-            if base.get(key, ...) != value
-        ]
+        changes = [override(key, value) for key, value in wanted.items() if base.get(key, ...) != value]
         made = comparable_values(load_params(path, [*changes, *folder]))
     except ParameterError:
         return None

@@ -8,13 +8,12 @@ import pandas as pd
 
 from helpers.evaluation.verdicts import Direction, verdict_of
 from helpers.evaluation.words import share_words, show_p
-from helpers.report.table import Format, Table, of_row, points_range
+from helpers.report.table import Format, Table, points_range, points_with_ends
 from helpers.report.words import (
     MINUS,
     decimals,
     metric_name,
     points_of_images,
-    points_with_interval,
 )
 
 CONTROL_METRICS = ("target_recall", "target_operating_recall", "target_roc_auc")
@@ -73,20 +72,10 @@ def controls_by_metric(controls: pd.DataFrame, n: int, target: str) -> Table | N
         for part in ("difference", "low", "high"):
             frame[f"{metric}_{part}"] = wide[part][metric].to_numpy()
     frame["outcome"] = wide["outcome"][shown[0]].to_numpy()
-    formats = {f"{metric}_difference": _with_ends(metric, n) for metric in shown}
+    formats = {f"{metric}_difference": points_with_ends(metric, decimals(n)) for metric in shown}
     headers = {f"{metric}_difference": metric_name(metric, target) for metric in shown}
     hidden = tuple(f"{metric}_{end}" for metric in shown for end in ("low", "high"))
     return Table(frame, formats, headers | {"outcome": "recall, by its interval"}, hidden=hidden)
-
-
-def _with_ends(metric: str, n: int) -> Format:
-    """'-3.1 (-6.0 to -0.2)' in points of a metric; the difference alone where there is no interval."""
-
-    def text(row: pd.Series) -> str:
-        change, low, high = (row[f"{metric}_{part}"] for part in ("difference", "low", "high"))
-        return points_with_interval(change, low, high, decimals(n))
-
-    return of_row(text)
 
 
 def controls_section(

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from helpers.data.manifest import part_column
 from helpers.evaluation import controls as own
 from helpers.evaluation.roles import added_images
 from helpers.evaluation.verdicts import Direction, verdict_of
@@ -34,7 +35,7 @@ def doses(params: Params, split: pd.DataFrame) -> pd.DataFrame:
     images: fewer are no curve.
     """
     of_target = split["dx"] == params.data.target_class
-    parts = [column for column in split if column == "split" or str(column).startswith("split_")]
+    parts = map(part_column, range(params.parts))
     trained = float(pd.Series([(of_target & (split[part] == "train")).sum() for part in parts]).mean())
     rows = []
     for name, arm in params.arms.items():

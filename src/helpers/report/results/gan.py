@@ -4,6 +4,7 @@ import pandas as pd
 
 from helpers.params import Params
 from helpers.paths import RunPaths, require
+from helpers.report.gan import has_scores
 from helpers.report.paper_values import Paper
 from helpers.report.table import Table
 from helpers.report.words import NONE, missing, plain
@@ -49,7 +50,7 @@ def gan_results_table(history: pd.DataFrame, scores: pd.DataFrame, paper: Paper)
     """
     if history.empty:
         return None
-    if "score_real" not in history:
+    if not has_scores(history):
         return _without_critic(history, scores)
     theirs = {row.quantity: _bounds(row.low, row.high) for row in paper["gan_results"].itertuples()}
     late = history.iloc[len(history) // 10 :]

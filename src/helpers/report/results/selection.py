@@ -11,13 +11,12 @@ from helpers.params import Params
 from helpers.paths import RunPaths
 from helpers.report.drawing import BAND, draw_series
 from helpers.report.style import styled
-from helpers.report.table import Format, Table, of_row
+from helpers.report.table import Format, Table, points_with_ends
 from helpers.report.words import (
     FEATURE_NAMES,
     counted,
     listed,
     metric_name,
-    points_with_interval,
     significant,
 )
 
@@ -128,7 +127,7 @@ def selection_table(
         rows = comparisons[comparisons["metric"] == metric].set_index("arm")
         for part in ("difference", "low", "high"):
             frame = frame.assign(**{f"{metric}_{part}": frame["arm"].map(rows[part])})
-        formats[f"{metric}_difference"] = _gain(metric)
+        formats[f"{metric}_difference"] = points_with_ends(metric)
         headers[f"{metric}_difference"] = f"{metric_name(metric, target)}, points"
         hidden += [f"{metric}_low", f"{metric}_high"]
     for measure in NEARNESS if len(fidelity) else ():
@@ -137,12 +136,6 @@ def selection_table(
         frame = frame.assign(**{measure: [means.get(pair) for pair in pairs]})
         formats[measure] = significant
     return Table(frame, formats, headers, hidden=tuple(hidden))
-
-
-def _gain(metric: str) -> Format:
-    return of_row(
-        lambda row: points_with_interval(*(row[f"{metric}_{part}"] for part in ("difference", "low", "high")))
-    )
 
 
 def selection_caption(fidelity: pd.DataFrame) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers.gan.memorisation import MIRRORINGS, flatten_images
+from helpers.gan.memorisation import MIRRORINGS, flatten_images, mirrorings
 from helpers.gan.rows import distances
 from helpers.report.behind import Behind
 from helpers.report.pictures import smaller
@@ -27,8 +27,7 @@ def nearest_training(
     into ``real``, positions in MIRRORINGS, distances.
     """
     flat = flatten_images(np.asarray(images))
-    each = [distances(flat, flatten_images(real[:, ::down, ::across])) for down, across in MIRRORINGS]
-    turned = np.stack(each) / math.sqrt(flat.shape[1])
+    turned = np.stack([distances(flat, each) for each in mirrorings(real)]) / math.sqrt(flat.shape[1])
     nearest = np.argsort(turned.min(0), axis=1, kind="stable")[:, :count]
     rows = np.arange(len(flat))[:, None]
     return nearest, turned.argmin(0)[rows, nearest], turned.min(0)[rows, nearest]
