@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
@@ -25,6 +26,7 @@ from helpers.report.page import (
     headline,
     pictures,
     provenance,
+    sliders,
     tables,
 )
 from helpers.report.page.records import read_params
@@ -725,3 +727,12 @@ def test_place_of_the_data_stays_private(tmp_path, monkeypatch):
     build_run(tmp_path, monkeypatch, params=fake_params(data={"root": "/home/someone/skin"}))
     page = render_report("fake").read_text()
     assert "/home/someone" not in page and "/home/someone" not in RunPaths("fake").provenance.read_text()
+
+
+def test_the_filters_row_of_images_is_of_one_class(tmp_path):
+    np.save(tmp_path / "images.npy", np.zeros((6, 32, 32, 3), np.uint8))
+    scores = {"class": ["mel"] * 3 + ["df"] * 3, "index": range(6), "rank": [2, 1, 3] * 2}
+    pd.DataFrame(scores).to_csv(tmp_path / "scores.csv", index=False)
+    assert "3 of the 3 images" in sliders._strip(tmp_path, "df", 0.3)
+    pd.DataFrame(scores).drop(columns="class").to_csv(tmp_path / "scores.csv", index=False)
+    assert "6 of the 6 images" in sliders._strip(tmp_path, "mel", 0.3)

@@ -98,16 +98,16 @@ def filter_table(run: RunPaths, params: Params) -> Markup:
         steps,
         [f"{100 * fraction:.0f} %" for fraction in fractions],
         start,
-        _strip(run.synthetic(seed), fractions[start]),
+        _strip(run.synthetic(seed), params.gan_classes[0], fractions[start]),
     )
 
 
-def _strip(folder: Path, share: float) -> Markup:
-    """Synthetic images in a row, the best scores first, dimmed beyond the ``share`` that is kept.
+def _strip(folder: Path, class_name: str, share: float) -> Markup:
+    """Synthetic images of a class in a row, the best scores first, dimmed beyond the ``share`` that is kept.
 
     Each of the STRIP images stands for as many images of its rank. Empty without the images.
     """
-    scores = read_table(folder / "scores.csv")
+    scores = rows_of_class(read_table(folder / "scores.csv"), class_name)
     if scores.empty or not (folder / "images.npy").exists():
         return Markup("")
     images = np.load(folder / "images.npy", mmap_mode="r")
