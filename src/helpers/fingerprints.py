@@ -207,15 +207,23 @@ class _Reader:
 def _meant(kind: type, field: str, value: Any) -> Any:
     """A field of a syntax tree without what has no effect.
 
-    That is a docstring, the words of an error, and an empty end of an f-string.
+    That is a docstring, the words of an error, an empty end of an f-string, and imports for types alone,
+    which are never run.
     """
     if kind is ast.JoinedStr:
         return [part for part in value if getattr(part, "value", None) != ""]
+    if field == "body" and isinstance(value, list):
+        value = [each for each in value if not _is_for_types(each)]
     if kind is ast.Raise and field == "exc" and isinstance(value, ast.Call):
         return value.func
     if field == "body" and kind in DOCUMENTED and value and _is_text(value[0]):
         return value[1:]
     return value
+
+
+def _is_for_types(node: ast.stmt) -> bool:
+    """Whether it is ``if TYPE_CHECKING:`` without an else."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not node.orelse
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -38,6 +38,25 @@ def test_numbers_come_from_the_modules_that_their_stage_imports():
         assert not [name for name in found[stage] if name.startswith("helpers.report")], stage
 
 
+def test_synthesis_does_not_depend_on_the_code_of_the_training():
+    params = load_params("smoke")
+    found = {job.stage: imported_modules(*code_modules(job, params)) for job in jobs(params)}
+    training = {f"helpers.gan.{name}" for name in ("training", "trainer", "adversarial", "health")}
+    assert training <= set(found["gan"]) and not training & set(found["synthesis"])
+
+
+def test_imports_for_types_alone_are_not_followed(tmp_path):
+    path = tmp_path / "code.py"
+    head, number = "from typing import TYPE_CHECKING\n\n", "NUMBER = 1\n"
+    path.write_text(head + number)
+    before = _read_source(path, 0, 0)
+    path.write_text(f"{head}if TYPE_CHECKING:\n    from helpers.gan import health\n\n{number}")
+    after = _read_source(path, 1, 0)
+    assert after.digest == before.digest and after.imports == ()
+    path.write_text(f"from helpers.gan import health\n\n{number}")
+    assert _read_source(path, 2, 0).imports == ("helpers.gan.health",)
+
+
 def test_what_cannot_change_a_number_is_a_short_list_with_reasons():
     assert len(WITHOUT_EFFECT_ON_NUMBERS) <= 8
     for name, reason in WITHOUT_EFFECT_ON_NUMBERS.items():
