@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from helpers import cores, paths
-from helpers.engine import cli, surroundings
+from helpers.engine import cli, snakemake, surroundings
 from helpers.engine.kernels import OwnKernelManager, OwnKernelSpecs
 from helpers.errors import ParameterError, UserError
 from helpers.params import notebook_params
@@ -238,3 +238,13 @@ class TestMake:
             text=True,
         )
         assert told.stdout.strip() == "user=0 path= target=."
+
+
+class TestMemory:
+    def test_jobs_keep_their_memory_unless_the_user_says_how(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(snakemake, "held_ticket", lambda folder: "ticket")
+        monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+        assert "hugetlb=1" in snakemake.environment(paths.RunPaths("memory"))["GLIBC_TUNABLES"]
+        monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.arena_max=1")
+        kept = snakemake.environment(paths.RunPaths("memory"))["GLIBC_TUNABLES"]
+        assert kept == "glibc.malloc.arena_max=1"

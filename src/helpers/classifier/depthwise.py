@@ -1,17 +1,19 @@
 """Depthwise convolutions whose gradients are quick on a CPU.
 
 For kernels of 5 x 5, oneDNN's gradient of the weights takes ten times as long as all the rest of the layer,
-and in bfloat16 a hundred times. Where the output has few positions, as in a deep stage, one product and one
-sum for each position of the kernel give the same numbers up to rounding.
+and in bfloat16 a hundred times. On few positions, as in a deep stage, products of each input position with
+each output position, summed over the batch by one matrix product for each channel, hold the same gradient:
+each product belongs to one position of the kernel or to none.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-FEW_POSITIONS = 16  # of the output, up to which the sums for each position of the kernel are quicker
+FEW_POSITIONS = 64  # of the input, up to which the products of all positions are quicker
 
 
 class _DepthwiseConvolution(torch.autograd.Function):
@@ -55,35 +57,28 @@ def weight_gradient(inputs: Tensor, gradient: Tensor, kernel: int, stride: int, 
     """Gradient (C, 1, K, K) of a depthwise convolution's weights.
 
     ``dw[c, i, j] = sum over b, y, x of inputs[b, c, s y + i - p, s x + j - p] * gradient[b, c, y, x]``, for
-    the stride s and the padding p. ``inputs``: (B, C, H, W); ``gradient`` of the output: (B, C, H', W').
-    Positions in the padding add nothing and are left out.
+    the stride s and the padding p. ``inputs``: (B, C, H, H); ``gradient`` of the output: (B, C, H', H').
     """
-    # channels last, so that the sums run along the memory
-    inputs, gradient = inputs.permute(0, 2, 3, 1), gradient.permute(0, 2, 3, 1)
-    found = inputs.new_zeros(kernel, kernel, inputs.shape[-1])
-    rows, columns = (
-        [
-            _overlap(place - padding, stride, inputs.shape[axis], gradient.shape[axis])
-            for place in range(kernel)
-        ]
-        for axis in (1, 2)
-    )
-    for i, (rows_in, rows_out) in enumerate(rows):
-        for j, (columns_in, columns_out) in enumerate(columns):
-            products = inputs[:, rows_in, columns_in] * gradient[:, rows_out, columns_out]
-            found[i, j] = products.sum(dim=(0, 1, 2))
-    return found.permute(2, 0, 1).unsqueeze(1)
+    channels, sides = inputs.shape[1], (inputs.shape[2], gradient.shape[2])
+    products = torch.bmm(_by_channel(inputs), _by_channel(gradient).transpose(1, 2)).reshape(channels, -1)
+    places = _places(kernel, stride, padding, *sides).to(products.dtype)
+    return (products @ places).view(channels, 1, kernel, kernel)
 
 
-def _overlap(shift: int, stride: int, size_in: int, size_out: int) -> tuple[slice, slice]:
-    """The input and output positions that one position of the kernel connects.
+def _by_channel(values: Tensor) -> Tensor:
+    """(B, C, H, W) as (C, H W, B), by one transposition of a channels-last tensor."""
+    batch, channels, height, width = values.shape
+    turned = values.permute(0, 2, 3, 1).reshape(batch, -1).T.contiguous()
+    return turned.view(height * width, channels, batch).transpose(0, 1)
 
-    Those y of the output for which ``stride * y + shift`` lies in the input.
-    """
-    first = max(0, -(shift // stride))
-    last = max(first, min(size_out, (size_in - 1 - shift) // stride + 1))
-    start = first * stride + shift
-    return slice(start, max(start, (last - 1) * stride + shift + 1), stride), slice(first, last)
+
+@lru_cache
+def _places(kernel: int, stride: int, padding: int, side_in: int, side_out: int) -> Tensor:
+    """float32 (H H H' H', K K): 1 where the kernel's position connects input and output position, else 0."""
+    at_input, at_output, at_kernel = torch.arange(side_in), torch.arange(side_out), torch.arange(kernel)
+    reached = stride * at_output[:, None] + at_kernel - padding
+    along = (at_input[:, None, None] == reached).float()  # one axis: (H, H', K)
+    return torch.einsum("ayi,bxj->abyxij", along, along).reshape(-1, kernel * kernel)
 
 
 class QuickDepthwise(nn.Module):
@@ -107,8 +102,7 @@ class QuickDepthwise(nn.Module):
                 from timm.layers import pad_same
 
                 inputs = pad_same(inputs, [kernel, kernel], [self.stride, self.stride])
-            side = (inputs.shape[2] + 2 * self.padding - kernel) // self.stride + 1
-            if side * side > FEW_POSITIONS:
+            if inputs.shape[2] * inputs.shape[3] > FEW_POSITIONS or inputs.shape[2] != inputs.shape[3]:
                 return conv2d(inputs, self.weight, self.bias, self.stride, self.padding, 1, len(self.weight))
             return _DepthwiseConvolution.apply(inputs, self.weight, self.bias, self.stride, self.padding)
 

@@ -13,6 +13,7 @@ from torch import nn
 from helpers.classifier.backbones import BACKBONES
 from helpers.classifier.depthwise import quicken_depthwise
 from helpers.classifier.folding import fold_batch_norms
+from helpers.classifier.pointwise import quicken_pointwise
 from helpers.errors import ParameterError, UserError
 from helpers.pretrained import fill_weights, read_weights
 
@@ -84,13 +85,16 @@ class Classifier(nn.Module):
 
         Convolutions run in ``precision`` (None: float32). The frozen stages run as a copy whose batch norms
         are folded into the convolutions, which saves passes over memory and casts of weights. On a CPU, large
-        depthwise convolutions of the trained stages stay in float32 (see ``QuickDepthwise``).
+        depthwise convolutions of the trained stages stay in float32 (see ``QuickDepthwise``), and in float32
+        those of 1 x 1 are matrix products (``QuickPointwise``).
         """
         self.to(device).to(memory_format=torch.channels_last)
         self.tail_precision = precision
         if device == "cpu":
             for stage in self.trained():
                 quicken_depthwise(stage)
+                if precision is None:
+                    quicken_pointwise(stage)
         if self.frozen_stages:
             trunk = fold_batch_norms(copy.deepcopy(nn.Sequential(*self.frozen())).eval())
             trunk.to(precision or torch.float32).to(memory_format=torch.channels_last)
@@ -117,7 +121,9 @@ class Classifier(nn.Module):
         ):
             for stage in self.trained():
                 features = stage(features)
-        return self.head(self.after_pooling(features.float().mean(dim=(2, 3))))
+        # the mean along the memory of a channels-last tensor, whose gradient then lies channels last too
+        pooled = features.float().permute(0, 2, 3, 1).flatten(1, 2).mean(dim=1)
+        return self.head(self.after_pooling(pooled))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Logits (B, classes) of normalised images (B, 3, S, S)."""

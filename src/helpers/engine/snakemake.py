@@ -22,7 +22,7 @@ from helpers.engine.process import TICKET_VARIABLE, die_with_parent, held_ticket
 from helpers.engine.profiles import Profile
 from helpers.engine.runfile import RunFile
 from helpers.engine.stages import Job, jobs
-from helpers.engine.surroundings import project_path, writable_home
+from helpers.engine.surroundings import MEMORY, project_path, writable_home
 from helpers.paths import ROOT, RunPaths
 
 GRACE = 4.0  # seconds between asking the engine to stop and stopping it
@@ -85,6 +85,7 @@ def environment(run: RunPaths) -> dict[str, str]:
         "PYTHONIOENCODING": "utf-8",  # of logs, whatever the terminal's is
         "PYTHONUTF8": "1",
         "PYTHONUNBUFFERED": "1",
+        "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", MEMORY),
         "PYTHONDONTWRITEBYTECODE": "",  # each job would compile all that it imports, for half its start
         EVENTS_VARIABLE: str(events_path(run)),
         TICKET_VARIABLE: held_ticket(run.folder),

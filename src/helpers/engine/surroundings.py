@@ -17,6 +17,12 @@ from helpers.paths import ARTIFACTS, ROOT
 
 HOMES = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")
 
+# Of glibc's malloc (other libraries pass it over): large tensors stay in the process's memory from one use to
+# the next and lie in huge pages where the kernel gives them. Else each is mapped anew, page by page.
+MEMORY = (
+    "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592"
+)
+
 
 def write_any_sign() -> None:
     """Let what is printed be written in any encoding: a sign that it does not have becomes an escape."""
