@@ -16,7 +16,7 @@ from helpers.gan.adversarial import AdversarialTrainer
 from helpers.gan.training import train_gan
 from helpers.params import load_params
 from helpers.paths import RunPaths
-from helpers.report import gan as report
+from helpers.report import gan_classes as report
 from helpers.report.results.gan import gan_results_table
 from helpers.report.synthesis.classes import classes_section
 from helpers.stages import classifier, gan, synthesis

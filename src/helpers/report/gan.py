@@ -12,16 +12,14 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator
 
-from helpers.data.by_class import rows_of_class
 from helpers.gan.recipes import RECIPES
-from helpers.params import Gan, Params
-from helpers.paths import class_folders
+from helpers.params import Gan
 from helpers.report.drawing import INK, draw_curve, empty_figure, set_paddings
 from helpers.report.paper_values import Paper
 from helpers.report.pictures import draw_picture
 from helpers.report.style import SPLITS, styled
 from helpers.report.table import Table
-from helpers.report.words import listed, plain
+from helpers.report.words import plain
 
 
 def architecture_table(gan: Gan, paper: Paper) -> Table:
@@ -107,61 +105,6 @@ def gan_sentence(history: pd.DataFrame, images: int, batch_size: int) -> str:
         f"({plain(late['score_real'].mean())} against {plain(late['score_fake'].mean())}), "
         f"and the mean gradient penalty is {plain(late['gradient_penalty'].mean())}."
     )
-
-
-class Training(NamedTuple):
-    """The training of one GAN of a job, of which there are several where each class has its own."""
-
-    name: str  # the class that it alone learns; empty where it learns all
-    history: pd.DataFrame
-    images: int  # that it learns from
-    samples: Path  # folder of its sample grids
-
-    @property
-    def note(self) -> str:
-        """What its captions begin with: the class, where it is one of several."""
-        return f"The GAN of {self.name}. " if self.name else ""
-
-
-def trainings(
-    history: pd.DataFrame, params: Params, directory: Path, images: int, places: np.ndarray | None
-) -> list[Training]:
-    """The trainings of the job whose files lie in ``directory`` and that learnt from ``images`` images.
-
-    ``places`` (N,) are the images' classes in ``gan.classes``, where there are several.
-    """
-    names = params.separate_classes
-    if not names or places is None:
-        return [Training("", history, images, directory / "samples")]
-    counts = np.bincount(places, minlength=len(names))
-    return [
-        Training(name, rows_of_class(history, name), int(count), folder / "samples")
-        for name, count, folder in zip(names, counts, class_folders(directory, names), strict=True)
-    ]
-
-
-def classes_sentence(params: Params) -> str | None:
-    """How several classes are learnt: by one conditional GAN, or by one each; None for one class."""
-    names = params.gan_classes
-    if len(names) < 2:
-        return None
-    if params.separate_classes:
-        return (
-            f"There is a GAN for each of {listed(names)}, trained on the photographs of its class alone, "
-            f"with the same parameters and seed. The training of {names[0]} is shown first; the other "
-            "classes follow. A critic learns few photographs by heart: where a class has few, look for "
-            "scores that run apart and for images that repeat."
-        )
-    return (
-        f"This GAN is conditional: one pair of networks learns {listed(names)}, is told the class of every "
-        "image, and sees every class equally often. The images of a rare class therefore come back more "
-        "often than those of a common one."
-    )
-
-
-def film_strip_note(params: Params) -> str:
-    """What the film strip's caption adds on a conditional GAN's classes; empty for a GAN of one class."""
-    return f" The rows are of {listed(params.gan_classes)}, in this order." if params.gan.conditional else ""
 
 
 def has_scores(history: pd.DataFrame) -> bool:

@@ -50,9 +50,9 @@ def gan_results_table(history: pd.DataFrame, scores: pd.DataFrame, paper: Paper)
         mine = rows_of_class(scores, name) if separate else scores
         rows = _quantities(rows_of_class(history, name), mine)
         columns[column] = [value for _, _, value in rows]
-    theirs = {row.quantity: _bounds(row.low, row.high) for row in paper["gan_results"].itertuples()}
     frame = pd.DataFrame({"quantity": [label for _, label, _ in rows]} | columns)
-    if theirs and has_scores(history):
+    if has_scores(history) and len(stated := paper["gan_results"]):
+        theirs = {row.quantity: _bounds(row.low, row.high) for row in stated.itertuples()}
         frame.insert(1, "paper", [theirs.get(key, NONE) for key, _, _ in rows])
     return Table(frame, {}, headers)
 
