@@ -1,6 +1,7 @@
 """Every path of the project and of a run, named once."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,8 @@ ARTIFACTS = ROOT / "artifacts"
 REPORTS = ROOT / "reports"
 DOWNLOADS = ROOT / "data"
 
-RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# what can be a folder's name on every system
+FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class RunPaths:
     run: str
 
     def __post_init__(self) -> None:
-        if not RUN_NAME.fullmatch(self.run):
+        if not FOLDER_NAME.fullmatch(self.run):
             raise ParameterError(
                 f"'{self.run}' cannot name a run: use letters, digits, dots, dashes and underscores, "
                 "at most 64, and begin with a letter or digit; --run NAME gives another name."
@@ -129,6 +131,11 @@ def from_project(path: Path | str) -> Path:
 def as_typed(path: Path) -> str:
     """A path as the user would type it: relative to the project where it lies inside."""
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
+def class_folders(directory: Path | str, separate: Sequence[str] = ()) -> list[Path]:
+    """Where the networks of a GAN lie in its ``directory``: there, or in a folder for each separate class."""
+    return [Path(directory) / name for name in separate] or [Path(directory)]
 
 
 def require(path: Path, stage: str) -> Path:

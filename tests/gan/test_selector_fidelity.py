@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.data.by_class import join_classes
 from helpers.gan.fidelity import MEASURES
 from helpers.params import load_params
 from helpers.paths import RunPaths
@@ -35,14 +36,14 @@ def compared(place, monkeypatch):
         selectors, "load_target_images", lambda *_: TargetImages(pixels[50], pixels[30], None)
     )
 
-    def compare(*overrides, gan=0):
+    def compare(*overrides, gan=0, classes=()):
         run, params = RunPaths("selected"), load_params("smoke", list(overrides))
         run.synthetic(gan).mkdir(parents=True, exist_ok=True)
         np.save(run.synthetic(gan) / "images.npy", pixels[60])
-        order = np.arange(1, 61)
-        table = selectors.compare_selectors(
-            run, params, gan, pd.DataFrame({"rank": order, "rank_distance": order[::-1]})
-        )
+        order = np.arange(1, 61 if not classes else 31)
+        scores = pd.DataFrame({"rank": order, "rank_distance": order[::-1]})
+        scores = join_classes(dict.fromkeys(classes, scores)) if classes else scores
+        table = selectors.compare_selectors(run, params, gan, scores)
         return table, set(asked)
 
     return compare
@@ -62,3 +63,16 @@ def test_the_nearer_set_has_the_smaller_distance_in_another_network(compared):
 def test_nothing_is_compared_without_two_selectors_or_without_another_network(compared, overrides):
     table, asked = compared(*overrides)
     assert table.empty and list(table) == list(selectors.COLUMNS) and not asked
+
+
+def test_every_class_is_compared_by_itself(compared):
+    """30 images of each class; of vasc only the critic keeps any, so that nothing is compared there."""
+    arms = ARMS[:-1] + ", more: {synthetic: {select: top, counts: {vasc: 9}}}}"
+    arms = arms.replace("count: 20", "counts: {mel: 12}")
+    table, _ = compared(arms, "gan.classes=[target, vasc]", classes=("mel", "vasc"))
+    assert list(table) == ["class", *selectors.COLUMNS] and set(table["class"]) == {"mel"}
+    kept = table.groupby("selector")["kept"].first().to_dict()
+    assert kept == {"critic": 12, "distance": 12, "random": 30, "real": 30}
+    both, _ = compared(ARMS, "gan.classes=[target, vasc]", classes=("mel", "vasc"))
+    distance = both[both["measure"] == "kernel_distance"].set_index(["class", "selector"])
+    assert distance.loc[("mel", "critic"), "value"] < distance.loc[("vasc", "critic"), "value"]

@@ -22,10 +22,16 @@ def test_the_default_is_the_target_class_by_its_name():
     assert params.synthetic_classes("baseline") == ()
 
 
+def test_several_classes_have_one_conditional_gan_or_one_each():
+    params = load_params("quick", BOTH[:1])
+    assert params.separate_classes == ("mel", "df") and not params.gan.label_count
+    assert load_params("quick", BOTH).separate_classes == load_params("quick").separate_classes == ()
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        (BOTH[:1], "only a conditional GAN learns several: set gan.conditional to true"),
+        (["gan.classes=[target, a/b]"], "the GAN of the class 'a/b' would lie in a folder of that name"),
         (BOTH[1:], "gan.classes names target alone: name at least two"),
         (["gan.classes=[target, mel]", BOTH[1]], "gan.classes names a class twice"),
         (arm("select: top, count: 3, counts: {df: 2}"), "give 'count' or 'counts', not both"),

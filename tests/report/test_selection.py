@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.evaluation.roles import added_images
 from helpers.params import load_params
 from helpers.report.results import selection as shown
 from helpers.stages.selectors import ranked_counts
@@ -42,7 +43,7 @@ def fidelity():
 
 
 def test_arms_by_selector_and_number(params):
-    kept = shown.kept_numbers(params)
+    kept = shown.kept_numbers(params, params.synthesis.count)
     assert list(kept.itertuples(index=False, name=None)) == [
         ("filtered", "critic", 6),
         ("few", "critic", 3),
@@ -50,19 +51,46 @@ def test_arms_by_selector_and_number(params):
         ("random", "random", 6),
         ("all", "random", params.synthesis.count),
     ]
-    assert ranked_counts(params) == {"classifier": [6], "critic": [3, 6]}
+    assert ranked_counts(params, 20, "mel") == {"classifier": [6], "critic": [3, 6]}
+
+
+def test_of_several_classes_the_target_is_shown_and_the_others_are_named():
+    each = ", each: {synthetic: {select: top, counts: {vasc: 2}}}, both: {synthetic: {select: top, counts: "
+    arms = ARMS.replace("\n", " ")[:-1] + each + "{mel: 2, vasc: 5}}}}"
+    classes = load_params("smoke", [arms, "gan.classes=[target, vasc]"])
+    kept = shown.kept_numbers(classes, 20).set_index("arm")["kept"]
+    assert kept["both"] == 2 and kept["filtered"] == 6 and "each" not in kept
+    assert ranked_counts(classes, 20, "vasc") == {"classifier": [6], "critic": [2, 3, 5, 6]}
+    said = shown.selection_section(shown.kept_numbers(classes, 20), fidelity(), classes)
+    assert "are those of the class mel. The arms add images of other classes too" in said
+
+
+def test_of_a_small_folder_as_many_are_counted_as_it_holds(params, tmp_path):
+    """synthesis.count is the most that is used; an arm of all, or of a part, takes what there is."""
+    ranked = [
+        "arms={baseline: {}, all: {synthetic: {select: all}}, sure: {synthetic: {select: top, fraction: 0.5, "
+        "rank: classifier}}, near: {synthetic: {select: top, count: 4, rank: distance}}}",
+    ]
+    given = load_params("smoke", [*ranked, f"synthesis.folder={tmp_path}", "synthesis.count=1000"])
+    kept = shown.kept_numbers(given, 12).set_index("arm")["kept"]
+    assert kept.to_dict() == {"all": 12, "sure": 6, "near": 4}
+    assert [added_images(given, given.arms[arm].synthetic) for arm in kept.index] == [None, None, 4]
+    assert ranked_counts(given, 12, "mel") == {"classifier": [6], "distance": [4]}
+    trained = load_params("smoke")
+    assert added_images(trained, trained.arms["all"].synthetic) == trained.synthesis.count
 
 
 def test_one_selector_is_no_comparison():
-    kept = shown.kept_numbers(load_params("smoke"))
+    params = load_params("smoke")
+    kept = shown.kept_numbers(params, 20)
     assert kept.empty
-    assert shown.selection_section(kept, fidelity(), "baseline") is None
+    assert shown.selection_section(kept, fidelity(), params) is None
     assert shown.selection_figure(kept, comparisons([]), fidelity(), "mel") is None
     assert shown.selection_table(kept, comparisons([]), fidelity(), "mel") is None
 
 
 def test_every_selector_has_a_line_and_a_name(params):
-    kept = shown.kept_numbers(params)
+    kept = shown.kept_numbers(params, params.synthesis.count)
     figure = shown.selection_figure(kept, comparisons(kept["arm"]), fidelity(), "mel")
     assert [len(axes.containers) for axes in figure.axes] == [3, 3, 3, 3]
     for axes in figure.axes[1::2]:
@@ -72,14 +100,14 @@ def test_every_selector_has_a_line_and_a_name(params):
 
 
 def test_images_at_random_are_as_near_at_every_number(params):
-    rows = shown._fidelity(shown.kept_numbers(params), fidelity(), "coverage")
+    rows = shown._fidelity(shown.kept_numbers(params, params.synthesis.count), fidelity(), "coverage")
     at_random = rows[rows["series"] == "random"]
     assert at_random["x"].tolist() == [3, 6] and set(at_random["mean"]) == {3.5}  # of GANs 0 and 1
     assert list(dict.fromkeys(rows["series"])) == ["critic", "classifier", "random"]
 
 
 def test_the_table_has_a_row_for_each_arm(params):
-    kept = shown.kept_numbers(params)
+    kept = shown.kept_numbers(params, params.synthesis.count)
     table = shown.selection_table(kept, comparisons(kept["arm"]), fidelity(), "mel")
     cells = table.shown.set_index("Arm")
     assert len(cells) == 5 and "0.0 (−2.0 to +10.0)" in cells.loc["filtered"].tolist()
@@ -88,10 +116,10 @@ def test_the_table_has_a_row_for_each_arm(params):
 
 
 def test_without_a_network_that_no_selector_used_only_the_gains_are_shown(params):
-    kept, nothing = shown.kept_numbers(params), fidelity().iloc[:0]
+    kept, nothing = shown.kept_numbers(params, params.synthesis.count), fidelity().iloc[:0]
     assert len(shown.selection_figure(kept, comparisons(kept["arm"]), nothing, "mel").axes) == 2
-    assert "judged in features" not in shown.selection_section(kept, nothing, "baseline")
-    assert "judged in features of EfficientNet-Lite2" in shown.selection_section(kept, fidelity(), "baseline")
+    assert "judged in features" not in shown.selection_section(kept, nothing, params)
+    assert "judged in features of EfficientNet-Lite2" in shown.selection_section(kept, fidelity(), params)
     assert list(shown.selection_table(kept, comparisons(kept["arm"]), nothing, "mel").frame)[-1].endswith(
         "high"
     )

@@ -14,7 +14,7 @@ from helpers.data.trained_on import TRAINED_ON
 from helpers.gan.recipes import RECIPES
 from helpers.gan.selectors import SELECTORS, written_selectors
 from helpers.params import GanName, Params, Withhold, result_values
-from helpers.paths import RunPaths
+from helpers.paths import RunPaths, class_folders
 from helpers.report.page.shown import shown_jobs
 
 SYNTHESIS_TABLES = (
@@ -166,8 +166,10 @@ def outputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
         return [run.split, run.manifest, run.duplicates]
     if job.stage == "gan":
         critic = ["discriminator.safetensors"] if RECIPES.get(params.gan.recipe).has_critic else []
-        names: tuple[str, ...] = ("generator.safetensors", *critic, "history.csv", TRAINED_ON)
-        return [run.gan(w["seed"]) / name for name in names]
+        weights = ("generator.safetensors", *critic)
+        folders = class_folders(run.gan(w["seed"]), params.separate_classes)
+        networks = [folder / name for folder in folders for name in weights]
+        return [*networks, *(run.gan(w["seed"]) / name for name in ("history.csv", TRAINED_ON))]
     if job.stage == "synthesis":
         tables = [f"{name}.csv" for name in synthesis_tables(params)]
         return [run.synthetic(w["seed"]) / name for name in ("images.npy", *tables)]

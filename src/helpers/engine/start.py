@@ -193,7 +193,7 @@ def forget_checkpoints(run: RunPaths, forced: Iterable[Job]) -> None:
             "classifier": run.classifier,
         }
         if job.stage in folders:
-            for checkpoint in folders[job.stage](*job.wildcards.values()).glob("checkpoint-*"):
+            for checkpoint in folders[job.stage](*job.wildcards.values()).rglob("checkpoint-*"):
                 checkpoint.unlink()
 
 

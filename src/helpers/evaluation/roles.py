@@ -13,6 +13,10 @@ def roles(params: Params) -> dict[str, str]:
     arm must have as many images as the filtered one: with another number, quality and number could not be
     told apart.
     """
+
+    def at_most(added: SyntheticImages) -> int | None:  # of a folder's images, too: equal parts stay equal
+        return added_images(params, added, params.synthesis.count)
+
     chosen = {"baseline": params.evaluation.reference}
     filtered: int | None = None  # synthetic images that the filtered arm adds
     for role, select in SELECTIONS:
@@ -22,11 +26,11 @@ def roles(params: Params) -> dict[str, str]:
                 name: added for name, added in fitting.items() if added.rank == params.synthesis.filter
             }
         if role == "random" and filtered is not None:
-            fitting = {name: more for name, more in fitting.items() if added_images(params, more) == filtered}
+            fitting = {name: more for name, more in fitting.items() if at_most(more) == filtered}
         if fitting:
             chosen[role] = role if role in fitting else next(iter(fitting))
         if role == "filtered" and fitting:
-            filtered = added_images(params, fitting[chosen[role]])
+            filtered = at_most(fitting[chosen[role]])
     return chosen
 
 
@@ -44,10 +48,18 @@ def adding(params: Params) -> dict[str, SyntheticImages]:
     }
 
 
-def added_images(params: Params, added: SyntheticImages) -> int | None:
-    """How many synthetic images of the target an arm adds; None for a share of images not counted here."""
+def added_images(
+    params: Params, added: SyntheticImages, made: int | None = None, name: str | None = None
+) -> int | None:
+    """How many synthetic images of the class ``name`` (default: the target) an arm adds.
+
+    ``made``: how many there are to take from, of each class; of a GAN ``synthesis.count``. None for a share
+    of photographs that are not counted here, and for a part of a folder's images where ``made`` is not given.
+    """
     if added.counts is not None:
-        return added.counts.get(params.data.target_class, 0)
+        return added.counts.get(name or params.data.target_class, 0)
     if added.share is not None:
         return None
-    return wanted_count(params.synthesis.count, added.count, added.fraction)
+    if made is None and added.count is None and not params.trains_gan:
+        return None
+    return wanted_count(made or params.synthesis.count, added.count, added.fraction)

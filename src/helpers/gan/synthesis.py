@@ -23,6 +23,7 @@ from helpers.gan.recipes import RECIPES
 from helpers.gan.rows import ROWS, write_rows
 from helpers.gan.selectors import rank_by
 from helpers.gan.weights import load_discriminator, load_generator
+from helpers.paths import class_folders
 from helpers.progress import Progress
 
 # reference batches in which every image is scored: the first gives the score, the others its stability
@@ -43,6 +44,7 @@ def synthesize(
     """Generate and score ``synthesis.count`` images of each class; return the scores as ``rank_scores`` does.
 
     Image i of a class depends on its own seed, ``synthesis.seed + i``, and its class, and on nothing else.
+    ``gan_directory`` holds the networks, in a folder for each of ``names`` where ``config.one_each``.
     ``real_images`` (uint8, N x R x R x 3) are the GAN's training images: three of its class are the reference
     batch in which every image is scored. ``labels`` (N,) are their places in ``names``, those of the GAN's
     classes. Where the recipe has no critic, the table has the columns index and seed alone; scores and ranks
@@ -53,25 +55,32 @@ def synthesize(
     no GAN was trained.
     """
     torch.set_num_threads(config.threads)
-    generator = load_generator(gan_directory, config, device)
+    folders = class_folders(gan_directory, names if config.one_each else ())
+    networks = [_load(folder, config, device) for folder in folders] * (len(names) // len(folders))
     has_critic = RECIPES.get(config.recipe).has_critic
-    critic = load_discriminator(gan_directory, config, device) if has_critic else None
     seeds = np.arange(synthesis.seed, synthesis.seed + synthesis.count)
     directory, keep = Path(directory), synthesis.keep_fraction
-    scores = np.empty((len(names), synthesis.count, REFERENCE_BATCHES if critic else 0))
+    scores = np.empty((len(names), synthesis.count, REFERENCE_BATCHES if has_critic else 0))
     labels = np.zeros(len(real_images), np.int64) if labels is None else labels
     with exact_convolutions(), atomic_path(directory / "images.npy") as temporary:
-        batches = _batches(generator, critic, real_images, labels, synthesis, scores)
+        batches = _batches(networks, real_images, labels, synthesis, scores)
         write_rows(temporary, batches, len(names) * synthesis.count)
     export_png(directory, wanted=synthesis.export_png)
     stability = {name: score_stability(each, keep) for name, each in zip(names, scores, strict=True)}
     write_table(directory / "score-stability.csv", join_classes(stability))
     rows = pd.DataFrame({"index": np.arange(len(seeds)), "seed": seeds})
-    ranked = [rank_scores(seeds, each[:, 0], keep) if critic else rows for each in scores]
+    ranked = [rank_scores(seeds, each[:, 0], keep) if has_critic else rows for each in scores]
     table = join_classes(dict(zip(names, ranked, strict=True)))
     table["index"] = np.arange(len(table))
     write_table(directory / "scores.csv", table)
     return table
+
+
+def _load(folder: Path, config: params.Gan, device: str) -> tuple[Generator, Critic | None]:
+    """The trained generator in ``folder``, and the critic where the recipe has one."""
+    has_critic = RECIPES.get(config.recipe).has_critic
+    critic = load_discriminator(folder, config, device) if has_critic else None
+    return load_generator(folder, config, device), critic
 
 
 @contextmanager
@@ -96,18 +105,20 @@ def _scorer(
 
 
 def _batches(
-    generator: Generator,
-    critic: Critic | None,
+    networks: Sequence[tuple[Generator, Critic | None]],
     real_images: np.ndarray,
     labels: np.ndarray,
     synthesis: params.Synthesis,
     scores: np.ndarray,
 ) -> Iterator[np.ndarray]:
-    """Batches of images, class by class; fills ``scores`` (classes, N, batches), where a critic gives any."""
+    """Batches of images, class by class; fills ``scores`` (classes, N, batches), where a critic gives any.
+
+    ``networks`` are those of each class, or the same for all.
+    """
     seeds = np.arange(synthesis.seed, synthesis.seed + synthesis.count)
     progress = Progress("Synthesis", len(scores) * len(seeds), "image")
     flat, done = scores.reshape(len(scores) * len(seeds), scores.shape[-1]), 0
-    for label in range(len(scores)):
+    for label, (generator, critic) in enumerate(networks):
         real = real_images[labels == label] if len(scores) > 1 else real_images
         device = str(next(generator.parameters()).device)
         score = _scorer(critic, real, synthesis.seed, device, label) if critic else None

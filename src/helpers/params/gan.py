@@ -68,8 +68,8 @@ class Gan(Section):
     )
     conditional: bool = Field(
         False,
-        description="one GAN for all of gan.classes, which is told the class of every image and learns from "
-        "each class equally often",
+        description="several classes: one GAN for all of them, which is told the class of every image and "
+        "learns from each class equally often; false: a GAN for each, trained on its class alone",
     )
     resolution: Literal[32, 64, 128] = Field(128, description="side of the square images, pixels")
     channel_scale: float = Field(
@@ -234,17 +234,17 @@ class Gan(Section):
 
     @model_validator(mode="after")
     def _classes_fit(self) -> "Gan":
-        if len(self.classes) > 1 and not self.conditional:
-            raise ValueError(
-                f"gan.classes names {len(self.classes)} classes ({', '.join(self.classes)}), and only a "
-                "conditional GAN learns several: set gan.conditional to true, or name one class"
-            )
         if self.conditional and len(self.classes) < 2:
             raise ValueError(
                 f"gan.conditional is true, and gan.classes names {self.classes[0]} alone: name at least two "
                 "classes, or set gan.conditional to false"
             )
         return self
+
+    @property
+    def one_each(self) -> bool:
+        """Whether each of several classes has a GAN of its own."""
+        return len(self.classes) > 1 and not self.conditional
 
     @property
     def label_count(self) -> int:

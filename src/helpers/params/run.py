@@ -15,6 +15,7 @@ from helpers.params.gan import Gan, recipes
 from helpers.params.report import Report
 from helpers.params.section import NAME, Section, mark
 from helpers.params.synthesis import Synthesis
+from helpers.paths import FOLDER_NAME
 
 GanName = int | str  # 0: by its seed; "0-restored": by its seed and the arm whose withheld images it lacks
 
@@ -90,6 +91,13 @@ class Params(Section):
             raise ValueError(
                 f"gan.classes names a class twice ({', '.join(self.gan_classes)}; 'target' is "
                 f"{self.data.target_class}): every class stands there once"
+            )
+        unfit = next((name for name in self.separate_classes if not FOLDER_NAME.fullmatch(name)), None)
+        if unfit is not None:
+            raise ValueError(
+                f"the GAN of the class '{unfit}' would lie in a folder of that name, and such a name has "
+                "only letters, digits, dots, dashes and underscores: set gan.conditional to true, and one "
+                "GAN learns all classes"
             )
         return self
 
@@ -263,6 +271,11 @@ class Params(Section):
     def gan_classes(self) -> tuple[str, ...]:
         """The classes that get synthetic images, by their names in the data."""
         return tuple(self.data.target_class if name == TARGET else name for name in self.gan.classes)
+
+    @property
+    def separate_classes(self) -> tuple[str, ...]:
+        """The classes that have a GAN each; none where one GAN learns all of ``gan_classes``."""
+        return self.gan_classes if self.gan.one_each else ()
 
     def synthetic_classes(self, arm: str) -> tuple[str, ...]:
         """The classes whose training images an arm adds synthetic ones to; none where it adds none."""

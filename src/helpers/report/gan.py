@@ -19,7 +19,7 @@ from helpers.report.paper_values import Paper
 from helpers.report.pictures import draw_picture
 from helpers.report.style import SPLITS, styled
 from helpers.report.table import Table
-from helpers.report.words import listed, plain
+from helpers.report.words import plain
 
 
 def architecture_table(gan: Gan, paper: Paper) -> Table:
@@ -105,22 +105,6 @@ def gan_sentence(history: pd.DataFrame, images: int, batch_size: int) -> str:
         f"({plain(late['score_real'].mean())} against {plain(late['score_fake'].mean())}), "
         f"and the mean gradient penalty is {plain(late['gradient_penalty'].mean())}."
     )
-
-
-def classes_sentence(names: Sequence[str]) -> str | None:
-    """That a GAN of the classes ``names`` is conditional, and how it sees them; None for one class."""
-    if len(names) < 2:
-        return None
-    return (
-        f"This GAN is conditional: one pair of networks learns {listed(names)}, is told the class of every "
-        "image, and sees every class equally often. The images of a rare class therefore come back more "
-        "often than those of a common one."
-    )
-
-
-def film_strip_note(names: Sequence[str]) -> str:
-    """What the film strip's caption adds on a GAN of the classes ``names``; empty for one class."""
-    return f" The rows are of {listed(names)}, in this order." if len(names) > 1 else ""
 
 
 def has_scores(history: pd.DataFrame) -> bool:

@@ -15,9 +15,10 @@ SHOWN_WIDTH = 576  # pixels, at least; small samples are enlarged
 
 @contextmanager
 def follow_samples(folder: Path, every: float = 2.0) -> Iterator[None]:
-    """Show the newest step-<number>.png of ``folder`` while the block runs, and at its end the last one.
+    """Show the newest sample grid below ``folder`` while the block runs, and at its end the last one.
 
-    The folder is looked at every ``every`` seconds.
+    These are the files samples/step-<number>.png of one training, or of several in folders of their own, of
+    which the one that was begun last is shown. The folder is looked at every ``every`` seconds.
 
     Does nothing in a job of the engine, whose page shows the film strip instead, and outside of a notebook.
     """
@@ -55,7 +56,8 @@ class _Window:
     def refresh(self) -> None:
         from IPython.display import HTML
 
-        newest = max(self.folder.glob("step-*.png"), default=None)
+        grids = self.folder.rglob("samples/step-*.png")
+        newest = max(grids, key=lambda grid: (grid.stat().st_mtime_ns, grid.name), default=None)
         if newest is not None and newest != self.shown:
             self.handle.update(HTML(_figure(newest)))
             self.shown = newest

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from helpers.data.by_class import join_classes, rows_of_class
 from helpers.device import pick_device
 from helpers.evaluation.roles import added_images, adding
 from helpers.gan.features import image_features
 from helpers.gan.fidelity import Members, comparison_size, measure_draws, summarise_draws, without_differences
 from helpers.gan.selectors import SELECTORS
-from helpers.params import GanName, Params
+from helpers.params import GanName, Params, Synthesis
 from helpers.paths import RunPaths
 from helpers.stages.target import load_target_images
 
@@ -29,49 +30,73 @@ def compare_selectors(run: RunPaths, params: Params, gan: GanName, scores: pd.Da
 
     ``scores`` is its scores.csv with all ranks. A row for each selector, each number that an arm keeps by it,
     and each measure, beside as many images drawn at random (``random``), to which the differences are, and
-    held-out photographs (``real``). Columns: COLUMNS. Empty unless the arms rank by two selectors or more,
-    for a GAN of an arm which withholds photographs or of several classes, and where no network is left that
-    no selector used.
+    held-out photographs (``real``); class by class where there are several. Columns: COLUMNS. Of a class it
+    is empty unless the arms rank its images by two selectors or more; it is empty for a GAN of an arm which
+    withholds photographs, and where no network is left that no selector used.
     """
-    wanted = {
-        name: counts for name, counts in ranked_counts(params).items() if SELECTORS.get(name).rank in scores
-    }
+    names = params.gan_classes
+    made = len(scores) // len(names)
     judge = next((name for name in JUDGES if name not in _used(params)), None)
-    if len(wanted) < 2 or judge is None or params.gans()[gan] is not None or len(params.gan_classes) > 1:
-        return pd.DataFrame(columns=list(COLUMNS))
+    kept = {name: _kept(ranked_counts(params, made, name), rows_of_class(scores, name)) for name in names}
+    wanted = {name: sets for name, sets in kept.items() if len({selector for selector, _ in sets}) > 1}
+    tables = {name: pd.DataFrame(columns=list(COLUMNS)) for name in names}
+    if judge is None or params.gans()[gan] is not None or not wanted:
+        return join_classes(tables)
     synthesis, device = params.synthesis.model_copy(update={"features": judge}), pick_device(params.compute)
-    target = load_target_images(run, params, gan)
     images = np.load(run.synthetic(gan) / "images.npy", mmap_mode="r")
     label = "Features that no selector used"
     features = image_features(images, run.synthetic(gan), synthesis, device, label)
-    trained, held_out = (
-        image_features(part, run.data, synthesis, device, label) for part in (target.trained, target.held_out)
-    )
-    sets: dict[tuple[str, int], Members] = {
-        (name, count): (
-            features,
-            np.argsort(scores[SELECTORS.get(name).rank].to_numpy(), kind="stable")[:count],
+    for name, sets in wanted.items():
+        own = features[names.index(name) * made :][:made]
+        target = load_target_images(run, params, gan, name)
+        trained, held_out = (
+            image_features(part, run.data, synthesis, device, label)
+            for part in (target.trained, target.held_out)
         )
-        for name, counts in wanted.items()
-        for count in counts
+        tables[name] = _measured(own, trained, held_out, sets, synthesis)
+    return join_classes(tables)
+
+
+def _kept(counts: dict[str, list[int]], scores: pd.DataFrame) -> dict[tuple[str, int], np.ndarray]:
+    """By selector and number, the rows of the images that it keeps; ``scores`` are those of one class."""
+    return {
+        (name, count): np.argsort(scores[rank].to_numpy(), kind="stable")[:count]
+        for name, numbers in counts.items()
+        for count in numbers
+        if (rank := SELECTORS.get(name).rank) in scores
     }
-    sets |= {(RANDOM, len(images)): (features, np.arange(len(images)))}
+
+
+def _measured(
+    features: np.ndarray,
+    trained: np.ndarray,
+    held_out: np.ndarray,
+    kept: dict[tuple[str, int], np.ndarray],
+    synthesis: Synthesis,
+) -> pd.DataFrame:
+    """The table of one class; ``features``, ``trained`` and ``held_out`` (N, D) are of one network."""
+    sets: dict[tuple[str, int], Members] = {key: (features, rows) for key, rows in kept.items()}
+    sets |= {(RANDOM, len(features)): (features, np.arange(len(features)))}
     sets |= {(REAL, len(held_out)): (held_out, np.arange(len(held_out)))}
     size = comparison_size(sets, trained, synthesis.fidelity_images)
     with threadpool_limits(1, user_api="blas"):  # more threads would change the last bits
         drawn = measure_draws(sets, trained, size, synthesis.fidelity_draws, synthesis.seed)
-    table = summarise_draws(drawn, (RANDOM, len(images)))
+    table = summarise_draws(drawn, (RANDOM, len(features)))
     table.insert(0, "selector", [name for name, _ in table["set"]])
     table.insert(1, "kept", [count for _, count in table["set"]])
     table = without_differences(table.assign(set=table["selector"]), REAL).drop(columns="set")
-    return table.assign(images=size, draws=synthesis.fidelity_draws, features=judge)[list(COLUMNS)]
+    draws, judge = synthesis.fidelity_draws, synthesis.features
+    return table.assign(images=size, draws=draws, features=judge)[list(COLUMNS)]
 
 
-def ranked_counts(params: Params) -> dict[str, list[int]]:
-    """By selector, how many images the arms keep that take the best by it and change nothing else."""
+def ranked_counts(params: Params, made: int, class_name: str) -> dict[str, list[int]]:
+    """By selector, how many images of a class the arms keep that take the best by it and change nothing else.
+
+    ``made``: how many there are of the class.
+    """
     counts: dict[str, set[int]] = {}
     for added in adding(params).values():
-        if added.select == "top" and (count := added_images(params, added)) is not None:
+        if added.select == "top" and (count := added_images(params, added, made, class_name)):
             counts.setdefault(added.rank, set()).add(count)
     return {name: sorted(counts[name]) for name in sorted(counts)}
 

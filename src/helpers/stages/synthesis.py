@@ -14,7 +14,7 @@ from helpers.files import read_table, write_table
 from helpers.gan.assessment import Comparison, assess_images
 from helpers.gan.synthesis import synthesize
 from helpers.params import GanName, Params
-from helpers.paths import RunPaths, require
+from helpers.paths import RunPaths, class_folders, require
 from helpers.stages import given
 from helpers.stages.probe import probe_sources
 from helpers.stages.selectors import compare_selectors
@@ -65,7 +65,8 @@ def generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool =
 def _generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool) -> None:
     names, folder, device = params.gan_classes, run.synthetic(gan), pick_device(params.compute)
     if params.trains_gan:
-        require(run.gan(gan) / "generator.safetensors", "gan")
+        for networks in class_folders(run.gan(gan), params.separate_classes):
+            require(networks / "generator.safetensors", "gan")
         real, labels = load_training_images(run, params, gan)
         synthesize(run.gan(gan), folder, params.gan, params.synthesis, real, device, labels, names)
     else:

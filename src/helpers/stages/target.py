@@ -57,21 +57,30 @@ def load_target_images(
 def load_training_images(run: RunPaths, params: Params, gan: GanName) -> tuple[np.ndarray, np.ndarray | None]:
     """What one of ``params.gans()`` learns from: images of all its classes, and the classes' places.
 
-    The images are uint8 (N, R, R, 3), class by class; the places in ``gan.classes``, int64 (N,), are None for
-    a GAN that is told no classes. Raises what ``load_target_images`` raises.
+    The images are uint8 (N, R, R, 3), class by class; the places in ``gan.classes``, int64 (N,), are None
+    where there is one class. Raises what ``load_target_images`` raises.
     """
     parts = [load_target_images(run, params, gan, name).trained for name in params.gan_classes]
-    if not params.gan.conditional:
+    if len(parts) == 1:
         return parts[0], None
     return np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts])
 
 
 def require_enough(params: Params, split: pd.DataFrame) -> None:
-    """Raise ParameterError where an arm's share of synthetic images is more than synthesis.count makes.
+    """Raise ParameterError where a class has too few photographs, or an arm asks for too many images.
 
-    ``split``: columns dx and split. What an arm withholds or repeats is left out of account.
+    A GAN of one of several classes needs a batch of training images (without what it must not see). An arm's
+    share of synthetic images is at most what synthesis.count makes; what an arm withholds or repeats is left
+    out of account. ``split``: columns dx and split.
     """
     real = split.loc[split["split"] == "train", "dx"].value_counts()
+    for name in params.separate_classes:
+        if real.get(name, 0) < params.gan.batch_size:
+            raise ParameterError(
+                f"The class '{name}' has {real.get(name, 0):,} training images, and a GAN of its own needs "
+                f"{params.gan.batch_size} (gan.batch_size) at least: set gan.conditional to true, and one "
+                "GAN learns all of gan.classes, or leave the class out of gan.classes."
+            )
     for arm, recipe in params.arms.items():
         share = recipe.synthetic.share if recipe.synthetic is not None and recipe.uses_gan else None
         wanted = (

@@ -10,7 +10,7 @@ from helpers.data.sources import SOURCES as DATA_SOURCES
 from helpers.files import digest, file_digest, write_json
 from helpers.fingerprints import HELPERS, SOURCES
 from helpers.params import Params, public_parameters
-from helpers.paths import ROOT, RunPaths
+from helpers.paths import ROOT, RunPaths, class_folders
 from helpers.report.page.records import read_json, read_records
 from helpers.report.page.reproduction import reproduction_command
 
@@ -70,7 +70,8 @@ def code_digests() -> dict[str, str]:
 
 def devices(run: RunPaths, params: Params) -> list[str]:
     """What the trainings ran on, in words."""
-    folders = [run.gan(name) for name in params.gans()]
+    separate = params.separate_classes
+    folders = [folder for name in params.gans() for folder in class_folders(run.gan(name), separate)]
     folders += [run.classifier(arm, number) for arm in params.arms for number in range(params.replicates)]
     timings = [read_json(folder / "timing.json", {}) for folder in folders]
     found = {str(timing["device"]) for timing in timings if isinstance(timing, dict) and timing.get("device")}

@@ -26,20 +26,20 @@ METRICS = ("target_recall", "target_roc_auc")  # of which the figure has a panel
 UNRANKED = ("random", "all")
 
 
-def doses(params: Params, split: pd.DataFrame) -> pd.DataFrame:
+def doses(params: Params, split: pd.DataFrame, made: int) -> pd.DataFrame:
     """The arms that are doses, one row each: arm, share, real, synthetic; sorted, the largest share first.
 
     ``share`` is the part of the target's real training images that the arm keeps, ``real`` about how many
-    they are (the mean over the parts of the split), ``synthetic`` how many images it adds. ``split`` is
-    helpers.data.manifest.load_split's table. Empty unless there are two shares or three numbers of synthetic
-    images: fewer are no curve.
+    they are (the mean over the parts of the split), ``synthetic`` how many images it adds, of ``made`` that
+    there are. ``split`` is helpers.data.manifest.load_split's table. Empty unless there are two shares or
+    three numbers of synthetic images: fewer are no curve.
     """
     of_target = split["dx"] == params.data.target_class
     parts = map(part_column, range(params.parts))
     trained = float(pd.Series([(of_target & (split[part] == "train")).sum() for part in parts]).mean())
     rows = []
     for name, arm in params.arms.items():
-        dose = _dose(name, arm, params)
+        dose = _dose(name, arm, params, made)
         if dose is not None:
             share, synthetic = dose
             rows.append((name, share, round(share * trained), synthetic))
@@ -50,7 +50,7 @@ def doses(params: Params, split: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["share", "synthetic"], ascending=[False, True], ignore_index=True)
 
 
-def _dose(name: str, arm: Arm, params: Params) -> tuple[float, int] | None:
+def _dose(name: str, arm: Arm, params: Params, made: int) -> tuple[float, int] | None:
     """The share of real images of the target and the number of synthetic ones; None for another recipe."""
     lack, added = arm.withhold, arm.synthetic
     if arm != Arm(withhold=lack, synthetic=added) or not (_of_target(lack, params) and _unranked(added)):
@@ -58,7 +58,7 @@ def _dose(name: str, arm: Arm, params: Params) -> tuple[float, int] | None:
     kept = 1.0 if lack is None else 1.0 - lack.fraction
     if added is None:
         return kept, 0
-    count = added_images(params, added)
+    count = added_images(params, added, made)
     if count is None or params.synthetic_classes(name) != (params.data.target_class,):
         return None
     return kept, count

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from helpers.data.by_class import CLASS, rows_of_class
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.gan import has_scores
@@ -34,33 +35,40 @@ def _amounts(history: pd.DataFrame, scores: pd.DataFrame) -> list[tuple[str, str
     ]
 
 
-def _without_critic(history: pd.DataFrame, scores: pd.DataFrame) -> Table:
-    """The same of a recipe whose loss no number of the paper can be compared with."""
-    late = history.iloc[len(history) // 10 :]["loss"]
-    value = f"{plain(late.median())} ({plain(late.quantile(0.05))} to {plain(late.quantile(0.95))})"
-    rows = [("loss", "Loss: median (5th to 95th percentile)", value), *_amounts(history, scores)]
-    frame = pd.DataFrame([{"quantity": label, "this_run": ours} for _, label, ours in rows])
-    return Table(frame, {}, {"this_run": "this run"})
-
-
 def gan_results_table(history: pd.DataFrame, scores: pd.DataFrame, paper: Paper) -> Table | None:
     """What the paper publishes of its GAN's training beside what history.csv and scores.csv of this run hold.
 
-    The first tenth of the training is left out of the ranges. None where no GAN was trained.
+    Where each class has a GAN of its own, each has a column. The first tenth of the training is left out of
+    the ranges. None where no GAN was trained.
     """
     if history.empty:
         return None
-    if not has_scores(history):
-        return _without_critic(history, scores)
-    theirs = {row.quantity: _bounds(row.low, row.high) for row in paper["gan_results"].itertuples()}
+    separate = list(dict.fromkeys(history[CLASS].astype(str))) if CLASS in history else []
+    headers = {f"this_run_{name}": f"this run, {name}" for name in separate} or {"this_run": "this run"}
+    columns: dict[str, list[str]] = {}
+    for column, name in zip(headers, separate or [""], strict=True):
+        mine = rows_of_class(scores, name) if separate else scores
+        rows = _quantities(rows_of_class(history, name), mine)
+        columns[column] = [value for _, _, value in rows]
+    frame = pd.DataFrame({"quantity": [label for _, label, _ in rows]} | columns)
+    if has_scores(history) and len(stated := paper["gan_results"]):
+        theirs = {row.quantity: _bounds(row.low, row.high) for row in stated.itertuples()}
+        frame.insert(1, "paper", [theirs.get(key, NONE) for key, _, _ in rows])
+    return Table(frame, {}, headers)
+
+
+def _quantities(history: pd.DataFrame, scores: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Quantity, label and value of one training; of a recipe without a critic, its loss alone."""
     late = history.iloc[len(history) // 10 :]
-    low, middle, high = late["generator_loss"].quantile([0.05, 0.5, 0.95])
+    if not has_scores(history):
+        label = "Loss: median (5th to 95th percentile)"
+        return [("loss", label, _with_range(late["loss"])), *_amounts(history, scores)]
     penalty = late["gradient_penalty"]
-    rows = [
+    return [
         (
             "generator_loss",
             "Generator loss: median (5th to 95th percentile)",
-            f"{plain(middle)} ({plain(low)} to {plain(high)})",
+            _with_range(late["generator_loss"]),
         ),
         ("discriminator_loss", "Critic loss: median", plain(late["critic_loss"].median())),
         (
@@ -75,10 +83,12 @@ def gan_results_table(history: pd.DataFrame, scores: pd.DataFrame, paper: Paper)
         ),
         *_amounts(history, scores),
     ]
-    frame = pd.DataFrame(
-        [{"quantity": label, "paper": theirs.get(key, NONE), "this_run": ours} for key, label, ours in rows]
-    )
-    return Table(frame if theirs else frame.drop(columns="paper"), {}, {"this_run": "this run"})
+
+
+def _with_range(values: pd.Series) -> str:
+    """Median, and the 5th and 95th percentile."""
+    low, middle, high = values.quantile([0.05, 0.5, 0.95])
+    return f"{plain(middle)} ({plain(low)} to {plain(high)})"
 
 
 def _bounds(low: float, high: float) -> str:

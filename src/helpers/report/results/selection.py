@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from helpers.data.by_class import rows_of_class
 from helpers.evaluation.roles import added_images, adding
 from helpers.gan.selectors import SELECTORS
 from helpers.params import Params
@@ -25,30 +26,40 @@ NEARNESS = {"kernel_distance": "Kernel distance, lower is better", "coverage": "
 RANDOM, REAL = "random", "real"
 
 
-def kept_numbers(params: Params) -> pd.DataFrame:
-    """The arms that keep a number of the GAN's images: arm, selector, kept.
+def shown_class(params: Params) -> str:
+    """The class whose kept images are shown: the target, or the first that has synthetic images."""
+    target, names = params.data.target_class, params.gan_classes
+    return target if target in names else names[0]
 
-    Empty where fewer than two selectors rank, and for a GAN of several classes. An arm of all images is where
-    every selector's curve ends; it counts with those at random.
+
+def kept_numbers(params: Params, made: int) -> pd.DataFrame:
+    """The arms that keep a number of the synthetic images of ``shown_class``: arm, selector, kept.
+
+    ``made``: how many there are of it. Empty where fewer than two selectors rank. An arm of all images is
+    where every selector's curve ends; it counts with those at random.
     """
     rows = []
     for name, added in adding(params).items():
-        count = added_images(params, added)
-        if count is not None and added.select in ("top", "random", "all") and len(params.gan_classes) == 1:
+        count = added_images(params, added, made, shown_class(params))
+        if count and added.select in ("top", "random", "all"):
             rows.append((name, added.rank if added.select == "top" else RANDOM, count))
     table = pd.DataFrame(rows, columns=["arm", "selector", "kept"])
     return table if table.loc[table["selector"] != RANDOM, "selector"].nunique() >= 2 else table.iloc[:0]
 
 
 def read_fidelity(run: RunPaths, params: Params) -> pd.DataFrame:
-    """selectors.csv of every GAN of the run, with its name in the column ``gan``."""
+    """selectors.csv of every GAN of the run for ``shown_class``; the column ``gan`` has the GAN's name."""
     files = {name: Path(run.synthetic(name)) / "selectors.csv" for name in params.gans()}
     return pd.concat(
-        [pd.read_csv(path).assign(gan=str(name)) for name, path in files.items()], ignore_index=True
+        [
+            rows_of_class(pd.read_csv(path), shown_class(params)).assign(gan=str(name))
+            for name, path in files.items()
+        ],
+        ignore_index=True,
     )
 
 
-def selection_section(kept: pd.DataFrame, fidelity: pd.DataFrame, reference: str) -> str | None:
+def selection_section(kept: pd.DataFrame, fidelity: pd.DataFrame, params: Params) -> str | None:
     """Heading and words of the section; None where fewer than two selectors are compared."""
     if kept.empty:
         return None
@@ -60,11 +71,18 @@ def selection_section(kept: pd.DataFrame, fidelity: pd.DataFrame, reference: str
         if judge
         else ""
     )
+    reference, name = params.evaluation.reference, shown_class(params)
+    others = (
+        f" Numbers kept and their nearness are those of the class {name}. The arms add images of other "
+        "classes too, which also move what is gained."
+        if len(params.gan_classes) > 1
+        else ""
+    )
     return (
         f"### Which images to keep\n\nThe arms keep the best images by {listed(names)}. Every line is a "
         f"selector: the number that is kept against what the classifier gains over *{reference}*. No number "
         "is best for all data; where the intervals of two lines overlap, neither is shown to be better."
-        f"{how} All of it is exploratory."
+        f"{how}{others} All of it is exploratory."
     )
 
 

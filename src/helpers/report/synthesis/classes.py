@@ -1,4 +1,4 @@
-"""The synthetic images of a conditional GAN, class by class; nothing where the GAN has one class."""
+"""The synthetic images class by class; nothing where there is one class."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from helpers.data.by_class import CLASS, rows_of_class
+from helpers.params import Params
 from helpers.report.pictures import image_rows, veil
 from helpers.report.table import Table
 from helpers.report.words import NONE, listed, missing, percent, significant
@@ -16,16 +17,23 @@ COLUMNS = 8  # images of a row
 HELD_OUT = "held-out real"
 
 
-def classes_section(names: Sequence[str]) -> str | None:
-    """Heading and words before the figure and the table of the classes ``names``; None for one."""
+def classes_section(params: Params) -> str | None:
+    """Heading and words before the figure and the table of the GAN's classes; None for one."""
+    names = params.gan_classes
     if len(names) < 2:
         return None
+    how = (
+        f"One conditional GAN paints {listed(names)}. It was told the class of every image and learned from "
+        "each class equally often, so that a rare class was seen more often than its share."
+        if params.gan.conditional
+        else f"A GAN of its own paints each of {listed(names)}; it learned from the photographs of its class "
+        "alone."
+    )
     return (
-        f"## Class by class\n\nOne conditional GAN paints {listed(names)}. It was told the class of every "
-        "image and learned from each class equally often, so that a rare class was seen more often than its "
-        f"share. All other figures and tables of this notebook show {names[0]}; here every class stands with "
-        "the same measures. Images in one column come from the same random numbers. Look first whether the "
-        "classes differ as their photographs do, and then whether the rarest one repeats its few photographs."
+        f"## Class by class\n\n{how} All other figures and tables of this notebook show "
+        f"{names[0]}; here every class stands with the same measures. Images in one column come from the "
+        "same random numbers. Look first whether the classes differ as their photographs do, and then "
+        "whether the rarest one repeats its few photographs."
     )
 
 
