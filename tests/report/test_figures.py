@@ -518,7 +518,7 @@ class TestDrawings:
         shown = [
             int(axes.get_title(loc="center").split()[1].replace(",", "")) for axes in figure.axes[:columns]
         ]
-        assert (len(figure.axes), shown[0], shown[-1]) == (3 * columns, steps[0], steps[-1])
+        assert (len(figure.axes), shown[0], shown[-1]) == (6 * columns, steps[0], steps[-1])
         figure.draw_without_rendering()
         left, right = figure.axes[0].get_position().x0, figure.axes[columns - 1].get_position().x1
         assert left == pytest.approx(1 - right, abs=0.01) and 9 * (right - left) / columns < 1.6
@@ -621,6 +621,9 @@ class TestPublish:
             gan.gan_training(gan_history()), "try", "curves", caption="See.", alt="Curves.", number=3
         )
         assert (reports / "try" / "figures" / "curves.svg").read_text().startswith("<svg ")
+        drawing = displayed[0][0]["image/svg+xml"]
+        opening = drawing[: drawing.index(">")]  # a notebook's narrow cell shrinks it
+        assert 'width="100%"' in opening and " height=" not in opening and "viewBox=" in opening
         with Image.open(reports / "try" / "figures" / "curves.png") as png:
             assert png.size == (1800, 800)
         (data, metadata), (_, caption) = displayed
