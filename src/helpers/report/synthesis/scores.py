@@ -101,7 +101,7 @@ def synthetic_samples(
     real: Sequence[np.ndarray],
     images: np.ndarray,
     scores: pd.DataFrame,
-    columns: int = 11,
+    columns: int = 14,
     seed: int = 0,
     beside: tuple[pd.DataFrame, Paper] | None = None,
 ) -> Figure:
