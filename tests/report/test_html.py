@@ -33,7 +33,7 @@ from helpers.report.page.records import read_params
 from helpers.report.page.render import render_report
 from helpers.report.page.reproduction import reproduction_command
 from helpers.report.page.results import read_results
-from helpers.report.page.shown import shown_jobs
+from helpers.report.page.shown import SECTIONS, shown_jobs
 from support.page_checks import check_text
 from support.report_run import EVIL, build_run, cell_code, cell_text, display, fake_params, figure, table
 
@@ -736,3 +736,16 @@ def test_the_filters_row_of_images_is_of_one_class(tmp_path):
     assert "3 of the 3 images" in sliders._strip(tmp_path, "df", 0.3)
     pd.DataFrame(scores).drop(columns="class").to_csv(tmp_path / "scores.csv", index=False)
     assert "6 of the 6 images" in sliders._strip(tmp_path, "mel", 0.3)
+
+
+def test_a_fold_is_named_in_words_wherever_a_reader_meets_it():
+    folds = {"folds": 5, "repeats": 2, "by": "lesion"}
+    data = {"source": "phantom", "split": folds}
+    params = fake_params(replicates=10, data=data, gan={"seeds": [*range(10)]})
+    assert [words.part_words(params.data.split, part) for part in (0, 6)] == [
+        "fold 1 of 5, first deal",
+        "fold 2 of 5, second deal",
+    ]
+    assert words.part_words(fake_params().data.split, 0) == ""
+    names = [name for name, _ in SECTIONS[1].shown(params)]
+    assert names[6] == "GAN seed 6: fold 2 of 5, second deal"

@@ -102,6 +102,22 @@ def test_words_in_a_drawing_stay_legible_on_a_telephone(browser, address):
     page.context.close()
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+def test_figures_of_the_article_do_not_shrink(browser, address, width):
+    """At 864 px the smallest words of a drawing are 11 px; a telephone pans a figure of that width."""
+    page = open_page(browser, address, width=width)
+    shown = page.evaluate(
+        """Array.from(document.querySelectorAll(".article figure.figure"), (figure) => {
+        const image = figure.querySelector("img");
+        image.width = 864; image.height = 516;  // the stand-in's drawings are small
+        image.style.width = "864px";
+        figure.classList.add("broad");
+        return image.getBoundingClientRect().width; })"""
+    )
+    assert shown and min(shown) >= (864 if width == 1440 else 9 / 11 * 864)
+    page.context.close()
+
+
 def test_it_prints(browser, address):
     """Nothing sticks out of the sheet, and the page's own tools stay off the paper."""
     found = on_paper(browser, address)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from helpers.report.drawing import SYNTHETIC
 from helpers.report.names import row_labels
-from helpers.report.style import SPLITS, styled
+from helpers.report.style import SMALLEST, SPLITS, styled
 
 
 def training_sentence(summary: Mapping[str, Any]) -> str:
@@ -60,7 +60,7 @@ def training_images(labels: Sequence[int], classes: Sequence[str], synthetic: in
             (5, 0),
             textcoords="offset points",
             va="center",
-            fontsize=8,
+            fontsize=SMALLEST,
         )
     axes.set_yticks(range(len(classes)), names)
     axes.set_ylim(-0.6, len(classes) - 0.4)

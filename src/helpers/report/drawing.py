@@ -13,14 +13,14 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from helpers.report.names import wrapped
-from helpers.report.style import arm_colours, styled
+from helpers.report.style import SMALLEST, arm_colours, styled
 
 INK, FAINT, BEHIND, BAND = "#222222", "#8A8A8A", "#B4BAC0", "#F0F0F0"
 SYNTHETIC = "#009E73"  # synthetic images, wherever they stand beside real ones
 DASHED = (0, (4, 3))
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#882255", "#6B7A00", "#111111")  # lines that are no arms
 FEW_ARMS = 4  # more of them are told apart by place, a row or a panel each, and no longer by colour
-PANELS = 5  # in a row, of many arms
+PANELS = 6  # in a row, of many arms
 
 
 @styled
@@ -113,7 +113,7 @@ def _name_series(axes: Axes, rows: pd.DataFrame, names: Sequence[str], x: float)
         place = max(ends[name], place + room)
         colour = SERIES[names.index(name) % len(SERIES)]
         beside = axes.annotate(name, (x, place), (4, 0), textcoords="offset points", annotation_clip=False)
-        beside.set(color=colour, va="center", fontsize=8)
+        beside.set(color=colour, va="center", fontsize=SMALLEST)
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:
@@ -157,7 +157,7 @@ def arm_panels(
             axes.set(title=wrapped(title, 90 // len(titles)), xlabel=wrapped(x, 160 // len(titles)), ylabel=y)
         return figure, [dict.fromkeys(arms, axes) for axes in panels]
     rows, found = -(-len(arms) // PANELS), []
-    figure = Figure(figsize=(9, len(titles) * (0.55 + 1.25 * rows)))
+    figure = Figure(figsize=(9, len(titles) * (0.55 + 0.98 * rows)))
     for part, (title, (x, y)) in zip(
         figure.subfigures(len(titles), 1, squeeze=False)[:, 0], titles.items(), strict=True
     ):

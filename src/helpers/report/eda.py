@@ -12,7 +12,7 @@ from helpers.report.drawing import set_paddings
 from helpers.report.names import row_labels, text_width, wrapped
 from helpers.report.paper_values import Paper
 from helpers.report.pictures import draw_picture, veil
-from helpers.report.style import SPLITS, styled
+from helpers.report.style import SMALLEST, SPLITS, styled
 from helpers.report.table import Table, of_row
 from helpers.report.words import (
     counted,
@@ -253,7 +253,9 @@ def sample_images(
             for row in range(rows):
                 pictures = images[name]
                 draw_picture(grid[row, column], pictures[row] if row < len(pictures) else None)
-            grid[0, column].set_title(titles[name], fontsize=8, fontweight="normal", loc="center", pad=4)
+            grid[0, column].set_title(
+                titles[name], fontsize=SMALLEST, fontweight="normal", loc="center", pad=4
+            )
     return figure
 
 
@@ -295,7 +297,7 @@ def class_distribution(split: pd.DataFrame, target: str, names: Mapping[str, str
             (5, 0),
             textcoords="offset points",
             va="center",
-            fontsize=8,
+            fontsize=SMALLEST,
         )
     axes.set_yticks(range(len(counts)), labels)
     axes.set_ylim(-0.6, len(counts) - 0.4)

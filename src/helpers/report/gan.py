@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import NullLocator
 
 from helpers.gan.recipes import RECIPES
@@ -17,7 +17,7 @@ from helpers.params import Gan
 from helpers.report.drawing import INK, draw_curve, empty_figure, set_paddings
 from helpers.report.paper_values import Paper
 from helpers.report.pictures import draw_picture
-from helpers.report.style import SPLITS, styled
+from helpers.report.style import SMALLEST, SPLITS, styled
 from helpers.report.table import Table
 from helpers.report.words import plain
 
@@ -118,26 +118,26 @@ class _Panel(NamedTuple):
     title: str
     curves: Mapping[str, tuple[str, str | None]]  # colour, label
     linear: float  # below it the common scale with the paper is linear, above it logarithmic
-    bands: tuple[tuple[str, str, bool], ...]  # quantity of paper.yaml, colour, from settled_from on
+    bands: tuple[tuple[str, str], ...]  # quantity of paper.yaml, colour
     levels: tuple[tuple[str, str], ...] = ()  # quantity and colour of ends (scores) or peaks (penalty)
 
 
 REAL, FAKE = SPLITS["train"], "#D55E00"
 PANELS = (
-    _Panel("Generator loss", {"generator_loss": (INK, None)}, 10, (("generator_loss", INK, False),)),
-    _Panel("Critic loss", {"critic_loss": (INK, None)}, 10, (("critic_loss_range", INK, True),)),
+    _Panel("Generator loss", {"generator_loss": (INK, None)}, 10, (("generator_loss", INK),)),
+    _Panel("Critic loss", {"critic_loss": (INK, None)}, 10, (("critic_loss_range", INK),)),
     _Panel(
         "Mean critic score",
         {"score_real": (REAL, "real"), "score_fake": (FAKE, "generated")},
         10,
-        (("score_real_range", REAL, False), ("score_fake_range", FAKE, False)),
+        (("score_real_range", REAL), ("score_fake_range", FAKE)),
         (("score_real", REAL), ("score_fake", FAKE)),
     ),
     _Panel(
         "Gradient penalty",
         {"gradient_penalty": (INK, None)},
         0.01,
-        (("gradient_penalty", INK, False),),
+        (("gradient_penalty", INK),),
         (("gradient_penalty_peak", INK),),
     ),
 )
@@ -173,7 +173,7 @@ def training_alt(history: pd.DataFrame) -> str:
 def gan_training(history: pd.DataFrame, paper: Paper | None = None) -> Figure:
     """The paper's Figure 3: both losses, both mean scores and the gradient penalty over generator steps.
 
-    Beside the ``paper`` the ranges read off its figure are bands and the ends of its scores diamonds, on one
+    Beside the ``paper`` the ranges read off its figure are bars and the ends of its scores diamonds, on one
     scale with this run: the x axis is then the share of the training, the y axis logarithmic away from zero.
     Without a critic the loss and its gradient's norm are shown, and nothing of the paper.
     """
@@ -181,7 +181,9 @@ def gan_training(history: pd.DataFrame, paper: Paper | None = None) -> Figure:
         return _denoiser_training(history)
     read = _readings(paper)
     places = 100 * history["step"] / history["step"].max() if read else history["step"]
-    figure = Figure(figsize=(9, 5.6 if read else 5))
+    figure = Figure(figsize=(9, 4.3 if read else 4))
+    if read:
+        set_paddings(figure, wspace=0.05)
     grid = figure.subplots(2, 2, sharex=True).ravel()
     for axes, panel in zip(grid, PANELS, strict=True):
         for column, (colour, label) in panel.curves.items():
@@ -200,7 +202,7 @@ def gan_training(history: pd.DataFrame, paper: Paper | None = None) -> Figure:
     if read:
         handles = [
             Line2D([], [], color=INK, label="this run"),
-            Patch(color=INK, alpha=0.14, label="range of the paper's curve"),
+            Patch(color=INK, alpha=RANGE["alpha"], label="range of the paper's curve"),
             Line2D([], [], linestyle="", label="its end, or peak after epoch 100", **END),
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
@@ -221,6 +223,7 @@ def _denoiser_training(history: pd.DataFrame) -> Figure:
     return figure
 
 
+RANGE: dict[str, Any] = {"alpha": 0.4, "linewidth": 0, "clip_on": False}
 END: dict[str, Any] = {"marker": "D", "markersize": 6, "markerfacecolor": "white", "color": INK}
 Reading = tuple[float, float]
 
@@ -234,18 +237,20 @@ def _readings(paper: Paper | None) -> dict[str, Reading]:
 
 
 def _draw_readings(axes: Axes, panel: _Panel, read: Mapping[str, Reading]) -> None:
-    """The paper's ranges behind the curves, and the scale that holds both."""
+    """The paper's ranges as bars right of the panel, and the scale that holds both."""
     low, high = axes.get_ylim()
-    settled = 100 * read["settled_from"][0] / read["gan_epochs"][1]
-    for quantity, colour, late in panel.bands:
+    for number, (quantity, colour) in enumerate(panel.bands):
         ends = read[quantity]
-        axes.fill_between([settled if late else 0, 100], *ends, color=colour, alpha=0.14, linewidth=0)
+        bar = Rectangle((102 + 2.5 * number, ends[0]), 1.6, ends[1] - ends[0], color=colour, **RANGE)
+        axes.add_patch(bar)
         low, high = min(low, ends[0]), max(high, ends[1])
     for quantity, colour in panel.levels:
         level = next(value for value in read[quantity] if np.isfinite(value))
-        place = 100 if panel.title == "Mean critic score" else (settled + 100) / 2
+        scores = [quantity for quantity, _ in panel.levels]
+        place = 102.8 + 2.5 * scores.index(quantity)
         axes.plot(place, level, clip_on=False, linestyle="", **END | {"color": colour})
         low, high = min(low, level), max(high, level)
+    axes.set_xlim(-1, 100.5)
     axes.set_yscale("symlog", linthresh=panel.linear)
     penalty = panel.title == "Gradient penalty"
     axes.set_ylim(0 if penalty else 1.3 * min(low, -1), 1.3 * max(high, 0))
@@ -260,11 +265,12 @@ def paper_curves_note(paper: Paper, history: pd.DataFrame) -> str:
         return ""
     stated = paper["gan_results"].set_index("quantity").loc["epochs", "high"]
     return (
-        " Bands and diamonds were read off the paper's Figure 3, whose axis ends at "
+        " A bar right of a panel is the range, lowest to highest value, of the paper's curve; it is no "
+        "deviation. Bars and diamonds were read off the paper's Figure 3, whose axis ends at "
         f"{read['gan_epochs'][1]:g} epochs (its text: {stated:g}); this run ends at "
-        f"{int(history['step'].max()):,} generator steps. The critic loss's band begins at epoch "
+        f"{int(history['step'].max()):,} generator steps. The critic loss's bar begins at epoch "
         f"{read['settled_from'][0]:g}; before, that curve goes from {plain(read['critic_loss_early'][0])} to "
-        f"{plain(read['critic_loss_early'][1])}. The penalty's band is that of most epochs; early it reaches "
+        f"{plain(read['critic_loss_early'][1])}. The penalty's bar is that of most epochs; early it reaches "
         f"{plain(read['gradient_penalty_early'][1])}."
     )
 
@@ -306,7 +312,7 @@ def _without_spikes(values: np.ndarray) -> tuple[float, float]:
 
 @styled
 def film_strip(
-    directory: Path, frames: int = 10, rows: int = 3, columns: int = 6, classes: int = 1
+    directory: Path, frames: int = 10, rows: int = 6, columns: int = 6, classes: int = 1
 ) -> Figure:
     """Samples of the generator over its training, the same latent codes in a row.
 
@@ -335,7 +341,7 @@ def film_strip(
     for column, (step, pictures) in zip(grid.T, tiles.items(), strict=True):
         for axes, picture in zip(column, pictures, strict=False):
             draw_picture(axes, picture)
-        column[0].set_title(f"step {step:,}", fontsize=8, fontweight="normal", loc="center", pad=3)
+        column[0].set_title(f"step {step:,}", fontsize=SMALLEST, fontweight="normal", loc="center", pad=3)
     return figure
 
 

@@ -11,7 +11,7 @@ from helpers.data.sources import SOURCES
 from helpers.params import Params
 from helpers.report.drawing import set_paddings
 from helpers.report.names import wrapped
-from helpers.report.style import styled
+from helpers.report.style import SMALLEST, styled
 
 ROW_LABEL = 1.15  # inches, left of a row of images
 
@@ -115,7 +115,7 @@ def draw_image_rows(
             axes = grid[row, column + 1]
             draw_picture(axes, pictures[column] if column < len(pictures) else None)
             if column < len(notes.get(name, ())):
-                axes.set_xlabel(notes[name][column], fontsize=8, labelpad=2)
+                axes.set_xlabel(notes[name][column], fontsize=SMALLEST, labelpad=2)
 
 
 def draw_picture(axes, picture: np.ndarray | None) -> None:

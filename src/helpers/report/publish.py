@@ -52,6 +52,13 @@ def svg_text(figure: Figure, name: str, alt: str = "") -> str:
     return text.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt)}" ', 1)
 
 
+def _as_wide_as_its_place(svg: str) -> str:
+    """A drawing for a notebook, whose cell would cut it off at its own size; its viewBox keeps the shape."""
+    start, rest = svg.split(">", 1)
+    start = re.sub(r' height="[^"]*"', "", start)
+    return re.sub(r' width="[^"]*"', ' width="100%"', start) + ">" + rest
+
+
 class _Once:
     """Numbers an id that comes again, as in a picture drawn twice; references stay with the first."""
 
@@ -121,7 +128,7 @@ def show_figure(
         width, height = figure.get_size_inches() * 100
         metadata["image/png"] = {"width": round(width), "height": round(height)}
     else:
-        data["image/svg+xml"] = svg
+        data["image/svg+xml"] = _as_wide_as_its_place(svg)
     _display(data, metadata)
     _display_caption(f"Figure {number}" if number else "Figure", caption)
 

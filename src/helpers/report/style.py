@@ -9,6 +9,7 @@ import matplotlib
 import matplotlib.style
 
 STYLE = Path(__file__).with_name("report.mplstyle")
+SMALLEST = 8.3  # points, of any word in a figure: 11 px where its 9 inches are the page's 864 px
 
 # Okabe and Ito's colours, told apart by every common kind of colour vision; the paper's own arms keep its
 # hues

@@ -15,7 +15,7 @@ from matplotlib.typing import LineStyleType
 from helpers.paths import RunPaths, require
 from helpers.report.drawing import INK, arm_panels, draw_curve, panel_per_arm
 from helpers.report.paper_values import Paper
-from helpers.report.style import arm_colours, styled
+from helpers.report.style import SMALLEST, arm_colours, styled
 
 
 def read_history(run: RunPaths, arm: str, replicate: int) -> pd.DataFrame:
@@ -30,36 +30,22 @@ def read_history(run: RunPaths, arm: str, replicate: int) -> pd.DataFrame:
 def classifier_curves(history: pd.DataFrame, paper: Paper | None = None) -> Figure:
     """The paper's Figure 8: losses and accuracies over epochs, a line for each arm and replicate.
 
-    A dot marks the best epoch. ``history`` has columns arm, replicate, best_epoch and those of a classifier's
-    history.csv. Few arms share a panel each for training and validation; of many arms each has its own, with
-    training dotted. Beside the ``paper`` a dashed line is its best validation accuracy, and its number of
-    epochs is drawn below (few arms) or written into the arm's panel (many).
+    A dot marks the best epoch, and a strong line is the mean of an arm (``_mean_curve``). ``history`` has
+    columns arm, replicate, best_epoch and those of a classifier's history.csv. Few arms share a panel each
+    for training and validation; of many arms each has its own, with training dotted. Beside the ``paper`` a
+    dashed line is its best validation accuracy, and its number of epochs is drawn below (few arms) or written
+    into the arm's panel (many).
     """
     arms = list(dict.fromkeys(history["arm"]))
     theirs = _published_ends(paper, arms)
-    colours, apart, few = (
-        arm_colours(arms),
-        panel_per_arm(arms),
-        len(history[["arm", "replicate"]].drop_duplicates()) <= 12,
-    )
+    colours, apart = arm_colours(arms), panel_per_arm(arms)
     figure, panels, below = _curve_panels(arms, bool(theirs))
     for (part, measure), drawn in panels.items():
         factor, column = 100 if measure == "accuracy" else 1, f"{part}_{measure}"
-        line: dict[str, Any] = {
-            "linestyle": ":" if apart and part == "train" else "-",
-            "linewidth": 1.1 if few else 0.7,
-            "alpha": 0.8 if few else 0.6,
-        }
-        dot: dict[str, Any] = {
-            "markersize": 4.5 if few else 3.5,
-            "markeredgecolor": "white",
-            "markeredgewidth": 0.6,
-        }
-        for (arm, _), rows in history.groupby(["arm", "replicate"], sort=False):
-            draw_curve(drawn[arm], rows["epoch"], factor * rows[column], color=colours[arm], **line)
-            if part == "validation":
-                best = rows[rows["epoch"] == rows["best_epoch"]]
-                drawn[arm].plot(best["epoch"], factor * best[column], "o", color=colours[arm], **dot)
+        line: LineStyleType = ":" if apart and part == "train" else "-"
+        for arm, trainings in history.groupby("arm", sort=False):
+            curves = trainings.assign(value=factor * trainings[column])
+            _draw_trainings(drawn[arm], curves, colours[arm], line, best=part == "validation")
     _draw_best(panels["validation", "accuracy"], theirs, colours, apart)
     if below is not None:
         _lengths(below, history, theirs, colours)
@@ -70,6 +56,41 @@ def classifier_curves(history: pd.DataFrame, paper: Paper | None = None) -> Figu
         handles.append(Line2D([], [], color=INK, linestyle="--", linewidth=1, label=label))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(8, len(handles)))
     return figure
+
+
+def _draw_trainings(axes: Axes, curves: pd.DataFrame, colour: str, line: LineStyleType, best: bool) -> None:
+    """An arm's replicates, faint where their mean is drawn over them, and if wanted a dot at each best epoch.
+
+    ``curves`` has the columns replicate, epoch, best_epoch and value.
+    """
+    mean = _mean_curve(curves)
+    alone: dict[str, Any] = {"linestyle": line, "linewidth": 1.1, "alpha": 0.8}
+    faint: dict[str, Any] = {"linestyle": line, "linewidth": 0.7, "alpha": 0.3}
+    for _, rows in curves.groupby("replicate", sort=False):
+        draw_curve(axes, rows["epoch"], rows["value"], color=colour, **(alone if mean is None else faint))
+    if mean is not None:
+        draw_curve(axes, mean.index, mean, color=colour, linestyle=line, linewidth=1.8)
+    if best:
+        kept = curves[curves["epoch"] == curves["best_epoch"]]
+        dot: dict[str, Any] = {"markersize": 4, "markeredgecolor": "white", "markeredgewidth": 0.6}
+        axes.plot(kept["epoch"], kept["value"], "o", color=colour, **dot)
+
+
+def _mean_curve(curves: pd.DataFrame) -> pd.Series | None:
+    """The mean value by epoch of three replicates or more, as far as all of them were trained, else None.
+
+    Later epochs are of those trainings alone that were not stopped, and their mean would jump.
+    """
+    found = curves.groupby("epoch")["value"].agg(["mean", "count"])
+    replicates = curves["replicate"].nunique()
+    return found.loc[found["count"] == replicates, "mean"] if replicates >= 3 else None
+
+
+def mean_note(history: pd.DataFrame) -> str:
+    """What a caption says of the strong lines of ``classifier_curves``; empty where it draws none."""
+    if history["replicate"].nunique() < 3:
+        return ""
+    return " The strong line of an arm is the mean of its replicates, up to the last epoch that all reached."
 
 
 def _on_one_scale(panels: Mapping[tuple[str, str], Mapping[str, Axes]]) -> None:
@@ -117,7 +138,7 @@ def _draw_best(
                 "transform": axes.transAxes,
                 "ha": "right",
                 "va": "bottom",
-                "fontsize": 7.5,
+                "fontsize": SMALLEST,
             }
             axes.text(
                 0.97, 0.04, f"paper: best at {end.best_epoch:g}\nof about {end.epochs:g} epochs", **place
@@ -189,8 +210,8 @@ def _curve_panels(
             },
             None,
         )
-    figure, found = Figure(figsize=(9, 5.2 + 1.5 * lengths)), {}
-    parts = figure.subfigures(1 + lengths, 1, squeeze=False, height_ratios=[5.2, 1.5][: 1 + lengths])[:, 0]
+    figure, found = Figure(figsize=(9, 3.6 + 1.2 * lengths)), {}
+    parts = figure.subfigures(1 + lengths, 1, squeeze=False, height_ratios=[3.6, 1.2][: 1 + lengths])[:, 0]
     for row, measure in zip(parts[0].subplots(2, 2, sharex=True), measures, strict=True):
         for axes, part, title in zip(row, ("train", "validation"), ("Training", "Validation"), strict=True):
             axes.set_title(f"{title} {measure}{', %' * (measure == 'accuracy')}")

@@ -10,13 +10,14 @@ from matplotlib.figure import Figure
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.training_curves import classifier_curves
+from helpers.report.words import part_words
 
 
 @dataclass(frozen=True)
 class Course:
     """The fine-tuning of one trunk."""
 
-    name: str
+    trained_on: str  # in words: the fold, and what was withheld
     summary: dict[str, Any]  # of summary.json
     history: pd.DataFrame  # of history.csv
 
@@ -31,7 +32,16 @@ def read_course(run: RunPaths, params: Params, arm: str, replicate: int) -> Cour
         return None
     folder = run.trunk(name)
     summary = json.loads(require(folder / "summary.json", "trunk").read_text(encoding="utf-8"))
-    return Course(name, summary, pd.read_csv(require(folder / "history.csv", "trunk")))
+    return Course(
+        _trained_on(params, arm, replicate), summary, pd.read_csv(require(folder / "history.csv", "trunk"))
+    )
+
+
+def _trained_on(params: Params, arm: str, replicate: int) -> str:
+    """The part of the split that a trunk belongs to, and what it did not see, as they follow 'trunk'."""
+    fold = part_words(params.data.split, params.part(replicate))
+    lack = f" without the photographs that *{arm}* withholds" if params.arms[arm].withhold else ""
+    return (f" of {fold}" if fold else "") + (f", trained{lack}" if lack else "")
 
 
 def course_sentence(course: Course | None) -> str | None:
@@ -40,7 +50,7 @@ def course_sentence(course: Course | None) -> str | None:
         return None
     summary = course.summary
     return (
-        f"This training stands on the trunk *{course.name}*: the whole network, "
+        f"This training stands on the adapted trunk{course.trained_on}: the whole network, "
         f"{summary['parameters']:,} parameters, was fine-tuned on {summary['training_images']:,} real "
         f"training photographs for {summary['epochs']} epochs; the weights of epoch "
         f"{summary['best_epoch']}, of the least validation loss, are kept (validation accuracy "

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from helpers.evaluation.verdicts import Direction
+from helpers.params.data import Split
 
 NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -99,6 +100,18 @@ def counted(number: int, noun: str) -> str:
 def times(number: int) -> str:
     """'once', 'twice', '3 times'."""
     return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
+def part_words(split: Split, part: int) -> str:
+    """A part of a split into folds: 'fold 2 of 5, first deal'; empty for a single split."""
+    if not split.folds:
+        return ""
+    deal, fold = divmod(part, split.folds)
+    words = f"fold {fold + 1} of {split.folds}"
+    if split.repeats == 1:
+        return words
+    ordinals = ("first", "second", "third", "fourth", "fifth")
+    return f"{words}, {f'{ordinals[deal]} deal' if deal < len(ordinals) else f'deal {deal + 1}'}"
 
 
 def improvement(direction: Direction, higher_is_better: bool) -> str:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from helpers.report.page.captions import figcaption, plain_words
 
 SHRINK_ABOVE = 200_000  # bytes; a larger PNG is stored as WebP where that is smaller
-TALL = 0.8  # width over height of a picture; one below it scrolls in the article
+TALL = 544  # pixels, page.css's 34rem; a picture higher than that scrolls in the article
 BROAD = 720  # pixels: a figure drawn for the page's whole width
 
 Size = tuple[int, int] | None
@@ -72,8 +72,8 @@ def figure_html(source: str, label: dict[str, Any], size: Size, number: int | No
     alt = plain_words(label.get("alt") or caption or "A picture that this notebook displays")
     # a drawing so wide that its words could not be read if it shrank pans in its box instead
     shape = " broad" if size and size[0] >= BROAD else ""
-    # one so tall that it would be too small beside the text scrolls down in its box
-    shape += " tall" if size and size[0] < TALL * size[1] else ""
+    # one so tall that its words would shrink on the screen scrolls down in its box
+    shape += " tall" if size and size[1] > TALL else ""
     behind = label.get("behind") if number else None  # pictures that are not numbered are kept light
     return Markup(
         '<figure class="figure{}"{}{}><div class="pan"><button class="enlarge" type="button" '
@@ -85,8 +85,6 @@ def figure_html(source: str, label: dict[str, Any], size: Size, number: int | No
         f"{name[0].lower()}{name[1:]}",
         source,
         alt,
-        Markup(' width="{}" height="{}" style="--ratio:{:.3f}"').format(*size, size[0] / size[1])
-        if size
-        else "",
+        Markup(' width="{}" height="{}"').format(*size) if size else "",
         figcaption(name if number else "", caption),
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from helpers.params import Params
+from helpers.report.words import part_words
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,11 @@ class Section:
             return []
         if self.stage in ("gan", "synthesis"):
             what = "GAN seed" if params.trains_gan else "part"
-            return [(f"{what} {seed}", f"{self.stem}-seed-{seed}.ipynb") for seed in params.gan.seeds]
+            names = {seed: f"{what} {seed}" for seed in params.gan.seeds}
+            for seed in names:
+                if fold := part_words(params.data.split, params.gan_part(seed)):
+                    names[seed] = f"{names[seed]}: {fold}" if params.trains_gan else fold
+            return [(name, f"{self.stem}-seed-{seed}.ipynb") for seed, name in names.items()]
         if self.stage == "classifier":
             arm = next(iter(params.arms))
             return [(f"arm {arm}, replicate 0", f"{self.stem}-{arm}-replicate-0.ipynb")]

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 
 from helpers.report.drawing import set_paddings
 from helpers.report.names import Labels, axis_labels, shortened, text_width
+from helpers.report.style import SMALLEST
 
 FEW = 10  # more classes than that want larger panels
-SMALL, USUAL = 6.5, 8.0  # sizes of letters in points; smaller ones are not legible on the page
+SMALL, USUAL = 6.5, SMALLEST  # points; the small ones are of matrices with more rows than lines of text
 LETTER = 0.6  # width of a digit or letter, in its size
 KEY_WIDTH = 150  # of one column of the key, as wide as the figure (helpers.report.names.text_width)
 LINE = 0.155  # inches from one line of the key to the next
@@ -44,7 +45,7 @@ class MatrixLayout:
     @property
     def fontsize(self) -> float:
         """The size of letters at the axes and in the cells, points."""
-        return USUAL if self.few else SMALL
+        return USUAL if self.cell >= 1.1 * USUAL else SMALL
 
     @property
     def numbered(self) -> bool:
@@ -60,7 +61,7 @@ class MatrixLayout:
     def _side(self) -> float:
         """The side of one of three panels in a row, inches: cells as large as their numbers ask for."""
         names = 0.075 * max(map(text_width, self.labels.texts))
-        return min(3.2, 0.28 * len(self.labels.texts) + 0.45 + names)
+        return min(3.2, 0.24 * len(self.labels.texts) + 0.45 + names)
 
     def figure(self, panels: int) -> tuple[Figure, np.ndarray]:
         """A figure with axes for so many panels, row by row, and with the key of the classes."""

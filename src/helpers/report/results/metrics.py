@@ -18,7 +18,7 @@ from helpers.report.names import wrapped
 from helpers.report.paper_values import Paper, paper_metrics
 from helpers.report.results.arm_rows import rows_of_arms
 from helpers.report.results.counts import Counts, count_words
-from helpers.report.style import arm_colours, styled
+from helpers.report.style import SMALLEST, arm_colours, styled
 from helpers.report.table import Table, mean_and_spread, percent_range
 from helpers.report.words import (
     OVERALL,
@@ -204,7 +204,7 @@ def _write_counts(
         bright = np.dot(to_rgb(colours[arm]), (0.299, 0.587, 0.114)) > 0.5
         for centre, column in zip(_centres(arms, arm, len(columns)), columns, strict=True):
             words = count_words(counts.get((arm, column)))
-            place: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "bottom", "fontsize": 7}
+            place: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "bottom", "fontsize": SMALLEST}
             axes.text(centre, 3, words, color=INK if bright else "white", **place)
 
 

@@ -12,7 +12,7 @@ from helpers.gan.filtering import scored_by
 from helpers.report.drawing import DASHED, INK, SYNTHETIC, set_paddings
 from helpers.report.paper_values import Paper
 from helpers.report.pictures import draw_image_rows, image_rows, rows_height
-from helpers.report.style import styled
+from helpers.report.style import SMALLEST, styled
 from helpers.report.synthesis.scored import AXES, NAMES, best
 from helpers.report.synthesis.variety import HEIGHT as COUNTS_HEIGHT
 from helpers.report.synthesis.variety import counted_sets, draw_counts
@@ -69,7 +69,11 @@ def score_histogram(scores: pd.DataFrame) -> Figure:
     )
     axes.axvline(cut, color=INK, linewidth=1, linestyle=DASHED)
     axes.annotate(
-        f" cut at {significant(cut)}", (cut, 0.97), xycoords=("data", "axes fraction"), va="top", fontsize=8
+        f" cut at {significant(cut)}",
+        (cut, 0.97),
+        xycoords=("data", "axes fraction"),
+        va="top",
+        fontsize=SMALLEST,
     )
     axes.set_xlabel(AXES[scored_by(scores)])
     axes.set_ylabel("synthetic images")
@@ -97,7 +101,7 @@ def synthetic_samples(
     real: Sequence[np.ndarray],
     images: np.ndarray,
     scores: pd.DataFrame,
-    columns: int = 8,
+    columns: int = 14,
     seed: int = 0,
     beside: tuple[pd.DataFrame, Paper] | None = None,
 ) -> Figure:

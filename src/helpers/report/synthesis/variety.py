@@ -8,6 +8,7 @@ from matplotlib.figure import Figure, SubFigure
 from helpers.gan.variety import DIFFERENT
 from helpers.report.drawing import INK, SYNTHETIC, draw_interval, name_rows
 from helpers.report.paper_values import Paper
+from helpers.report.style import SMALLEST
 from helpers.report.synthesis.fidelity import SET_NAMES
 from helpers.report.words import listed, significant
 
@@ -59,7 +60,7 @@ def draw_counts(figure: Figure | SubFigure, fidelity: pd.DataFrame, paper: Paper
 
 
 def _count(axes, place: int, end: float, text: str) -> None:
-    axes.annotate(text, (end, place), (8, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.annotate(text, (end, place), (8, 0), textcoords="offset points", va="center", fontsize=SMALLEST)
 
 
 def variety_sentence(fidelity: pd.DataFrame, paper: Paper) -> str | None:
