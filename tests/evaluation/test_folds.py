@@ -199,3 +199,15 @@ def test_intervals_of_folds_cover_the_truth(kind, lesions, repeats):
     found = coverage(Folded(lesions=lesions, **kind), folds=5, repeats=repeats, studies=300, seed=5)
     for name, row in found.items():
         assert row["coverage"] >= 0.9, (name, row)
+
+
+def test_holm_s_rule_over_the_six_primary_tests_of_a_folded_study():
+    """Where no procedure is better, single tests err at their level, and the family no more often."""
+    row = fold_simulation.family_errors(Folded(lesions=150), 5, 1, studies=60, seed=3)
+    assert 0 < row["one"] < 0.12 and row["one"] <= row["any"] < 0.35
+    assert row["holm"] <= 0.12  # at most 7 of 60, where 3 are expected at the worst
+
+
+def test_a_family_with_an_effect_is_noticed():
+    row = fold_simulation.family_errors(Folded(effect=True, separation=1.0), 5, 1, studies=15, seed=3)
+    assert row["holm"] > 0.5

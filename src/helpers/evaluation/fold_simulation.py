@@ -6,18 +6,22 @@ benchmarks/fold_coverage.py writes the tables of docs/statistics.md from these f
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
 from helpers.evaluation.intervals import Difference, fold_difference, paired_difference
 from helpers.evaluation.scores import Scored, operating_threshold, roc_auc_influence
+from helpers.evaluation.significance import holm
 
 METRICS = ("accuracy", "target_recall", "target_roc_auc", "target_operating_recall")
 SPECIFICITY = 0.9  # of the operating point
 VALIDATION = 0.125
 LEVEL, POWER = 0.05, 0.8
+# the primary tests of docs/protocol.md: filtered - baseline, filtered - blurred, all - blurred_more
+CONTRASTS = ((1, 0), (1, 2), (3, 4))
+FAMILY = [(metric, pair) for metric in ("target_recall", "target_roc_auc") for pair in CONTRASTS]
 NEIGHBOURS = 15  # of the learner of that name
 LARGE = 5_000  # lesions of the population that true differences are measured on
 
@@ -26,13 +30,13 @@ Model = Callable[[np.ndarray], np.ndarray]  # features (n, d) to the target's pr
 
 @dataclass(frozen=True)
 class Folded:
-    """A population of lesions of two classes, and two procedures that are trained on it.
+    """A population of lesions of two classes, and ``procedures`` (2 or more) that are trained on it.
 
     A lesion has normal features about means that are ``separation`` apart between the classes in each
-    of them, and a photograph of it has those and noise of half their size. Both procedures see ``common``
-    features; each sees ``own`` others, which carry as much information, so that both are equally good and not
-    alike. Where ``effect`` is true the second sees none of its own. ``bootstrap``: each training draws
-    its photographs with replacement, which is a chance of its own that no other training shares.
+    of them, and a photograph of it has those and noise of half their size. All procedures see ``common``
+    features; each sees ``own`` others, which carry as much information, so that all are equally good and not
+    alike. Where ``effect`` is true all but the first see none of their own. ``bootstrap``: each training
+    draws its photographs with replacement, which is a chance of its own that no other training shares.
     ``learner``: 'logistic', 'tree' or 'neighbours'. ``balanced``: it weighs both classes alike; where not,
     the target's recall is low and hangs on which lesions were drawn.
     """
@@ -46,12 +50,15 @@ class Folded:
     bootstrap: bool = False
     effect: bool = False
     balanced: bool = True
+    procedures: int = 2
 
     @property
     def features(self) -> list[np.ndarray]:
         """The features that each procedure sees."""
         common, first = np.arange(self.common), self.common + np.arange(self.own)
-        return [np.r_[common, first], common if self.effect else np.r_[common, first + self.own]]
+        rest = range(1, self.procedures)
+        others = [common if self.effect else np.r_[common, first + self.own * place] for place in rest]
+        return [np.r_[common, first], *others]
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ def draw(design: Folded, generator: np.random.Generator, lesions: int | None = N
     """Lesions of the population, a third of them photographed twice."""
     count = lesions or design.lesions
     strata = (np.arange(count) < round(design.share * count)).astype(int)
-    width = design.common + 2 * design.own
+    width = design.common + design.procedures * design.own
     centres = generator.standard_normal((count, width)) + (strata[:, None] - 0.5) * design.separation
     lesion = np.repeat(np.arange(count), 1 + (generator.random(count) < 0.34))
     features = centres[lesion] + 0.5 * generator.standard_normal((len(lesion), width))
@@ -146,9 +153,9 @@ def _share(right: np.ndarray, inside: np.ndarray | None = None) -> Scored:
 
 @dataclass(frozen=True)
 class FoldedStudy:
-    """One study: metrics of both procedures by part, (2, J), and each part's lesions with their influences.
+    """One study: metrics of its P procedures by part, (P, J), and each part's lesions with their influences.
 
-    ``influence`` has for each part an array (2, L_p), ``lesion`` the positions (L_p,), ``strata`` the classes
+    ``influence`` has for each part an array (P, L_p), ``lesion`` the positions (L_p,), ``strata`` the classes
     (L,) of all lesions. ``external`` and ``external_influence`` are the same models on one other test set.
     """
 
@@ -156,15 +163,16 @@ class FoldedStudy:
     influence: dict[str, list[np.ndarray]]
     lesion: list[np.ndarray]
     strata: np.ndarray
-    external: dict[str, np.ndarray]  # (2, J)
-    external_influence: dict[str, np.ndarray]  # (2, J, L)
+    external: dict[str, np.ndarray]  # (P, J)
+    external_influence: dict[str, np.ndarray]  # (P, J, L)
     external_strata: np.ndarray
 
-    def difference(self, metric: str, folds: int) -> Difference:
-        """The interval of the first procedure less the second."""
-        gaps = [one[0] - one[1] for one in self.influence[metric]]
+    def difference(self, metric: str, folds: int, pair: tuple[int, int] = (0, 1)) -> Difference:
+        """The interval of a procedure less another, both by their places."""
+        one, other = pair
+        gaps = [part[one] - part[other] for part in self.influence[metric]]
         values = self.values[metric]
-        return fold_difference(values[0] - values[1], gaps, self.lesion, self.strata, folds)
+        return fold_difference(values[one] - values[other], gaps, self.lesion, self.strata, folds)
 
     def mean(self, metric: str, folds: int) -> Difference:
         """The interval of the first procedure's mean."""
@@ -233,7 +241,7 @@ def _procedures(
     validating: np.ndarray,
     generator: np.random.Generator,
 ) -> Iterator[tuple[Model, float]]:
-    """Both models of a part, each with the threshold of its operating point."""
+    """The models of a part, each with the threshold of its operating point."""
     training, validation = (~tested & ~validating)[drawn.lesion], validating[drawn.lesion]
     for seen in design.features:
         model = _seeing(
@@ -255,7 +263,7 @@ def _summed(found: dict[str, Scored], place: np.ndarray) -> dict[str, Scored]:
 def _arranged(
     scored: list[list[dict[str, Scored]]],
 ) -> tuple[dict[str, np.ndarray], dict[str, list[np.ndarray]]]:
-    """Values (2, J) and the parts' influences (2, L_p), by metric."""
+    """Values (P, J) and the parts' influences (P, L_p), by metric."""
     values = {name: np.array([[one[name][0] for one in part] for part in scored]).T for name in METRICS}
     return values, {name: [np.stack([one[name][1] for one in part]) for part in scored] for name in METRICS}
 
@@ -289,6 +297,23 @@ def coverage(
     }
 
 
+def family_errors(
+    design: Folded, folds: int, repeats: int, studies: int = 400, seed: int = 0
+) -> dict[str, float]:
+    """How often a study without any effect calls a contrast real, over FAMILY of five procedures.
+
+    ``one``: share of the single tests with p < 0.05; ``any``: of the studies with such a test; ``holm``:
+    of the studies where one stays below 0.05 by Holm's rule.
+    """
+    design = replace(design, procedures=1 + max(max(pair) for _, pair in FAMILY))
+    found = np.zeros(3)
+    for number in range(studies):
+        study = simulate(design, folds, repeats, seed * 1_000_003 + number + 1)
+        p = np.array([study.difference(metric, folds, pair).p for metric, pair in FAMILY], float)
+        found += np.nanmean(p < LEVEL), (p < LEVEL).any(), (holm(p) < LEVEL).any()
+    return dict(zip(("one", "any", "holm"), (found / studies).tolist(), strict=True))
+
+
 def _tally(
     study: FoldedStudy, metric: str, folds: int, found: Difference, gap: float, mean: float
 ) -> np.ndarray:
@@ -318,7 +343,7 @@ def corrected_half_width(differences: np.ndarray, folds: int) -> float:
 
 
 def truths(design: Folded, folds: int, trainings: int, seed: int) -> dict[str, np.ndarray]:
-    """Expected metrics (2,) of both procedures, over trainings on lesions drawn anew."""
+    """Expected metrics (P,) of the procedures, over trainings on lesions drawn anew."""
     generator = np.random.default_rng(seed)
     population = draw(design, generator, LARGE)
     found = []
