@@ -12,7 +12,7 @@ from markupsafe import Markup
 from helpers.report.page.captions import figcaption, plain_words
 
 SHRINK_ABOVE = 200_000  # bytes; a larger PNG is stored as WebP where that is smaller
-TALL = 544  # pixels, page.css's 34rem; a picture higher than that scrolls in the article
+TALL = 544  # pixels; a picture higher than that scrolls in the article, in a frame of page.css's 24rem
 BROAD = 720  # pixels: a figure drawn for the page's whole width
 
 Size = tuple[int, int] | None
