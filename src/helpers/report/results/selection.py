@@ -1,11 +1,10 @@
 """Which synthetic images to keep: selectors side by side, by what the classifier gains and by fidelity."""
 
-from pathlib import Path
-
 import pandas as pd
 from matplotlib.figure import Figure
 
 from helpers.evaluation.roles import added_images, adding
+from helpers.files import read_table
 from helpers.gan.selectors import SELECTORS
 from helpers.params import Params
 from helpers.paths import RunPaths
@@ -41,11 +40,13 @@ def kept_numbers(params: Params) -> pd.DataFrame:
 
 
 def read_fidelity(run: RunPaths, params: Params) -> pd.DataFrame:
-    """selectors.csv of every GAN of the run, with its name in the column ``gan``."""
-    files = {name: Path(run.synthetic(name)) / "selectors.csv" for name in params.gans()}
-    return pd.concat(
-        [pd.read_csv(path).assign(gan=str(name)) for name, path in files.items()], ignore_index=True
-    )
+    """selectors.csv of every GAN of the run, with its name in the column ``gan``.
+
+    A GAN without the file adds no rows: its images may be kept over a change of code (``--accept-code``) from
+    a time when it was not written.
+    """
+    tables = {name: read_table(run.synthetic(name) / "selectors.csv") for name in params.gans()}
+    return pd.concat([table.assign(gan=str(name)) for name, table in tables.items()], ignore_index=True)
 
 
 def selection_section(kept: pd.DataFrame, fidelity: pd.DataFrame, reference: str) -> str | None:
@@ -58,7 +59,7 @@ def selection_section(kept: pd.DataFrame, fidelity: pd.DataFrame, reference: str
         f" How near the kept images are to the real ones is judged in features of {FEATURE_NAMES[judge]}, "
         "by which no selector has chosen."
         if judge
-        else ""
+        else " How near the kept images are to the real ones was not measured when the images were made."
     )
     return (
         f"### Which images to keep\n\nThe arms keep the best images by {listed(names)}. Every line is a "
