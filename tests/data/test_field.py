@@ -2,6 +2,8 @@
 
 import csv
 import io
+import os
+import sys
 import unicodedata
 import zipfile
 import zlib
@@ -15,6 +17,7 @@ from PIL import Image, ImageOps
 from helpers import paths
 from helpers.data.decoding import TURNS, decode
 from helpers.data.folders import open_folder
+from helpers.data.ham10000 import open_dataset
 from helpers.data.manifest import load_manifest
 from helpers.data.prepare import prepare_data
 from helpers.data.splits import split_metadata, split_quality
@@ -125,6 +128,14 @@ class TestCopies:
         counts, _ = classes_of(tmp_path, leave_out=["malignant/other.png"])
         assert counts == {"benign": 1, "malignant": 1}
 
+    def test_what_is_no_image_is_no_equal_photograph(self, tmp_path):
+        """Files that a cloud has not brought, a download that ended in a web page: the check names them."""
+        for content in (b"", b"<!DOCTYPE html>", b"version https://git-lfs.github.com/spec/v1"):
+            lay(tmp_path, "a/1.jpg", "b/2.jpg", content=content)
+            assert classes_of(tmp_path)[0] == {"a": 1, "b": 1}
+        with pytest.raises(DataError, match="neither JPEG nor PNG, but a pointer of Git LFS"):
+            decode(content)
+
     def test_equal_bytes_are_one_lesion(self, tmp_path):
         lay(tmp_path, "a.png", "b.png", "c.png", "d.png")
         lay(tmp_path, "again.png", content=encoded("b.png"))
@@ -181,6 +192,52 @@ class TestOtherFiles:
         found.add(_fingerprint(tmp_path))
         labels(tmp_path, [("1.jpg", "b"), ("2.jpg", "a")])
         assert len(found | {_fingerprint(tmp_path)}) == 4
+
+    def test_what_cannot_be_reached_is_told(self, tmp_path):
+        lay(tmp_path, "a/1.jpg", "b/2.jpg", "b/1/2/3/4/5/6.jpg", "b/more.tar.gz")
+        (tmp_path / "a" / "gone.jpg").symlink_to(tmp_path / "not there.jpg")
+        (tmp_path / "a" / "loop.jpg").symlink_to("loop.jpg")
+        with zipfile.ZipFile(tmp_path / "a" / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("inner.zip", b"")
+            archive.writestr("film.mp4", b"0" * 2**22)
+        counts, told = classes_of(tmp_path)
+        assert counts == {"a": 1, "b": 1}
+        assert "2 archives that are not opened (unpack them) (b/, a/all.zip/)" in told
+        assert "1 folders more than 5 levels deep, which are not searched" in told
+        assert "2 links that lead nowhere (a/)" in told and "1 too large for images (a/all.zip/)" in told
+
+    def test_a_folder_without_an_image_says_what_was_not_reached(self, tmp_path):
+        lay(tmp_path, "1/2/3/4/5/6/a.jpg", "derm.tar.gz", "derm.rar")
+        (tmp_path / "a.jpg").symlink_to("not there")
+        wanted = r"kinds than zip .*derm.rar, derm.tar.gz.*: unpack them.*levels deep.*1/2/3/4/5/6/.*"
+        with pytest.raises(DataError, match=wanted + r"links that lead nowhere \(a.jpg\): get the files"):
+            open_folder(tmp_path)
+        with pytest.raises(DataError, match="no metadata.*derm.rar, derm.tar.gz.*: unpack them"):
+            open_dataset(tmp_path)
+        header = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
+        with pytest.raises(DataError, match="no image .*derm.rar, derm.tar.gz.*: unpack them"):
+            open_dataset(labels(tmp_path, [("1", "2", "nv", "histo", "60", "male", "back")], header))
+
+    def test_two_images_of_one_name_are_refused(self, tmp_path):
+        with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+            for form in ("NFC", "NFD"):
+                archive.writestr(f"a/{unicodedata.normalize(form, 'é')}.jpg", encoded(form))
+        with pytest.raises(DataError, match=r"two images of one name.* \(all.zip/a/é.jpg\): rename one"):
+            open_folder(tmp_path)
+
+    @pytest.mark.skipif(sys.platform == "darwin", reason="its file systems hold names in UTF-8 alone")
+    def test_names_of_an_older_system_are_read(self, tmp_path):
+        lay(tmp_path, "spitz/1.jpg")
+        lay(tmp_path, os.fsdecode("nävus/größe.jpg".encode("latin-1")), content=encoded("größe"))
+        with open_folder(tmp_path, target="nävus") as dataset:
+            assert set(dataset.metadata["image_id"]) == {"spitz/1", "nävus/größe"}
+            assert dataset.read("nävus/größe")
+
+    def test_a_split_that_the_folders_make_is_given_up_and_told(self, tmp_path):
+        lay(tmp_path, *(f"{part}/{name}/{part}.jpg" for part in ("train", "val") for name in ("a", "b")))
+        counts, told = classes_of(tmp_path)
+        assert counts == {"a": 2, "b": 2}
+        assert told.endswith("The folders train, val are taken together, and the run splits anew.")
 
     def test_a_loose_picture_beside_the_classes_is_asked_for(self, tmp_path):
         lay(tmp_path, "all/a/1.jpg", "all/b/2.jpg", "all/overview.png")

@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 from helpers.evaluation.roles import added_images
+from helpers.files import write_table
 from helpers.params import load_params
+from helpers.paths import RunPaths
 from helpers.report.results import selection as shown
 from helpers.stages.selectors import ranked_counts
 
@@ -123,3 +125,13 @@ def test_without_a_network_that_no_selector_used_only_the_gains_are_shown(params
     assert list(shown.selection_table(kept, comparisons(kept["arm"]), nothing, "mel").frame)[-1].endswith(
         "high"
     )
+
+
+def test_images_kept_from_a_time_without_this_comparison(params, place):
+    run = RunPaths("kept")
+    kept, nothing = shown.kept_numbers(params, params.synthesis.count), shown.read_fidelity(run, params)
+    assert nothing.empty and "was not measured" in shown.selection_section(kept, nothing, params)
+    assert len(shown.selection_figure(kept, comparisons(kept["arm"]), nothing, "mel").axes) == 2
+    gan = next(iter(params.gans()))
+    write_table(run.synthetic(gan) / "selectors.csv", fidelity().drop(columns="gan"))
+    assert set(shown.read_fidelity(run, params)["gan"]) == {str(gan)}

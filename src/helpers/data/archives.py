@@ -11,13 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from helpers.data.wording import plural, shown
 from helpers.errors import DataError
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".png")
 IMAGE_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")  # of JPEG and PNG, whatever a file is called
 UNREAD_ENDINGS = (".bmp", ".dcm", ".gif", ".heic", ".jp2", ".tif", ".tiff", ".webp")
 TABLE_ENDINGS = (".csv", ".tab", ".tsv", ".txt")
+ARCHIVE_ENDINGS = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip")
 DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 MAX_DEPTH = 5  # folders below the root; HAM10000's layouts need two
 MAX_FILES = 500_000  # more than this is somebody's whole disk
@@ -32,6 +32,9 @@ CLUTTER = (  # what systems, file managers and network drives lay beside the fil
 IGNORED = re.compile(rf"{CLUTTER}|^ISIC2018_Task3_(Test|Validation)|segmentation", re.IGNORECASE)
 PACKINGS = {9: "Deflate64, as Windows does above 2 GB", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ"}
 UNPACK = "Unpack the archive into a folder, and take the archive away (or name the folder by data.root)."
+TOO_DEEP = f"folders more than {MAX_DEPTH} levels deep, which are not searched"
+NOWHERE = "links that lead nowhere"
+TOO_LARGE = "too large for images"
 ANEW = "Get the archive anew from where the data come from, or pack the images again."
 
 
@@ -64,9 +67,9 @@ class FileTree:
 
     Files in folders come first, then those in zip archives, each in the order of their names. Symbolic links
     are followed, each folder once. Hidden files, segmentations and the challenge's test and validation parts
-    are passed over; ``ignored`` replaces that choice of names. Reading is safe from several threads. Raises
-    DataError for a missing root, a folder too deep or too full, and an archive that is damaged, encrypted or
-    unsafe.
+    are passed over; ``ignored`` replaces that choice of names. What cannot be reached is noted, by reason.
+    Reading is safe from several threads. Raises DataError for a missing root, a folder too full, and an
+    archive that is damaged, encrypted or unsafe.
     """
 
     def __init__(self, root: Path | str, ignored: re.Pattern[str] = IGNORED):
@@ -77,11 +80,12 @@ class FileTree:
         self._archives: dict[Path, zipfile.ZipFile] = {}
         self._images: dict[Found, bool] = {}
         self.skipped: list[str] = []  # names that were passed over, without hidden ones
+        self.unreached: dict[str, list[str]] = {}  # names by reason
         try:
             plain = (
                 [Found(_plain_name(self.root.name), self.root, None, 0)]
                 if self.root.is_file()
-                else list(_walk(self.root, self._is_ignored))
+                else list(_walk(self.root, self._is_ignored, self._note_unreached))
             )
             self.files = [file for file in plain if file.ending != ".zip"]
             for file in plain:
@@ -98,7 +102,11 @@ class FileTree:
         found = []
         for member in archive.infolist():
             name = _member_name(member)
-            if not name.endswith("/") and not any(map(self._is_ignored, PurePosixPath(name).parts)):
+            if name.endswith("/") or any(map(self._is_ignored, PurePosixPath(name).parts)):
+                continue
+            if _outsized(member):
+                self._note_unreached(TOO_LARGE, f"{file.name}/{name}")
+            else:
                 found.append(Found(f"{file.name}/{name}", file.path, member.filename, member.file_size))
         return sorted(found, key=lambda each: each.name)
 
@@ -109,11 +117,14 @@ class FileTree:
             self.skipped.append(name)
         return ignored
 
+    def _note_unreached(self, reason: str, name: str) -> None:
+        self.unreached.setdefault(reason, []).append(name)
+
     def is_image(self, file: Found) -> bool:
         """Whether ``file`` is an image by its ending, or else JPEG or PNG by its first bytes."""
         if file.ending in IMAGE_ENDINGS:
             return True
-        if file.ending in (*TABLE_ENDINGS, ".zip"):
+        if file.ending in (*TABLE_ENDINGS, *ARCHIVE_ENDINGS):
             return False
         if file not in self._images:
             self._images[file] = self._beginning(file).startswith(IMAGE_BEGINNINGS)
@@ -146,19 +157,15 @@ class FileTree:
         self._archives.clear()
 
 
-def unread_sentence(tree: FileTree) -> str:
-    """A sentence on images of kinds that are not read; empty where there are none."""
-    others = [file.name for file in tree.files if file.ending in UNREAD_ENDINGS and not tree.is_image(file)]
-    return (
-        f" {plural(others, 'file')} of another kind ({shown(others, 3)}) cannot be read: convert to JPEG or "
-        "PNG."
-        if others
-        else ""
-    )
-
-
 def _plain_name(name: str) -> str:
-    """One form of the same letters: macOS takes accents apart, other systems do not."""
+    """One form of the same letters: macOS takes accents apart, other systems do not.
+
+    Bytes that are no UTF-8, of an older system, are read as Western European letters.
+    """
+    with suppress(UnicodeError):
+        name.encode("utf-8")
+        return unicodedata.normalize("NFC", name)
+    name = os.fsencode(name).decode("cp1252", "backslashreplace")
     return unicodedata.normalize("NFC", name)
 
 
@@ -171,10 +178,13 @@ def _member_name(member: zipfile.ZipInfo) -> str:
     return _plain_name(name)
 
 
-def _walk(root: Path, ignored: Callable[[str], bool]) -> Iterator[Found]:
+def _walk(
+    root: Path, ignored: Callable[[str], bool], unreached: Callable[[str, str], None]
+) -> Iterator[Found]:
     """Files below ``root``, folder by folder in name order.
 
-    A folder that is met again through a link is skipped.
+    A folder that is met again through a link is skipped. ``unreached`` is told the reason and the name of
+    what cannot be reached.
     """
     met: set[tuple[int, int]] = set()
     count = 0
@@ -199,17 +209,26 @@ def _walk(root: Path, ignored: Callable[[str], bool]) -> Iterator[Found]:
                     f"{root} holds more than {MAX_FILES:,} files, which is no image data set: name its "
                     "folder itself."
                 )
-            try:
-                if entry.is_dir():
-                    folders.append((Path(entry.path), f"{prefix}{entry.name}/", depth + 1))
-                elif entry.is_file():
-                    yield Found(
-                        _plain_name(f"{prefix}{entry.name}"), Path(entry.path), None, entry.stat().st_size
-                    )
-            except OSError:
-                continue  # a link in a loop with itself, or gone meanwhile: a missing image is told by its id
-        if depth < MAX_DEPTH:
-            pending += reversed(folders)
+            name, (kind, size) = f"{prefix}{entry.name}", _kind(entry)
+            if kind == "folder" and depth < MAX_DEPTH:
+                folders.append((Path(entry.path), f"{name}/", depth + 1))
+            elif kind == "folder":
+                unreached(TOO_DEEP, f"{_plain_name(name)}/")
+            elif kind == "file":
+                yield Found(_plain_name(name), Path(entry.path), None, size)
+            elif entry.is_symlink():
+                unreached(NOWHERE, _plain_name(name))
+        pending += reversed(folders)
+
+
+def _kind(entry: "os.DirEntry[str]") -> tuple[str, int]:
+    """What an entry is, through links, and a file's size; neither for a link in a loop, or what is gone."""
+    with suppress(OSError):
+        if entry.is_dir():
+            return "folder", 0
+        if entry.is_file():
+            return "file", entry.stat().st_size
+    return "", 0
 
 
 def _open_archive(file: Found) -> zipfile.ZipFile:
@@ -260,6 +279,12 @@ def _fault(member: zipfile.ZipInfo) -> str:
     if not _is_deflated(member):
         packing = PACKINGS.get(member.compress_type, f"method {member.compress_type}")
         return f"is packed by {packing}, and only deflate is read"
+    ending = PurePosixPath(name).suffix.lower()
+    return _outsized(member) if ending in (*IMAGE_ENDINGS, *TABLE_ENDINGS) else ""
+
+
+def _outsized(member: zipfile.ZipInfo) -> str:
+    """What is wrong with the size of a member, unpacked; empty where nothing is."""
     if member.file_size > MAX_MEMBER_BYTES:
         return f"would unpack to {member.file_size / 1e6:,.0f} MB"
     if member.file_size > 2**20 and member.file_size > MAX_RATIO * max(member.compress_size, 1):

@@ -30,6 +30,7 @@ BEGINNINGS = {  # the first four bytes, or the third four, of what is often rena
     b"%PDF": "PDF",
     b"<!DO": "a web page",
     b"<htm": "a web page",
+    b"vers": "a pointer of Git LFS",
 }
 ORIENTATION_TAG = 0x0112  # of EXIF
 TURNS = {

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from helpers.data.archives import TABLE_ENDINGS, FileTree, Found, unread_sentence
+from helpers.data.archives import TABLE_ENDINGS, FileTree, Found
 from helpers.data.naming import Files
-from helpers.data.survey import Survey
+from helpers.data.survey import Survey, unread_sentence
 from helpers.data.table_formats import CODES, Format, candidates, known_format, plain
 from helpers.data.tables import column_names, read_table
 from helpers.data.wording import plural, shown

@@ -8,16 +8,16 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from helpers.data.archives import (
+    ARCHIVE_ENDINGS,
     CLUTTER,
     TABLE_ENDINGS,
     FileTree,
     Found,
-    unread_sentence,
     without_image_ending,
 )
 from helpers.data.dataset import COLUMNS, Dataset
 from helpers.data.folder_tables import find_table, read_labels
-from helpers.data.survey import Survey, equal_files, is_left_out, survey
+from helpers.data.survey import Survey, equal_files, is_left_out, survey, unopened_sentences, unread_sentence
 from helpers.data.tables import read_table, typed_metadata
 from helpers.data.wording import plural, shown
 from helpers.errors import DataError
@@ -63,12 +63,12 @@ def open_folder(
             raise DataError(
                 f"{tree.root} holds no image (looked for JPEG and PNG, in folders and zip archives"
                 f"{', without what data.leave_out names' if leave_out else ''})."
-                f"{unread_sentence(tree)}{_nested(tree)}"
+                f"{unread_sentence(tree)}{unopened_sentences(tree)}"
             )
-        ids = _identities(found.taken)
+        ids = _identities(found.taken, tree.root)
         table = find_table(tree, columns or {})
         if table is None:
-            metadata, layout, known = _of_folders(tree, ids, target), "a folder per class", False
+            metadata, layout, known = _of_folders(tree, ids, target, found), "a folder per class", False
         else:
             metadata, known = read_labels(tree, table, ids, columns or {}, found)
             layout = "a table of classes" + ("" if known else ", lesions unknown")
@@ -84,27 +84,32 @@ def open_folder(
 
 def _note_others(found: Survey, tree: FileTree, table: Found | None) -> None:
     """Add to ``found`` what is neither an image nor the table."""
-    found.note("other files", (file.name for file in tree.files if not tree.is_image(file) and file != table))
+    others = [file.name for file in tree.files if not tree.is_image(file) and file != table]
+    archives = [name for name in others if PurePosixPath(name).suffix.lower() in ARCHIVE_ENDINGS]
+    found.note("archives that are not opened (unpack them)", archives)
+    for reason, names in tree.unreached.items():
+        found.note(reason, names)
+    found.note("other files", (name for name in others if name not in archives))
     clutter = [name for name in tree.skipped if SYSTEMS.search(name)]
     found.note("kept by systems and programs", clutter)
     found.note("segmentations and other tasks", (name for name in tree.skipped if name not in clutter))
 
 
-def _identities(images: Sequence[Found]) -> dict[Found, str]:
-    """The id of each image: its path without the ending, unless another image has the same."""
+def _identities(images: Sequence[Found], root: Path) -> dict[Found, str]:
+    """The id of each image: its path without the ending, unless another image has the same.
+
+    Raises DataError for two images of one name: of one folder, in other codes of the same letters, or of one
+    archive.
+    """
+    names = pd.Series([file.name for file in images])
+    if names.duplicated().any():
+        raise DataError(
+            f"{root} holds two images of one name, perhaps in different codes of the same letters "
+            f"({shown(names[names.duplicated()].unique(), 3)}): rename one of each."
+        )
     bare = [without_image_ending(file.name) for file in images]
     twice = set(pd.Series(bare)[pd.Series(bare).duplicated()])
     return {file: file.name if name in twice else name for file, name in zip(images, bare, strict=True)}
-
-
-def _nested(tree: FileTree) -> str:
-    """A sentence on archives inside archives; empty where there are none."""
-    inner = [file.name for file in tree.files if file.ending == ".zip"]
-    return (
-        f" It holds zip archives inside a zip archive ({shown(inner, 3)}): unpack the outer one."
-        if inner
-        else ""
-    )
 
 
 def _one_lesion_each(metadata: pd.DataFrame, images: Mapping[str, Found], tree: FileTree) -> pd.DataFrame:
@@ -142,8 +147,11 @@ def _one_lesion_each(metadata: pd.DataFrame, images: Mapping[str, Found], tree: 
 # --- a folder per class ---------------------------------------------------------------------------
 
 
-def _of_folders(tree: FileTree, ids: Mapping[Found, str], target: str) -> pd.DataFrame:
-    """The official columns, the class of each image read off its first folder."""
+def _of_folders(tree: FileTree, ids: Mapping[Found, str], target: str, survey: Survey) -> pd.DataFrame:
+    """The official columns, the class of each image read off its first folder.
+
+    ``survey`` is told of a split that the folders make and that is given up.
+    """
     if unread := unread_sentence(tree):
         raise DataError(f"{tree.root}:{unread} Or take them away.")
     parts = {file: PurePosixPath(file.name).parts for file in ids}
@@ -153,6 +161,9 @@ def _of_folders(tree: FileTree, ids: Mapping[Found, str], target: str) -> pd.Dat
             break
         parts = {file: names[1:] for file, names in parts.items()}  # one folder around all classes
     if _classes_lie_deeper(parts, target):
+        outer = sorted({names[0] for names in parts.values()})
+        if {name.lower().removesuffix(".zip") for name in outer} <= PARTS:
+            survey.remark = f" The folders {shown(outer)} are taken together, and the run splits anew."
         parts = {file: names[1:] for file, names in parts.items()}
     loose = [file.name for file, names in parts.items() if len(names) == 1]
     if loose:

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers.data.archives import CLUTTER, FileTree, Found, unread_sentence
+from helpers.data.archives import CLUTTER, FileTree, Found
 from helpers.data.decoding import check_header, decode, resize_image
 from helpers.data.parallel import in_parallel
 from helpers.data.resizing import Way
+from helpers.data.survey import unopened_sentences, unread_sentence
 from helpers.data.wording import plural, shown
 from helpers.errors import DataError, ParameterError
 from helpers.files import atomic_path, digest
@@ -106,7 +107,7 @@ def _opened(params: Params) -> tuple[FileTree, list[Found]]:
     tree = FileTree(folder, HIDDEN)
     found = sorted(filter(tree.is_image, tree.files), key=lambda file: file.name)
     try:
-        _enough(params, folder, found, unread_sentence(tree))
+        _enough(params, folder, found, unread_sentence(tree) + unopened_sentences(tree))
     except BaseException:
         tree.close()
         raise

@@ -13,6 +13,7 @@ import pandas as pd
 from helpers.data.archives import TABLE_ENDINGS, FileTree, Found
 from helpers.data.classes import CLASSES
 from helpers.data.dataset import COLUMNS, Dataset
+from helpers.data.survey import unopened_sentences
 from helpers.data.tables import check_metadata, column_names, read_table
 from helpers.data.wording import plural, shown
 from helpers.errors import DataError
@@ -84,15 +85,10 @@ def _read_metadata(tree: FileTree, classes: Sequence[str] | None) -> tuple[pd.Da
     ]
     if others:
         return _only(tree, others, classes), True, others[0]
-    inner = [file.name for file in tree.files if file.ending == ".zip"]
-    if inner:
-        raise DataError(
-            f"{tree.root} holds zip archives inside a zip archive ({shown(inner)}): unpack the outer one."
-        )
     raise DataError(
         f"{tree.root} holds no metadata: looked for HAM10000_metadata (.csv, .tab, .tsv, .txt or no ending), "
         "ISIC2018_Task3_Training_GroundTruth.csv and any table with the columns image_id and dx. Images of "
-        "your own are read by data.source=folder."
+        f"your own are read by data.source=folder.{unopened_sentences(tree)}"
     )
 
 
@@ -193,6 +189,7 @@ def _check_agreement(metadata: pd.DataFrame, images: dict[str, Found], tree: Fil
         parts = (
             " Are both HAM10000_images_part_1 and _part_2 there?" if images and len(missing) >= 1000 else ""
         )
+        parts = parts if images else unopened_sentences(tree)
         raise DataError(f"{tree.root} has {' and '.join(faults)}.{parts}")
 
 

@@ -8,8 +8,17 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
-from helpers.data.archives import FileTree, Found, without_image_ending
-from helpers.data.wording import shown
+from helpers.data.archives import (
+    ARCHIVE_ENDINGS,
+    IMAGE_BEGINNINGS,
+    NOWHERE,
+    TOO_DEEP,
+    UNREAD_ENDINGS,
+    FileTree,
+    Found,
+    without_image_ending,
+)
+from helpers.data.wording import plural, shown
 from helpers.errors import DataError
 
 MASK_FOLDERS = {"mask", "masks", "segmentation", "segmentations", "seg", "ground_truth", "groundtruth", "gt"}
@@ -24,10 +33,11 @@ MASK_START = re.compile(rf"^{MASK_WORDS}[ _.-]+", re.IGNORECASE)
 
 @dataclass
 class Survey:
-    """The images that are taken, and the names of those that are not, by reason."""
+    """The images that are taken, the names of those that are not, by reason, and a sentence of its own."""
 
     taken: list[Found]
     passed: dict[str, list[str]] = field(default_factory=dict)
+    remark: str = ""
 
     def note(self, reason: str, names: Iterable[str]) -> None:
         """Add names that are passed over for ``reason``."""
@@ -43,7 +53,7 @@ class Survey:
             f"{len(names):,} {reason} ({shown(_places(names), 3)})" for reason, names in self.passed.items()
         )
         passed = f" Passed over: {told}." if told else " Nothing was passed over."
-        return f"Found {found:,} files: {count:,} images are taken ({kinds}).{passed}"
+        return f"Found {found:,} files: {count:,} images are taken ({kinds}).{passed}{self.remark}"
 
 
 def _places(names: Sequence[str]) -> list[str]:
@@ -80,6 +90,33 @@ def is_left_out(name: str, patterns: Sequence[str]) -> bool:
     places = ["/".join(parts[: end + 1]) for end in range(len(parts))] + parts
     wanted = [pattern.replace("\\", "/").strip("/") for pattern in patterns]
     return any(fnmatchcase(place, pattern) for place in places for pattern in wanted)
+
+
+# --- what is not taken, in sentences ------------------------------------------------------------------
+
+
+def unread_sentence(tree: FileTree) -> str:
+    """A sentence on images of kinds that are not read; empty where there are none."""
+    others = [file.name for file in tree.files if file.ending in UNREAD_ENDINGS and not tree.is_image(file)]
+    return (
+        f" {plural(others, 'file')} of another kind ({shown(others, 3)}) cannot be read: convert to JPEG or "
+        "PNG."
+        if others
+        else ""
+    )
+
+
+def unopened_sentences(tree: FileTree) -> str:
+    """Sentences on archives that are not opened and on what was not reached; empty where all was."""
+    inner = [file.name for file in tree.files if file.ending == ".zip"]
+    others = [file.name for file in tree.files if file.ending in set(ARCHIVE_ENDINGS) - {".zip"}]
+    told = [
+        ("It holds zip archives inside a zip archive", inner, "unpack the outer one"),
+        ("Archives of other kinds than zip are not opened", others, "unpack them"),
+        (f"It holds {TOO_DEEP}", tree.unreached.get(TOO_DEEP, []), "name that folder itself"),
+        (f"It holds {NOWHERE}", tree.unreached.get(NOWHERE, []), "get the files that they mean"),
+    ]
+    return "".join(f" {what} ({shown(names, 3)}): {way_out}." for what, names, way_out in told if names)
 
 
 # --- masks ------------------------------------------------------------------------------------------
@@ -169,9 +206,10 @@ def same_bytes(tree: FileTree, first: Found, second: Found) -> bool:
 
 
 def equal_files(tree: FileTree, files: Iterable[Found]) -> list[list[Found]]:
-    """Files of equal content, a list for each content that occurs more than once.
+    """Images of equal content, a list for each content that occurs more than once.
 
-    Only files of equal size are read.
+    Only files of equal size are read. What is no JPEG or PNG by its bytes (an empty file, a web page) is
+    left to the check of all images, which names it.
     """
     by_size: dict[int, list[Found]] = {}
     for file in files:
@@ -179,7 +217,9 @@ def equal_files(tree: FileTree, files: Iterable[Found]) -> list[list[Found]]:
     by_content: dict[bytes, list[Found]] = {}
     for file in (file for same in by_size.values() if len(same) > 1 for file in same):
         try:
-            by_content.setdefault(hashlib.sha256(tree.read(file)).digest(), []).append(file)
+            content = tree.read(file)
         except OSError:
             continue  # the check of all images names it
+        if content.startswith(IMAGE_BEGINNINGS):
+            by_content.setdefault(hashlib.sha256(content).digest(), []).append(file)
     return [same for same in by_content.values() if len(same) > 1]

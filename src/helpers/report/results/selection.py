@@ -1,12 +1,11 @@
 """Which synthetic images to keep: selectors side by side, by what the classifier gains and by fidelity."""
 
-from pathlib import Path
-
 import pandas as pd
 from matplotlib.figure import Figure
 
 from helpers.data.by_class import rows_of_class
 from helpers.evaluation.roles import added_images, adding
+from helpers.files import read_table
 from helpers.gan.selectors import SELECTORS
 from helpers.params import Params
 from helpers.paths import RunPaths
@@ -48,13 +47,15 @@ def kept_numbers(params: Params, made: int) -> pd.DataFrame:
 
 
 def read_fidelity(run: RunPaths, params: Params) -> pd.DataFrame:
-    """selectors.csv of every GAN of the run for ``shown_class``; the column ``gan`` has the GAN's name."""
-    files = {name: Path(run.synthetic(name)) / "selectors.csv" for name in params.gans()}
+    """selectors.csv of every GAN of the run for ``shown_class``; the column ``gan`` has the GAN's name.
+
+    A GAN without the file adds no rows: its images may be kept over a change of code (``--accept-code``) from
+    a time when it was not written.
+    """
+    tables = {name: read_table(run.synthetic(name) / "selectors.csv") for name in params.gans()}
+    name_shown = shown_class(params)
     return pd.concat(
-        [
-            rows_of_class(pd.read_csv(path), shown_class(params)).assign(gan=str(name))
-            for name, path in files.items()
-        ],
+        [rows_of_class(table, name_shown).assign(gan=str(name)) for name, table in tables.items()],
         ignore_index=True,
     )
 
@@ -69,7 +70,7 @@ def selection_section(kept: pd.DataFrame, fidelity: pd.DataFrame, params: Params
         f" How near the kept images are to the real ones is judged in features of {FEATURE_NAMES[judge]}, "
         "by which no selector has chosen."
         if judge
-        else ""
+        else " How near the kept images are to the real ones was not measured when the images were made."
     )
     reference, name = params.evaluation.reference, shown_class(params)
     others = (
