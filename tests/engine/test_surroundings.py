@@ -158,6 +158,25 @@ class TestSystems:
         assert told.returncode == 2 and b"Traceback" not in told.stderr
         assert "data.target_class is 'N" in told.stderr.decode(encoding)
 
+    def test_nothing_is_printed_where_the_output_is_closed(self):
+        command = f"'{sys.executable}' '{ROOT / 'run_all.py'}' --list >&-"
+        told = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+        assert told.returncode == 0 and told.stderr == ""
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ("C:\\Users\\me\\derm", "as Windows writes a folder: in WSL its name is /mnt/c/Users/me/derm."),
+            ("d:/derm", "as Windows writes a folder: in WSL its name is /mnt/d/derm."),
+            ("https://example.org/derm.zip", "an address: download what is there, and name its folder here."),
+        ],
+    )
+    @pytest.mark.parametrize("words", [["--data-root", "{}"], ["--set", "data.root='{}'"]])
+    def test_a_folder_that_is_no_path_here(self, capsys, words, given, said):
+        assert cli.main(["--set", "data.source=folder", "--dry-run", words[0], words[1].format(given)]) == 2
+        what = words[0] if words[0] == "--data-root" else "data.root"
+        assert capsys.readouterr().err == f"run_all.py: {what} is '{given}', {said}\n"
+
     def test_list_stands_in_two_columns(self, capsys):
         assert cli.main(["--list"]) == 0
         lines = capsys.readouterr().out.splitlines()

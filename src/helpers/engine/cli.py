@@ -13,7 +13,7 @@ from helpers.engine import reader_study
 from helpers.engine.plan import stages_asked_for
 from helpers.engine.stages import STAGES
 from helpers.engine.start import make
-from helpers.engine.surroundings import check_versions, write_any_sign
+from helpers.engine.surroundings import absolute_folder, check_versions, write_any_sign
 from helpers.errors import UserError, printable
 from helpers.params import Params, load_params, read_mapping, validate
 from helpers.paths import PARAMS, ROOT, RunPaths, as_typed
@@ -235,7 +235,8 @@ def _prepare(options: argparse.Namespace) -> tuple[RunPaths, Params]:
         data["root"] = given
     for name in ("root", "external_root"):
         if data[name]:
-            data[name] = os.path.realpath(os.path.expanduser(data[name]))
+            what = "--data-root" if name == "root" and given is not None else f"data.{name}"
+            data[name] = absolute_folder(what, data[name])
     if given is not None and not (given and os.path.exists(data["root"])):
         raise UserError(f"--data-root: there is no folder {data['root'] or 'without a name'}.")
     params = validate(params.as_dict() | {"data": data}, path.name)

@@ -4,6 +4,7 @@ terminal's encoding. Each is put right for this start and its jobs, or told in a
 
 import importlib.metadata
 import os
+import re
 import sys
 import tempfile
 import tomllib
@@ -25,10 +26,31 @@ MEMORY = (
 
 
 def write_any_sign() -> None:
-    """Let what is printed be written in any encoding: a sign that it does not have becomes an escape."""
+    """Let what is printed be written in any encoding: a sign that it does not have becomes an escape.
+
+    Where an output is closed, as some schedulers leave it, nothing is printed.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (open to the end)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def absolute_folder(what: str, given: str) -> str:
+    """The absolute path of a folder that a user gave as ``what``, links followed and ``~`` for a home.
+
+    Raises UserError where it is no path of this system, with the path that it may have here.
+    """
+    path = os.path.realpath(os.path.expanduser(given))
+    drive = re.match(r"([A-Za-z]):[\\/]", given)
+    if drive and not os.path.exists(path):
+        here = f"/mnt/{drive[1].lower()}/" + given[3:].replace("\\", "/")
+        raise UserError(f"{what} is '{given}', as Windows writes a folder: in WSL its name is {here}.")
+    if re.match(r"[a-z]+://", given):
+        raise UserError(f"{what} is '{given}', an address: download what is there, and name its folder here.")
+    return path
 
 
 def writable_home(environment: Mapping[str, str]) -> dict[str, str]:
