@@ -17,8 +17,8 @@ def field_cases(monkeypatch):
 @pytest.fixture
 def folder(tmp_path):
     scripts = {
-        "01-well": ("mkdir $1; echo photograph > $1/a", 'test -f $1/run_all.py; cat "$3/a"; echo done'),
-        "02-ill": ("mkdir $1", "echo 'Traceback (most recent call last):'; echo Lost; exit 3"),
+        "01-well": ('mkdir "$1"; echo photograph > "$1/a"', 'test -f "$1/run_all.py"; cat "$3/a"; echo done'),
+        "02-ill": ('mkdir "$1"', "echo 'Traceback (most recent call last):'; echo Lost; exit 3"),
         "03-unmade": ("exit 4", "echo never"),
         "notes": ("", None),
     }

@@ -751,7 +751,7 @@ FOLDERS = {
             make(folder),
             Path(os.fsdecode(os.fsencode(folder) + b"/\xff.jpg")).write_bytes(encoded()),
         ),
-        "{data} has 1 image without a row (\\udcff.jpg).",
+        "{data} has 1 image without a row (ÿ.jpg).",
     ),
     "a name that steers the terminal": (
         lambda folder: make(folder, images={"\x1b[2J\x07.jpg": encoded()}),
