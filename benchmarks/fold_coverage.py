@@ -36,10 +36,6 @@ UNSEEN = {  # added after the factors of the interval had been chosen on the des
 }
 STUDIES = {5: 1, 10: 2}  # parts, and deals into five folds
 SEED = 11
-MARKS = {
-    "coverage": ("<!-- tables of benchmarks/fold_coverage.py -->", "<!-- end of tables of folds -->"),
-    "families": ("<!-- families of benchmarks/fold_coverage.py -->", "<!-- end of families of folds -->"),
-}
 
 
 def families(studies: int) -> Iterator[str]:
@@ -70,28 +66,36 @@ def rows(studies: int) -> Iterator[str]:
                 yield f"| {name} | {parts} | {metric_name(metric, 'the target')} | {shares} |"
 
 
+TABLES = {  # title, rows, and marks in the page
+    "coverage": (
+        "Intervals of five folds",
+        rows,
+        ("<!-- tables of benchmarks/fold_coverage.py -->", "<!-- end of tables of folds -->"),
+    ),
+    "families": (
+        "False positives of a study's six primary tests, five folds",
+        families,
+        ("<!-- families of benchmarks/fold_coverage.py -->", "<!-- end of families of folds -->"),
+    ),
+}
+
+
 def main() -> None:
     """Print the table, or write it into a page."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--studies", type=int, default=200, help="simulated studies per row")
-    parser.add_argument("--table", choices=tuple(MARKS), help="one table (default: both)")
+    parser.add_argument("--table", choices=tuple(TABLES), help="one table (default: both)")
     parser.add_argument("--write", type=Path, help="the page whose tables are replaced")
     given = parser.parse_args()
-    tables = {
-        "coverage": ("Intervals of five folds", rows),
-        "families": ("False positives of a study's six primary tests, five folds", families),
-    }
-    for table, (title, lines_of) in tables.items():
-        if given.table not in (None, table):
-            continue
+    for title, lines_of, marks in [TABLES[given.table]] if given.table else TABLES.values():
         lines = [f"**{title}, {given.studies:,} simulated studies a row**", ""]
         for row in lines_of(given.studies):
             lines.append(row)
             print(row, flush=True)
         if given.write is not None:
-            write_between(given.write, MARKS[table], lines)
+            write_between(given.write, marks, lines)
 
 
 if __name__ == "__main__":

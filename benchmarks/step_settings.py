@@ -15,6 +15,7 @@ from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
+from unittest.mock import patch
 
 from helpers.engine.surroundings import MEMORY
 from helpers.params import Params, load_params
@@ -74,15 +75,10 @@ def _take_turns(step: str, params: Params, words: argparse.Namespace) -> dict[st
 
 def _start(step: str, params: Params, threads: int, own: bool, kept: bool) -> Connection:
     """A process that is ready to take its turns; malloc reads its settings when a process begins."""
-    before = os.environ.pop("GLIBC_TUNABLES", None)
-    if kept:
-        os.environ["GLIBC_TUNABLES"] = MEMORY
     ours, theirs = get_context("spawn").Pipe()
-    get_context("spawn").Process(target=_serve, args=(theirs, step, params, threads, own)).start()
+    with patch.dict(os.environ, GLIBC_TUNABLES=MEMORY if kept else ""):
+        get_context("spawn").Process(target=_serve, args=(theirs, step, params, threads, own)).start()
     theirs.close()
-    os.environ.pop("GLIBC_TUNABLES", None)
-    if before is not None:
-        os.environ["GLIBC_TUNABLES"] = before
     ours.recv()
     return ours
 

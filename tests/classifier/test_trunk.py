@@ -7,10 +7,8 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file
 
-from helpers import paths
 from helpers.classifier.inference import predict_images
 from helpers.data.manifest import load_split
-from helpers.data.prepare import prepare_data
 from helpers.data.trained_on import TRAINED_ON, record_training, refuse_leak
 from helpers.engine.keys import Keys
 from helpers.engine.stages import Job, jobs, number_parameters, outputs, upstream
@@ -21,6 +19,7 @@ from helpers.stages import classifier, trunk
 from helpers.stages.photographs import load_photographs
 from support.project import ROOT
 from support.small_data import mistake
+from support.split_run import run_after_split
 
 WITHHELD = "{withhold: {class: mel, fraction: 0.5}"
 ADAPTED = [
@@ -38,11 +37,8 @@ ADAPTED = [
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run after its split and its trunk."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "ARTIFACTS", tmp_path_factory.mktemp("trunk"))
-        found, params = RunPaths("trunk"), load_params("smoke", ADAPTED)
-        found.data.mkdir(parents=True)
-        prepare_data(found, params.data)
+    params = load_params("smoke", ADAPTED)
+    with run_after_split(tmp_path_factory, "trunk", params) as found:
         trunk.make(found, params, "part-0")
         yield found
 

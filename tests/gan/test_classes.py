@@ -7,10 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers import paths
 from helpers.data.by_class import CLASS, join_classes, rows_of_class
 from helpers.data.manifest import load_split
-from helpers.data.prepare import prepare_data
 from helpers.data.trained_on import TRAINED_ON
 from helpers.engine.stages import SYNTHESIS_TABLES
 from helpers.errors import DataError, ParameterError, TrainingError
@@ -23,9 +21,9 @@ from helpers.gan.synthesis import generate
 from helpers.gan.training import train_gan
 from helpers.gan.weights import build_networks, load_generator
 from helpers.params import load_params
-from helpers.paths import RunPaths
 from helpers.report.synthesis import classes as shown
 from helpers.stages import classifier, gan, synthesis
+from support.split_run import run_after_split
 from tests.support.small_gan import IMAGES, SMALL
 
 LABELS = np.array([0, 1] * 5)
@@ -209,11 +207,8 @@ SMALL_RUN = [
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A run with a GAN of two classes, and its synthetic images."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "ARTIFACTS", tmp_path_factory.mktemp("classes"))
-        found, params = RunPaths("classes"), load_params("smoke", SMALL_RUN)
-        found.data.mkdir(parents=True)
-        prepare_data(found, params.data)
+    params = load_params("smoke", SMALL_RUN)
+    with run_after_split(tmp_path_factory, "classes", params) as found:
         gan.train(found, params, 0)
         yield found, synthesis.generate(found, params, 0, second_opinion=False)
 

@@ -6,21 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import paths
 from helpers.data.by_class import CLASS
-from helpers.data.prepare import prepare_data
 from helpers.engine.stages import SYNTHESIS_TABLES, Job, outputs
 from helpers.engine.start import forget_checkpoints
 from helpers.errors import ParameterError, TrainingError
 from helpers.gan.adversarial import AdversarialTrainer
 from helpers.gan.training import train_gan
 from helpers.params import load_params
-from helpers.paths import RunPaths
 from helpers.report import gan_classes as report
 from helpers.report.results.gan import gan_results_table
 from helpers.report.synthesis.classes import classes_section
 from helpers.stages import classifier, gan, synthesis
 from helpers.stages.target import load_target_images
+from support.split_run import run_after_split
 
 EACH = [
     *("gan.classes=[target, vasc]", "gan.batch_size=4", "gan.steps=2", "gan.threads=1"),
@@ -35,11 +33,8 @@ NOTHING = {"gan_results": pd.DataFrame(columns=["quantity", "low", "high"])}
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A run with a GAN for each of two classes, whose training was cut in the second class and went on."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "ARTIFACTS", tmp_path_factory.mktemp("each"))
-        run, params = RunPaths("each"), load_params("smoke", EACH)
-        run.data.mkdir(parents=True)
-        prepare_data(run, params.data)
+    params = load_params("smoke", EACH)
+    with run_after_split(tmp_path_factory, "each", params) as run:
         step = AdversarialTrainer.step
 
         def cut(trainer):

@@ -5,17 +5,15 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from helpers import paths
 from helpers.data.arrays import load_images
 from helpers.data.manifest import load_split
-from helpers.data.prepare import prepare_data
 from helpers.engine.stages import Job, number_parameters, upstream
 from helpers.gan import probe
 from helpers.gan.probe import FEWEST, separability
 from helpers.params import load_params
-from helpers.paths import RunPaths
 from helpers.report import synthesis as shown
 from helpers.stages.probe import BLURRED, ORIGINAL, ROUND_TRIP, SYNTHETIC, TRAINING, probe_sources
+from support.split_run import run_after_split
 
 
 def lesions(name, count, photographs=1):
@@ -79,12 +77,7 @@ def test_few_images_work_and_too_few_are_told():
 
 @pytest.fixture(scope="module")
 def drawn_lesions(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "ARTIFACTS", tmp_path_factory.mktemp("probe"))
-        params = load_params("smoke", DRAWN)
-        run = RunPaths("probe")
-        run.data.mkdir(parents=True)
-        prepare_data(run, params.data)
+    with run_after_split(tmp_path_factory, "probe", load_params("smoke", DRAWN)) as run:
         yield run
 
 

@@ -20,6 +20,7 @@ from helpers.paths import RunPaths
 from helpers.report.page.shown import SECTIONS, shown_jobs
 from helpers.stages import classifier, gan, probe, synthesis
 from helpers.stages.target import load_gan_split, load_target_images
+from support.split_run import run_after_split
 
 LACK = "withhold: {class: target, fraction: 0.5}"
 ARMS = [
@@ -37,11 +38,8 @@ SMALL = [
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run of two replicates that share a GAN, after its split and the GANs and images of its arms."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "ARTIFACTS", tmp_path_factory.mktemp("withheld"))
-        found, params = RunPaths("withheld"), load_params("smoke", [*SMALL, *ARMS, "replicates=2"])
-        found.data.mkdir(parents=True)
-        prepare_data(found, params.data)
+    params = load_params("smoke", [*SMALL, *ARMS, "replicates=2"])
+    with run_after_split(tmp_path_factory, "withheld", params) as found:
         for name in params.gans():
             gan.train(found, params, name)
         synthesis.generate(found, params, "0-restored", second_opinion=False)

@@ -244,11 +244,9 @@ def _draw_readings(axes: Axes, panel: _Panel, read: Mapping[str, Reading]) -> No
         bar = Rectangle((102 + 2.5 * number, ends[0]), 1.6, ends[1] - ends[0], color=colour, **RANGE)
         axes.add_patch(bar)
         low, high = min(low, ends[0]), max(high, ends[1])
-    for quantity, colour in panel.levels:
+    for number, (quantity, colour) in enumerate(panel.levels):
         level = next(value for value in read[quantity] if np.isfinite(value))
-        scores = [quantity for quantity, _ in panel.levels]
-        place = 102.8 + 2.5 * scores.index(quantity)
-        axes.plot(place, level, clip_on=False, linestyle="", **END | {"color": colour})
+        axes.plot(102.8 + 2.5 * number, level, clip_on=False, linestyle="", **END | {"color": colour})
         low, high = min(low, level), max(high, level)
     axes.set_xlim(-1, 100.5)
     axes.set_yscale("symlog", linthresh=panel.linear)
