@@ -157,7 +157,7 @@ def arm_panels(
             axes.set(title=wrapped(title, 90 // len(titles)), xlabel=wrapped(x, 160 // len(titles)), ylabel=y)
         return figure, [dict.fromkeys(arms, axes) for axes in panels]
     rows, found = -(-len(arms) // PANELS), []
-    figure = Figure(figsize=(9, len(titles) * (0.55 + 0.98 * rows)))
+    figure = Figure(figsize=(9, len(titles) * (0.55 + 0.88 * rows)))
     for part, (title, (x, y)) in zip(
         figure.subfigures(len(titles), 1, squeeze=False)[:, 0], titles.items(), strict=True
     ):

@@ -284,7 +284,7 @@ def class_distribution(split: pd.DataFrame, target: str, names: Mapping[str, str
     counts = counts.loc[counts.sum(axis=1).sort_values().index]
     totals = counts.sum(axis=1)
     labels, room = row_labels([f"{names[name]} ({name})" if name in names else name for name in counts.index])
-    figure = Figure(figsize=(9, 1.1 + (0.36 + room) * len(counts)))
+    figure = Figure(figsize=(9, 1.1 + (0.27 + room) * len(counts)))
     axes = figure.subplots()
     left = np.zeros(len(counts))
     for part, colour in SPLITS.items():

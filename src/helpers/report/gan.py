@@ -181,7 +181,7 @@ def gan_training(history: pd.DataFrame, paper: Paper | None = None) -> Figure:
         return _denoiser_training(history)
     read = _readings(paper)
     places = 100 * history["step"] / history["step"].max() if read else history["step"]
-    figure = Figure(figsize=(9, 4.3 if read else 4))
+    figure = Figure(figsize=(9, 4))
     if read:
         set_paddings(figure, wspace=0.05)
     grid = figure.subplots(2, 2, sharex=True).ravel()

@@ -15,7 +15,7 @@ from helpers.report.names import title_room, wrapped
 from helpers.report.style import arm_colours
 from helpers.report.words import metric_name
 
-HEIGHT = 0.26  # inches of a row
+HEIGHT = 0.23  # inches of a row
 DIAMOND: dict[str, Any] = {
     "marker": "D",
     "markersize": 5,
