@@ -95,6 +95,16 @@ def test_a_forecast_on_one_slot_adds_the_times_up(quick):
     assert said == "still to come: 7 classifiers; about 3 min 50 s"
 
 
+def test_a_notebook_that_is_only_shown_anew_tells_nothing_about_trainings(quick):
+    asked = [job for job in jobs(quick) if job.stage == "classifier"]
+    shown, running = asked[0].name, asked[1].name
+    forecast = Forecast(quick, asked, slots=1, shown=[shown])
+    assert forecast.say(Progress({shown: 10.0})) == "still to come: 8 classifiers"
+    # one training that runs has 70 s behind it and expects 30 s more: seven others take as long
+    said = forecast.say(Progress({shown: 10.0}, {running: 70.0}, {running: 30.0}))
+    assert said == "still to come: 7 classifiers; about 12 min 10 s"
+
+
 def test_plain_lines_say_what_is_to_come_once_something_ended(tmp_path, monkeypatch, quick):
     monkeypatch.setattr("helpers.paths.ARTIFACTS", tmp_path)
     run = RunPaths("shown")

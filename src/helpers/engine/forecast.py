@@ -1,8 +1,9 @@
 """What is still to come in a run, and when it will be done: told from what this machine has done so far.
 
-A job lasts as long as those of its stage did that have ended, on this machine and in this start. A running
-job that tells its progress is taken at its word. A stage that none has finished yet is named, and its time is
-not guessed.
+A job lasts as long as those of its kind did that have ended, on this machine and in this start, or, where
+none has, as those say that run. A running job that tells its progress is taken at its word. Jobs of one stage
+are of one kind, except that a notebook that is only shown anew tells nothing about a training. A stage about
+which nothing is known yet is named, and its time is not guessed.
 """
 
 import heapq
@@ -17,6 +18,7 @@ from helpers.report.words import counted, duration, listed
 
 NOUNS = {"gan": "GAN", "classifier": "classifier"}  # of stages that have many jobs; the others are named
 NAMES = {"report": "the page"}
+Kind = tuple[str, bool]  # stage, and whether its notebook is only shown anew
 
 
 @dataclass
@@ -29,10 +31,14 @@ class Progress:
 
 
 class Forecast:
-    """Tells what is still to come of ``jobs``, of which ``slots`` run at once."""
+    """Tells what is still to come of ``jobs``, of which ``slots`` run at once.
 
-    def __init__(self, params: Params, jobs: Collection[Job], slots: int):
+    ``shown``: names of the jobs whose notebooks are executed again and whose numbers are kept.
+    """
+
+    def __init__(self, params: Params, jobs: Collection[Job], slots: int, shown: Collection[str] = ()):
         self.jobs = {job.name: job for job in jobs}
+        self.shown = frozenset(shown)
         self.slots = max(1, slots)
         self.before = {
             name: [other.name for other in upstream(job, params) if other.name in self.jobs]
@@ -44,39 +50,43 @@ class Forecast:
         waiting = [name for name in self.jobs if name not in progress.ended and name not in progress.running]
         if not waiting:
             return ""
-        medians = self._medians(progress.ended)
+        usual = self._usual(progress)
         counts = Counter(self.jobs[name].stage for name in waiting)
         stages = [stage for stage in STAGES if counts[stage]]
         said = f"still to come: {listed([_named(stage, counts[stage]) for stage in stages])}"
-        seconds = self._until_the_end(waiting, progress, medians)
+        seconds = self._until_the_end(waiting, progress, usual)
         if seconds < 1:
             return said
-        unknown = [_named(stage, counts[stage]) for stage in stages if stage not in medians]
+        untold = Counter(self.jobs[name].stage for name in waiting if self._kind(name) not in usual)
+        unknown = [_named(stage, untold[stage]) for stage in stages if untold[stage]]
         without = f", and what {listed(unknown)} will take" if unknown else ""
         return f"{said}; about {duration(seconds)}{without}"
 
-    def _medians(self, ended: Mapping[str, float]) -> dict[str, float]:
-        """Median seconds of a job, by stage."""
-        times: dict[str, list[float]] = {}
-        for name, seconds in ended.items():
+    def _kind(self, name: str) -> Kind:
+        return self.jobs[name].stage, name in self.shown
+
+    def _usual(self, progress: Progress) -> dict[Kind, float]:
+        """Seconds of a job, by kind: the median of those that ended, else of what the running ones expect."""
+        expected = {name: progress.running.get(name, 0.0) + left for name, left in progress.left.items()}
+        return self._medians(expected) | self._medians(progress.ended)
+
+    def _medians(self, seconds: Mapping[str, float]) -> dict[Kind, float]:
+        times: dict[Kind, list[float]] = {}
+        for name, taken in seconds.items():
             if name in self.jobs:
-                times.setdefault(self.jobs[name].stage, []).append(seconds)
-        return {stage: statistics.median(found) for stage, found in times.items()}
+                times.setdefault(self._kind(name), []).append(taken)
+        return {kind: statistics.median(found) for kind, found in times.items()}
 
     def _until_the_end(
-        self, waiting: Collection[str], progress: Progress, medians: Mapping[str, float]
+        self, waiting: Collection[str], progress: Progress, usual: Mapping[Kind, float]
     ) -> float:
         """Seconds until all is done; each job starts when those before it are done and a slot is free.
 
-        Jobs of a stage without a known time count as none.
+        Jobs of a kind without a known time count as none.
         """
-
-        def usual(name: str) -> float:
-            return medians.get(self.jobs[name].stage, 0.0)
-
         done = dict.fromkeys(progress.ended, 0.0)
         for name, seconds in progress.running.items():
-            done[name] = progress.left.get(name, max(0.0, usual(name) - seconds))
+            done[name] = progress.left.get(name, max(0.0, usual.get(self._kind(name), 0.0) - seconds))
         busy = [done[name] for name in progress.running]
         free = [0.0] * max(0, self.slots - len(busy)) + busy
         heapq.heapify(free)
@@ -85,7 +95,7 @@ class Forecast:
             ready = [name for name in left if all(other in done for other in self.before[name])]
             starts = {name: max((done[other] for other in self.before[name]), default=0.0) for name in ready}
             name = min(ready, key=lambda each: (starts[each], -STAGES[self.jobs[each].stage].priority))
-            done[name] = max(starts[name], heapq.heappop(free)) + usual(name)
+            done[name] = max(starts[name], heapq.heappop(free)) + usual.get(self._kind(name), 0.0)
             heapq.heappush(free, done[name])
             left.remove(name)
         return max(done.values(), default=0.0)

@@ -117,7 +117,8 @@ def _run(runfile: RunFile, planned: list[Planned], options: argparse.Namespace) 
             flush=True,
         )
         slots = None if options.profile.elsewhere else jobs_at_once(runfile.params, options.cores)
-        with View(run, runfile.params, [item.job for item in stale], slots) as view:
+        shown = [item.job.name for item in stale if not item.numbers]
+        with View(run, runfile.params, [item.job for item in stale], slots, shown) as view:
             code = _make_stale(runfile, planned, options, view)
         names = view.names
         failures = read_failures(run, names)

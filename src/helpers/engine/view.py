@@ -6,6 +6,7 @@ Where the output is no terminal, plain lines are printed.
 import json
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,13 +32,20 @@ class View:
     """Follows the jobs' state files and shows them; ``tick`` is called a few times a second.
 
     ``slots``: jobs that run at once, where that is known; what is still to come is told then.
+    ``shown``: names of the jobs whose numbers are kept and whose notebooks alone are executed again.
     """
 
     PLAIN_INTERVAL = 30.0  # seconds between plain lines of one running job, or about what is to come
     LIVE_INTERVAL = 2.0  # seconds that a line about what is to come stays, on a terminal
 
     def __init__(
-        self, run: RunPaths, params: Params, jobs: list[Job], slots: int | None = None, stream: Any = None
+        self,
+        run: RunPaths,
+        params: Params,
+        jobs: list[Job],
+        slots: int | None = None,
+        shown: Collection[str] = (),
+        stream: Any = None,
     ):
         self.run, self.names = run, [job.name for job in jobs]
         self.stream = stream or sys.stdout
@@ -46,7 +54,7 @@ class View:
         self.last_line: dict[str, float] = {}
         self.live: Live | None = None
         self.start = time.monotonic()
-        self.forecast = Forecast(params, jobs, slots) if slots else None
+        self.forecast = Forecast(params, jobs, slots, shown) if slots else None
         self.progress = Progress()
         self.to_come = ""
         self._forget(self.names)
@@ -108,9 +116,13 @@ class View:
         return due
 
     def _look_ahead(self) -> None:
-        """Tell what is still to come, once a job has ended: before that no time is known."""
+        """Tell what is still to come, once a job has ended or says how long it will take."""
         interval = self.LIVE_INTERVAL if self.live else self.PLAIN_INTERVAL
-        if self.forecast and self.progress.ended and self._is_due("to come", interval):
+        if (
+            self.forecast
+            and (self.progress.ended or self.progress.left)
+            and self._is_due("to come", interval)
+        ):
             self.to_come = printable(self.forecast.say(self.progress))
             if self.to_come and not self.live:
                 self._say(self.to_come)
