@@ -7,6 +7,7 @@ referred to by index, so that 100,000 of them cost a few megabytes.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -56,6 +57,15 @@ class TrainingSet:
         return digest(sums, self.classes, weights)
 
 
+class Added(NamedTuple):
+    """What an arm trains on beside the photographs that it refers to by index; as in ``TrainingSet``."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    pool: np.ndarray | None = None
+    rows: np.ndarray | None = None
+
+
 def replicate_seed(params: Params, arm: str, replicate: int) -> int:
     """Seed of one training: ``classifier.seed + replicate``, for every arm, so that replicates are paired.
 
@@ -99,56 +109,58 @@ def compose_training_set(
     classes = tuple(sorted(split["dx"].unique()))
     codes = split["dx"].map({name: code for code, name in enumerate(classes)}).to_numpy(np.int64)
     training = _training_rows(split, classes, arm, seed if withhold_seed is None else withhold_seed)
-    photographs, again = _photographs(training, codes, classes, arm, seed)
-    if not arm.blurs:
-        photographs = np.concatenate([photographs, again])
-    labels, size = codes[photographs], images.shape[1]
-    synthetic = np.empty((0, size, size, 3), np.uint8)
-    pool = pool_rows = None
+    again = _repeated(training, codes, classes, arm, seed)
+    photographs = training if arm.blurs else np.concatenate([training, again])
+    size = images.shape[1]
     if arm.blurs:
-        pool, pool_rows = _reduced_pool(reduced, training, codes, again)
-        synthetic = resize_images(pool[pool_rows], size)
-        labels = np.concatenate([labels, codes[again]])
-    elif arm.synthetic is not None:
-        if arm.synthetic.folder is not None:
-            code = _class_code(arm.synthetic.class_ or target_class, classes, "synthetic.class")
-            synthetic = folder_images(arm.synthetic, size, _random(seed, SELECT), way)
-            added = np.full(len(synthetic), code, np.int64)
-        else:
-            names = gan_classes or (target_class,)
-            codes_of = {name: _class_code(name, classes, "gan.classes") for name in names}
-            pool, pool_rows, added = _of_classes(arm.synthetic, synthetic_folder, seed, codes_of, labels)
-            synthetic = resize_images(pool[pool_rows], size)
-        labels = np.concatenate([labels, added])
+        added = _blurred(reduced, training, codes, again, size)
+    elif arm.synthetic is None:
+        added = Added(np.empty((0, size, size, 3), np.uint8), np.empty(0, np.int64))
+    elif arm.synthetic.folder is not None:
+        code = _class_code(arm.synthetic.class_ or target_class, classes, "synthetic.class")
+        pictures = folder_images(arm.synthetic, size, _random(seed, SELECT), way)
+        added = Added(pictures, np.full(len(pictures), code, np.int64))
+    else:
+        names = gan_classes or (target_class,)
+        codes_of = {name: _class_code(name, classes, "gan.classes") for name in names}
+        added = _of_classes(arm.synthetic, synthetic_folder, seed, codes_of, codes[photographs], size)
+    labels = np.concatenate([codes[photographs], added.labels])
     weights = balanced_weights(labels, len(classes)) if arm.loss == "balanced" else None
     # Nothing but training photographs and synthetic images may be trained on.
     assert (split["split"].to_numpy()[photographs] == "train").all()
-    assert len(labels) == len(photographs) + len(synthetic)
-    return TrainingSet(labels, photographs, synthetic, classes, weights, pool, pool_rows, arm.blurs)
+    assert len(labels) == len(photographs) + len(added.images)
+    return TrainingSet(labels, photographs, added.images, classes, weights, added.pool, added.rows, arm.blurs)
 
 
-def _reduced_pool(
-    reduced: np.ndarray | None, training: np.ndarray, codes: np.ndarray, again: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The photographs in the GAN's size that the rows ``again`` are among, and the places of these rows."""
+def _blurred(
+    reduced: np.ndarray | None, training: np.ndarray, codes: np.ndarray, again: np.ndarray, size: int
+) -> Added:
+    """The photographs of the rows ``again``, reduced to the GAN's size and enlarged to ``size``."""
     if reduced is None or len(reduced) != len(codes):
         raise DataError("Photographs that take the way of synthetic images are wanted in the GAN's size.")
     # of the whole class, so that arms and replicates share one bank of the trunk's outputs
-    rows = training[np.isin(codes[training], codes[again])]
-    return reduced[rows], np.searchsorted(rows, again)
+    of_class = training[np.isin(codes[training], codes[again])]
+    pool, rows = reduced[of_class], np.searchsorted(of_class, again)
+    return Added(resize_images(pool[rows], size), codes[again], pool, rows)
 
 
 def _of_classes(
-    wanted: SyntheticImages, folder: Path | str | None, seed: int, codes: Mapping[str, int], real: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The GAN's images, the rows of those that an arm takes, and their labels.
+    wanted: SyntheticImages,
+    folder: Path | str | None,
+    seed: int,
+    codes: Mapping[str, int],
+    real: np.ndarray,
+    size: int,
+) -> Added:
+    """The GAN's images that an arm takes, enlarged to ``size``.
 
     ``codes`` are the places of the GAN's classes, ``real`` the labels of the real training images.
     """
     trained = {name: int((real == code).sum()) for name, code in codes.items()}
     pool, chosen = generated_images(wanted, folder, seed, trained)
     labels = [np.full(len(rows), codes[name], np.int64) for name, rows in chosen.items()]
-    return pool, np.concatenate(list(chosen.values())), np.concatenate(labels)
+    rows = np.concatenate(list(chosen.values()))
+    return Added(resize_images(pool[rows], size), np.concatenate(labels), pool, rows)
 
 
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -222,18 +234,14 @@ def _training_rows(split: pd.DataFrame, classes: tuple[str, ...], arm: Arm, seed
     return np.setdiff1d(training, withheld_rows(split, arm.withhold, seed))
 
 
-def _photographs(
-    training: np.ndarray,
-    codes: np.ndarray,
-    classes: tuple[str, ...],
-    arm: Arm,
-    seed: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The training photographs that the arm keeps, and those of them that it repeats."""
+def _repeated(
+    training: np.ndarray, codes: np.ndarray, classes: tuple[str, ...], arm: Arm, seed: int
+) -> np.ndarray:
+    """The rows of the training photographs that the arm takes once more."""
     if arm.oversample is None:
-        return training, training[:0]
+        return training[:0]
     code = _class_code(arm.oversample.class_, classes, "oversample.class")
-    return training, _oversample(training, codes, code, arm.oversample.count, seed)
+    return _oversample(training, codes, code, arm.oversample.count, seed)
 
 
 def _oversample(photographs: np.ndarray, codes: np.ndarray, code: int, count: int, seed: int) -> np.ndarray:
