@@ -21,6 +21,10 @@ from helpers.report.style import SMALLEST, SPLITS, styled
 from helpers.report.table import Table
 from helpers.report.words import plain
 
+FILM_STRIP_ALT = (
+    "Rows of generated images, from the first training steps on the left to the last on the right."
+)
+
 
 def architecture_table(gan: Gan, paper: Paper) -> Table:
     """Trainable parameters of the networks by part, counted on the networks.

@@ -10,7 +10,14 @@ import pandas as pd
 from helpers.data.by_class import rows_of_class
 from helpers.params import Params
 from helpers.paths import RunPaths, class_folders
-from helpers.report.gan import film_strip, gan_sentence, gan_training, training_alt, training_caption
+from helpers.report.gan import (
+    FILM_STRIP_ALT,
+    film_strip,
+    gan_sentence,
+    gan_training,
+    training_alt,
+    training_caption,
+)
 from helpers.report.paper_values import Paper
 from helpers.report.publish import show_figure, show_text
 from helpers.report.words import listed
@@ -75,13 +82,10 @@ def show_trainings(
     trainings: Iterable[Training], params: Params, run: RunPaths, gan: int | str, paper: Paper
 ) -> None:
     """Sentence, curves and film strip of each of these trainings, as of the first; nothing where none is."""
-    strip_alt = (
-        "Rows of generated images, from the first training steps on the left to the last on the right."
-    )
     for each in trainings:
         show_text(each.note + gan_sentence(each.history, each.images, params.gan.batch_size))
         name, caption = f"{each.name}-seed-{gan}", each.note + training_caption(paper, each.history)
         figure, alt = gan_training(each.history, paper), training_alt(each.history)
         show_figure(figure, run, f"gan-training-{name}", caption, alt)
         caption = f"{each.note}What the generator paints as it learns."
-        show_figure(film_strip(each.samples), run, f"film-strip-{name}", caption, strip_alt)
+        show_figure(film_strip(each.samples), run, f"film-strip-{name}", caption, FILM_STRIP_ALT)
