@@ -388,7 +388,7 @@ def test_tables_leave_the_papers_columns_away():
         }
     )
     assert list(eda.dataset_table(split, {}, own).frame) == ["class", "images", "lesions", "share"]
-    assert list(eda.split_table(split, own).frame["class"]) == ["a", "b", "all"]
+    assert list(eda.split_table(split, own).frame) == ["part", "a", "b", "all"]
     metrics = pd.DataFrame({"arm": ["baseline", "filtered"], "accuracy": [0.5, 0.6]})
     assert not {"paper", "difference"} & set(
         results.metrics.performance_table(metrics, own, ["accuracy"], 40).frame

@@ -237,20 +237,19 @@ class TestDataTables:
         table = eda.dataset_table(split().replace("mel", "wart"), {}, PAPER)
         assert rows_of(table)[2][-1] == words.NONE
 
-    def test_split(self):
+    def test_split_has_a_column_for_each_class(self):
         assert rows_of(eda.split_table(split(), PAPER)) == [
-            ["Class", "Train", "Validation", "Test"],
-            ["nv", "2", "1", "1"],
-            ["mel", "1", "0", "1"],
-            ["all", "3", "1", "2"],
-            ["all, in the paper", "7,010", "1,502", "1,503"],
-        ]
-
-    def test_split_by_part_has_a_column_for_each_class(self):
-        assert rows_of(eda.split_by_part(split(), PAPER))[:2] == [
             ["Part", "nv", "mel", "all", "all, in the paper"],
             ["train", "2", "1", "3", "7,010"],
+            ["validation", "1", "0", "1", "1,502"],
+            ["test", "1", "1", "2", "1,503"],
         ]
+
+    def test_split_of_many_classes_has_a_row_for_each(self):
+        many = pd.DataFrame({"dx": [f"class {n:02d}" for n in range(23)] * 3, "split": ["train"] * 69})
+        rows = rows_of(eda.split_table(many, PAPER))
+        assert rows[:2] == [["Class", "Train", "Validation", "Test"], ["class 00", "3", "0", "0"]]
+        assert rows[-2:] == [["all", "69", "0", "0"], ["all, in the paper", "7,010", "1,502", "1,503"]]
 
     def test_leak(self):
         quality = {

@@ -53,19 +53,22 @@ def dataset_table(split: pd.DataFrame, names: Mapping[str, str], paper: Paper) -
 
 
 def split_table(split: pd.DataFrame, paper: Paper) -> Table:
-    """Images per class and part of the split; the last row has the paper's sizes."""
+    """Images per class and part of the split, with the paper's sizes where they are of this data set.
+
+    A row for each part and a column for each class; the other way round where the classes are many.
+    """
     parts = ["train", "validation", "test"]
     frame = pd.crosstab(split["dx"], split["split"]).reindex(columns=parts, fill_value=0)
     frame = frame.loc[frame.sum(axis=1).sort_values(ascending=False).index]
+    few = len(frame) <= FEW_CLASSES
     frame.loc["all"] = frame.sum()
-    frame = frame.rename_axis("class").rename_axis(None, axis=1).reset_index()
     theirs = paper["split"].set_index("split")["images"]
     if not theirs.empty:
-        frame = pd.concat(
-            [frame, pd.DataFrame([{"class": "all, in the paper", **{part: theirs[part] for part in parts}}])],
-            ignore_index=True,
-        )
-    return Table(frame)
+        frame.loc["all, in the paper"] = theirs[parts]
+    if not few:
+        return Table(frame.rename_axis("class").rename_axis(None, axis=1).reset_index())
+    turned = frame.T.rename_axis("part").rename_axis(None, axis=1).reset_index()
+    return Table(turned, names=tuple(map(str, turned.columns[1:])))
 
 
 def folds_sentence(params: Params) -> str | None:
@@ -113,15 +116,6 @@ def first_part_note(params: Params) -> str:
     if params.parts == 1:
         return ""
     return f" It is the first of {params.parts} parts; the others test other folds."
-
-
-def split_by_part(split: pd.DataFrame, paper: Paper) -> Table:
-    """``split_table`` with a row for each part and a column for each class, where the classes are few."""
-    table = split_table(split, paper)
-    if len(table.frame) > FEW_CLASSES + 2:
-        return table
-    turned = table.frame.set_index("class").T.rename_axis("part").rename_axis(None, axis=1).reset_index()
-    return Table(turned, names=tuple(map(str, turned.columns[1:])))
 
 
 def leak_table(quality: Mapping[str, Any], target: str) -> Table:
