@@ -3,11 +3,11 @@
 import io
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from helpers.errors import DataError, ParameterError
 
@@ -32,16 +32,6 @@ BEGINNINGS = {  # the first four bytes, or the third four, of what is often rena
     b"<htm": "a web page",
     b"vers": "a pointer of Git LFS",
 }
-ORIENTATION_TAG = 0x0112  # of EXIF
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def decode(content: bytes | Path, formats: tuple[str, ...] = FORMATS) -> Image.Image:
@@ -57,7 +47,8 @@ def decode(content: bytes | Path, formats: tuple[str, ...] = FORMATS) -> Image.I
             ";16" in str(tile[3]) for tile in getattr(opened, "tile", ())
         )
         opened.load()
-        image = _upright(opened)
+        _turn_upright(opened)
+        image: Image.Image = opened
         if image.mode.startswith("I") or image.mode == "F":
             image = Image.fromarray(_eight_bits(np.asarray(image)))
         image = image if image.mode == "RGB" else image.convert("RGB")
@@ -66,14 +57,10 @@ def decode(content: bytes | Path, formats: tuple[str, ...] = FORMATS) -> Image.I
         return image
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """``image`` as its orientation tag says; a tag that cannot be read says nothing."""
-    try:
-        orientation = image.getexif().get(ORIENTATION_TAG)
-    except Exception:  # any error that broken metadata can make: the pixels are whole
-        return image
-    turn = TURNS.get(orientation) if isinstance(orientation, int) else None
-    return image if turn is None else image.transpose(turn)
+def _turn_upright(image: Image.Image) -> None:
+    """Turn ``image`` as its orientation tag says; a tag that cannot be read says nothing."""
+    with suppress(Exception):  # any error that broken metadata can make: the pixels are whole
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _eight_bits(values: np.ndarray) -> np.ndarray:
