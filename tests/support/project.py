@@ -32,10 +32,7 @@ class Project:
 
     def start(self, *words: str, **options) -> subprocess.Popen:
         """Start ``python run_all.py`` with these words; output goes to pipes."""
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("REPORT_")} | {
-            "PYTHONPATH": str(self.folder / "src")
-        }
-        environment |= options.pop("env", {})
+        environment = self._environment() | options.pop("env", {})
         return subprocess.Popen(
             [sys.executable, "run_all.py", *words],
             cwd=self.folder,
@@ -55,6 +52,22 @@ class Project:
         if code is not None:
             assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
         return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def python(self, code: str) -> None:
+        """Run this code with the copy's modules, in a process of its own."""
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=self.folder,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+    def _environment(self) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("REPORT_")}
+        return kept | {"PYTHONPATH": str(self.folder / "src")}
 
     def here(self, *words: str, code: int = 0) -> subprocess.CompletedProcess:
         """The same without a process of its own for the front door, which saves its start.
