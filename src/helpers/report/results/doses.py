@@ -6,13 +6,13 @@ or ``all``): a ranking changes their kind and not only their number. The GAN beh
 share was trained on that share only (``Params.gan_lack``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers.data.manifest import part_column
 from helpers.evaluation import controls as own
 from helpers.evaluation.roles import added_images
 from helpers.evaluation.verdicts import Direction, verdict_of
@@ -26,17 +26,16 @@ METRICS = ("target_recall", "target_roc_auc")  # of which the figure has a panel
 UNRANKED = ("random", "all")
 
 
-def doses(params: Params, split: pd.DataFrame, made: int) -> pd.DataFrame:
+def doses(params: Params, splits: Sequence[pd.DataFrame], made: int) -> pd.DataFrame:
     """The arms that are doses, one row each: arm, share, real, synthetic; sorted, the largest share first.
 
     ``share`` is the part of the target's real training images that the arm keeps, ``real`` about how many
     they are (the mean over the parts of the split), ``synthetic`` how many images it adds, of ``made`` that
-    there are. ``split`` is helpers.data.manifest.load_split's table. Empty unless there are two shares or
-    three numbers of synthetic images: fewer are no curve.
+    there are. ``splits`` are helpers.data.manifest.load_split's tables, of all parts. Empty unless there are
+    two shares or three numbers of synthetic images: fewer are no curve.
     """
-    of_target = split["dx"] == params.data.target_class
-    parts = map(part_column, range(params.parts))
-    trained = float(pd.Series([(of_target & (split[part] == "train")).sum() for part in parts]).mean())
+    target = params.data.target_class
+    trained = fmean(((split["dx"] == target) & (split["split"] == "train")).sum() for split in splits)
     rows = []
     for name, arm in params.arms.items():
         dose = _dose(name, arm, params, made)
