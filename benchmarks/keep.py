@@ -31,7 +31,6 @@ SYNTHESIS_TABLES = (
     "score-stability",
     "memorisation",
     "source-probe",
-    "selectors",
 )
 
 

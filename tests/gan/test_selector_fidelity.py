@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers.data.by_class import join_classes
+from helpers.files import write_table
 from helpers.gan.fidelity import MEASURES
 from helpers.params import load_params
 from helpers.paths import RunPaths
@@ -36,15 +37,16 @@ def compared(place, monkeypatch):
         selectors, "load_target_images", lambda *_: TargetImages(pixels[50], pixels[30], None)
     )
 
-    def compare(*overrides, gan=0, classes=()):
+    def compare(*overrides, classes=()):
         run, params = RunPaths("selected"), load_params("smoke", list(overrides))
+        gan = params.gan.seeds[0]
         run.synthetic(gan).mkdir(parents=True, exist_ok=True)
         np.save(run.synthetic(gan) / "images.npy", pixels[60])
         order = np.arange(1, 61 if not classes else 31)
         scores = pd.DataFrame({"rank": order, "rank_distance": order[::-1]})
         scores = join_classes(dict.fromkeys(classes, scores)) if classes else scores
-        table = selectors.compare_selectors(run, params, gan, scores)
-        return table, set(asked)
+        write_table(run.synthetic(gan) / "scores.csv", scores)
+        return selectors.compare_selectors(run, params), set(asked)
 
     return compare
 

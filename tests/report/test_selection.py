@@ -5,9 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers.evaluation.roles import added_images
-from helpers.files import write_table
 from helpers.params import load_params
-from helpers.paths import RunPaths
 from helpers.report.results import selection as shown
 from helpers.stages.selectors import ranked_counts
 
@@ -127,11 +125,8 @@ def test_without_a_network_that_no_selector_used_only_the_gains_are_shown(params
     )
 
 
-def test_images_kept_from_a_time_without_this_comparison(params, place):
-    run = RunPaths("kept")
-    kept, nothing = shown.kept_numbers(params, params.synthesis.count), shown.read_fidelity(run, params)
-    assert nothing.empty and "was not measured" in shown.selection_section(kept, nothing, params)
-    assert len(shown.selection_figure(kept, comparisons(kept["arm"]), nothing, "mel").axes) == 2
-    gan = next(iter(params.gans()))
-    write_table(run.synthetic(gan) / "selectors.csv", fidelity().drop(columns="gan"))
-    assert set(shown.read_fidelity(run, params)["gan"]) == {str(gan)}
+def test_of_several_classes_the_one_that_is_shown(params):
+    table = pd.concat([fidelity().assign(**{"class": name}) for name in ("mel", "vasc")])
+    table["value"] += (table["class"] == "vasc") * 100
+    assert shown.fidelity_of_kept(table, params)["value"].max() < 100
+    assert len(shown.fidelity_of_kept(fidelity(), params)) == len(fidelity())

@@ -35,7 +35,7 @@ def test_every_class_has_its_networks_its_tables_and_its_place_on_the_page(proje
         assert (run / "gan/seed-0" / name / "generator.safetensors").is_file()
     scores = pd.read_csv(run / "synthetic/seed-0/scores.csv")
     assert scores["class"].value_counts().to_dict() == {"mel": 20, "vasc": 20}
-    selected = pd.read_csv(run / "synthetic/seed-0/selectors.csv")
+    selected = pd.read_csv(run / "evaluation/selectors.csv")
     assert set(selected["class"]) == {"mel", "vasc"}
     page = (project.folder / "reports/two/report.html").read_text(encoding="utf-8")
     check_text(page, limit=5_000_000)

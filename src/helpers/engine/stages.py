@@ -19,14 +19,14 @@ from helpers.report.page.shown import shown_jobs
 
 SYNTHESIS_TABLES = (
     *("scores", "score-stability", "fidelity", "filter-sweep", "filter-correlation"),
-    *("memorisation", "memorisation-pairs", "source-probe", "selectors"),
+    *("memorisation", "memorisation-pairs", "source-probe"),
 )
 GIVEN_TABLES = ("source-files", "sharpness", "held-out", "called-as")  # of images that a folder gave
 CLASSIFIER_FILES = ("predictions.csv", "history.csv", "summary.json", "model.safetensors")
 EVALUATION_TABLES = (
     *("metrics", "per_class", "arms", "arms_per_class", "comparisons", "contrasts", "controls", "leak"),
     *("metrics_by_lesion", "per_class_by_lesion", "reliability", "curves", "decision_curve", "external"),
-    *("external_contrasts", "subgroups", "mcnemar", "claims", "audit"),
+    *("external_contrasts", "subgroups", "mcnemar", "claims", "audit", "selectors"),
 )
 
 

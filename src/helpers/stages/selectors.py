@@ -1,4 +1,4 @@
-"""Part of the stage synthesis: how near to the real images what each selector keeps is, at equal numbers.
+"""Part of the stage evaluation: how near to the real images what each selector keeps is, at equal numbers.
 
 The features in which that is judged belong to a network by which no selector has chosen.
 """
@@ -8,44 +8,64 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from helpers.data.by_class import join_classes, rows_of_class
-from helpers.device import pick_device
 from helpers.evaluation.roles import added_images, adding
+from helpers.files import read_table
 from helpers.gan.features import image_features
 from helpers.gan.fidelity import Members, comparison_size, measure_draws, summarise_draws, without_differences
 from helpers.gan.selectors import SELECTORS
 from helpers.params import GanName, Params, Synthesis
-from helpers.paths import RunPaths
+from helpers.paths import RunPaths, require
 from helpers.stages.target import load_target_images
 
 JUDGES = ("efficientnet_lite2", "efficientnet_lite0")  # their weights come with the installation
 RANDOM, REAL = "random", "real"
 COLUMNS = (
-    *("selector", "kept", "measure", "value", "low", "high"),
+    *("gan", "selector", "kept", "measure", "value", "low", "high"),
     *("difference", "difference_low", "difference_high", "images", "draws", "features"),
 )
 
 
-def compare_selectors(run: RunPaths, params: Params, gan: GanName, scores: pd.DataFrame) -> pd.DataFrame:
-    """helpers.gan.fidelity.MEASURES of what each selector of the arms keeps of one GAN's images.
+def compare_selectors(run: RunPaths, params: Params) -> pd.DataFrame:
+    """helpers.gan.fidelity.MEASURES of what each selector of the arms keeps of the synthetic images.
 
-    ``scores`` is its scores.csv with all ranks. A row for each selector, each number that an arm keeps by it,
-    and each measure, beside as many images drawn at random (``random``), to which the differences are, and
-    held-out photographs (``real``); class by class where there are several. Columns: COLUMNS. Of a class it
-    is empty unless the arms rank its images by two selectors or more; it is empty for a GAN of an arm which
-    withholds photographs, and where no network is left that no selector used.
+    A row for each GAN, each selector, each number that an arm keeps by it, and each measure, beside as many
+    images drawn at random (``random``), to which the differences are, and held-out photographs (``real``);
+    class by class where there are several. Columns: COLUMNS, after ``class`` where there are several. Of a
+    class it is empty unless the arms rank its images by two selectors or more. Left out are GANs of arms that
+    withhold photographs; it is empty where no network is left that no selector used. Raises MissingStageError
+    before there are images.
     """
     names = params.gan_classes
-    made = len(scores) // len(names)
     judge = next((name for name in JUDGES if name not in _used(params)), None)
+    tables = {name: [pd.DataFrame(columns=list(COLUMNS))] for name in names}
+    for gan in params.gans():
+        if judge is None or params.gans()[gan] is not None:
+            continue
+        scores = read_table(require(run.synthetic(gan) / "scores.csv", "synthesis"))
+        for name, found in _of_gan(run, params, gan, scores, judge).items():
+            tables[name].append(found.assign(gan=str(gan))[list(COLUMNS)])
+    return join_classes({name: _joined(parts) for name, parts in tables.items()})
+
+
+def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(parts[1:], ignore_index=True) if len(parts) > 1 else parts[0]
+
+
+def _of_gan(
+    run: RunPaths, params: Params, gan: GanName, scores: pd.DataFrame, judge: str
+) -> dict[str, pd.DataFrame]:
+    """By class, the table of one GAN, in features of the network ``judge``."""
+    names = params.gan_classes
+    made = len(scores) // len(names)
     kept = {name: _kept(ranked_counts(params, made, name), rows_of_class(scores, name)) for name in names}
     wanted = {name: sets for name, sets in kept.items() if len({selector for selector, _ in sets}) > 1}
-    tables = {name: pd.DataFrame(columns=list(COLUMNS)) for name in names}
-    if judge is None or params.gans()[gan] is not None or not wanted:
-        return join_classes(tables)
-    synthesis, device = params.synthesis.model_copy(update={"features": judge}), pick_device(params.compute)
-    images = np.load(run.synthetic(gan) / "images.npy", mmap_mode="r")
+    if not wanted:
+        return {}
+    synthesis, device = params.synthesis.model_copy(update={"features": judge}), "cpu"  # no card is asked for
+    images = np.load(require(run.synthetic(gan) / "images.npy", "synthesis"), mmap_mode="r")
     label = "Features that no selector used"
     features = image_features(images, run.synthetic(gan), synthesis, device, label)
+    tables = {}
     for name, sets in wanted.items():
         own = features[names.index(name) * made :][:made]
         target = load_target_images(run, params, gan, name)
@@ -54,7 +74,7 @@ def compare_selectors(run: RunPaths, params: Params, gan: GanName, scores: pd.Da
             for part in (target.trained, target.held_out)
         )
         tables[name] = _measured(own, trained, held_out, sets, synthesis)
-    return join_classes(tables)
+    return tables
 
 
 def _kept(counts: dict[str, list[int]], scores: pd.DataFrame) -> dict[tuple[str, int], np.ndarray]:
@@ -86,7 +106,7 @@ def _measured(
     table.insert(1, "kept", [count for _, count in table["set"]])
     table = without_differences(table.assign(set=table["selector"]), REAL).drop(columns="set")
     draws, judge = synthesis.fidelity_draws, synthesis.features
-    return table.assign(images=size, draws=draws, features=judge)[list(COLUMNS)]
+    return table.assign(images=size, draws=draws, features=judge)
 
 
 def ranked_counts(params: Params, made: int, class_name: str) -> dict[str, list[int]]:

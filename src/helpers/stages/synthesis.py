@@ -17,7 +17,6 @@ from helpers.params import GanName, Params
 from helpers.paths import RunPaths, class_folders, require
 from helpers.stages import given
 from helpers.stages.probe import probe_sources
-from helpers.stages.selectors import compare_selectors
 from helpers.stages.target import TargetImages, load_target_images, load_training_images
 
 
@@ -79,13 +78,12 @@ def _generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool)
     targets = {name: load_target_images(run, params, gan, name) for name in names}
     comparisons = _comparisons(targets, called)
     asked = params.selectors_asked_for
-    tables = assess_images(folder, run.data, params.synthesis, comparisons, device, asked)
+    assess_images(folder, run.data, params.synthesis, comparisons, device, asked)
     if not params.trains_gan:
         given.hold_against_photographs(run, params, gan, targets[names[0]], images, called, device)
     parts = zip(names, np.split(images, len(names)), strict=True)
     probed = {name: probe_sources(run, params, gan, part, second_opinion, name) for name, part in parts}
     write_table(folder / "source-probe.csv", join_classes(probed))
-    write_table(folder / "selectors.csv", compare_selectors(run, params, gan, tables["scores"]))
 
 
 def _comparisons(

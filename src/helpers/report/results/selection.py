@@ -5,10 +5,8 @@ from matplotlib.figure import Figure
 
 from helpers.data.by_class import rows_of_class
 from helpers.evaluation.roles import added_images, adding
-from helpers.files import read_table
 from helpers.gan.selectors import SELECTORS
 from helpers.params import Params
-from helpers.paths import RunPaths
 from helpers.report.drawing import BAND, draw_series
 from helpers.report.style import styled
 from helpers.report.table import Format, Table, points_with_ends
@@ -46,18 +44,9 @@ def kept_numbers(params: Params, made: int) -> pd.DataFrame:
     return table if table.loc[table["selector"] != RANDOM, "selector"].nunique() >= 2 else table.iloc[:0]
 
 
-def read_fidelity(run: RunPaths, params: Params) -> pd.DataFrame:
-    """selectors.csv of every GAN of the run for ``shown_class``; the column ``gan`` has the GAN's name.
-
-    A GAN without the file adds no rows: its images may be kept over a change of code (``--accept-code``) from
-    a time when it was not written.
-    """
-    tables = {name: read_table(run.synthetic(name) / "selectors.csv") for name in params.gans()}
-    name_shown = shown_class(params)
-    return pd.concat(
-        [rows_of_class(table, name_shown).assign(gan=str(name)) for name, table in tables.items()],
-        ignore_index=True,
-    )
+def fidelity_of_kept(selectors: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """The rows of evaluation/selectors.csv that are of ``shown_class``."""
+    return rows_of_class(selectors, shown_class(params))
 
 
 def selection_section(kept: pd.DataFrame, fidelity: pd.DataFrame, params: Params) -> str | None:
@@ -70,7 +59,8 @@ def selection_section(kept: pd.DataFrame, fidelity: pd.DataFrame, params: Params
         f" How near the kept images are to the real ones is judged in features of {FEATURE_NAMES[judge]}, "
         "by which no selector has chosen."
         if judge
-        else " How near the kept images are to the real ones was not measured when the images were made."
+        else " How near the kept images are to the real ones was not measured: every network at hand has "
+        "chosen some of them."
     )
     reference, name = params.evaluation.reference, shown_class(params)
     others = (
@@ -93,8 +83,8 @@ def selection_figure(
 ) -> Figure | None:
     """Gains in GAINS against the number of images kept, and the fidelity of what is kept; a line a selector.
 
-    ``comparisons`` is evaluation/comparisons.csv, ``fidelity`` ``read_fidelity``'s: means over the GANs, with
-    the mean ends of their intervals.
+    ``comparisons`` is evaluation/comparisons.csv, ``fidelity`` ``fidelity_of_kept``'s: means over the GANs,
+    with the mean ends of their intervals.
     """
     if kept.empty:
         return None
