@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from helpers.engine import start
 from helpers.engine.forecast import Forecast, Progress
 from helpers.engine.stages import Job, jobs
 from helpers.engine.view import View
@@ -120,3 +121,10 @@ def test_plain_lines_say_what_is_to_come_once_something_ended(tmp_path, monkeypa
     done, ahead = stream.getvalue().splitlines()
     assert done.startswith("done")
     assert ahead == "still to come: 1 GAN, synthesis, 9 classifiers, evaluation and the page"
+
+
+@pytest.mark.parametrize(("device", "cards", "slots"), [("auto", 0, 8), ("auto", 1, 1), ("cpu", 1, 8)])
+def test_each_training_holds_a_card(monkeypatch, device, cards, slots):
+    monkeypatch.setattr(start, "count_gpus", lambda: cards)
+    params = load_params("smoke", [f"compute.device={device}", "gan.threads=2"])
+    assert start.jobs_at_once(params, cores=16) == slots

@@ -340,3 +340,13 @@ def test_the_study_is_the_one_that_its_protocol_describes():
 def test_a_primary_contrast_names_arms_and_metrics_that_there_are(change, said):
     with pytest.raises(ParameterError, match=re.escape(said)):
         load_params("quick", [change])
+
+
+def test_a_judge_that_saw_what_an_arm_withholds_is_refused():
+    """Where the reference withholds the same share, it lacks the same photographs only if one seed draws them."""
+    lack = "withhold: {class: target, fraction: 0.5}"
+    arms = f"arms={{baseline: {{{lack}}}, sure: {{{lack}, synthetic: {{select: top, count: 3, rank: classifier}}}}}}"
+    load_params("smoke", [arms])
+    load_params("smoke", [arms, "gan.seeds=[0,1]", "replicates=2", "classifier.adapt.epochs=1"])
+    with pytest.raises(ParameterError, match="asks a classifier of the arm baseline that saw some of them"):
+        load_params("smoke", [arms, "gan.seeds=[0,1]", "replicates=2"])

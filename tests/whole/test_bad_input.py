@@ -1090,6 +1090,30 @@ def test_fewer_melanomas_than_a_batch_train_a_gan(place):
     assert len(shown) == 24 and counts.tolist() == [8, 8, 8]
 
 
+@pytest.mark.parametrize(
+    ("contrasts", "said"),
+    [
+        (
+            "[filtered - baseline]",
+            "evaluation.primary_contrasts has 'filtered - baseline', and 'filtered' can be the arm of that name "
+            "or the arm 'best', whose recipe is that of the paper's arm filtered: give the arm 'filtered' "
+            "another name.",
+        ),
+        (
+            "[all - baseline, every - baseline]",
+            "evaluation.primary_contrasts has 'all - baseline' and 'every - baseline', which compare the same "
+            "two arms here: leave one of them out.",
+        ),
+    ],
+)
+def test_a_primary_contrast_that_can_be_read_in_two_ways(place, capsys, contrasts, said):
+    near = "filtered: {synthetic: {select: top, count: 6, rank: distance}}"
+    best = "best: {synthetic: {select: top, count: 6}}"
+    arms = f"arms={{baseline: {{}}, {near}, {best}, every: {{synthetic: {{select: all}}}}}}"
+    words = ("--params", "smoke", "--set", arms, "--set", f"evaluation.primary_contrasts={contrasts}")
+    assert mistake(capsys, *words) == said
+
+
 # --- the machine ------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from helpers.data.wording import shown
 from helpers.device import check_pair, pick_device
 from helpers.engine.snakemake import count_gpus
 from helpers.errors import DataError, ParameterError
+from helpers.evaluation.roles import roles
 from helpers.gan.recipes import require_package
 from helpers.params import Params
 from helpers.paths import RunPaths
@@ -38,6 +39,8 @@ def check(
         _check_arms(params, classes)
         if params.data.external_root is not None:
             _check_external(params.data.external_root, classes)
+    if "evaluation" in stages:
+        _check_contrasts(params)
     if params.synthesis.folder is not None and "synthesis" in stages:
         from helpers.data.given_images import check_given
 
@@ -96,6 +99,28 @@ def _check_arms(params: Params, classes: Sequence[str]) -> None:
 
             files = folder_files(arm.synthetic)
             _check_headers(f"arms.{name}.synthetic.folder", ((path, path.name) for path in files), FORMATS)
+
+
+def _check_contrasts(params: Params) -> None:
+    """See whether the names of the primary contrasts are each of one arm, and no two of one pair of arms."""
+    playing = roles(params)
+    known: dict[tuple[str, ...], str] = {}
+    for contrast in params.evaluation.primary_contrasts:
+        names = contrast.split(" - ")
+        for name in names:
+            if name in params.arms and playing.get(name, name) != name:
+                raise ParameterError(
+                    f"evaluation.primary_contrasts has '{contrast}', and '{name}' can be the arm of that "
+                    f"name or the arm '{playing[name]}', whose recipe is that of the paper's arm {name}: give the "
+                    f"arm '{name}' another name."
+                )
+        pair = tuple(playing.get(name, name) for name in names)
+        if pair in known:
+            raise ParameterError(
+                f"evaluation.primary_contrasts has '{known[pair]}' and '{contrast}', which compare the same "
+                "two arms here: leave one of them out."
+            )
+        known[pair] = contrast
 
 
 def _check_external(root: str, classes: Sequence[str]) -> None:

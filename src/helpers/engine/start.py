@@ -17,7 +17,7 @@ from helpers.engine.process import run_lock
 from helpers.engine.profiles import load_profile
 from helpers.engine.records import put_aside, read_record, remove_damaged_caches, require_whole_inputs
 from helpers.engine.runfile import RunFile, accepted_code, damaged_preparation
-from helpers.engine.snakemake import command, execute, set_stamps
+from helpers.engine.snakemake import command, count_gpus, execute, set_stamps
 from helpers.engine.stages import STAGES, Job, threads, upstream
 from helpers.engine.view import View
 from helpers.errors import UserError, printable
@@ -132,9 +132,14 @@ def _run(runfile: RunFile, planned: list[Planned], options: argparse.Namespace) 
 
 
 def jobs_at_once(params: Params, cores: int | None) -> int:
-    """Trainings that run at once on this machine, or on ``cores`` of it; at least one."""
+    """Trainings that run at once on this machine, or on ``cores`` of it; at least one.
+
+    On graphics cards each training holds one.
+    """
     widest = max(threads(stage, params) or 1 for stage in STAGES)
-    return max(1, (cores or allowed_cores()) // widest)
+    fitting = max(1, (cores or allowed_cores()) // widest)
+    cards = count_gpus() if params.compute.device != "cpu" else 0
+    return min(fitting, cards) if cards else fitting
 
 
 def _make_stale(runfile: RunFile, planned: list[Planned], options: argparse.Namespace, view: View) -> int:

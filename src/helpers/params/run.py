@@ -149,14 +149,17 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _no_judge_saw_what_is_withheld(self) -> "Params":
+        # the judge lacks the same photographs as every GAN of its part only where one seed draws them
+        one_draw = self.classifier.adapt.epochs > 0 or len(self.gan.seeds) == self.parts
+        spared = (None, self.arms[self.evaluation.reference].withhold) if one_draw else (None,)
         for name, arm in self.arms.items():
             images = arm.synthetic
-            if images is None or self.gan_lack(name) in (None, self.arms[self.evaluation.reference].withhold):
+            if images is None or self.gan_lack(name) in spared:
                 continue
             if images.select in ("top", "bottom") and selectors().get(images.rank).needs_classifier:
                 raise ValueError(
                     f"arms.{name} withholds photographs and ranks synthetic images by '{images.rank}', which "
-                    f"asks a classifier of the arm {self.evaluation.reference} that saw these photographs: "
+                    f"asks a classifier of the arm {self.evaluation.reference} that saw some of them: "
                     f"rank by '{'critic' if self.has_critic else 'distance'}'"
                 )
         return self
