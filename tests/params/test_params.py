@@ -343,10 +343,11 @@ def test_a_primary_contrast_names_arms_and_metrics_that_there_are(change, said):
 
 
 def test_a_judge_that_saw_what_an_arm_withholds_is_refused():
-    """Where the reference withholds the same share, it lacks the same photographs only if one seed draws them."""
+    """A reference that withholds as much lacks the same photographs only where one seed draws them."""
     lack = "withhold: {class: target, fraction: 0.5}"
-    arms = f"arms={{baseline: {{{lack}}}, sure: {{{lack}, synthetic: {{select: top, count: 3, rank: classifier}}}}}}"
+    ranked = "synthetic: {select: top, count: 3, rank: classifier}"
+    arms = f"arms={{baseline: {{{lack}}}, sure: {{{lack}, {ranked}}}}}"
     load_params("smoke", [arms])
-    load_params("smoke", [arms, "gan.seeds=[0,1]", "replicates=2", "classifier.adapt.epochs=1"])
+    load_params("smoke", [arms, "gan.seeds=[0,1]", "replicates=2", "classifier.adapt.epochs=2"])
     with pytest.raises(ParameterError, match="asks a classifier of the arm baseline that saw some of them"):
         load_params("smoke", [arms, "gan.seeds=[0,1]", "replicates=2"])

@@ -1095,14 +1095,14 @@ def test_fewer_melanomas_than_a_batch_train_a_gan(place):
     [
         (
             "[filtered - baseline]",
-            "evaluation.primary_contrasts has 'filtered - baseline', and 'filtered' can be the arm of that name "
-            "or the arm 'best', whose recipe is that of the paper's arm filtered: give the arm 'filtered' "
-            "another name.",
+            "evaluation.primary_contrasts has 'filtered - baseline', and 'filtered' can be the arm of that "
+            "name or the arm 'best', whose recipe is that of the paper's arm filtered: give the arm "
+            "'filtered' another name.",
         ),
         (
             "[all - baseline, every - baseline]",
-            "evaluation.primary_contrasts has 'all - baseline' and 'every - baseline', which compare the same "
-            "two arms here: leave one of them out.",
+            "evaluation.primary_contrasts has 'all - baseline' and 'every - baseline', which compare the "
+            "same two arms here: leave one of them out.",
         ),
     ],
 )

@@ -111,8 +111,8 @@ def _check_contrasts(params: Params) -> None:
             if name in params.arms and playing.get(name, name) != name:
                 raise ParameterError(
                     f"evaluation.primary_contrasts has '{contrast}', and '{name}' can be the arm of that "
-                    f"name or the arm '{playing[name]}', whose recipe is that of the paper's arm {name}: give the "
-                    f"arm '{name}' another name."
+                    f"name or the arm '{playing[name]}', whose recipe is that of the paper's arm {name}: "
+                    f"give the arm '{name}' another name."
                 )
         pair = tuple(playing.get(name, name) for name in names)
         if pair in known:
