@@ -291,8 +291,8 @@ def test_png_in_disguise_is_read(run, data, root):
 
 def decodings(monkeypatch):
     """A list that grows by one each time an array is built."""
-    built, real = [], arrays._decode_all
-    monkeypatch.setattr(arrays, "_decode_all", lambda *arguments: built.append(1) or real(*arguments))
+    built, real = [], arrays._decode_own
+    monkeypatch.setattr(arrays, "_decode_own", lambda *arguments: built.append(1) or real(*arguments))
     return built
 
 
@@ -387,8 +387,8 @@ def test_three_jobs_at_once_build_one_array(run, data, tmp_path):
         "import sys, pathlib, warnings; warnings.simplefilter('ignore')\n"
         "from helpers import paths; paths.ARTIFACTS = pathlib.Path(sys.argv[1])\n"
         "from helpers.data import arrays; from helpers.params import Data; import hashlib\n"
-        "real = arrays._decode_all\n"
-        "arrays._decode_all = lambda *a: print('built') or real(*a)\n"
+        "real = arrays._decode_own\n"
+        "arrays._decode_own = lambda *a: print('built') or real(*a)\n"
         "print(hashlib.sha256(arrays.load_images(paths.RunPaths('test'), Data(root=sys.argv[2]), 32, "
         "'area').tobytes()).hexdigest())\n"
         "assert 'torch' not in sys.modules\n"

@@ -145,6 +145,7 @@ def test_a_job_refuses_what_it_would_read(run):
 def test_shared_arrays_are_read_whole_before_work(run):
     for name in (
         "data/images-32-area",
+        "data/external-32-area",
         "data/features-x-1",
         "classifier/bank/train-1",
         "synthetic/seed-0/features-x-2",
@@ -155,11 +156,14 @@ def test_shared_arrays_are_read_whole_before_work(run):
         write_json(path.with_suffix(".json"), {"sha256": file_digest(path, 64)})
     assert records.remove_damaged_caches(run) == []
     flip(run.data / "images-32-area.npy")
+    flip(run.data / "external-32-area.npy")
     (run.folder / "classifier/bank/train-1.json").write_text("{")
     gone = records.remove_damaged_caches(run)
-    assert {path.name for path in gone} == {"images-32-area.npy", "train-1.npy"} and not any(
-        path.exists() for path in gone
-    )
+    assert {path.name for path in gone} == {
+        "images-32-area.npy",
+        "external-32-area.npy",
+        "train-1.npy",
+    } and not any(path.exists() for path in gone)
     assert (run.data / "features-x-1.npy").exists()
 
 

@@ -4,6 +4,8 @@ It is never mixed with the run's own data, and it is scored with the ISIC metric
 """
 
 import shutil
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -131,10 +133,42 @@ def test_images_are_squashed_as_the_runs_own_and_kept(run, tmp_path, drawn):
     for row, name in enumerate(external.table["image_id"]):
         assert np.array_equal(external.images[row], resize_image(decode(drawn[1][name]), 40, "bilinear"))
     assert external.table["label"].tolist() == drawn[0]["dx"].tolist()
-    first = next(run.data.glob("external-40-*.npy"))
-    made = first.stat().st_mtime_ns
+    path = run.data / "external-40-bilinear.npy"
+    whole, made = path.read_bytes(), path.stat().st_mtime_ns
     load_external(run, data, 40)
-    assert [file.stat().st_mtime_ns for file in run.data.glob("external-40-*.npy")] == [made]
+    assert path.stat().st_mtime_ns == made and path.read_bytes() == whole
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    load_external(run, data, 40)
+    assert path.read_bytes() == whole
+    assert [file.name for file in run.data.glob("external-40-*.npy")] == [path.name]
+
+
+def test_another_set_of_the_same_names_is_decoded_anew(run, tmp_path, drawn):
+    folder = put(tmp_path / "isic", drawn)
+    data = Data(source="phantom", external_root=str(folder))
+    before = np.array(load_external(run, data, 24).images)
+    table, content = drawn
+    turned = dict(zip(content, [*list(content.values())[1:], next(iter(content.values()))], strict=True))
+    put(folder, (table, turned))
+    assert np.array_equal(load_external(run, data, 24).images, np.roll(before, -1, axis=0))
+
+
+def test_jobs_at_once_decode_the_set_once(run, tmp_path, drawn):
+    folder = put(tmp_path / "isic", drawn)
+    program = (
+        "import sys, pathlib, warnings; warnings.simplefilter('ignore')\n"
+        "from helpers import paths; paths.ARTIFACTS = pathlib.Path(sys.argv[1])\n"
+        "from helpers.data import external; from helpers.params import Data; import hashlib\n"
+        "real = external.write_decoded\n"
+        "external.write_decoded = lambda *a: print('built') or real(*a)\n"
+        "set_ = external.load_external(paths.RunPaths('made-up'), Data(external_root=sys.argv[2]), 24)\n"
+        "print(hashlib.sha256(set_.images.tobytes()).hexdigest())\n"
+    )
+    words = [sys.executable, "-c", program, str(tmp_path / "artifacts"), str(folder)]
+    jobs = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [job.communicate()[0].split() for job in jobs]
+    assert [job.returncode for job in jobs] == [0, 0]
+    assert sum("built" in words for words in said) == 1 and said[0][-1] == said[1][-1]
 
 
 def test_other_sizes_of_the_photographs_are_no_fault(run, tmp_path, drawn):

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from helpers.data.dataset import Dataset
 from helpers.data.decoding import decode, resize_image
@@ -42,9 +41,9 @@ def load_images(run: RunPaths, data: Data, size: int, resize: str) -> np.memmap:
 
     def write() -> str:
         with open_source(run, data) as dataset:
-            return _decode_all(dataset, path, shape, resize, split, manifest["checksum"])
+            return _decode_own(dataset, path, size, resize, list(split["image_id"]), manifest["checksum"])
 
-    return _kept(path, key, shape, write)
+    return kept_array(path, key, shape, write)
 
 
 def load_reduced(run: RunPaths, params: Params) -> np.memmap:
@@ -70,11 +69,15 @@ def load_images_through(run: RunPaths, data: Data, size: int, way: Way) -> np.me
             array.flush()
             return file_digest(temporary, length=64)
 
-    return _kept(path, key, shape, write)
+    return kept_array(path, key, shape, write)
 
 
-def _kept(path: Path, key: str, shape: tuple[int, ...], write: Callable[[], str]) -> np.memmap:
-    """The array in ``path``; where it is not current, ``write`` makes it anew and returns its SHA-256."""
+def kept_array(path: Path, key: str, shape: tuple[int, ...], write: Callable[[], str]) -> np.memmap:
+    """The uint8 array in ``path``, read-only and memory-mapped; a sidecar (.json) holds its key and SHA-256.
+
+    Where it is not whole, or of another ``key`` or ``shape``, ``write`` makes it anew in ``path`` and returns
+    its SHA-256 (64 digits), while other jobs wait.
+    """
     with locked(path):
         if not _is_current(path, key, shape):
             # leftovers of a job that was killed: the lock says that no other job is writing now
@@ -84,32 +87,51 @@ def _kept(path: Path, key: str, shape: tuple[int, ...], write: Callable[[], str]
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
-def _decode_all(
-    dataset: Dataset, path: Path, shape: tuple[int, ...], resize: str, split: pd.DataFrame, checksum: str
+def write_decoded(
+    dataset: Dataset,
+    path: Path,
+    size: int,
+    resize: str,
+    broken: str,
+    accept: Callable[[list[str]], None] | None = None,
 ) -> str:
-    """Write the array row by row, so that memory stays small, and return its digest."""
-    ids = list(split["image_id"])
-    if list(dataset.metadata["image_id"]) != ids:
-        raise _changed(dataset)
+    """Write all images of ``dataset`` as uint8 (N, size, size, 3), in its order; return the file's SHA-256.
+
+    It goes row by row, so that memory stays small. An image that cannot be decoded raises DataError with the
+    words ``broken``, in which {name} and {error} are filled in. ``accept`` gets the SHA-256 of each image's
+    encoded bytes before the array is put in its place, and may raise.
+    """
+    ids = list(dataset.metadata["image_id"])
     with atomic_path(path) as temporary:
+        shape = (len(ids), size, size, 3)
         array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
 
-        def fill(row: int) -> tuple[str, str]:
+        def fill(row: int) -> str:
             try:
                 content = dataset.read(ids[row])
-                array[row] = resize_image(decode(content), shape[1], resize)
+                array[row] = resize_image(decode(content), size, resize)
             except (OSError, DataError) as error:
-                raise DataError(
-                    f"{dataset.images[ids[row]].name} is broken ({error}), and was not when the stage 'eda' "
-                    "ran: get it anew."
-                ) from None
-            return ids[row], hashlib.sha256(content).hexdigest()
+                raise DataError(broken.format(name=dataset.images[ids[row]].name, error=error)) from None
+            return hashlib.sha256(content).hexdigest()
 
-        hashes = list(in_parallel(fill, range(shape[0]), f"decoding to {shape[1]} px"))
-        if data_checksum(dataset.metadata, hashes) != checksum:
-            raise _changed(dataset)
+        hashes = list(in_parallel(fill, range(len(ids)), f"decoding to {size} px"))
+        if accept is not None:
+            accept(hashes)
         array.flush()
         return file_digest(temporary, length=64)
+
+
+def _decode_own(dataset: Dataset, path: Path, size: int, resize: str, ids: list[str], checksum: str) -> str:
+    """``write_decoded`` for the run's own images, which must still be those that the stage 'eda' verified."""
+    if list(dataset.metadata["image_id"]) != ids:
+        raise _changed(dataset)
+
+    def accept(hashes: list[str]) -> None:
+        if data_checksum(dataset.metadata, zip(ids, hashes, strict=True)) != checksum:
+            raise _changed(dataset)
+
+    broken = "{name} is broken ({error}), and was not when the stage 'eda' ran: get it anew."
+    return write_decoded(dataset, path, size, resize, broken, accept)
 
 
 def _changed(dataset: Dataset) -> DataError:

@@ -13,16 +13,15 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.archives import CLUTTER, TABLE_ENDINGS, FileTree, Found
+from helpers.data.arrays import kept_array, write_decoded
 from helpers.data.classes import CLASSES
 from helpers.data.dataset import COLUMNS, Dataset
-from helpers.data.decoding import decode, resize_image
 from helpers.data.ham10000 import from_challenge
 from helpers.data.manifest import load_split
-from helpers.data.parallel import in_parallel
 from helpers.data.tables import check_metadata, column_names, read_table
 from helpers.data.wording import shown
 from helpers.errors import DataError
-from helpers.files import atomic_path, digest, write_table
+from helpers.files import digest, write_table
 from helpers.fingerprints import code_fingerprint
 from helpers.params import Data
 from helpers.paths import RunPaths, from_project
@@ -30,6 +29,7 @@ from helpers.paths import RunPaths, from_project
 HIDDEN = re.compile(rf"{CLUTTER}|segmentation", re.IGNORECASE)
 TRUTH = re.compile(r"test.*ground.?truth", re.IGNORECASE)
 PREDICTIONS = "predictions-external.csv"
+BROKEN = "{name} of the external test set is broken ({error}): get it anew."
 
 
 def open_external(root: Path | str, classes: Sequence[str] = CLASSES) -> Dataset:
@@ -119,7 +119,8 @@ class External:
 def load_external(run: RunPaths, data: Data, size: int, resize: str = "bilinear") -> External | None:
     """The images of ``data.external_root``, squashed to ``size`` pixels as the run's own are.
 
-    None where no folder is given. Decoded once per folder, size and code, and kept beside the run's arrays.
+    None where no folder is given. Decoded once, by one job while others wait, and kept beside the run's
+    arrays; decoded again where the folder's images, the decoding or the kept file have changed.
     Raises MissingStageError before the stage 'eda', and DataError for what ``open_external`` refuses, a
     class that the run does not have, an image of the run's own data, and an image that cannot be decoded.
     """
@@ -134,38 +135,15 @@ def load_external(run: RunPaths, data: Data, size: int, resize: str = "bilinear"
                 "external test set must have none."
             )
         files = [(found.name, found.size, found.path.stat().st_mtime_ns) for found in dataset.images.values()]
-        name = f"external-{size}-{resize}"
-        path = run.data / f"{name}-{digest(files, code_fingerprint('helpers.data.decoding'))}.npy"
-        if not path.exists():
-            for stale in run.data.glob(f"{name}-*.npy"):
-                stale.unlink(missing_ok=True)
-            _decode_all(dataset, path, size, resize)
-        table = dataset.metadata[["image_id", "dx"]].rename(columns={"dx": "label"})
-    return External(table, np.load(path, mmap_mode="r", allow_pickle=False))
-
-
-def _decode_all(dataset: Dataset, path: Path, size: int, resize: str) -> None:
-    """Write every image to ``path``.
-
-    Two jobs that do so at the same time write the same bytes, so the later rename does no harm.
-    """
-    with atomic_path(path) as temporary:
-        array = np.lib.format.open_memmap(
-            temporary, mode="w+", dtype=np.uint8, shape=(len(dataset.metadata), size, size, 3)
+        path = run.data / f"external-{size}-{resize}.npy"
+        images = kept_array(
+            path,
+            digest(files, size, resize, code_fingerprint("helpers.data.decoding")),
+            (len(files), size, size, 3),
+            lambda: write_decoded(dataset, path, size, resize, BROKEN),
         )
-
-        def fill(row: int) -> None:
-            image_id = dataset.metadata["image_id"].iat[row]
-            try:
-                array[row] = resize_image(decode(dataset.read(image_id)), size, resize)
-            except (OSError, DataError) as error:
-                raise DataError(
-                    f"{dataset.images[image_id].name} of the external test set is broken ({error}): get it "
-                    "anew."
-                ) from None
-
-        list(in_parallel(fill, range(len(array)), f"decoding the external test set to {size} px"))
-        array.flush()
+        table = dataset.metadata[["image_id", "dx"]].rename(columns={"dx": "label"})
+    return External(table, images)
 
 
 def write_external_predictions(

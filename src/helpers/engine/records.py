@@ -27,6 +27,7 @@ READERS = min(8, allowed_cores())
 PARTS = {"key", "code", "parts", "variant", "files"}  # what every record of numbers holds
 CACHES = (
     "data/images-*.json",
+    "data/external-*.json",
     "data/features-*.json",
     "synthetic/*/features-*.json",
     "classifier/bank/**/*.json",
