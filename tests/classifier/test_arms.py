@@ -49,6 +49,18 @@ def test_the_baseline_is_the_training_images(split, images):
     assert [chosen.classes[label] for label in chosen.labels] == split["dx"].iloc[train].tolist()
 
 
+def test_the_best_are_those_of_the_selector_that_the_arm_names(split, images, synthetic):
+    by_distance = {"synthetic": {"select": "top", "count": 2, "rank": "distance"}}
+    with pytest.raises(ParameterError, match="no column rank_distance.*run the stage 'synthesis' again, or"):
+        compose(split, images, by_distance, synthetic)
+    with pytest.raises(ParameterError, match="rank_classifier.*give notebook 03 the baseline classifier's"):
+        compose(split, images, {"synthetic": {"select": "top", "count": 2, "rank": "classifier"}}, synthetic)
+    scores = pd.read_csv(synthetic / "scores.csv")
+    scores.assign(rank_distance=scores["rank"].to_numpy()[::-1]).to_csv(synthetic / "scores.csv", index=False)
+    chosen = compose(split, images, by_distance, synthetic)
+    assert chosen.pool_rows.tolist() == np.argsort(scores["rank"].to_numpy()[::-1])[:2].tolist()
+
+
 @pytest.mark.parametrize(
     ("recipe", "count"),
     [

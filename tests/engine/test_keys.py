@@ -34,6 +34,7 @@ def test_numbers_come_from_the_modules_that_their_stage_imports():
         name for name in found["gan"] if name.startswith(("helpers.classifier", "helpers.evaluation"))
     ]
     assert "helpers.data.external" not in found["gan"] and "helpers.data.external" in found["classifier"]
+    assert not [name for name in found["gan"] + found["classifier"] if "helpers.gan.selectors" in name]
     for stage in ("eda", "gan", "synthesis", "classifier", "evaluation"):
         assert not [name for name in found[stage] if name.startswith("helpers.report")], stage
 

@@ -103,5 +103,5 @@ def with_first(tmp_path):
 def test_a_new_selector_is_one_file(with_first):
     table = add_ranks(SCORES, FAKE, REAL, TARGET, CLASSES, ["first"])
     assert table.columns.tolist() == [*ALWAYS, "probability", "rank_classifier", "rank_first"]
-    assert select_images(table, "top", count=2, rank="first").tolist() == [3, 0]
+    assert select_images(table, "top", count=2, rank="rank_first").tolist() == [3, 0]
     assert "rank_first" not in add_ranks(SCORES, FAKE, REAL, TARGET)

@@ -199,7 +199,7 @@ def generated_images(
             f"{folder} holds {len(generated):,} images and {len(scores):,} scores: run the stage 'synthesis' "
             "again."
         )
-    random, chosen = _random(seed, SELECT), {}
+    random, chosen, by = _random(seed, SELECT), {}, wanted.selector
     for name, real in trained.items():
         own, stream = rows_of_class(scores, name), int(random.integers(2**31))
         count = wanted.count if wanted.share is None else share_count(wanted.share, real)
@@ -207,7 +207,7 @@ def generated_images(
         chosen[name] = (
             np.empty(0, np.int64)
             if count == 0
-            else select_images(own, wanted.select, count, wanted.fraction, seed=stream, rank=wanted.rank)
+            else select_images(own, wanted.select, count, wanted.fraction, stream, by.rank, by.missing)
         )
     return generated, chosen
 

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import ParameterError
-from helpers.gan.selectors import SELECTORS
 
 
 def wanted_count(available: int, count: int | None = None, fraction: float | None = None) -> int:
@@ -49,13 +48,15 @@ def select_images(
     count: int | None = None,
     fraction: float | None = None,
     seed: int = 0,
-    rank: str = "critic",
+    rank: str = "rank",
+    missing: str = "run the stage 'synthesis' again",
 ) -> np.ndarray:
     """Indices (int64, column ``index`` of ``scores``) of the selected synthetic images.
 
-    ``top`` and ``bottom`` go by the selector ``rank`` (1 is best), best and worst first; ``random`` draws
+    ``top`` and ``bottom`` go by the column ``rank`` (1 is best), best and worst first; ``random`` draws
     without replacement from ``seed``, whatever the order of the rows; ``all`` takes every image. Raises
-    ParameterError for an unknown way, a rank that the scores do not hold, or more images than there are.
+    ParameterError for an unknown way, more images than there are, or a column that the scores do not hold;
+    ``missing`` says what to do about that.
     """
     if select not in ("top", "bottom", "random", "all"):
         raise ParameterError(
@@ -71,15 +72,10 @@ def select_images(
         return indices
     if select == "random":
         return np.random.default_rng(seed).choice(indices, size=wanted, replace=False)
-    ranked = scores.sort_values(_rank_column(scores, rank), kind="stable")["index"].to_numpy(dtype=np.int64)
-    return ranked[:wanted] if select == "top" else ranked[::-1][:wanted].copy()
-
-
-def _rank_column(scores: pd.DataFrame, rank: str) -> str:
-    selector = SELECTORS.get(rank)
-    if selector.rank not in scores:
+    if rank not in scores:
         raise ParameterError(
-            f"An arm ranks synthetic images by '{rank}', and scores.csv has no column {selector.rank}: "
-            f"{selector.missing}, or rank by another."
+            f"scores.csv has no column {rank}, by which an arm ranks synthetic images: {missing}, or rank by "
+            "another."
         )
-    return selector.rank
+    ranked = scores.sort_values(rank, kind="stable")["index"].to_numpy(dtype=np.int64)
+    return ranked[:wanted] if select == "top" else ranked[::-1][:wanted].copy()

@@ -1,16 +1,19 @@
 """Parameters of the comparison's arms: what each trains on."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from helpers.params.section import Fraction, PathText, Section, Variants
 from helpers.registry import Registry
 
+if TYPE_CHECKING:
+    from helpers.gan.selectors import Selector
+
 TARGET = "target"  # as a class: the run's data.target_class
 
 
-def selectors() -> Registry[Any]:
+def selectors() -> "Registry[Selector]":
     """The ways to rank synthetic images."""
     from helpers.gan.selectors import SELECTORS
 
@@ -64,6 +67,11 @@ class SyntheticImages(Section):
         if self.select == "all" and given:
             raise ValueError(f"'select: all' takes every image; drop '{given[0]}', or use 'select: random'")
         return self
+
+    @property
+    def selector(self) -> "Selector":
+        """The way of ranking that ``rank`` names."""
+        return selectors().get(self.rank)
 
     def with_target(self, target_class: str) -> "SyntheticImages":
         """The images with ``target_class`` where 'target' stands for it."""
