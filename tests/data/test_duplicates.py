@@ -14,7 +14,7 @@ from helpers.data.likeness import TURNS, likeness, structure, turned
 from helpers.data.manifest import load_duplicates, load_split
 from helpers.data.prepare import prepare_data
 from helpers.engine.stages import Job, outputs
-from helpers.params import Data, load_params
+from helpers.params import Data, Split, load_params
 from helpers.paths import RunPaths
 from helpers.report.duplicates import duplicates_figure, duplicates_sentence, duplicates_table
 from support.project import ROOT
@@ -137,7 +137,9 @@ def test_the_split_that_is_only_reported_is_that_of_the_lesions_alone(prepare):
 
     run, _ = prepare("report", split=LESION)
     table = load_split(run)
-    assert split_metadata(table, by="lesion", seed=0).tolist() == table["split"].tolist()
+    split = Split(**LESION)
+    dealt = split_metadata(table, split.by, split.fractions, split.seed)
+    assert dealt.tolist() == table["split"].tolist()
 
 
 def test_copies_of_one_lesion_are_no_pair():

@@ -603,7 +603,7 @@ def test_a_rare_class_among_patients_keeps_its_share(seed):
 
 def test_a_class_too_rare_is_the_one_that_is_named():
     with pytest.raises(DataError, match="The class 'melanoma' has 2 lesions, too few"):
-        split_metadata(patients((3, 17)), "lesion")
+        split_metadata(patients((3, 17)), "lesion", (0.7, 0.15, 0.15), seed=42)
 
 
 @pytest.mark.parametrize("name", ["rigorous", "laptop-rigorous", "fullsize-rigorous"])

@@ -4,15 +4,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.data import splits
 from helpers.data.selection import select_images, wanted_count
-from helpers.data.splits import SPLITS, lesion_seen, lesion_table, split_folds, split_metadata, split_quality
+from helpers.data.splits import SPLITS, lesion_seen, lesion_table, split_quality
 from helpers.errors import DataError, ParameterError
+from helpers.params import Split
 from helpers.report.eda import leak_sentence
 from support.project import ROOT
 
 REAL = ROOT.parent / "shared" / "data" / "ham10000-200x150"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="HAM10000 is not here")
 TEST_SUPPORT = {"akiec": 49, "bcc": 77, "bkl": 165, "df": 17, "mel": 167, "nv": 1006, "vasc": 22}
+PAPER = Split()
+
+
+def split_metadata(metadata, by=PAPER.by, fractions=PAPER.fractions, seed=PAPER.seed):
+    """The split with the paper's parameters where none are given."""
+    return splits.split_metadata(metadata, by, fractions, seed)
+
+
+def split_folds(metadata, folds, repeats=1, validation=PAPER.fractions[1], seed=PAPER.seed):
+    return splits.split_folds(metadata, folds, repeats, validation, seed)
 
 
 def drawn_metadata(classes: dict[str, int], seed: int = 0) -> pd.DataFrame:

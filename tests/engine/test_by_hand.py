@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
+from helpers import JOBS_LOCK_VARIABLE
 from helpers.engine import by_hand
 from helpers.engine.keys import Keys
 from helpers.engine.plan import is_finished
-from helpers.engine.process import JOBS_LOCK_VARIABLE
 from helpers.engine.records import read_record
 from helpers.engine.stages import Job, outputs
 from helpers.errors import UserError

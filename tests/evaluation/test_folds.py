@@ -41,7 +41,7 @@ def run(tmp_path, monkeypatch):
     dx = generator.choice(CLASSES, IMAGES, p=[0.2, 0.3, 0.5])
     lesion = [f"{name}-{np.flatnonzero(dx[: i + 1] == name).size // 2}" for i, name in enumerate(dx)]
     table = pd.DataFrame({"image_id": [f"I{i:03d}" for i in range(IMAGES)], "lesion_id": lesion, "dx": dx})
-    parts = split_folds(table, FOLDS, REPEATS)
+    parts = split_folds(table, FOLDS, REPEATS, validation=0.15, seed=42)
     table = table.assign(**{part_column(number): part for number, part in enumerate(parts)})
     run.data.mkdir(parents=True)
     table.to_csv(run.split, index=False)

@@ -10,16 +10,12 @@ from helpers.errors import DataError, ParameterError
 
 SPLITS = ("train", "validation", "test")
 HELD_OUT = SPLITS[1:]
-PAPER_FRACTIONS = (0.70, 0.15, 0.15)
 
 Entropy = int | Sequence[int]  # what numpy makes a generator of
 
 
 def split_metadata(
-    metadata: pd.DataFrame,
-    by: str = "image",
-    fractions: tuple[float, float, float] = PAPER_FRACTIONS,
-    seed: int = 42,
+    metadata: pd.DataFrame, by: str, fractions: tuple[float, float, float], seed: int
 ) -> pd.Series:
     """Share images out among train, validation and test; a Series of these words on ``metadata.index``.
 
@@ -40,7 +36,7 @@ def split_metadata(
 
 
 def split_folds(
-    metadata: pd.DataFrame, folds: int, repeats: int = 1, validation: float = 0.15, seed: int = 42
+    metadata: pd.DataFrame, folds: int, repeats: int, validation: float, seed: int
 ) -> list[pd.Series]:
     """The parts of a cross-validation: each a Series of 'train', 'validation' and 'test' on the index.
 

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helpers import JOBS_LOCK_VARIABLE
 from helpers.engine.changes import changed_values, listed
-from helpers.engine.process import JOBS_LOCK_VARIABLE
 from helpers.engine.stages import STAGES, Job, outputs, threads
 from helpers.errors import UserError
 from helpers.files import write_json

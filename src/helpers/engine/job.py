@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
+from helpers import JOBS_LOCK_VARIABLE
 from helpers.data.wording import shown
 from helpers.engine.account import account
 from helpers.engine.by_hand import take_note_away
@@ -24,7 +25,7 @@ from helpers.engine.data import view_files
 from helpers.engine.keys import Keys, view_key
 from helpers.engine.notebook import execute_notebook, kernel_environment
 from helpers.engine.plan import is_finished
-from helpers.engine.process import JOBS_LOCK_VARIABLE, join_run
+from helpers.engine.process import join_run
 from helpers.engine.records import require_whole_inputs, write_record, write_view
 from helpers.engine.runfile import RunFile, load_runfile
 from helpers.engine.stages import STAGES, Job, is_shown, job_parameters, jobs, threads, wildcard

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from helpers import JOBS_LOCK_VARIABLE
 from helpers.engine.surroundings import project_path, writable_home
 from helpers.files import write_json
+from helpers.progress import STATUS_VARIABLE
 from helpers.quick_notebooks import skip_address_grammar
 
 KERNEL = "python3"  # a name that papermill must be told; what is started is OwnKernelManager's
@@ -151,8 +153,8 @@ def _clear_paths(notebook: Path) -> None:
 def kernel_environment(status: Path, jobs_lock: Path) -> dict[str, str]:
     """Environment that a job's kernel inherits: where to tell its progress, and the lock that it shares."""
     return {
-        "REPORT_STATUS_FILE": str(status),
-        "REPORT_JOBS_LOCK": str(jobs_lock),
+        STATUS_VARIABLE: str(status),
+        JOBS_LOCK_VARIABLE: str(jobs_lock),
         "PYTHONPATH": project_path(os.environ),
         "HOME": writable_home(os.environ).get("HOME", os.path.expanduser("~")),
         "PYTHONHASHSEED": "0",

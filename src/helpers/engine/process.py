@@ -14,9 +14,9 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from helpers import JOBS_LOCK_VARIABLE
 from helpers.errors import UserError
 
-JOBS_LOCK_VARIABLE = "REPORT_JOBS_LOCK"  # path of the lock that every process of a run's jobs shares
 TICKET_VARIABLE = (
     "REPORT_TICKET"  # the start of the front door that a job belongs to; jobs run by hand have none
 )

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from helpers.params import Evaluation
+
 MINIMUM_REPLICATES = 3  # with fewer, no interval of a difference between procedures is computed
 FAMILY_LEVEL = 0.05  # of the primary contrasts together, by Holm's rule
-SMALLEST_EFFECT = 0.02  # share; the default of evaluation.smallest_effect
+# a share; directions do not depend on it
+SMALLEST_EFFECT = float(Evaluation.model_fields["smallest_effect"].default)
 BLUR_MARGIN = 0.03  # share within which synthetic images must stay beside blurred real ones to count as alike
 
 
