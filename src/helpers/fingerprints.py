@@ -53,12 +53,6 @@ def code_parts(*modules: str) -> dict[str, str]:
     return _digests(_closure(modules, WITHOUT_EFFECT_ON_NUMBERS))
 
 
-def imported_modules(*modules: str) -> list[str]:
-    """These modules and all that they import, by name; those without effect are left out."""
-    found = _closure(modules, WITHOUT_EFFECT_ON_NUMBERS)
-    return [name for path in found if (name := _module_name(path))]
-
-
 def notebook_parts(name: str) -> dict[str, str]:
     """Digests of a notebook's own cells, prose and code, and of all code that they import.
 
@@ -112,14 +106,6 @@ def _source_file(module: str) -> Path | None:
     """The file of a project module, or of a package's ``__init__``; None where there is none."""
     place = SOURCE / module.replace(".", "/")
     return next((p for p in (place.with_suffix(".py"), place / "__init__.py") if p.is_file()), None)
-
-
-def _module_name(path: Path) -> str:
-    """``helpers.gan.training`` of its file; empty for a data file."""
-    if path.suffix != ".py":
-        return ""
-    parts = path.relative_to(SOURCE).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def _shown(path: Path) -> str:

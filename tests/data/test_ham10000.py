@@ -14,9 +14,10 @@ from PIL import Image
 from helpers.data import archives
 from helpers.data.classes import CLASSES
 from helpers.data.dataset import COLUMNS
-from helpers.data.ham10000 import load_metadata, open_dataset
+from helpers.data.ham10000 import open_dataset
 from helpers.errors import DataError
 from support.project import ROOT
+from support.small_data import load_metadata
 
 REAL = ROOT.parent / "shared" / "data" / "ham10000-200x150"
 IDS = [f"ISIC_{24306 + i:07d}" for i in range(14)]

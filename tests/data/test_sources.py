@@ -11,9 +11,9 @@ import pytest
 from helpers.data.classes import CLASSES
 from helpers.data.sources import SOURCES
 from helpers.errors import ParameterError
-from helpers.fingerprints import imported_modules
 from helpers.params import Data, choices
 from helpers.paths import ROOT
+from support.code import imported_modules
 
 NEW_SOURCE = '''
 """Squares of one colour."""

@@ -11,6 +11,7 @@ from helpers.errors import DataError, ParameterError
 from helpers.params import Split
 from helpers.report.eda import leak_sentence
 from support.project import ROOT
+from support.small_data import load_metadata
 
 REAL = ROOT.parent / "shared" / "data" / "ham10000-200x150"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="HAM10000 is not here")
@@ -47,8 +48,6 @@ def drawn_metadata(classes: dict[str, int], seed: int = 0) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def real():
-    from helpers.data.ham10000 import load_metadata
-
     return load_metadata(REAL)
 
 

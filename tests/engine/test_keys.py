@@ -8,9 +8,10 @@ from helpers.engine.data import data_fingerprint
 from helpers.engine.keys import Keys
 from helpers.engine.plan import wanted_jobs
 from helpers.engine.stages import STAGES, Job, code_modules, jobs, number_parameters, upstream
-from helpers.fingerprints import WITHOUT_EFFECT_ON_NUMBERS, _read_source, imported_modules
+from helpers.fingerprints import WITHOUT_EFFECT_ON_NUMBERS, _read_source
 from helpers.params import load_params
 from helpers.paths import RunPaths
+from support.code import imported_modules
 
 
 def key(stage: str, *overrides: str, accepted=None, **wildcards) -> str:

@@ -12,13 +12,13 @@ from statsmodels.stats.multitest import multipletests
 from helpers import paths
 from helpers.errors import DataError, MissingStageError
 from helpers.evaluation import metrics
-from helpers.evaluation.metrics import classification_metrics
-from helpers.evaluation.predictions import load_predictions
+from helpers.evaluation.predictions import read_predictions
 from helpers.evaluation.results import evaluate
 from helpers.evaluation.roles import roles
 from helpers.evaluation.runs import compare_runs
 from helpers.params import validate
 from helpers.paths import RunPaths
+from support.one_model import metrics_of
 
 CLASSES = ["bkl", "mel", "nv"]
 ARMS = {
@@ -32,6 +32,12 @@ def params(replicates, arms=None, **evaluation):
     return validate(
         {"arms": arms or ARMS, "replicates": replicates, "evaluation": {"bootstrap": 200, **evaluation}}
     )
+
+
+def load_predictions(run, arms, replicates):
+    """The predictions of these arms and replicates in one table, as the evaluation reads and checks them."""
+    read = read_predictions(run, arms, replicates)
+    return pd.concat([frame.assign(arm=arm, replicate=replicate) for arm, replicate, frame in read])
 
 
 @pytest.fixture
@@ -93,13 +99,18 @@ def test_every_table_is_written_and_agrees_with_the_metrics(make_run):
         >= 0.95
         > (others < row["operating_threshold"] - 1e-12).mean()
     )
-    expected = classification_metrics(
-        test["label"], test[[f"p_{name}" for name in CLASSES]], threshold=row["operating_threshold"]
+    expected = metrics_of(
+        test["label"], test[[f"p_{name}" for name in CLASSES]], CLASSES, threshold=row["operating_threshold"]
     )
-    for name in tables["metrics"].columns[2:-1]:
+    assert row["images"] == len(test)
+    for name in (*metrics.METRICS, *metrics.PROBABILITY_METRICS):
         assert row[name] == pytest.approx(expected[name]), name
     counts = pd.read_csv(run.evaluation / "confusion-all.csv").query("replicate == 2")
-    assert counts["count"].to_numpy().reshape(3, 3).tolist() == expected["confusion"].to_numpy().tolist()
+    assert counts["count"].to_numpy().reshape(3, 3).tolist() == (
+        sk.confusion_matrix(
+            test["label"], test[[f"p_{name}" for name in CLASSES]].idxmax(axis=1).str[2:]
+        ).tolist()
+    )
     assert list(tables["comparisons"].columns[:10]) == [
         "arm",
         "reference",
@@ -263,7 +274,7 @@ def test_the_leak_is_measured_within_classes(make_run):
         row = leak.loc["all", name]
         own = (test["dx"] == name).to_numpy()
         assert (row["seen_images"], row["unseen_images"]) == ((seen & own).sum(), (~seen & own).sum())
-        tested = load_predictions(run, ["all"], 4).query("split == 'test' and label == @name")
+        tested = load_predictions(run, ["all"], range(4)).query("split == 'test' and label == @name")
         right = tested[[f"p_{each}" for each in CLASSES]].idxmax(axis=1) == f"p_{name}"
         known = tested["image_id"].isin(test["image_id"][seen])
         assert (row["seen_recall"], row["unseen_recall"]) == pytest.approx(
@@ -507,7 +518,7 @@ def test_wrong_predictions_are_refused_in_a_sentence(make_run, change, part):
     run = make_run(replicates=2)
     spoil(run, change)
     with pytest.raises(DataError, match=part) as raised:
-        load_predictions(run, list(ARMS), 2)
+        load_predictions(run, list(ARMS), range(2))
     assert "filtered/replicate-1" in str(raised.value) and str(raised.value).endswith(".")
 
 
@@ -525,16 +536,16 @@ def test_a_training_image_among_the_predictions_is_refused(make_run):
     }
     spoil(run, lambda table: pd.concat([table, pd.DataFrame([row])]), replicate=0)
     with pytest.raises(DataError, match="is a training image"):
-        load_predictions(run, ["filtered"], 1)
+        load_predictions(run, ["filtered"], range(1))
 
 
 def test_a_missing_stage_is_named(make_run):
     run = make_run(replicates=1)
     with pytest.raises(MissingStageError, match="classifier"):
-        load_predictions(run, list(ARMS), 2)
+        load_predictions(run, list(ARMS), range(2))
     run.split.unlink()
     with pytest.raises(MissingStageError, match="eda"):
-        load_predictions(run, list(ARMS), 1)
+        load_predictions(run, list(ARMS), range(1))
 
 
 def test_images_without_a_lesion_id_stand_for_themselves(make_run):

@@ -34,7 +34,7 @@ class Interrupted(Exception):
     pass
 
 
-def train_until(step, directory, monkeypatch, resume=True):
+def train_until(step, directory, monkeypatch):
     """Train, and break off in the middle of the step after ``step``."""
     ordinary = AdversarialTrainer.generator_step
 
@@ -45,7 +45,7 @@ def train_until(step, directory, monkeypatch, resume=True):
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
         patch.setattr(AdversarialTrainer, "generator_step", breaking)
-        train_gan(IMAGES, SMALL, directory, "cpu", seed=1, resume=resume)
+        train_gan(IMAGES, SMALL, directory, "cpu", seed=1)
 
 
 def test_writes_what_later_stages_read(trained):
@@ -86,15 +86,6 @@ def test_resumes_to_the_bit(trained, tmp_path, monkeypatch, step):
     history = train_gan(IMAGES, SMALL, tmp_path, "cpu", seed=1)
     assert same(weights(trained[0]), weights(tmp_path))
     pd.testing.assert_frame_equal(history, trained[1])
-
-
-def test_without_resuming_it_starts_over(trained, tmp_path, monkeypatch):
-    shutil.copytree(trained[0], tmp_path, dirs_exist_ok=True)
-    train_until(3, tmp_path, monkeypatch, resume=False)
-    assert [step for step, _ in list_checkpoints(tmp_path)] == [
-        3,
-        2,
-    ]  # those of the earlier training would outlast them
 
 
 def test_forcing_the_stage_forgets_its_checkpoints(trained, tmp_path, monkeypatch):

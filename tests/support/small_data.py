@@ -7,6 +7,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from helpers.data import ham10000
+from helpers.data.archives import FileTree
+from helpers.data.classes import CLASSES
 from helpers.engine import cli
 
 IDS = [f"ISIC_{n:07d}" for n in range(20)]
@@ -23,6 +26,15 @@ def metadata(**columns) -> pd.DataFrame:
         "localization": "back",
     }
     return pd.DataFrame(rows | columns)
+
+
+def load_metadata(root: Path) -> pd.DataFrame:
+    """The table of HAM10000 below ``root`` as it is read, whatever images lie there."""
+    tree = FileTree(root)
+    try:
+        return ham10000._read_metadata(tree, CLASSES)[0]
+    finally:
+        tree.close()
 
 
 def encoded(

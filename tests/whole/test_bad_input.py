@@ -28,7 +28,7 @@ from helpers.data import download
 from helpers.data.arrays import load_images
 from helpers.data.dataset import COLUMNS
 from helpers.data.decoding import decode
-from helpers.data.ham10000 import load_metadata, open_dataset
+from helpers.data.ham10000 import open_dataset
 from helpers.data.manifest import load_split
 from helpers.data.prepare import prepare_data
 from helpers.engine import cli, preflight
@@ -37,7 +37,7 @@ from helpers.params import Data, Gan, Params, choices, load_params
 from helpers.paths import RunPaths
 from support import dataverse
 from support.project import ROOT
-from support.small_data import IDS, encoded, make, metadata, mistake
+from support.small_data import IDS, encoded, load_metadata, make, metadata, mistake
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*of HAM10000's 10,015 images")
 

@@ -47,18 +47,6 @@ def open_dataset(root: Path | str, classes: Sequence[str] | None = CLASSES) -> D
         raise
 
 
-def load_metadata(root: Path | str, classes: Sequence[str] | None = CLASSES) -> pd.DataFrame:
-    """The metadata below ``root`` (or the table itself) in file order, with the seven official columns.
-
-    Raises DataError as ``open_dataset`` does.
-    """
-    tree = FileTree(root)
-    try:
-        return _read_metadata(tree, classes)[0]
-    finally:
-        tree.close()
-
-
 # --- metadata ---------------------------------------------------------------------------------------
 
 

@@ -56,24 +56,6 @@ def read_predictions(
         yield arm, replicate, frame
 
 
-def load_predictions(run: RunPaths, arms: Iterable[str], replicates: int | Iterable[int]) -> pd.DataFrame:
-    """The predictions of every (arm, replicate): arm, replicate, then the columns of predictions.csv.
-
-    ``replicates`` is their number or their list. Raises as ``read_predictions``, and DataError where nothing
-    was asked for.
-    """
-    numbers = range(replicates) if isinstance(replicates, int) else list(replicates)
-    frames = [
-        frame.assign(arm=arm, replicate=replicate)
-        for arm, replicate, frame in read_predictions(run, arms, numbers)
-    ]
-    if not frames:
-        raise DataError("There is nothing to evaluate: no arm, or no replicate, was asked for.")
-    predictions = pd.concat(frames, ignore_index=True)
-    first = ["arm", "replicate", "image_id", "split", "label"]
-    return predictions[[*first, *(f"p_{name}" for name in classes_of(predictions))]]
-
-
 def _check(frame: pd.DataFrame, split: pd.DataFrame, name: str) -> None:
     """Raise DataError, with the file and the first image at fault, where predictions cannot be this run's."""
     missing = [column for column in ("image_id", "split", "label") if column not in frame.columns]

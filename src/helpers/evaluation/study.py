@@ -144,7 +144,7 @@ def _open_part(run: RunPaths, params: Params, part: int) -> Study:
         replicates=replicates,
         classes=classes,
         target=target,
-        truth=class_indices(test["dx"].to_numpy(str), classes, "labels"),
+        truth=class_indices(test["dx"].to_numpy(str), classes),
         probabilities=probabilities,
         lesion=lesion,
         lesion_names=names,
@@ -176,7 +176,7 @@ def open_external_study(run: RunPaths, params: Params, studies: Sequence[Study])
     own, found, replicates = studies[0], [], list(range(params.replicates))
     for frame in read_external_predictions(run, own.arms, replicates, own.classes):
         found.append(probabilities_of(frame, frame["image_id"], own.classes))
-    truth = class_indices(frame["label"].to_numpy(str), own.classes, "labels")
+    truth = class_indices(frame["label"].to_numpy(str), own.classes)
     return replace(
         own,
         replicates=replicates,

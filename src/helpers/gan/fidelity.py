@@ -19,7 +19,6 @@ NEIGHBOURS = 5  # k of precision, recall, density and coverage, as in Naeem et a
 FEWEST = 4  # images; a smaller set is not compared
 LEVEL = (0.025, 0.975)
 MEASURES = ("kernel_distance", "frechet_distance", "precision", "recall", "density", "coverage")
-LOWER_IS_BETTER = ("kernel_distance", "frechet_distance")
 Name = TypeVar("Name")  # of a set of images
 # features of a pool of images (N, D), and the rows of it that belong to the set
 Members = tuple[np.ndarray, np.ndarray]

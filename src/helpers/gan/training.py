@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from helpers import params
-from helpers.checkpoints import list_checkpoints, load_latest, remove_checkpoints, save_checkpoint
+from helpers.checkpoints import list_checkpoints, load_latest, save_checkpoint
 from helpers.errors import DataError, TrainingError
 from helpers.files import array_digest, digest, file_digest, write_json
 from helpers.fingerprints import code_fingerprint
@@ -31,7 +31,6 @@ def train_gan(
     directory: Path | str,
     device: str,
     seed: int = 0,
-    resume: bool = True,
     labels: np.ndarray | None = None,
     title: str = "GAN",
 ) -> pd.DataFrame:
@@ -41,7 +40,7 @@ def train_gan(
     ``title``: what its progress is called.
 
     Goes on from the newest checkpoint in ``directory`` that belongs to these parameters, images, code, device
-    kind and seed, unless ``resume`` is false; on a CPU the result is then the same to the bit as without the
+    kind and seed; on a CPU the result is then the same to the bit as without the
     interruption. Writes generator.safetensors (the moving average), discriminator.safetensors where there is
     a critic, history.csv, samples/step-<7 digits>.png, timing.json, checkpoint-*.pt. Raises DataError for
     unfit images, TrainingError when the training is sick (``health``).
@@ -51,7 +50,7 @@ def train_gan(
     directory = Path(directory)
     trainer = RECIPES.get(config.recipe).build_trainer(images, config, device, seed, labels)
     fingerprint = training_fingerprint(images, config, device, seed, labels)
-    _start_or_resume(trainer, directory, fingerprint, resume)
+    _start_or_resume(trainer, directory, fingerprint)
     progress = Progress(title, trainer.total_steps, "step")
     clock = TrainingClock(trainer.images_per_step, trainer.steps, trainer.seconds_before)
     scalars = Scalars(directory, config.tensorboard, trainer.columns, trainer.steps + 1)
@@ -68,10 +67,8 @@ def train_gan(
     return write_history(trainer.columns, trainer.history, directory)
 
 
-def _start_or_resume(trainer: Trainer, directory: Path, fingerprint: str, resume: bool) -> None:
+def _start_or_resume(trainer: Trainer, directory: Path, fingerprint: str) -> None:
     """Go on from the newest checkpoint with this fingerprint, or remove old sample grids and start."""
-    if not resume:
-        remove_checkpoints(directory)
     found = load_latest(directory, fingerprint, map_location=trainer.device)
     if found is not None:
         trainer.load_state(found[1])
