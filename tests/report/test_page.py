@@ -328,6 +328,9 @@ def test_without_a_script_everything_is_there(browser, address):
     page = open_page(browser, address, java_script_enabled=False)
     assert page.locator("section.article figure").first.is_visible()
     assert not page.locator(".pick").is_visible() and not page.locator(".spot, .hint").count()
+    entries = page.locator(".contents a")
+    assert page.locator(".contents ol ol a").count() > 3
+    assert all(entries.nth(n).is_visible() for n in range(entries.count()))
     folds = page.locator("section.supplement details.part")
     for place in range(folds.count()):
         fold = folds.nth(place)
