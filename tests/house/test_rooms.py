@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "stages": {SHARED, "params", *COMPUTING, "engine", "report"},
     "readers": {SHARED, "params", "data", "gan", "evaluation", "report", "engine"},
     "report": {SHARED, "params", *COMPUTING, "readers", "engine"},
-    "engine": {SHARED, "params", "data", "gan", "classifier", "readers", "report"},
+    "engine": {SHARED, "params", *COMPUTING, "readers", "report"},
 }
 # where a room knows of another for one purpose alone: the modules that may be imported
 ONLY = {
@@ -37,6 +37,7 @@ ONLY = {
     ("readers", "report"): {"page", "pictures", "words"},
     ("readers", "engine"): {"records", "runfile", "stages"},
     ("report", "engine"): {"changes"},
+    ("engine", "evaluation"): {"roles"},  # of arms, in contrasts that are refused before a run
 }
 
 
