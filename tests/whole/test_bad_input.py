@@ -912,6 +912,10 @@ def test_images_of_an_arm_and_of_the_external_test_set_are_looked_at_first(place
         told
         == f"30 images of {own} are asked for, and it holds 4: lower the arm's count, or use 'select: all'."
     )
+    photographs = f"arms.theirs={{synthetic: {{folder: {json.dumps(str(place / 'data'))}}}}}"
+    assert mistake(capsys, *laptop, "--set", photographs).startswith(
+        f"arms.theirs.synthetic.folder {place}/data and data.root {place}/data share files, so that "
+    )
     test = place / "test"
     test.mkdir()
     (test / "x.jpg").write_bytes(b"GIF89a")
@@ -921,6 +925,9 @@ def test_images_of_an_arm_and_of_the_external_test_set_are_looked_at_first(place
         told == "1 image of data.external_root cannot be used: x.jpg (neither JPEG nor PNG, but GIF). "
         "Replace or remove them."
     )
+    told = mistake(capsys, *laptop, "--set", f"data.external_root={place}", "--set", arm)
+    assert f"and data.external_root {place} share files" in told
+    assert told.endswith("keep them in separate folders.")
 
 
 # --- images: found by the first stage, which decodes every one -----------------------------------------
@@ -1345,7 +1352,7 @@ def counted() -> dict[str, int]:
         "every limit overstepped": len(RANGES),
         "every choice, kind and section": len(CHOICES) + len(KINDS) + len(SECTIONS - {"arms"}),
         "data folders and tables": len(FOLDERS) + 2,
-        "images, an arm's and the external set's too": len(IMAGES) + 3,
+        "images, an arm's and the external set's too": len(IMAGES) + 5,
         "downloads": len(DOWNLOADS) + 2,
         "GPU, torch and torchvision": len(PAIRS) + 2,
         "found by a job": 1,

@@ -103,7 +103,7 @@ def _opened(params: Params) -> tuple[FileTree, list[Found]]:
             f"synthesis.folder {folder} does not exist: give a path from the project's folder or an absolute "
             "one."
         )
-    _refuse_overlap(folder, params)
+    refuse_overlap(folder, params, "synthesis.folder")
     tree = FileTree(folder, HIDDEN)
     found = sorted(filter(tree.is_image, tree.files), key=lambda file: file.name)
     try:
@@ -130,8 +130,11 @@ def _enough(params: Params, folder: Path, found: list[Found], unread: str) -> No
             )
 
 
-def _refuse_overlap(folder: Path, params: Params) -> None:
-    """Raise ParameterError where the folder lies in the data, or the data in the folder."""
+def refuse_overlap(folder: Path, params: Params, parameter: str) -> None:
+    """Raise ParameterError where the folder lies in the data, or the data in the folder.
+
+    ``parameter`` is the one that names the folder of synthetic images.
+    """
     for name in ("root", "external_root"):
         value = getattr(params.data, name)
         if value is None:
@@ -139,7 +142,7 @@ def _refuse_overlap(folder: Path, params: Params) -> None:
         mine, data = folder.resolve(), from_project(value).resolve()
         if mine.is_relative_to(data) or data.is_relative_to(mine):
             raise ParameterError(
-                f"synthesis.folder {folder} and data.{name} {data} share files, so that photographs would "
+                f"{parameter} {folder} and data.{name} {data} share files, so that photographs would "
                 "count as synthetic images, or synthetic images as photographs: keep them in separate "
                 "folders."
             )

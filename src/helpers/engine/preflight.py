@@ -17,7 +17,7 @@ from helpers.errors import DataError, ParameterError
 from helpers.evaluation.roles import roles
 from helpers.gan.recipes import require_package
 from helpers.params import Params
-from helpers.paths import RunPaths
+from helpers.paths import RunPaths, from_project
 
 
 def check(
@@ -96,9 +96,11 @@ def _check_arms(params: Params, classes: Sequence[str]) -> None:
                 )
         if arm.synthetic is not None and arm.synthetic.folder is not None:
             from helpers.classifier.folder_images import FORMATS, folder_files
+            from helpers.data.given_images import refuse_overlap
 
-            files = folder_files(arm.synthetic)
-            _check_headers(f"arms.{name}.synthetic.folder", ((path, path.name) for path in files), FORMATS)
+            parameter, files = f"arms.{name}.synthetic.folder", folder_files(arm.synthetic)
+            refuse_overlap(from_project(arm.synthetic.folder), params, parameter)
+            _check_headers(parameter, ((path, path.name) for path in files), FORMATS)
 
 
 def _check_contrasts(params: Params) -> None:
