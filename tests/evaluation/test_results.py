@@ -327,7 +327,7 @@ def test_single_runs_are_compared_without_an_interval(make_run):
     assert (
         table["difference"].notna().all()
         and table["low"].isna().all()
-        and (table["method"] == "no interval in both runs").all()
+        and (table["method"] == "single runs").all()
     )
 
 

@@ -14,7 +14,8 @@ from helpers.evaluation.metrics import COMPARED
 from helpers.params import Arm, validate
 from helpers.paths import RunPaths
 from helpers.report import drawing, publish, results, words
-from helpers.report.page.answer import abstract
+from helpers.report.page.answer import abstract, change_sentence, short_answer
+from helpers.report.page.contrast_chart import contrast_chart
 from helpers.report.page.control_sentences import equal_alarms, shifted_thresholds
 from helpers.report.page.headline import headline_caption
 from helpers.report.page.results import Results, read_results
@@ -506,8 +507,9 @@ class TestSentences:
 
     def test_captions_speak_of_intervals_where_there_are_some(self):
         assert "95 % interval" in results.contrasts.named_contrasts_caption(contrasts(), "mel", 167)
-        assert "too few for an interval" in results.contrasts.named_contrasts_caption(
-            contrasts(math.nan, math.nan), "mel", 167
+        assert (
+            "the trainings are too few, which leaves no interval"
+            in results.contrasts.named_contrasts_caption(contrasts(math.nan, math.nan), "mel", 167)
         )
 
     @pytest.mark.parametrize(
@@ -516,7 +518,7 @@ class TestSentences:
             (0.01, 0.2, "its score owes something to memory"),
             (-0.1, 0.2, "chance may explain that"),
             (-0.2, -0.1, "memory does not help it"),
-            (math.nan, math.nan, "too few replicates"),
+            (math.nan, math.nan, "the trainings are too few, which leaves no interval."),
         ],
     )
     def test_the_leak_is_no_stronger_than_its_interval(self, low, high, said):
@@ -562,7 +564,8 @@ class TestSentences:
         )
         single = pd.DataFrame(rows).assign(low=math.nan, high=math.nan)
         assert (
-            results.differences.comparison_sentences(single, "accuracy", 500).count("too few replicates") == 6
+            results.differences.comparison_sentences(single, "accuracy", 500).count("trainings are too few")
+            == 6
         )
 
 
@@ -573,6 +576,44 @@ def compared(params, found):
     ]
     none = pd.DataFrame()
     return Results(RunPaths("fake"), params, {}, none, none, none, pd.DataFrame(rows), none, none, none, [])
+
+
+class TestMissingIntervals:
+    """A table's column method says why there is no interval, and every sentence gives that reason."""
+
+    ROW = {"difference": 0.0, "low": math.nan, "high": math.nan, "replicates": 3}
+    REASONS = {
+        "no variation": "the trainings do not differ",
+        "too few folds": "the folds are too few",
+        "single runs": "the trainings are too few",
+    }
+
+    @pytest.mark.parametrize(("method", "reason"), REASONS.items())
+    def test_the_first_screen_gives_the_reason(self, method, reason):
+        found = {("all", "target_recall"): self.ROW | {"method": method}}
+        shown = compared(fake_params(arms={"baseline": {}, "all": {}}), found)
+        assert short_answer(shown).startswith(f"Not tested: {reason}, which leaves open whether more ")
+        row = found["all", "target_recall"]
+        told = change_sentence("Adding images", "recall", row, shown.params)
+        assert f"({reason}, which leaves no interval to tell that from chance)" in told
+        assert "3 trainings per arm" not in told
+
+    @pytest.mark.parametrize(("method", "reason"), REASONS.items())
+    def test_notebook_05_gives_the_reason(self, method, reason):
+        untold = leak(math.nan, math.nan).assign(method=method)
+        assert reason in results.lesions.gap_sentence(untold, "baseline")
+        untold = contrasts(math.nan, math.nan).assign(method=method)
+        assert reason in results.contrasts.named_contrasts_caption(untold, "mel", 167)
+        row = self.ROW | {"arm": "all", "reference": "baseline", "metric": "accuracy", "method": method}
+        assert reason in results.differences.difference_sentence(row, 167)
+
+    def test_the_picture_of_the_contrasts_gives_the_reason(self, tmp_path, monkeypatch):
+        folder = build_run(tmp_path, monkeypatch) / "evaluation" / "comparisons.csv"
+        untold = pd.read_csv(folder).assign(low=math.nan, high=math.nan, method="no variation")
+        untold.to_csv(folder, index=False)
+        told = contrast_chart(read_results(RunPaths("fake"), fake_params()))
+        assert "The trainings do not differ, so there are no intervals, and nothing can be told" in told
+        assert "trained too few times" not in told
 
 
 class TestAbstract:

@@ -663,10 +663,10 @@ class TestSentences:
 
     def test_a_missing_interval_has_its_reason(self):
         row = comparison(math.nan, math.nan)
-        assert "too few replicates" in results.differences.difference_sentence(
+        assert "the trainings are too few" in results.differences.difference_sentence(
             row | {"method": "single runs"}, 167
         )
-        assert "replicates do not differ" in results.differences.difference_sentence(
+        assert "the trainings do not differ" in results.differences.difference_sentence(
             row | {"method": "no variation"}, 167
         )
 

@@ -238,6 +238,7 @@ def _evaluation(folder: Path, params: Params) -> None:
     arms = pd.DataFrame(arms)
     if params.replicates < 3:
         arms[["low", "high", "standard_error", "degrees_of_freedom"]] = np.nan
+        arms["method"] = "single runs"
     arms.to_csv(folder / "evaluation" / "arms.csv", index=False)
     arms[arms["metric"] == "macro_recall"].assign(metric="recall", **{"class": "mel"}).to_csv(
         folder / "evaluation" / "arms_per_class.csv", index=False

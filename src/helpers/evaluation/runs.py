@@ -18,8 +18,8 @@ def compare_runs(first: RunPaths, second: RunPaths, confidence: float = 0.95) ->
     standard_deviation, low, high and replicates, then difference (first - second), its low and high, and
     method. The runs have different test images and trainings, so the difference is unpaired: variances add,
     with Satterthwaite's degrees of freedom (Welch, Biometrika 34:28, 1947). Test sets that share lesions make
-    the interval somewhat too wide. Without an interval in both runs there is none. Raises MissingStageError
-    where a run is not evaluated.
+    the interval somewhat too wide. Without an interval in both runs there is none, and method is
+    that of the first run that has none. Raises MissingStageError where a run is not evaluated.
     """
     sides = [
         _side(run).set_index(list(KEYS)).add_prefix(f"{name}_")
@@ -29,7 +29,8 @@ def compare_runs(first: RunPaths, second: RunPaths, confidence: float = 0.95) ->
     half = _half_width(table, confidence)
     table["difference"] = table["first_mean"] - table["second_mean"]
     table["low"], table["high"] = table["difference"] - half, table["difference"] + half
-    table["method"] = np.where(table["low"].notna(), "t interval, unpaired runs", "no interval in both runs")
+    why = np.where(table["first_low"].isna(), table["first_method"], table["second_method"])
+    table["method"] = np.where(table["low"].notna(), "t interval, unpaired runs", why)
     own = [f"{name}_{column}" for name in SIDES for column in SHOWN]
     return table[[*KEYS, *own, "difference", "low", "high", "method"]]
 

@@ -121,6 +121,12 @@ def improvement(direction: Direction, higher_is_better: bool) -> str:
     return "improves" if (direction is Direction.HIGHER) == higher_is_better else "worsens"
 
 
+def no_interval(row: Mapping[str, Any]) -> str:
+    """Why a row of a table of ``evaluation/`` has no interval, as a clause, from its column method."""
+    reasons = {"no variation": "the trainings do not differ", "too few folds": "the folds are too few"}
+    return reasons.get(row.get("method", ""), "the trainings are too few")
+
+
 # --- values -------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,17 @@ from helpers.report.page.facts import backbone_name, detail_sentence, part_sizes
 from helpers.report.page.results import Results, Row
 from helpers.report.results.convergence import convergence, unconverged_warning
 from helpers.report.results.scope import single_gan_arms
-from helpers.report.words import MINUS, counted, listed, missing, percent, points, points_interval, times
+from helpers.report.words import (
+    MINUS,
+    counted,
+    listed,
+    missing,
+    no_interval,
+    percent,
+    points,
+    points_interval,
+    times,
+)
 
 END = {"top": "best", "bottom": "worst"}  # of a ranking
 NAMED = 4  # arms that one sentence names at most
@@ -53,7 +63,8 @@ def short_answer(results: Results) -> str:
     if verdict.direction is Direction.LOWER:
         return f"No: in this run fewer {images} are found {versus}."
     if verdict.direction is Direction.NOT_TESTED:
-        return f"Not tested: the trainings are too few to say whether more {images} are found {versus}."
+        why = no_interval(results.comparison(arm, "target_recall") or {})
+        return f"Not tested: {why}, which leaves open whether more {images} are found {versus}."
     if verdict.gain is Gain.EXCLUDED:
         return f"No: a gain of {effect} points or more in {images} found {versus} is excluded."
     return f"Undecided: this run cannot say whether more or fewer {images} are found {versus}."
@@ -153,7 +164,10 @@ def change_sentence(
     if verdict.gain.short is Gain.NOT_TESTED:
         return _untested_sentence(subject, metric, row, reference, change, ending)
     known = points_interval(row.get("low"), row.get("high"), places)
-    ends = f"{100 * params.evaluation.confidence:.0f}\u00a0% interval {known}" if known else "no interval"
+    if not known:
+        why = f"{no_interval(row)}, which leaves no interval to tell that from chance"
+        return f"{subject} changes {metric} by {change} points against {reference} ({why}){ending}."
+    ends = f"{100 * params.evaluation.confidence:.0f}\u00a0% interval {known}"
     if not verdict.excludes_zero:
         return (
             f"{subject} changes {metric} by {change} points against {reference} ({ends}{_by_holm([row])}), "

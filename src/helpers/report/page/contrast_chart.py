@@ -13,6 +13,7 @@ from helpers.report.words import (
     capitalised,
     listed,
     metric_words,
+    no_interval,
     points,
     points_interval,
     points_with_interval,
@@ -39,6 +40,7 @@ class Contrast:
     dots: tuple[float, ...]  # replicates, where there is no interval
     shown: str  # difference and interval as text
     verdict: Verdict
+    why: str  # there is no interval, where there is none
 
 
 def contrast_chart(results: Results) -> Markup:
@@ -105,6 +107,7 @@ def _contrast(arm: str, reference: str, row: Row, metric: str, results: Results)
         dots=dots,
         shown=points_with_interval(row["difference"], row.get("low"), row.get("high"), places),
         verdict=verdict_of(row, smallest),
+        why="" if known else no_interval(row),
     )
 
 
@@ -228,10 +231,8 @@ def _legend(rows: Sequence[Contrast], results: Results) -> str:
         parts.append(f"A line is the {100 * results.params.evaluation.confidence:.0f} % interval")
     else:
         few = {1: "Each arm was trained once", 2: "Each arm was trained twice"}
-        parts.append(
-            f"{few.get(results.params.replicates, 'The arms were trained too few times')}, so there are no "
-            "intervals, and nothing can be told from chance"
-        )
+        why = few.get(results.params.replicates, capitalised(rows[0].why))
+        parts.append(f"{why}, so there are no intervals, and nothing can be told from chance")
     roles = {row.primary for row in rows}
     if roles == {True, False}:
         parts.append("filled marks were named before any result was seen, hollow ones were not")

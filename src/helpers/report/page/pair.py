@@ -14,7 +14,7 @@ from helpers.report.page.answer import answered
 from helpers.report.page.headline import metric_title
 from helpers.report.page.records import read_params
 from helpers.report.page.results import Results, Row, read_results
-from helpers.report.words import listed, percent, points, points_interval
+from helpers.report.words import listed, missing, no_interval, percent, points, points_interval
 
 METRICS = ("target_recall", "accuracy", "macro_recall", "macro_precision")
 NOT_TOLD_APART = "not told apart"
@@ -155,11 +155,17 @@ def _difference(pair: Pair, metric: str) -> str:
     )
     outcome = apart(row)
     if outcome == Direction.NOT_TESTED:
-        return f"{start}; without three replicates in both runs chance cannot be told from it."
+        why = f"{no_interval(row)} in {_without_interval(pair, row)}, which leaves no interval"
+        return f"{start}; {why}, and chance cannot be told from it."
     told = "the runs cannot be told apart" if outcome == NOT_TOLD_APART else f"{first} is {outcome}"
     confidence = f"{100 * pair.first.params.evaluation.confidence:.0f}\u00a0%"
     ends = points_interval(row["low"], row["high"], digits)
     return f"{start} ({confidence} interval {ends}): {told}."
+
+
+def _without_interval(pair: Pair, row: Row) -> str:
+    """The first run whose mean has no interval."""
+    return pair.names[0] if missing(row["first_low"]) else pair.names[1]
 
 
 def _answers(pair: Pair) -> str:

@@ -29,6 +29,7 @@ from helpers.report.words import (
     counted,
     listed,
     metric_words,
+    no_interval,
     points_of_images,
 )
 
@@ -137,7 +138,7 @@ def _draw_contrast(axes: Axes, place: int, row: Mapping[str, Any], changes: np.n
 def named_contrasts_caption(
     contrasts: pd.DataFrame, target: str, n: int, confidence: float = 0.95, one_gan: Container[str] = ()
 ) -> str:
-    """The caption of figures.named_contrasts; it speaks of intervals only where some are drawn. ``one_gan``
+    """The caption of ``named_contrasts``; it speaks of intervals only where some are drawn. ``one_gan``
     as in ``difference_sentence``.
     """
     note, resampled = one_gan_note(contrasts["arm"], one_gan), contrasts["bootstrap_low"].notna().any()
@@ -147,8 +148,8 @@ def named_contrasts_caption(
     )
     if not has_intervals(contrasts):
         return (
-            f"{start}; they are too few for an interval, and nothing follows from them. The grey band is "
-            f"the smallest effect of interest.{note}"
+            f"{start}; {no_interval(contrasts.iloc[0])}, which leaves no interval, and nothing follows from "
+            f"them. The grey band is the smallest effect of interest.{note}"
         )
     return (
         f"{start}, the thick line the {100 * confidence:.0f} % interval of the difference between "

@@ -13,6 +13,7 @@ from helpers.report.words import (
     MINUS,
     decimals,
     metric_name,
+    no_interval,
     points_of_images,
 )
 
@@ -156,13 +157,15 @@ def _again_sentence(row: Mapping[str, Any], n: int, target: str, confidence: flo
         f"{points_of_images(row['difference'], n)} points "
         f"of recall of {target} ({_ends(row['low'], row['high'], n, confidence)})"
     )
-    if verdict_of(row).direction in (Direction.HIGHER, Direction.LOWER):
+    direction = verdict_of(row).direction
+    if direction in (Direction.HIGHER, Direction.LOWER):
         return (
             f"{start}. The interval excludes zero where nothing was changed, as about one in "
             f"{1 / (1 - confidence):.0f} does: read the other exploratory ones with that in mind."
         )
-    few = row["replicates"] < 3
-    return f"{start}; {'too few replicates to judge' if few else 'no difference is shown, as it should be'}."
+    if direction == Direction.NOT_TESTED:
+        return f"{start}; {no_interval(row)}, so nothing can be judged."
+    return f"{start}; no difference is shown, as it should be."
 
 
 def _restored_sentence(

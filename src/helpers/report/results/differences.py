@@ -26,6 +26,7 @@ from helpers.report.words import (
     listed,
     metric_name,
     metric_words,
+    no_interval,
     points_of_images,
 )
 
@@ -97,11 +98,7 @@ def difference_sentence(
     outcome = verdict_of(row).direction
     scope = ", for this one GAN" if row["arm"] in one_gan or row["reference"] in one_gan else ""
     if outcome == Direction.NOT_TESTED:
-        why = (
-            "the replicates do not differ, which leaves no interval"
-            if row.get("method") == "no variation"
-            else "too few replicates for an interval"
-        )
+        why = f"{no_interval(row)}, which leaves no interval"
         return f"*{row['arm']}*: {change}{scope}; {why}, and nothing follows from it."
     interval = (
         f"{100 * confidence:.0f} % interval {points_of_images(row['low'], n)} to "
@@ -154,7 +151,7 @@ def comparison_sentences(
 def differences_caption(
     comparisons: pd.DataFrame, reference: str, n: int, confidence: float = 0.95, one_gan: Container[str] = ()
 ) -> str:
-    """The caption of figures.forest; it speaks of intervals only where some are drawn. ``one_gan`` as in
+    """The caption of ``forest``; it speaks of intervals only where some are drawn. ``one_gan`` as in
     ``difference_sentence``.
     """
     ending = (

@@ -14,6 +14,7 @@ from helpers.report.names import row_labels, title_room, wrapped
 from helpers.report.style import arm_colours, styled
 from helpers.report.table import Table, of_row, points_range
 from helpers.report.words import (
+    no_interval,
     percent_of_images,
     points_of_images,
 )
@@ -207,11 +208,7 @@ def gap_sentence(leak: pd.DataFrame, arm: str, confidence: float = 0.95) -> str:
     )
     outcome = verdict_of(row).direction
     if outcome == Direction.NOT_TESTED:
-        return f"{change}; " + (
-            "the replicates do not differ."
-            if row["method"] == "no variation"
-            else "too few replicates for an interval."
-        )
+        return f"{change}; {no_interval(row)}, which leaves no interval."
     tail = {
         Direction.HIGHER: "its score owes something to memory",
         Direction.LOWER: "memory does not help it",
