@@ -19,7 +19,7 @@ from helpers.engine.stages import Job, outputs
 from helpers.errors import MissingStageError, ParameterError, UserError
 from helpers.params import load_params
 from helpers.paths import RunPaths
-from helpers.readers import machine
+from helpers.readers import choice, machine
 from helpers.readers.answers import read_readings
 from helpers.readers.key import machine_path, read_key
 from helpers.readers.page import SIDE
@@ -201,6 +201,13 @@ def test_too_few_images_are_said_with_the_way_out(built):
         make_study(run, Draw(2 * real + 2, "all"))
     with pytest.raises(UserError, match="has 20: ask for fewer by --images 40; --from all draws from all"):
         make_study(run, Draw(42))
+
+
+@pytest.mark.parametrize("there, said", [(5, "--images 10"), (4, "smallest study of 10"), (0, "smallest")])
+def test_no_study_below_the_minimum_is_proposed(there, said):
+    told = str(choice._too_few("real images of mel", there, 20, "choose a run with more of them"))
+    assert f"this run has {there}" in told and said in told
+    assert ("--images" in told) == ("choose a run with more of them" not in told) == (there == 5)
 
 
 def test_equal_synthetic_images_count_once(place):

@@ -15,6 +15,8 @@ from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.readers.key import REAL, SYNTHETIC, Chosen
 
+FEWEST = 10  # images of a study
+
 
 def choose_images(run: RunPaths, params: Params, count: int, kept: bool, seed: int) -> list[Chosen]:
     """``count`` images, half of them real and half synthetic, in the order of their ids.
@@ -26,21 +28,26 @@ def choose_images(run: RunPaths, params: Params, count: int, kept: bool, seed: i
     random = np.random.default_rng(seed)
     found = {image.id: image for image in _first(_real(run, params, random), count // 2)}
     if len(found) < count // 2:
-        raise _too_few(f"real images of {params.data.target_class}", len(found), count)
+        target = params.data.target_class
+        more = f"choose a run whose data hold more images of {target}"
+        raise _too_few(f"real images of {target}", len(found), count, more)
     drawn = (image for image in _synthetic(run, params, kept, random) if image.id not in found)
     synthetic = list(_first(drawn, count // 2))
     if len(synthetic) < count // 2:
         words = "different synthetic images that the filter kept" if kept else "different synthetic images"
-        raise _too_few(words, len(synthetic), count, "; --from all draws from all of them" if kept else "")
+        many = "a higher synthesis.count" if params.trains_gan else "more images in synthesis.folder"
+        more = f"choose a run with {many}{' or a higher synthesis.keep_fraction' if kept else ''}"
+        raise _too_few(words, len(synthetic), count, more, "; --from all draws from all" if kept else "")
     found |= {image.id: image for image in synthetic}
     return [found[name] for name in sorted(found)]
 
 
-def _too_few(what: str, there: int, count: int, way_out: str = "") -> UserError:
-    return UserError(
-        f"A study of {count} images needs {count // 2} {what}, and this run has {there}: "
-        f"ask for fewer by --images {2 * there}{way_out}."
-    )
+def _too_few(what: str, there: int, count: int, more: str, way_out: str = "") -> UserError:
+    """``more`` is what helps where even the smallest study needs more images, ``way_out`` what may help."""
+    told = f"A study of {count} images needs {count // 2} {what}, and this run has {there}"
+    if 2 * there >= FEWEST:
+        return UserError(f"{told}: ask for fewer by --images {2 * there}{way_out}.")
+    return UserError(f"{told}, too few for the smallest study of {FEWEST} images: {more}{way_out}.")
 
 
 def _first(images: Iterator[Chosen], count: int) -> Iterator[Chosen]:

@@ -10,13 +10,12 @@ from helpers.errors import MissingStageError, ParameterError, UserError
 from helpers.files import write_json, write_text
 from helpers.params import Params
 from helpers.paths import RunPaths
-from helpers.readers.choice import choose_images
+from helpers.readers.choice import FEWEST, choose_images
 from helpers.readers.key import SYNTHETIC, Chosen, machine_path, study_id, write_key
 from helpers.readers.page import study_page
 from helpers.report.words import counted
 
 IMAGES = 60  # half of them real
-FEWEST = 10
 
 
 @dataclass(frozen=True)
