@@ -5,8 +5,8 @@ Run: python benchmarks/keep.py RUN [RUN ...] [--comparison FIRST SECOND]
 
 A run on photographs is kept only if its page leaves them out (``report.real_images: omit``): what is kept is
 published, and git forgets nothing. Written there: report.html, provenance.json, evaluation/ (every table),
-gan.csv and trainings.csv (the histories of all GANs and trainings, long), synthesis/ (fidelity, filter,
-memorisation), and jobs.csv (seconds and peak memory of every job).
+trainings.csv and, where the run trains a GAN, gan.csv (the histories of all trainings and GANs, long),
+synthesis/ (fidelity, filter, memorisation), and jobs.csv (seconds and peak memory of every job).
 """
 
 import argparse
@@ -60,8 +60,9 @@ def keep(run: RunPaths, examples: Path = EXAMPLES) -> Path:
             pd.read_csv(run.synthetic(gan) / f"{name}.csv").assign(gan_seed=gan) for gan in params.gans()
         ]
         write_table(folder / "synthesis" / f"{name}.csv", pd.concat(parts, ignore_index=True))
-    gans = [pd.read_csv(run.gan(gan) / "history.csv").assign(gan_seed=gan) for gan in params.gans()]
-    write_table(folder / "gan.csv", pd.concat(gans, ignore_index=True))
+    if params.trains_gan:
+        gans = [pd.read_csv(run.gan(gan) / "history.csv").assign(gan_seed=gan) for gan in params.gans()]
+        write_table(folder / "gan.csv", pd.concat(gans, ignore_index=True))
     write_table(folder / "trainings.csv", pd.concat(_trainings(run, params), ignore_index=True))
     write_table(folder / "jobs.csv", _jobs(run))
     return folder

@@ -54,6 +54,14 @@ def test_tables_histories_and_page_are_kept_and_no_image_array(tmp_path, monkeyp
     ]
 
 
+def test_a_run_on_given_images_has_no_history_of_a_gan(tmp_path, monkeypatch):
+    given = {"synthesis": {"folder": "theirs", "filter": "classifier"}, "arms": {"baseline": {}}}
+    run = finished_run(tmp_path, monkeypatch, gan={"seeds": [0]}, **given)
+    (run.gan(0) / "history.csv").unlink()
+    folder = keep.keep(run, tmp_path / "examples")
+    assert (folder / "trainings.csv").is_file() and not (folder / "gan.csv").exists()
+
+
 def test_a_page_with_photographs_is_refused(tmp_path, monkeypatch):
     run = finished_run(tmp_path, monkeypatch, data={"source": "ham10000"})
     with pytest.raises(UserError, match="report.real_images=omit"):
