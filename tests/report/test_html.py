@@ -35,7 +35,17 @@ from helpers.report.page.reproduction import reproduction_command
 from helpers.report.page.results import read_results
 from helpers.report.page.shown import SECTIONS, shown_jobs
 from support.page_checks import check_text
-from support.report_run import EVIL, build_run, cell_code, cell_text, display, fake_params, figure, table
+from support.report_run import (
+    DEVICE,
+    EVIL,
+    build_run,
+    cell_code,
+    cell_text,
+    display,
+    fake_params,
+    figure,
+    table,
+)
 
 STEMS = (
     "01_eda",
@@ -376,6 +386,15 @@ def test_two_replicates_give_no_verdict(tmp_path, monkeypatch):
     assert set(table["A gain is"]) == {"", "not tested"} and not any("interval" in column for column in table)
 
 
+def test_the_devices_of_adapted_trunks_are_told(tmp_path, monkeypatch):
+    params = fake_params(classifier={"adapt": {"epochs": 2}})
+    build_run(tmp_path, monkeypatch, params=params)
+    run = RunPaths("fake")
+    run.trunk("part-0").mkdir(parents=True)
+    (run.trunk("part-0") / "timing.json").write_text(json.dumps({"device": "a graphics card"}))
+    assert provenance.devices(run, params) == [DEVICE, "a graphics card"]
+
+
 def test_provenance_file(base):
     found = json.loads((base / "artifacts" / "fake" / "provenance.json").read_text())
     assert found["seeds"] == {
@@ -392,7 +411,7 @@ def test_provenance_file(base):
         "python": "3.13.1",
         "torch": "2.15.0",
     }
-    assert found["device"] == ["CPU (a processor)"] and found["threads"] == {"gan": 2, "classifier": 2}
+    assert found["device"] == [DEVICE] and found["threads"] == {"gan": 2, "classifier": 2}
     assert (
         found["kept_over_code_changes"] == ["evaluation"]
         and len(found["code"]["digests"]["evaluation"]) == 16

@@ -14,6 +14,7 @@ from helpers.evaluation.metrics import METRICS
 from helpers.params import Params, load_params, validate
 from helpers.report.table import Table
 
+DEVICE = "CPU (a processor)"  # as describe_device says it
 EVIL = "<script>document.title='broken'</script>"
 SVG = (
     '<svg viewBox="0 0 360 180" role="img"><defs><path id="dot" d="M0 0h4v4z"/></defs>'
@@ -267,9 +268,8 @@ def _trainings(folder: Path, params: Params) -> None:
                 "trainable_parameters": 5,
             }
             (place / "summary.json").write_text(json.dumps(summary))
-            (place / "timing.json").write_text(
-                json.dumps({"seconds": 61.5, "images_per_second": 600, "device": "cpu", "threads": 2})
-            )
+            timing = {"seconds": 61.5, "images_per_second": 600, "device": DEVICE, "threads": 2}
+            (place / "timing.json").write_text(json.dumps(timing))
     for seed in params.gan.seeds:
         place = folder / "gan" / f"seed-{seed}"
         place.mkdir(parents=True, exist_ok=True)

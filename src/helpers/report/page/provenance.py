@@ -72,12 +72,11 @@ def devices(run: RunPaths, params: Params) -> list[str]:
     """What the trainings ran on, in words."""
     separate = params.separate_classes
     folders = [folder for name in params.gans() for folder in class_folders(run.gan(name), separate)]
+    folders += [run.trunk(name) for name in params.trunks()]
     folders += [run.classifier(arm, number) for arm in params.arms for number in range(params.replicates)]
     timings = [read_json(folder / "timing.json", {}) for folder in folders]
-    found = {str(timing["device"]) for timing in timings if isinstance(timing, dict) and timing.get("device")}
-    processors = _processors(read_records(run))
-    cpu = f"CPU ({' and '.join(processors)})" if processors else "CPU"
-    return sorted(cpu if device == "cpu" else device for device in found)
+    found = (timing["device"] for timing in timings if isinstance(timing, dict) and timing.get("device"))
+    return sorted(set(map(str, found)))
 
 
 def _processors(records: list[dict[str, Any]]) -> list[str]:
