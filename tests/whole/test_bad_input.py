@@ -1211,6 +1211,16 @@ def test_downloads_that_fail(place, faulty, faults, reason):
     )
 
 
+def test_a_home_that_has_changed(place, monkeypatch):
+    monkeypatch.setattr(download, "WANTED", (*download.WANTED, "HAM10000_images_part_3.zip"))
+    with dataverse.running() as server, pytest.raises(DataError) as told:
+        download.fetch(place / "downloads" / "ham10000", server=server.address, say=lambda text: None)
+    lists = f"the data set doi:{download.DOI} lists 3 of the 4 files that HAM10000 consists of, because its "
+    assert str(told.value) == said(
+        f"HAM10000 could not be downloaded from {server.address}: {lists}home has changed. {BY_HAND}", place
+    )
+
+
 def test_no_space_for_the_download(place, monkeypatch):
     folder = place / "downloads" / "ham10000"
     with dataverse.running() as server:
@@ -1353,7 +1363,7 @@ def counted() -> dict[str, int]:
         "every choice, kind and section": len(CHOICES) + len(KINDS) + len(SECTIONS - {"arms"}),
         "data folders and tables": len(FOLDERS) + 2,
         "images, an arm's and the external set's too": len(IMAGES) + 5,
-        "downloads": len(DOWNLOADS) + 2,
+        "downloads": len(DOWNLOADS) + 3,
         "GPU, torch and torchvision": len(PAIRS) + 2,
         "found by a job": 1,
         "odd and right: images, tables, names": len(ODD_IMAGES) + len(ODD_TABLES) + len(ODD_NAMES) + 2,

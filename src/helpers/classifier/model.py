@@ -152,7 +152,10 @@ class Classifier(nn.Module):
         """Put back what ``trained_state`` gave."""
         own = self.trained_state()
         if own.keys() != state.keys():
-            raise UserError("The stored weights belong to another classifier: their names do not match.")
+            raise UserError(
+                "The stored weights belong to another classifier, because their names do not match: move the "
+                "checkpoint (checkpoint-*.pt) out of the training's folder and start again."
+            )
         with torch.no_grad():
             for key, value in own.items():
                 value.copy_(state[key])

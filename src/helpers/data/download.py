@@ -205,9 +205,9 @@ def _listing(server: str, doi: str) -> list[RemoteFile]:
                 "its list of files makes no sense (is a proxy or a login page in the way?)"
             ) from None
     if len(found) != len(WANTED):
-        raise DataError(
-            f"The data set doi:{doi} at {server} lists {len(found)} of the {len(WANTED)} files that "
-            "HAM10000 consists of: its home has changed."
+        raise _Refused(
+            f"the data set doi:{doi} lists {len(found)} of the {len(WANTED)} files that HAM10000 consists "
+            "of, because its home has changed"
         )
     return found
 

@@ -56,7 +56,7 @@ def open_external(root: Path | str, classes: Sequence[str] = CLASSES) -> Dataset
         if missing:
             raise DataError(
                 f"{folder} lacks {len(missing):,} of the {len(metadata):,} images of its ground truth "
-                f"({shown(missing)})."
+                f"({shown(missing)}): add them, or take their rows out of the ground truth."
             )
         return Dataset(
             folder,
