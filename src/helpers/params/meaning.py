@@ -88,7 +88,7 @@ def departures(params: Params) -> list[dict[str, Any]]:
 def parameter_rows(params: Params, sections: Iterable[str]) -> list[dict[str, Any]]:
     """Every parameter of some sections.
 
-    A row holds the paper's value, this run's, whether they agree, and the meaning.
+    A row holds the paper's value, this run's, and the meaning.
 
     An arm is one parameter, whose meaning is what it trains on.
     """

@@ -206,7 +206,7 @@ def photographs(
     """The first training images of every class, frequent classes first, reduced and veiled as ``policy``
     says.
 
-    ``dataset`` is an opened helpers.data.ham10000.Dataset; ``split`` has columns image_id, dx, split.
+    ``dataset`` is an opened helpers.data.dataset.Dataset; ``split`` has columns image_id, dx, split.
     """
     training = split[split["split"] == "train"]
     firsts = {

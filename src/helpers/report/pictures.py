@@ -25,7 +25,7 @@ def picture_policy(params: Params) -> str:
 
 def photographs_sentence(policy: str) -> str:
     """Why pictures are blurred or grey, or nothing where they are shown (``policy`` is
-    figures.picture_policy's).
+    ``picture_policy``'s).
     """
     if policy == "show":
         return ""

@@ -142,9 +142,10 @@ def _restored(control: own.Control, row: Row, results: Results) -> str:
 
 def _blurred(control: own.Control, row: Row, results: Results) -> str:
     """What blur alone gives, or what synthetic images give beside as many real ones of their sharpness."""
-    size = f"{results.params.gan.resolution} x {results.params.gan.resolution} pixels"
+    side = results.params.synthetic_side
     if control.role == own.BLURRED:
-        way = f"reduced to {size} and enlarged, as those of a GAN are (arm {control.arm}),"
+        size = f"{side} x {side} pixels"
+        way = f"reduced to {size} and enlarged, as synthetic images are (arm {control.arm}),"
         begin = f"Real {results.target} images {way} change"
     elif control.role == own.SHARPNESS:
         begin = f"Against as many as they are (arms {control.arm} and {control.reference}), the blur changes"

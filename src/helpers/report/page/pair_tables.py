@@ -6,11 +6,12 @@ from typing import Any
 import pandas as pd
 
 from helpers.data.splits import split_quality
+from helpers.files import read_table
 from helpers.params import flatten, public_parameters
 from helpers.report.page import facts as run_facts
 from helpers.report.page.headline import FEW_ARMS, FIRST_METRICS
 from helpers.report.page.pair import METRICS, Pair, apart
-from helpers.report.page.results import Results, Row, read_table
+from helpers.report.page.results import Results, Row
 from helpers.report.words import percent, points, points_interval
 
 ONLY_WORDS = {"description", "report.title"}  # parameters on which no number depends

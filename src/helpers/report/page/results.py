@@ -1,7 +1,6 @@
 """A finished run's results as data: what the page says in its opening is worked out from them."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,6 +9,7 @@ from helpers.data.sources import SOURCES, Source
 from helpers.evaluation.controls import Control
 from helpers.evaluation.paper import published
 from helpers.evaluation.verdicts import Verdict, verdict_of
+from helpers.files import read_table
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.page.records import read_json, read_records
@@ -176,14 +176,6 @@ def read_results(run: RunPaths, params: Params) -> Results:
         trainings=_trainings(run, params),
         records=read_records(run),
     )
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """A table of a run; an empty one where the file is absent or empty."""
-    try:
-        return pd.read_csv(path, keep_default_na=False, na_values=[""])
-    except (FileNotFoundError, pd.errors.EmptyDataError):
-        return pd.DataFrame()
 
 
 def _trainings(run: RunPaths, params: Params) -> pd.DataFrame:

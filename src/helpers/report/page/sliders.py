@@ -13,9 +13,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from helpers.data.by_class import rows_of_class
+from helpers.files import read_table
 from helpers.params import Params
 from helpers.paths import RunPaths
-from helpers.report.page.results import Results, read_table
+from helpers.report.page.results import Results
 from helpers.report.pictures import picture_row, smaller
 from helpers.report.words import percent, points, significant
 

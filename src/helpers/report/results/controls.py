@@ -109,8 +109,7 @@ def untested_loss_sentence(images: str) -> str:
 
 
 def positive_control_sentence(found: Direction, lost: str, detail: str) -> str:
-    """Whether a study saw the loss of real images of the target: ``found`` is
-    ``helpers.evaluation.controls.outcome``'s word for it.
+    """Whether a study saw the loss of real images of the target: ``found`` is the direction of its contrast.
 
     ``lost`` says what was taken away, ``detail``, in brackets, what that did to recall.
     """
