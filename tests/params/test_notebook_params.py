@@ -1,11 +1,26 @@
 """A notebook's parameters: the file, and what the notebook changes laid over it."""
 
 import json
+import re
+from typing import get_args
 
 import pytest
 
 from helpers.errors import ParameterError
-from helpers.params import Arm, arm_meaning, load_params, notebook_params, notebook_paths, parameter_rows
+from helpers.params import (
+    Arm,
+    Params,
+    arm_meaning,
+    flatten,
+    load_params,
+    notebook_params,
+    notebook_paths,
+    own_paths,
+    parameter_rows,
+    public_parameters,
+    section,
+    validate,
+)
 from support.project import ROOT
 
 WEIGHTED = {"baseline": {}, "weighted": {"loss": "balanced"}}
@@ -112,6 +127,36 @@ def test_rows_tell_no_folder_of_this_machine():
     assert "/home/me" not in json.dumps(parameter_rows(params, ["data"]))
 
 
+def path_parameters(model=Params, place=()):
+    """Where the parameters take a path, by their types; 'arms' stands for any arm."""
+    for name, info in model.model_fields.items():
+        kinds = [info.annotation, *get_args(info.annotation)]
+        marks = [*info.metadata, *(mark for kind in kinds for mark in getattr(kind, "__metadata__", ()))]
+        if any(getattr(mark, "func", None) is section._path for mark in marks):
+            yield (*place, name)
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, section.Section):
+                yield from path_parameters(kind, (*place, name))
+
+
+def test_every_parameter_that_takes_a_path_is_kept_private():
+    values = {
+        "data": {"root": "/a", "external_root": "/b"},
+        "classifier": {"weights": "/d"},
+        "arms": {"baseline": {}, "theirs": {"synthetic": {"folder": "/e"}}},
+    }
+    features = {"feature_weights": "/c"}
+    given = validate(values | {"synthesis": features | {"folder": "/f", "filter": "classifier"}})
+    trained = validate(values | {"synthesis": features, "gan": {"initial_weights": "/g"}})
+    known = {path.place for path in [*own_paths(given), *own_paths(trained)]}
+    assert {place for place in known if "theirs" in place} == {("arms", "theirs", "synthetic", "folder")}
+    assert {tuple(name for name in place if name != "theirs") for place in known} == set(path_parameters())
+    assert not own_paths(load_params("paper"))
+    for params in (given, trained):
+        values = flatten(public_parameters(params))
+        assert not re.search(r"'/[a-g]'", str(values)) and values["classifier.weights"].startswith("(a file")
+
+
 def test_rows_tell_what_an_arm_trains_on():
     rows = {row["parameter"]: row for row in parameter_rows(load_params("rigorous"), ["arms"])}
     assert rows["arms.baseline"]["meaning"] == "the real training images and nothing else"
@@ -135,7 +180,7 @@ def test_rows_tell_what_an_arm_trains_on():
             "with the 25 % worst synthetic images, by nearness to real ones",
         ),
         ({"synthetic": {"select": "random", "count": 36}}, "with 36 randomly chosen synthetic images"),
-        ({"synthetic": {"folder": "theirs"}}, "with all images of the folder theirs"),
+        ({"synthetic": {"folder": "theirs"}}, "with all images of a folder"),
     ],
 )
 def test_an_arm_says_what_it_trains_on(arm, words):

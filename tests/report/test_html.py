@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
+from helpers import paths as places
 from helpers.errors import MissingStageError
 from helpers.evaluation.verdicts import verdict, verdict_of
-from helpers.params import load_params, validate
+from helpers.params import departures, load_params, own_paths, validate
 from helpers.paths import ROOT, RunPaths
 from helpers.report import words
 from helpers.report.page import (
@@ -742,10 +743,42 @@ def test_command_that_reproduces():
     assert reproduction_command("mine", validate(values | {"arms": {"baseline": {}}})) is None
 
 
-def test_place_of_the_data_stays_private(tmp_path, monkeypatch):
-    build_run(tmp_path, monkeypatch, params=fake_params(data={"root": "/home/someone/skin"}))
+HOME = "/home/someone"
+PAPER_ARMS = load_params("paper").as_dict()["arms"]
+PLACES = {
+    "data": {"root": f"{HOME}/skin", "external_root": f"{HOME}/skin of others"},
+    "classifier": {"weights": f"{HOME}/trunk.pth"},
+    "synthesis": {"feature_weights": f"{HOME}/features.pth"},
+    "arms": {"baseline": {}, "theirs": {"synthetic": {"folder": f"{HOME}/images"}}},
+}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"gan": {"initial_weights": "~/someone.pth"}, "arms": PAPER_ARMS | PLACES["arms"]},
+        {"synthesis": {"folder": f"{HOME}/given", "filter": "classifier"}},
+    ],
+    ids=["a GAN", "given images"],
+)
+def test_no_place_on_this_machine_is_published(tmp_path, monkeypatch, more):
+    more = {**PLACES, **more, "synthesis": PLACES["synthesis"] | more.get("synthesis", {})}
+    params = fake_params(**more)
+    folder = build_run(tmp_path, monkeypatch, params=params)
+    shown = folder / "notebooks" / "05_evaluation.ipynb"
+    notebook = nbformat.read(shown, 4)
+    told = "".join(
+        f"print('{path.value}')  # {places.from_project(path.value)}\n" for path in own_paths(params)
+    )
+    notebook.cells[5].source += f"\n{told}"
+    notebook.cells[7].outputs[-1]["data"]["text/markdown"] += told
+    nbformat.write(notebook, shown)
     page = render_report("fake").read_text()
-    assert "/home/someone" not in page and "/home/someone" not in RunPaths("fake").provenance.read_text()
+    assert len(own_paths(params)) == 6 and "FOLDER_OF_IMAGES_FOR_ARM_THEIRS" in page
+    command = reproduction_command("mine", params) or ""  # one that takes arms away there is not
+    assert ('classifier.weights="FILE_OF_WEIGHTS_FOR_THE_CLASSIFIER"' in command) == ("gan" in more)
+    for text in (page, RunPaths("fake").provenance.read_text(), command, str(departures(params))):
+        assert "someone" not in text
 
 
 def test_the_filters_row_of_images_is_of_one_class(tmp_path):

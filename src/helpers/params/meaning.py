@@ -1,6 +1,7 @@
 """What parameters mean, in words and as flat values, and where a run departs from the paper."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -11,6 +12,8 @@ from helpers.params.arms import Arm, SyntheticImages, selectors
 from helpers.params.data import sources
 from helpers.params.run import Params
 from helpers.params.section import Section, Variants
+
+NO_PATHS = (None, "imagenet", "none")  # what may stand in the place of a folder or file
 
 
 def section_at(location: Sequence[str | int]) -> type[Section] | None:
@@ -61,25 +64,60 @@ def comparable_values(params: Params) -> dict[str, Any]:
     return {key: value for key, value in flatten(params.as_dict()).items() if _departs(key)}
 
 
-def public_parameters(params: Params) -> dict[str, Any]:
-    """The parameters without the place of the data on this machine."""
+@dataclass(frozen=True)
+class OwnPath:
+    """A parameter that names a folder or file of this machine."""
+
+    place: tuple[str, ...]  # in the parameters, such as ('data', 'root')
+    value: str
+    words: str  # what is there, such as 'a folder of images'
+
+    @property
+    def stand_in(self) -> str:
+        """What is written in its place in a command or a text, such as FOLDER_OF_IMAGES."""
+        return self.words.removeprefix("a ").replace(" ", "_").upper()
+
+
+def own_paths(params: Params) -> list[OwnPath]:
+    """Every parameter that names a folder or file of this machine: nothing that is published tells where."""
+    places = {
+        ("data", "root"): f"a folder of {sources().get(params.data.source).folder_of}",
+        ("data", "external_root"): "a folder of the external test set",
+        ("gan", "initial_weights"): "a file of weights for the GAN",
+        ("synthesis", "folder"): "a folder of synthetic images",
+        ("synthesis", "feature_weights"): "a file of weights for the features",
+        ("classifier", "weights"): "a file of weights for the classifier",
+    }
+    for name in params.arms:
+        places["arms", name, "synthetic", "folder"] = f"a folder of images for arm {name}"
     values = params.as_dict()
-    for name, shown in (
-        ("root", f"(a folder of {sources().get(params.data.source).folder_of})"),
-        ("external_root", "(a folder of the external test set)"),
-    ):
-        if values["data"].get(name):
-            values["data"][name] = shown
-    if values["synthesis"]["folder"]:
-        values["synthesis"]["folder"] = "(a folder of synthetic images)"
+    found = ((place, _value_at(values, place), words) for place, words in places.items())
+    return [OwnPath(place, value, words) for place, value, words in found if value not in NO_PATHS]
+
+
+def _value_at(values: Any, place: Sequence[str]) -> Any:
+    for name in place:
+        values = values.get(name) if isinstance(values, Mapping) else None
+    return values
+
+
+def public_parameters(params: Params, shown: Callable[[OwnPath], str] | None = None) -> dict[str, Any]:
+    """The parameters without places on this machine (``own_paths``).
+
+    ``shown`` gives what stands there in their stead, which is words in brackets by default.
+    """
+    values = params.as_dict()
+    for path in own_paths(params):
+        _value_at(values, path.place[:-1])[path.place[-1]] = shown(path) if shown else f"({path.words})"
     return values
 
 
 def departures(params: Params) -> list[dict[str, Any]]:
     """Every parameter that differs from the paper: key, meaning, the paper's value, this run's value."""
     ours, paper = comparable_values(params), comparable_values(Params())
+    shown = flatten(public_parameters(params))
     return [
-        {"parameter": key, "meaning": describe(key), "paper": paper.get(key), "this_run": ours.get(key)}
+        {"parameter": key, "meaning": describe(key), "paper": paper.get(key), "this_run": shown.get(key)}
         for key in dict.fromkeys([*paper, *ours])
         if ours.get(key) != paper.get(key)
     ]
@@ -166,7 +204,7 @@ def _synthetic_meaning(wanted: SyntheticImages) -> str:
     else:
         many = f"{100 * wanted.fraction:g} % " if wanted.fraction else "all "
     if wanted.folder is not None:
-        return f"{many}{which}images of the folder {wanted.folder}"
+        return f"{many}{which}images of a folder"
     if wanted.select not in ("top", "bottom"):
         return f"{many}{which}synthetic images"
     return f"the {many}{which}synthetic images, {selectors().get(wanted.rank).words}"

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from nbformat import NotebookNode
 
 from helpers import paths as places
-from helpers.params import Params
+from helpers.params import Params, own_paths
 from helpers.paths import RunPaths, require
 from helpers.report.page.article import (
     ABOUT,
@@ -45,7 +45,6 @@ from helpers.report.page.cells import (
     take_title,
 )
 from helpers.report.page.numbering import Numbering
-from helpers.report.page.records import folder_word
 from helpers.report.page.shown import SECTIONS, Section
 
 PICTURED = 2  # further runs of a notebook whose figures are in the page: those of a GAN weigh a megabyte
@@ -231,6 +230,8 @@ class Merger:
         for output in cell.get("outputs", []):
             if "text" in output:
                 output["text"] = self._public(output["text"])
+            if isinstance(told := output.get("data", {}).get("text/markdown"), str):
+                output["data"]["text/markdown"] = self._public(told)
             label = label_of(output)
             if label and label["kind"] == "figure":
                 label["number"] = self.numbering.figure_number(label.get("number"))
@@ -239,13 +240,11 @@ class Merger:
 
     def _public(self, text: str) -> str:
         """Text without the names of this machine's folders."""
-        data = self.params.data
-        for folder, shown in (
-            (data.root, folder_word(self.params)),
-            (data.external_root, "FOLDER_OF_THE_EXTERNAL_TEST_SET"),
-            (self.params.synthesis.folder, "FOLDER_OF_SYNTHETIC_IMAGES"),
-        ):
-            text = text.replace(str(folder), shown) if folder else text
+        for path in sorted(own_paths(self.params), key=lambda path: len(path.value), reverse=True):
+            text = text.replace(str(places.from_project(path.value)), path.stand_in)
+            text = text.replace(path.value, path.stand_in) if path.value.startswith("~") else text
+            for quote in "'\"":  # of a relative path the word alone may be any word
+                text = text.replace(f"{quote}{path.value}{quote}", f"{quote}{path.stand_in}{quote}")
         return text.replace(f"{places.ROOT}/", "").replace(str(places.ROOT), ".")
 
 

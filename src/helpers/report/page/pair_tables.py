@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers.data.splits import split_quality
 from helpers.files import read_table
-from helpers.params import flatten, public_parameters
+from helpers.params import comparable_values, flatten, public_parameters
 from helpers.report.page import facts as run_facts
 from helpers.report.page.headline import FEW_ARMS, FIRST_METRICS
 from helpers.report.page.pair import METRICS, Pair, apart
@@ -110,10 +110,12 @@ def _recall_by_lesion(side: Results) -> dict[str, str]:
 def departures(pair: Pair) -> pd.DataFrame:
     """Every parameter in which the runs differ."""
     first, second = (flatten(public_parameters(side.params)) for _, side in pair.sides)
+    values = [comparable_values(side.params) for _, side in pair.sides]
     differing = [
         key
         for key in dict.fromkeys([*first, *second])
-        if key not in ONLY_WORDS and first.get(key) != second.get(key)
+        if key not in ONLY_WORDS
+        and (first.get(key) != second.get(key) or values[0].get(key) != values[1].get(key))
     ]
     (one, other) = pair.names
     return pd.DataFrame(

@@ -5,7 +5,7 @@ from typing import Any
 
 from helpers.engine.changes import changed_values
 from helpers.files import digest, file_digest
-from helpers.params import Params, comparable_values, load_params
+from helpers.params import Params, comparable_values, flatten, load_params, public_parameters
 from helpers.paths import ROOT
 from helpers.report.words import counted, plain
 
@@ -32,7 +32,8 @@ def protocol_words(params: Params) -> str:
 def departures_from(planned: Params, params: Params) -> list[str]:
     """Each value in which a run departs from what was planned, such as ``replicates: 3 in place of 10``."""
     changed = changed_values(comparable_values(planned), comparable_values(params))
-    return [f"{key}: {_value(now)} in place of {_value(then)}" for key, then, now in changed]
+    shown = flatten(public_parameters(params))
+    return [f"{key}: {_value(shown.get(key))} in place of {_value(then)}" for key, then, _ in changed]
 
 
 def _value(value: Any) -> str:

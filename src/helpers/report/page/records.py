@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from helpers.data.sources import SOURCES
 from helpers.errors import MissingStageError
 from helpers.params import Params, validate
 from helpers.paths import RunPaths, require
@@ -30,8 +29,3 @@ def read_records(run: RunPaths) -> list[dict[str, Any]]:
     """What the engine noted of each job: seconds, versions, device, code; sorted by job."""
     records = [read_json(path, {}) for path in sorted(run.logs.glob("*.record.json"))]
     return [record | {"job": record.get("job", "?")} for record in records if isinstance(record, dict)]
-
-
-def folder_word(params: Params) -> str:
-    """What the page writes in place of the data's folder on this machine, such as FOLDER_OF_IMAGES."""
-    return f"FOLDER_OF_{SOURCES.get(params.data.source).folder_of.upper()}"

@@ -1,12 +1,20 @@
 """The command that makes a run again."""
 
 import shlex
+from itertools import starmap
 from pathlib import Path
 
 from helpers.errors import ParameterError
-from helpers.params import Params, comparable_values, load_params, override
+from helpers.params import (
+    Params,
+    comparable_values,
+    flatten,
+    load_params,
+    override,
+    own_paths,
+    public_parameters,
+)
 from helpers.paths import PARAMS
-from helpers.report.page.records import folder_word
 
 
 def reproduction_command(run: str, params: Params) -> str | None:
@@ -20,21 +28,26 @@ def reproduction_command(run: str, params: Params) -> str | None:
     words += [] if path.stem == run else ["--run", run]
     for change in changes:
         words += ["--set", change]
-    words += [] if params.trains_gan else ["--set", "synthesis.folder=FOLDER_OF_SYNTHETIC_IMAGES"]
-    line = " ".join(shlex.quote(word) for word in words)
-    return line + (f" --data-root {folder_word(params)}" if params.data.root else "")
+    stand_in = {".".join(path.place): path.stand_in for path in own_paths(params)}
+    words += [] if params.trains_gan else ["--set", f"synthesis.folder={stand_in['synthesis.folder']}"]
+    words += ["--data-root", stand_in["data.root"]] if params.data.root else []
+    return " ".join(shlex.quote(word) for word in words)
 
 
 def _overrides(path: Path, params: Params) -> list[str] | None:
-    """The overrides that turn the file ``path`` into ``params``, or None where overrides cannot."""
+    """The overrides that turn the file ``path`` into ``params``, or None where overrides cannot.
+
+    Words stand in them for places on this machine.
+    """
     wanted = comparable_values(params)
     # one's own images need a folder to be valid parameters; in the command --data-root names it
     folder = ["data.root=FOLDER"] if params.data.root else []
     folder += [] if params.trains_gan else ["synthesis.folder=IMAGES"]
     try:
         base = comparable_values(load_params(path))
-        changes = [override(key, value) for key, value in wanted.items() if base.get(key, ...) != value]
-        made = comparable_values(load_params(path, [*changes, *folder]))
+        changes = {key: value for key, value in wanted.items() if base.get(key, ...) != value}
+        made = comparable_values(load_params(path, [*starmap(override, changes.items()), *folder]))
     except ParameterError:
         return None
-    return changes if made == wanted else None
+    shown = flatten(public_parameters(params, lambda path: path.stand_in))
+    return [override(key, shown[key]) for key in changes] if made == wanted else None
