@@ -5,6 +5,7 @@ stronger than their intervals.
 import math
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from helpers.paths import RunPaths
 from helpers.report import drawing, publish, results, words
 from helpers.report.page.answer import abstract, change_sentence, short_answer
 from helpers.report.page.contrast_chart import contrast_chart
-from helpers.report.page.control_sentences import equal_alarms, shifted_thresholds
+from helpers.report.page.control_sentences import _control_sentences, equal_alarms, shifted_thresholds
 from helpers.report.page.headline import headline_caption
 from helpers.report.page.results import Results, read_results
 from helpers.report.style import arm_colours
@@ -665,6 +666,19 @@ class TestAbstract:
         assert "with all" not in equal_alarms(compared(params, found))[0]
         found.clear()
         assert equal_alarms(compared(params, found)) == []
+
+    def test_blurred_images_are_told_at_the_side_of_the_synthetic_ones(self):
+        arms = {"baseline": {}, "blurred": {"oversample": {"count": 2, "through": "synthesis"}}}
+        given = {"folder": "theirs", "resolution": 32, "filter": "classifier"}
+        row = {"contrast": "blurred - baseline", "metric": "target_recall", "difference": 0.1}
+        row |= {"low": 0.01, "high": 0.2, "replicates": 3}
+        for params, side in (
+            (fake_params(arms=arms), fake_params().gan.resolution),
+            (fake_params(arms=arms, synthesis=given, gan={"seeds": [0]}), 32),
+        ):
+            found = replace(compared(params, {}), controls=pd.DataFrame([row]))
+            told = " ".join(_control_sentences(found))
+            assert f"reduced to {side} x {side} pixels and enlarged, as synthetic images are (arm" in told
 
     def test_many_intervals_are_counted_where_a_verdict_stands_beside_each(self, tmp_path, monkeypatch):
         arms = {"baseline": {}, **{f"again{n}": {} for n in range(9)}}

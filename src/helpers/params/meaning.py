@@ -80,7 +80,7 @@ class OwnPath:
 
 def own_paths(params: Params) -> list[OwnPath]:
     """Every parameter that names a folder or file of this machine: nothing that is published tells where."""
-    places = {
+    places: dict[tuple[str, ...], str] = {
         ("data", "root"): f"a folder of {sources().get(params.data.source).folder_of}",
         ("data", "external_root"): "a folder of the external test set",
         ("gan", "initial_weights"): "a file of weights for the GAN",
