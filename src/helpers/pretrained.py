@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 # How the names of a classification layer's tensors begin in torchvision, timm and EfficientNet-PyTorch.
 CLASSIFICATION_LAYERS = ("fc.", "classifier.", "_fc.")
-WAY_OUT = "give a file of weights that was saved from this network"
 
 
 def efficientnet_lite(number: int) -> "nn.Module":
@@ -91,7 +90,7 @@ def fill_weights(
     if len(state) != len(own):
         raise ParameterError(
             f"{origin} does not fit {name}: it holds {len(state)} tensors for the backbone, and {len(own)} "
-            f"are expected; {WAY_OUT}."
+            "are expected; give a file of weights that was saved from this network."
         )
     # Weights from another library carry other names in the same order, which the shapes confirm.
     names_agree = own.keys() == state.keys()
@@ -100,7 +99,8 @@ def fill_weights(
         if pairs[key].shape != value.shape:
             raise ParameterError(
                 f"{origin} does not fit {name}: {key} has shape {tuple(pairs[key].shape)}, and "
-                f"{tuple(value.shape)} is expected; {WAY_OUT}."
+                f"{tuple(value.shape)} is expected; give a file of weights that was saved from this "
+                "network."
             )
     network.load_state_dict(pairs)
 

@@ -380,7 +380,14 @@ def test_zip_bomb(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="unpack to 3 MB"):
         open_dataset(tmp_path)
     monkeypatch.setattr(archives, "MAX_FILES", 5)
-    with pytest.raises(DataError, match="lists 7 members"):
+    with pytest.raises(DataError, match="lists 7 members.* Pack the images of the data set alone"):
+        open_dataset(tmp_path)
+
+
+def test_an_archive_of_a_whole_disk(tmp_path, monkeypatch):
+    official(tmp_path)
+    monkeypatch.setattr(archives, "MAX_ARCHIVE_BYTES", 10)
+    with pytest.raises(DataError, match="it would unpack to 0 GB. Pack the images of the data set alone"):
         open_dataset(tmp_path)
 
 

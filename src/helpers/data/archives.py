@@ -35,7 +35,6 @@ UNPACK = "Unpack the archive into a folder, and take the archive away (or name t
 TOO_DEEP = f"folders more than {MAX_DEPTH} levels deep, which are not searched"
 NOWHERE = "links that lead nowhere"
 TOO_LARGE = "too large for images"
-ALONE = "Pack the images of the data set alone, and take this archive away."
 ANEW = "Get the archive anew from where the data come from, or pack the images again."
 
 
@@ -248,7 +247,7 @@ def _check_members(file: Found, members: list[zipfile.ZipInfo]) -> None:
     if len(members) > MAX_FILES:
         raise DataError(
             f"{file.name} lists {len(members):,} members, more than the {MAX_FILES:,} that an image archive "
-            f"may have. {ALONE}"
+            "may have. Pack the images of the data set alone, and take this archive away."
         )
     total = 0
     for member in members:
@@ -258,7 +257,10 @@ def _check_members(file: Found, members: list[zipfile.ZipInfo]) -> None:
             raise DataError(f"{file.name} is refused: its member '{member.orig_filename}' {fault}. {way_out}")
         total += member.file_size
     if total > MAX_ARCHIVE_BYTES:
-        raise DataError(f"{file.name} is refused: it would unpack to {total / 1e9:,.0f} GB. {ALONE}")
+        raise DataError(
+            f"{file.name} is refused: it would unpack to {total / 1e9:,.0f} GB. Pack the images of the data "
+            "set alone, and take this archive away."
+        )
 
 
 def _is_deflated(member: zipfile.ZipInfo) -> bool:

@@ -205,9 +205,11 @@ def _listing(server: str, doi: str) -> list[RemoteFile]:
                 "its list of files makes no sense (is a proxy or a login page in the way?)"
             ) from None
     if len(found) != len(WANTED):
-        raise _Refused(
-            f"the data set doi:{doi} lists {len(found)} of the {len(WANTED)} files that HAM10000 consists "
-            "of, because its home has changed"
+        raise DataError(
+            f"The data set doi:{doi} at {server} lists {len(found)} of the {len(WANTED)} files that "
+            "HAM10000 consists of: its home has changed. Look for HAM10000_images_part_1.zip, "
+            f"HAM10000_images_part_2.zip and HAM10000_metadata at https://doi.org/{doi}, download them by "
+            "hand into a folder, and name it with --data-root; the zip files stay as they are."
         )
     return found
 
