@@ -32,7 +32,7 @@ def compared(place, monkeypatch):
         return features[len(pixels)]
 
     pixels = {count: np.zeros((count, 4, 4, 3), np.uint8) for count in features}
-    monkeypatch.setattr(selectors, "image_features", image_features)
+    monkeypatch.setattr("helpers.gan.features.image_features", image_features)
     monkeypatch.setattr(
         selectors, "load_target_images", lambda *_: TargetImages(pixels[50], pixels[30], None)
     )

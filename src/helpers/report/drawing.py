@@ -157,11 +157,12 @@ def arm_panels(
             axes.set(title=wrapped(title, 90 // len(titles)), xlabel=wrapped(x, 160 // len(titles)), ylabel=y)
         return figure, [dict.fromkeys(arms, axes) for axes in panels]
     rows, found = -(-len(arms) // PANELS), []
-    figure = Figure(figsize=(9, len(titles) * (0.55 + 0.88 * rows)))
+    columns = -(-len(arms) // rows)
+    figure = Figure(figsize=(9, len(titles) * (0.55 + (1.3 if rows == 1 else 0.88 * rows))))
     for part, (title, (x, y)) in zip(
         figure.subfigures(len(titles), 1, squeeze=False)[:, 0], titles.items(), strict=True
     ):
-        grid = part.subplots(rows, PANELS, sharex=True, sharey=True, squeeze=False).ravel()
+        grid = part.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
         part.suptitle(wrapped(title, 100), x=0.01, ha="left", fontsize=9.5, fontweight="bold")
         part.supxlabel(wrapped(x, 130), fontsize=8.5)
         part.supylabel(y, fontsize=8.5)

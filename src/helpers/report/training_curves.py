@@ -15,7 +15,7 @@ from matplotlib.typing import LineStyleType
 from helpers.paths import RunPaths, require
 from helpers.report.drawing import INK, arm_panels, draw_curve, panel_per_arm
 from helpers.report.paper_values import Paper
-from helpers.report.style import SMALLEST, arm_colours, styled
+from helpers.report.style import arm_colours, styled
 
 
 def read_history(run: RunPaths, arm: str, replicate: int) -> pd.DataFrame:
@@ -33,8 +33,8 @@ def classifier_curves(history: pd.DataFrame, paper: Paper | None = None) -> Figu
     A dot marks the best epoch, and a strong line is the mean of an arm (``_mean_curve``). ``history`` has
     columns arm, replicate, best_epoch and those of a classifier's history.csv. Few arms share a panel each
     for training and validation; of many arms each has its own, with training dotted. Beside the ``paper`` a
-    dashed line is its best validation accuracy, and its number of epochs is drawn below (few arms) or written
-    into the arm's panel (many).
+    dashed line is its best validation accuracy, and its number of epochs is drawn below where the arms are
+    few. The caption has these numbers in any case.
     """
     arms = list(dict.fromkeys(history["arm"]))
     theirs = _published_ends(paper, arms)
@@ -46,7 +46,7 @@ def classifier_curves(history: pd.DataFrame, paper: Paper | None = None) -> Figu
         for arm, trainings in history.groupby("arm", sort=False):
             curves = trainings.assign(value=factor * trainings[column])
             _draw_trainings(drawn[arm], curves, colours[arm], line, best=part == "validation")
-    _draw_best(panels["validation", "accuracy"], theirs, colours, apart)
+    _draw_best(panels["validation", "accuracy"], theirs, colours)
     if below is not None:
         _lengths(below, history, theirs, colours)
     _on_one_scale(panels)
@@ -124,25 +124,11 @@ def _published_ends(paper: Paper | None, arms: Sequence[str]) -> dict[str, Publi
 
 
 def _draw_best(
-    panels: Mapping[str, Axes],
-    theirs: Mapping[str, PublishedEnd],
-    colours: Mapping[str, str],
-    apart: bool,
+    panels: Mapping[str, Axes], theirs: Mapping[str, PublishedEnd], colours: Mapping[str, str]
 ) -> None:
-    """The paper's best validation accuracy as a dashed line; its epochs in words where arms stand apart."""
+    """The paper's best validation accuracy as a dashed line; the caption has its epochs."""
     for arm, end in theirs.items():
-        axes = panels[arm]
-        axes.axhline(end.best_accuracy, color=colours[arm], linestyle="--", linewidth=1, zorder=1)
-        if apart:
-            place: dict[str, Any] = {
-                "transform": axes.transAxes,
-                "ha": "right",
-                "va": "bottom",
-                "fontsize": SMALLEST,
-            }
-            axes.text(
-                0.97, 0.04, f"paper: best at {end.best_epoch:g}\nof about {end.epochs:g} epochs", **place
-            )
+        panels[arm].axhline(end.best_accuracy, color=colours[arm], linestyle="--", linewidth=1, zorder=1)
 
 
 def _lengths(

@@ -10,7 +10,6 @@ from threadpoolctl import threadpool_limits
 from helpers.data.by_class import join_classes, rows_of_class
 from helpers.evaluation.roles import added_images, adding
 from helpers.files import read_table
-from helpers.gan.features import image_features
 from helpers.gan.fidelity import Members, comparison_size, measure_draws, summarise_draws, without_differences
 from helpers.gan.selectors import SELECTORS
 from helpers.params import GanName, Params, Synthesis
@@ -55,6 +54,8 @@ def _of_gan(
     run: RunPaths, params: Params, gan: GanName, scores: pd.DataFrame, judge: str
 ) -> dict[str, pd.DataFrame]:
     """By class, the table of one GAN, in features of the network ``judge``."""
+    from helpers.gan.features import image_features  # loads torch
+
     names = params.gan_classes
     made = len(scores) // len(names)
     kept = {name: _kept(ranked_counts(params, made, name), rows_of_class(scores, name)) for name in names}

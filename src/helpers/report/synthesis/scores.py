@@ -130,7 +130,7 @@ def synthetic_samples(
         return figure
     heights = [rows_height(rows, notes), COUNTS_HEIGHT]
     figure = Figure(figsize=(9, sum(heights)))
-    set_paddings(figure, w_pad=0.015, h_pad=0.02, wspace=0, hspace=0)
+    set_paddings(figure, w_pad=0.015, h_pad=0.02, wspace=0, hspace=0.06)
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
     draw_image_rows(above, rows, notes)
     _name_images(above, len(rows), list(chosen.values()))
