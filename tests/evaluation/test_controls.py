@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 
 from helpers import paths
 from helpers.evaluation.controls import Control, controls
@@ -19,6 +20,7 @@ from helpers.params import load_params, validate
 from helpers.paths import RunPaths
 from helpers.report import results, words
 from helpers.report.page.answer import abstract
+from helpers.report.page.contrast_chart import contrast_chart
 from helpers.report.page.control_sentences import controls as control_sentences
 from helpers.report.page.headline import headline_caption
 from helpers.report.page.results import read_results
@@ -220,6 +222,11 @@ def test_the_answer_says_whether_synthesis_or_blur_changed_recall(simulated, bey
     told = " ".join(abstract(page))
     assert said[1:] in told  # its first letter may be a capital
     assert "filtered differs from as many real images of the same sharpness (arm blurred) by" in told
+    alone_told = "Blur by itself is shown to change it" in told
+    assert alone_told is not said.startswith("blur explains")  # which says it already
+    rows = BeautifulSoup(contrast_chart(page), "html.parser").table.tbody.find_all("tr")
+    names = [row.th.get_text() for row in rows]
+    assert {f"blurred {words.MINUS} oversampled", f"filtered {words.MINUS} blurred"} <= set(names)
     equal = study(gan={"seeds": [0, 1, 2]}, data={"detail": "gan"})
     assert "sharpness (arm" not in " ".join(abstract(replace(page, params=equal)))
 

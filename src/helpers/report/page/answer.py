@@ -1,6 +1,6 @@
 """The answer of a run in a few sentences, written from its numbers: none is stronger than its interval."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from helpers.evaluation.controls import AGAIN, RESTORED, WITHHELD, controls
@@ -211,13 +211,21 @@ def _other_arms(arms: Sequence[str], results: Results) -> str:
     reference, metric = results.params.evaluation.reference, f"{results.target} recall"
     told = [arm for arm in rows if _told(arm, results)]
     named = (told or list(rows))[:NAMED]
-    one_gan = single_gan_arms(results.params).intersection(named)
-    scope = ", for this one GAN" if one_gan else ""
+    scope = _scope(named, single_gan_arms(results.params))
     if not any(row["difference"] for row in rows.values()):
         return f"In {metric}, {listed(list(rows)[:NAMED])} came out as {reference} did{scope}."
     if told:
         return _told_sentence(told, named, len(rows), reference, metric, results, scope)
     return _untold_sentence(rows, reference, metric, results, scope)
+
+
+def _scope(named: Sequence[str], one_gan: Collection[str]) -> str:
+    """That what is said of these arms holds for one GAN, as far as they have its images."""
+    of_gan = [arm for arm in named if arm in one_gan]
+    if len(of_gan) == len(named):
+        return ", for this one GAN"
+    arms = listed([f"arm {arm}" for arm in of_gan])
+    return f"; what this says of {arms} holds for this one GAN" if of_gan else ""
 
 
 def _told(arm: str, results: Results) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from helpers.evaluation.controls import BEYOND_BLUR, SHARPNESS, controls
 from helpers.evaluation.verdicts import Direction, Gain, Verdict, verdict_of
 from helpers.report.page.results import Results, Row
 from helpers.report.words import (
@@ -73,13 +74,21 @@ def _metric(metric: str, results: Results) -> str:
 
 
 def _pairs(results: Results) -> list[tuple[str, str]]:
-    """Arm and reference: the contrasts that were named beforehand first, then arms against the reference."""
+    """Arm and reference: first the contrasts that were named beforehand.
+
+    Then those that tell synthesis and blur apart, then arms against the reference.
+    """
     named, primary = results.contrasts, []
     if "role" in named.columns:
         rows = named[named["role"] == "primary"]
         primary = list(zip(rows["arm"], rows["reference"], strict=True))
+    apart = [
+        (control.arm, control.reference)
+        for control in controls(results.params)
+        if control.role in (BEYOND_BLUR, SHARPNESS)
+    ]
     rest = [(arm, results.params.evaluation.reference) for arm in results.others]
-    return list(dict.fromkeys([*primary, *rest]))
+    return list(dict.fromkeys([*primary, *apart, *rest]))
 
 
 def _contrasts(metric: str, results: Results) -> Iterator[Contrast]:

@@ -85,8 +85,20 @@ def cause_sentences(results: Results) -> list[str]:
         sharpness = _named(lost, results) if lost else None
         if change is not None and beyond is not None and blur is not None:
             found = cause(change, beyond, blur, sharpness)
-            return [_cause(found, control, change, beyond, blur, results)]
+            said = _cause(found, control, change, beyond, blur, results)
+            if lost and sharpness and found is not Cause.BLUR and verdict_of(sharpness).excludes_zero:
+                said += f" {_blur_alone(lost, sharpness, results)}"
+            return [said]
     return []
+
+
+def _blur_alone(control: own.Control, row: Row, results: Results) -> str:
+    """That blurred images do otherwise than as many sharp ones, where that is shown."""
+    return (
+        f"Blur by itself is shown to change it: real images of {results.target} that are as blurred differ "
+        f"from as many sharp ones (arm {control.reference}) by {_change(row, results)} points "
+        f"({_ends(row, results)})."
+    )
 
 
 def _named(control: own.Control, results: Results) -> Row | None:

@@ -131,9 +131,10 @@ class Results:
         return _first(self.comparisons, arm=arm, metric=metric, reference=self.params.evaluation.reference)
 
     def contrast(self, arm: str, reference: str, metric: str) -> Row | None:
-        """The row of contrasts.csv, or else of comparisons.csv, for two arms."""
+        """The row of contrasts.csv, or else of comparisons.csv or of controls.csv, for two arms."""
         wanted = {"arm": arm, "reference": reference, "metric": metric}
-        return _first(self.contrasts, **wanted) or _first(self.comparisons, **wanted)
+        tables = (self.contrasts, self.comparisons, self.controls)
+        return next((row for table in tables if (row := _first(table, **wanted))), None)
 
     def verdict(self, arm: str, metric: str) -> Verdict | None:
         """What the interval of an arm's change says; None where nothing is compared."""
