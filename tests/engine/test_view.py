@@ -96,6 +96,12 @@ def test_a_forecast_on_one_slot_adds_the_times_up(quick):
     assert said == "still to come: 7 classifiers; about 3 min 50 s"
 
 
+def test_jobs_of_which_there_are_many_are_counted():
+    study = load_params("study")
+    said = Forecast(study, list(jobs(study)), slots=2).say(Progress({"eda": 20.0}))
+    assert said == "still to come: 20 GANs, 20 trunks, synthesis, 110 classifiers, evaluation and the page"
+
+
 def test_a_notebook_that_is_only_shown_anew_tells_nothing_about_trainings(quick):
     asked = [job for job in jobs(quick) if job.stage == "classifier"]
     shown, running = asked[0].name, asked[1].name
