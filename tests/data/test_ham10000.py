@@ -331,10 +331,17 @@ def test_one_image_under_two_names(tmp_path):
         open_dataset(tmp_path)
 
 
-def test_a_whole_disk_is_refused(tmp_path, monkeypatch):
-    flat(tmp_path)
-    monkeypatch.setattr(archives, "MAX_FILES", 10)
-    with pytest.raises(DataError, match="more than 10 files"):
+@pytest.mark.parametrize(
+    ("put", "limit", "words"),
+    [
+        (flat, "MAX_FILES", "more than 10 files"),
+        (official, "MAX_ARCHIVE_BYTES", "it would unpack to 0 GB. Pack the images of the data set alone"),
+    ],
+)
+def test_a_whole_disk_is_refused(tmp_path, monkeypatch, put, limit, words):
+    put(tmp_path)
+    monkeypatch.setattr(archives, limit, 10)
+    with pytest.raises(DataError, match=words):
         open_dataset(tmp_path)
 
 
@@ -381,13 +388,6 @@ def test_zip_bomb(tmp_path, monkeypatch):
         open_dataset(tmp_path)
     monkeypatch.setattr(archives, "MAX_FILES", 5)
     with pytest.raises(DataError, match="lists 7 members.* Pack the images of the data set alone"):
-        open_dataset(tmp_path)
-
-
-def test_an_archive_of_a_whole_disk(tmp_path, monkeypatch):
-    official(tmp_path)
-    monkeypatch.setattr(archives, "MAX_ARCHIVE_BYTES", 10)
-    with pytest.raises(DataError, match="it would unpack to 0 GB. Pack the images of the data set alone"):
         open_dataset(tmp_path)
 
 

@@ -16,11 +16,8 @@ from helpers.engine.stages import STAGES, Job, upstream
 from helpers.params import Params
 from helpers.report.words import counted, duration, listed
 
-NOUNS = {
-    "gan": "GAN",
-    "trunk": "trunk",
-    "classifier": "classifier",
-}  # of stages that have many jobs; the others are named
+# of stages that have many jobs; the others are named
+NOUNS = {"gan": "GAN", "trunk": "trunk", "classifier": "classifier"}
 NAMES = {"report": "the page"}
 Kind = tuple[str, bool]  # stage, and whether its notebook is only shown anew
 

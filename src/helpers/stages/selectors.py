@@ -34,20 +34,18 @@ def compare_selectors(run: RunPaths, params: Params) -> pd.DataFrame:
     withhold photographs; it is empty where no network is left that no selector used. Raises MissingStageError
     before there are images.
     """
-    names = params.gan_classes
     judge = next((name for name in JUDGES if name not in _used(params)), None)
-    tables = {name: [pd.DataFrame(columns=list(COLUMNS))] for name in names}
-    for gan in params.gans():
-        if judge is None or params.gans()[gan] is not None:
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in params.gan_classes}
+    for gan, lack in params.gans().items():
+        if judge is None or lack is not None:
             continue
         scores = read_table(require(run.synthetic(gan) / "scores.csv", "synthesis"))
         for name, found in _of_gan(run, params, gan, scores, judge).items():
-            tables[name].append(found.assign(gan=str(gan))[list(COLUMNS)])
-    return join_classes({name: _joined(parts) for name, parts in tables.items()})
-
-
-def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(parts[1:], ignore_index=True) if len(parts) > 1 else parts[0]
+            parts[name].append(found.assign(gan=str(gan))[list(COLUMNS)])
+    nothing = pd.DataFrame(columns=list(COLUMNS))
+    return join_classes(
+        {name: pd.concat(own, ignore_index=True) if own else nothing for name, own in parts.items()}
+    )
 
 
 def _of_gan(

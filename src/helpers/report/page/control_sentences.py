@@ -80,9 +80,11 @@ def cause_sentences(results: Results) -> list[str]:
         if control.role != own.BEYOND_BLUR or control.reference not in blurred:
             continue
         change = results.comparison(control.arm, RECALL)
-        beyond, blur = (_named(each, results) for each in (control, blurred[control.reference]))
-        lost = sharp.get(control.reference)
-        sharpness = _named(lost, results) if lost else None
+        alone, lost = blurred[control.reference], sharp.get(control.reference)
+        # of a primary contrast the row with its adjusted p value
+        beyond = results.contrast(control.arm, control.reference, RECALL)
+        blur = results.contrast(alone.arm, alone.reference, RECALL)
+        sharpness = results.contrast(lost.arm, lost.reference, RECALL) if lost else None
         if change is not None and beyond is not None and blur is not None:
             found = cause(change, beyond, blur, sharpness)
             said = _cause(found, control, change, beyond, blur, results)
@@ -99,11 +101,6 @@ def _blur_alone(control: own.Control, row: Row, results: Results) -> str:
         f"from as many sharp ones (arm {control.reference}) by {_change(row, results)} points "
         f"({_ends(row, results)})."
     )
-
-
-def _named(control: own.Control, results: Results) -> Row | None:
-    """The row of a control; that of the primary contrast, with its adjusted p value, where it is one."""
-    return results.contrast(control.arm, control.reference, RECALL) or results.control(control)
 
 
 def _cause(found: Cause, control: own.Control, change: Row, beyond: Row, blur: Row, results: Results) -> str:
