@@ -406,6 +406,22 @@ def test_until_only_and_force(project):
     assert executed(project) == ["evaluation"]
 
 
+def test_a_run_is_made_in_parts_by_its_replicates(project):
+    two = ("--run", "parts", "--set", "replicates=2", "--set", "gan.seeds=[0, 1]")
+    told = project.here(*TOY, *two, "--replicates", "1")
+    first = executed(project)
+    assert {"eda", "gan-seed-1", "classifier-baseline-replicate-1", "synthesis-seed-1"} <= set(first)
+    # the baseline's first training gives its opinion on every GAN's images
+    assert [name for name in first if name.endswith("-0")] == ["classifier-baseline-replicate-0"]
+    assert not {"evaluation", "report"} & set(first)
+    assert "The evaluation and the page need all replicates" in told.stdout
+    assert "nothing to do" in project.here(*TOY, *two, "--replicates", "1").stdout
+    project.here(*TOY, *two)
+    rest = [name for name in executed(project) if not name.endswith("shown")]
+    assert {"gan-seed-0", "classifier-filtered-replicate-0", "evaluation"} <= set(rest)
+    assert not set(first) & set(rest)
+
+
 def test_two_runs_at_once_and_two_names(project):
     (project.folder / "pause").touch()
     first = project.start(*TOY, "--run", "held", "--until", "eda")

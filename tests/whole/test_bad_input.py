@@ -338,6 +338,19 @@ COMMANDS = [
         "--force gan asks for a stage that --until leaves out: drop one of the two.",
     ),
     (
+        ["--replicates", "4-0"],
+        "error: argument --replicates: '4-0' names no replicates: write numbers or ranges, such as 0-4 or "
+        "0,3; --help shows every option.",
+    ),
+    (
+        ["--replicates", "0,7"],
+        "--replicates: there is no replicate 7; the run has 3, from 0 on.",
+    ),
+    (
+        ["--replicates", "0", "--until", "report"],
+        "The report needs all replicates: leave out --replicates.",
+    ),
+    (
         ["--params", ""],
         "The parameter file {place} cannot be read: Is a directory; 'python run_all.py --list' shows those "
         "there are.",

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -100,6 +101,14 @@ def _add_part(page: argparse.ArgumentParser, stages: list[str]) -> None:
         "--only", metavar="STAGE", choices=stages, help="run this stage alone, on what earlier ones wrote"
     )
     part.add_argument(
+        "--replicates",
+        metavar="WHICH",
+        type=_numbers,
+        default=[],
+        help="only the trainings of these replicates, such as 0-4 or 0,3, and what they read; "
+        "a long run can so be made in parts",
+    )
+    part.add_argument(
         "--force",
         metavar="STAGE",
         choices=stages,
@@ -149,6 +158,20 @@ def _positive(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
         raise argparse.ArgumentTypeError(f"'{printable(text)}' is not a whole number of at least 1")
     return int(text)
+
+
+def _numbers(text: str) -> list[int]:
+    """Numbers and ranges of them, such as ``0-4`` or ``0,3,7-9``, each once and in order."""
+    found: set[int] = set()
+    for piece in text.split(","):
+        match = re.fullmatch(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", piece.strip())
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last:
+            raise argparse.ArgumentTypeError(
+                f"'{printable(text)}' names no replicates: write numbers or ranges, such as 0-4 or 0,3"
+            )
+        found.update(range(first, last + 1))
+    return sorted(found)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -247,6 +270,7 @@ def _prepare(options: argparse.Namespace) -> tuple[RunPaths, Params]:
             "or --params params/laptop.yaml."
         )
     _check_stages(options)
+    _check_replicates(options, params)
     return RunPaths(path.stem if options.run is None else options.run), params
 
 
@@ -259,3 +283,16 @@ def _check_stages(options: argparse.Namespace) -> None:
         if stage not in asked_for:
             which = "--only" if options.only else "--until"
             raise UserError(f"--force {stage} asks for a stage that {which} leaves out: drop one of the two.")
+
+
+def _check_replicates(options: argparse.Namespace, params: Params) -> None:
+    """Raise UserError where ``--replicates`` names one that there is not, or meets a stage that needs all."""
+    unknown = [number for number in options.replicates if number >= params.replicates]
+    if unknown:
+        raise UserError(
+            f"--replicates: there is no replicate {unknown[0]}; the run has {params.replicates}, from 0 on."
+        )
+    of_all = [options.until, options.only, *options.force] if options.replicates else []
+    for stage in ("evaluation", "report"):
+        if stage in of_all:
+            raise UserError(f"The {stage} needs all replicates: leave out --replicates.")

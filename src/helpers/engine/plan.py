@@ -41,14 +41,36 @@ def stages_asked_for(until: str | None = None, only: str | None = None) -> list[
     return [only] if only else order[: order.index(until) + 1] if until else order
 
 
-def wanted_jobs(params: Params, until: str | None = None, only: str | None = None) -> list[Job]:
+def wanted_jobs(
+    params: Params, until: str | None = None, only: str | None = None, replicates: Collection[int] = ()
+) -> list[Job]:
     """The jobs that are to be fresh in the end.
 
-    Where the run goes up to the synthesis, they include the classifiers that judge its images.
+    Where the run goes up to the synthesis, they include the classifiers that judge its images. Where
+    ``replicates`` are named, they are the trainings of these and what those read: neither the evaluation nor
+    the page, which need all.
     """
     stages = stages_asked_for(until, only)
     early = [judge(params, seed) for seed in params.gan.seeds] if until == "synthesis" else []
-    return [job for job in jobs(params) if job.stage in stages or job in early]
+    wanted = [job for job in jobs(params) if job.stage in stages or job in early]
+    if not replicates:
+        return wanted
+    needed = _with_upstream(
+        [job for job in jobs(params) if job.wildcards.get("replicate") in replicates], params
+    )
+    return [job for job in wanted if job.name in needed]
+
+
+def _with_upstream(last: Iterable[Job], params: Params) -> set[str]:
+    """The names of these jobs and of all that they read, near and far."""
+    found: set[str] = set()
+    waiting = list(last)
+    while waiting:
+        job = waiting.pop()
+        if job.name not in found:
+            found.add(job.name)
+            waiting += upstream(job, params)
+    return found
 
 
 def make_plan(
@@ -58,6 +80,7 @@ def make_plan(
     until: str | None = None,
     only: str | None = None,
     force: Collection[str] = (),
+    replicates: Collection[int] = (),
 ) -> list[Planned]:
     """Every wanted job in the order of the stages.
 
@@ -65,7 +88,7 @@ def make_plan(
     """
     recorded = [stage for stage in STAGES if stage != only] if only else ()
     keys = Keys(run, params, accepted, recorded)
-    wanted = wanted_jobs(params, until, only)
+    wanted = wanted_jobs(params, until, only, replicates)
     broken = _broken(run, keys, wanted)
     planned: dict[str, Planned] = {}
     for job in wanted:

@@ -66,19 +66,20 @@ def _prepared(
     verified = any(item.job.stage == "eda" and not item.numbers for item in planned)
     preflight.check(run, params, stages, verified, elsewhere=options.profile.elsewhere)
     if options.only:
-        _require_inputs(runfile, options.only)
+        _require_inputs(runfile, options.only, options.replicates)
     return runfile, planned
 
 
 def _plan(runfile: RunFile, options: argparse.Namespace, force: bool = True) -> list[Planned]:
     forced = options.force if force else ()
-    return make_plan(runfile.run, runfile.params, runfile.accepted, options.until, options.only, forced)
+    wanted = (options.until, options.only, forced, options.replicates)
+    return make_plan(runfile.run, runfile.params, runfile.accepted, *wanted)
 
 
-def _require_inputs(runfile: RunFile, only: str) -> None:
+def _require_inputs(runfile: RunFile, only: str, replicates: Iterable[int]) -> None:
     """Raise UserError where what ``--only`` reads has not been made, is damaged, or has other parameters."""
     keys = Keys(runfile.run, runfile.params, runfile.accepted)
-    for job in wanted_jobs(runfile.params, only=only):
+    for job in wanted_jobs(runfile.params, only=only, replicates=list(replicates)):
         refuse_a_mixture(runfile.run, upstream(job, runfile.params), keys)
         for other in upstream(job, runfile.params):
             if other.stage != only and read_record(runfile.run, other) is None:
@@ -128,6 +129,8 @@ def _run(runfile: RunFile, planned: list[Planned], options: argparse.Namespace) 
         print(f"Finished in {duration(time.monotonic() - view.start)}.")
     if any(item.job.stage == "report" for item in planned):
         _say_result(runfile)
+    elif options.replicates:
+        print("The evaluation and the page need all replicates: leave out --replicates to make them.")
     return 0
 
 
