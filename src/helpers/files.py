@@ -6,7 +6,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,17 +81,17 @@ def write_table(path: Path | str, table: "DataFrame", **options: Any) -> Path:
     return Path(path)
 
 
-def read_table(path: Path | str) -> "DataFrame":
+def read_table(path: Path | str, texts: Iterable[str] = ()) -> "DataFrame":
     """A table that ``write_table`` wrote, floats to the last bit.
 
-    An empty one where the file is absent or empty.
+    An empty one where the file is absent or empty. The columns ``texts`` stay text, whatever they look like.
 
-    Only an empty field is a missing value: a class or an arm may be called ``NA``.
+    Only an empty field is a missing value: an arm or an image may be called ``NA``.
     """
     import pandas as pd
 
     try:
-        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+        return pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=[""])
     except (FileNotFoundError, pd.errors.EmptyDataError):
         return pd.DataFrame()
 

@@ -331,6 +331,20 @@ def test_single_runs_are_compared_without_an_interval(make_run):
     )
 
 
+def test_an_arm_and_an_image_may_be_called_na(make_run):
+    first, second = make_run(replicates=1, name="one"), make_run(replicates=1, seed=5, name="two")
+    for run in (first, second):
+        image = pd.read_csv(run.split).query("split == 'test'")["image_id"].iloc[0]
+        for path in (run.split, *run.folder.rglob("predictions.csv")):
+            path.write_text(path.read_text().replace(image, "NA"))
+        evaluate(run, params(1))
+        for name in ("arms", "arms_per_class"):
+            table = run.evaluation / f"{name}.csv"
+            table.write_text(table.read_text().replace("filtered,", "NA,"))
+    assert "NA" in set(load_predictions(first, ["all"], range(1))["image_id"])
+    assert set(compare_runs(first, second)["arm"]) == {*ARMS, "NA"} - {"filtered"}
+
+
 # --- the external test set ----------------------------------------------------------------------
 
 

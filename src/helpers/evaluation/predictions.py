@@ -9,6 +9,7 @@ import pandas as pd
 from helpers.data.external import PREDICTIONS
 from helpers.data.manifest import load_split
 from helpers.errors import DataError
+from helpers.files import read_table
 from helpers.paths import RunPaths, require
 
 TOLERANCE = 1e-3  # probabilities are written in single precision, and may come from bfloat16
@@ -43,7 +44,7 @@ def read_predictions(
     split, classes = load_split(run, part), None
     for arm, replicate in product(arms, replicates):
         path = require(run.classifier(arm, replicate) / "predictions.csv", "classifier")
-        frame = pd.read_csv(path, dtype={"image_id": str, "label": str, "split": str})
+        frame = read_table(path, texts=("image_id", "label", "split"))
         name = f"{arm}/replicate-{replicate}/predictions.csv"
         _check(frame, split, name)
         found = classes_of(frame)
@@ -138,7 +139,7 @@ def read_external_predictions(
     known, first = set(load_split(run)["image_id"]), None
     for arm, replicate in product(arms, replicates):
         path = require(run.classifier(arm, replicate) / PREDICTIONS, "classifier")
-        frame = pd.read_csv(path, dtype={"image_id": str, "label": str})
+        frame = read_table(path, texts=("image_id", "label"))
         frame = frame.sort_values("image_id", ignore_index=True)
         fault = _external_fault(frame, classes, known, first)
         if fault:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.evaluation.intervals import student_quantile
+from helpers.files import read_table
 from helpers.paths import RunPaths, require
 
 KEYS = ("arm", "class", "metric")
@@ -49,7 +50,7 @@ def _half_width(table: pd.DataFrame, confidence: float) -> pd.Series:
 def _side(run: RunPaths) -> pd.DataFrame:
     """arms.csv and arms_per_class.csv of a run in one table."""
     parts = [
-        pd.read_csv(require(run.evaluation / f"{name}.csv", "evaluation"))
+        read_table(require(run.evaluation / f"{name}.csv", "evaluation"))
         for name in ("arms", "arms_per_class")
     ]
     return pd.concat([parts[0].assign(**{"class": ""}), parts[1]], ignore_index=True)
