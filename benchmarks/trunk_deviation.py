@@ -31,7 +31,7 @@ from helpers.evaluation.inference import Inference
 from helpers.evaluation.study import open_studies
 from helpers.params import Arm, Params, load_params
 
-METRICS = ("accuracy", "target_recall", "target_roc_auc")
+METRICS = ("accuracy", "target_recall", "target_operating_recall", "target_roc_auc")
 ONE_SPLIT = ("data.split.folds=0", "data.split.repeats=1", "gan.seeds=[0]", "evaluation.primary_contrasts=[]")
 
 
@@ -124,7 +124,7 @@ def show(run: paths.RunPaths, params: Params, arms: list[str]) -> None:
     for metric in (name for name in METRICS if name in inference.values):
         values = 100 * inference.values[metric]
         for name, row in zip(arms, values, strict=True):
-            print(f"  {metric:16}{name:10}" + " ".join(f"{value:6.1f}" for value in row))
+            print(f"  {metric:25}{name:10}" + " ".join(f"{value:6.1f}" for value in row))
         found = components(values)
         first = values[:, 0]  # trunk and head of each are its own
         low, high = interval(first.std(ddof=1), len(first) - 1)
