@@ -19,7 +19,7 @@ import pandas as pd
 
 from helpers.data.sources import SOURCES
 from helpers.errors import UserError
-from helpers.files import read_table, write_table
+from helpers.files import write_table
 from helpers.paths import REPORTS, RunPaths, require
 from helpers.report.page.records import read_json, read_params, read_records
 
@@ -56,10 +56,12 @@ def keep(run: RunPaths, examples: Path = EXAMPLES) -> Path:
     for path in sorted(run.evaluation.glob("*.csv")):
         shutil.copy(path, folder / "evaluation")
     for name in SYNTHESIS_TABLES:
-        parts = [read_table(run.synthetic(gan) / f"{name}.csv").assign(gan_seed=gan) for gan in params.gans()]
+        parts = [
+            pd.read_csv(run.synthetic(gan) / f"{name}.csv").assign(gan_seed=gan) for gan in params.gans()
+        ]
         write_table(folder / "synthesis" / f"{name}.csv", pd.concat(parts, ignore_index=True))
     if params.trains_gan:
-        gans = [read_table(run.gan(gan) / "history.csv").assign(gan_seed=gan) for gan in params.gans()]
+        gans = [pd.read_csv(run.gan(gan) / "history.csv").assign(gan_seed=gan) for gan in params.gans()]
         write_table(folder / "gan.csv", pd.concat(gans, ignore_index=True))
     write_table(folder / "trainings.csv", pd.concat(_trainings(run, params), ignore_index=True))
     write_table(folder / "jobs.csv", _jobs(run))
@@ -85,7 +87,7 @@ def keep_comparison(first: str, second: str, examples: Path = EXAMPLES) -> Path:
 def _trainings(run: RunPaths, params) -> Iterator[pd.DataFrame]:
     for arm in params.arms:
         for replicate in range(params.replicates):
-            history = read_table(run.classifier(arm, replicate) / "history.csv")
+            history = pd.read_csv(run.classifier(arm, replicate) / "history.csv")
             images = read_json(run.classifier(arm, replicate) / "summary.json", {})
             yield history.assign(
                 arm=arm,

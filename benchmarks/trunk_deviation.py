@@ -4,7 +4,8 @@ trunk's or the head's.
 Adapts the trunk anew several times with other seeds and trains several heads on each. A balanced nested
 analysis of variance (Searle, Casella and McCulloch, Variance Components, 1992, section 3.5) gives the
 deviation between trunks, that between heads of one trunk, and that of a training with both new. What is
-finished in --folder is kept, so that the same command goes on after an interruption.
+finished in --folder is kept, so that the same command goes on after an interruption; other parameters need
+another --folder.
 
 Run: python benchmarks/trunk_deviation.py --data-root DIR [--params study.yaml] [--trunks 5] [--heads 3]
   [--set classifier.image_size=64]
@@ -22,11 +23,11 @@ from scipy.stats import chi2
 from helpers import paths
 from helpers.classifier.arms import compose_training_set
 from helpers.classifier.training import train_classifier
-from helpers.cores import allowed_cores
 from helpers.data.arrays import load_images
 from helpers.data.manifest import load_split
 from helpers.data.prepare import prepare_data
 from helpers.device import pick_device
+from helpers.engine.start import jobs_at_once
 from helpers.evaluation.inference import Inference
 from helpers.evaluation.study import open_studies
 from helpers.params import Arm, Params, load_params
@@ -57,8 +58,7 @@ def main() -> None:
     if not run.split.exists():
         prepare_data(run, params.data)
     load_images(run, params.data, params.classifier.image_size, "bilinear")  # once, for all processes
-    at_once = max(1, allowed_cores() // params.classifier.threads)
-    with ProcessPoolExecutor(at_once, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs_at_once(params, None), multiprocessing.get_context("spawn")) as pool:
         waiting = [pool.submit(train, folder, params, trunk) for trunk in range(words.trunks)]
         for done in waiting:
             print(done.result(), flush=True)

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from helpers.files import read_table, write_table
+from helpers.files import write_table
 from helpers.paths import REPORTS, ROOT, RunPaths
 
 EXPECTED = REPORTS / "examples" / "expected"
@@ -52,8 +52,8 @@ def run_anew(name: str) -> RunPaths:
 
 def tables(run: RunPaths) -> dict[str, pd.DataFrame]:
     """What is compared: images by class and part of the split, and each arm's means."""
-    split = read_table(run.split)
-    arms = read_table(run.evaluation / "arms.csv")
+    split = pd.read_csv(run.split)
+    arms = pd.read_csv(run.evaluation / "arms.csv")
     arms = arms[arms["metric"].isin(METRICS)]
     counts = split.groupby(["dx", "split"]).size().rename("images").reset_index()
     return {
@@ -143,7 +143,7 @@ def main(arguments: list[str] | None = None) -> None:
                 f"Nothing is kept to compare {name} with: add --write to keep this run's tables under "
                 f"{os.path.relpath(EXPECTED / name)}."
             )
-        expected = {table: read_table(EXPECTED / name / f"{table}.csv") for table in found}
+        expected = {table: pd.read_csv(EXPECTED / name / f"{table}.csv") for table in found}
         rows = compare(found, expected)
         with pd.option_context("display.max_rows", None, "display.width", 160):
             print(

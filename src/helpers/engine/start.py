@@ -3,7 +3,7 @@
 import argparse
 import csv
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from helpers.cores import allowed_cores
@@ -76,10 +76,10 @@ def _plan(runfile: RunFile, options: argparse.Namespace, force: bool = True) -> 
     return make_plan(runfile.run, runfile.params, runfile.accepted, *wanted)
 
 
-def _require_inputs(runfile: RunFile, only: str, replicates: Iterable[int]) -> None:
+def _require_inputs(runfile: RunFile, only: str, replicates: Collection[int]) -> None:
     """Raise UserError where what ``--only`` reads has not been made, is damaged, or has other parameters."""
     keys = Keys(runfile.run, runfile.params, runfile.accepted)
-    for job in wanted_jobs(runfile.params, only=only, replicates=list(replicates)):
+    for job in wanted_jobs(runfile.params, only=only, replicates=replicates):
         refuse_a_mixture(runfile.run, upstream(job, runfile.params), keys)
         for other in upstream(job, runfile.params):
             if other.stage != only and read_record(runfile.run, other) is None:
