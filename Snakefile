@@ -1,8 +1,9 @@
-# The engine's map: one rule for each stage. run_all.py prepares the run and starts the engine in its folder.
+# The engine's map: one rule for the numbers of each stage, one for the notebook that shows them. run_all.py prepares the run and starts the engine in its folder.
 #
-# A job is run where run_all.py names it, and for no other reason: it has compared the key of each job with the one in the
-# job's record, and its files with what the record says of them. Every input is an `ancient` stamp that exists, so that
-# neither the times of files nor what was run before play a part.
+# It holds nothing but what this start is to make: run_all.py has compared the key of each job with the one in the job's
+# record, and its files with what the record says of them, and has named the rest in to-do.json. Neither the times of files
+# nor what was run before play a part.
+import json
 import sys
 from pathlib import Path
 
@@ -10,34 +11,41 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from helpers.engine.cards import gpus_asked
 from helpers.engine.runfile import load_runfile
-from helpers.engine.snakemake import stamp
-from helpers.engine.stages import STAGES, Job, jobs, threads, upstream, wildcard
+from helpers.engine.snakemake import stamp, to_do_path
+from helpers.engine.stages import STAGES, Job, Task, jobs, tasks, threads, upstream, wildcard
 from helpers.paths import RunPaths
 
 RUN = RunPaths(config["run"])
 PARAMS = load_runfile(RUN).params
 PYTHON = sys.executable
-SHOWN = str(config.get("shown") or "").split(",")  # the jobs whose numbers are finished, and only their notebooks are not
+TO_DO = set(json.loads(to_do_path(RUN).read_text(encoding="utf-8")))  # names of the tasks of this start
 
 
-def stamps_before(stage):
-    """The stamps of the jobs that a job of this stage waits for, by its wildcards; none where the run has no such job.
+def stamps_before(stage, notebook=False):
+    """The stamps of the tasks that one of this stage waits for, by its wildcards: those that this start makes.
 
-    A job that only shows finished numbers changes nothing that others read: the page alone waits for it.
+    A notebook waits for its numbers, numbers for the numbers before them, and the page for all.
     """
 
     def of(wildcards):
         job = Job(stage.name, {name: wildcard(name, wildcards[name]) for name in stage.wildcards})
         if job not in jobs(PARAMS):
             return []
-        return [stamp(other) for other in upstream(job, PARAMS) if job.stage == "report" or other.name not in SHOWN]
+        before = [[Task(job)]] if notebook else [tasks(other, PARAMS) for other in upstream(job, PARAMS)]
+        wanted = [task for found in before for task in (found if job.stage == "report" else found[:1])]
+        return [stamp(task) for task in wanted if task.name in TO_DO]
 
     return of
 
 
-def words(stage):
-    """What names a job on the command line: its stage and its wildcards."""
-    return " ".join([stage.name, *(f"{name}={{{name}}}" for name in stage.wildcards)])
+def pattern(stage, notebook=False):
+    """The stamp of a stage's jobs, with the names of the wildcards in their places."""
+    return stamp(Task(Job(stage.name, {name: f"{{{name}}}" for name in stage.wildcards}), notebook))
+
+
+def words(stage, *more):
+    """What names a job on the command line: its stage and its wildcards, and whether its notebook is meant."""
+    return " ".join([stage.name, *(f"{name}={{{name}}}" for name in stage.wildcards), *more])
 
 
 def memory(stage):
@@ -58,7 +66,7 @@ wildcard_constraints:
 
 rule all:
     input:
-        ancient([stamp(job) for job in jobs(PARAMS)]),
+        [stamp(task) for job in jobs(PARAMS) for task in tasks(job, PARAMS) if task.name in TO_DO],
 
 
 for STAGE in STAGES.values():
@@ -67,9 +75,9 @@ for STAGE in STAGES.values():
         name:
             STAGE.name
         input:
-            ancient(stamps_before(STAGE)),
+            stamps_before(STAGE),
         output:
-            touch(stamp(Job(STAGE.name, {name: f"{{{name}}}" for name in STAGE.wildcards}))),
+            touch(pattern(STAGE)),
         priority: STAGE.priority
         threads: threads(STAGE.name, PARAMS) or STAGE.cores
         resources:
@@ -80,3 +88,21 @@ for STAGE in STAGES.values():
             words=words(STAGE),
         shell:  # evaluated when a job starts, and STAGE is the last one by then
             "exec {PYTHON:q} -m helpers.engine.job {RUN.run} {params.words}"
+
+    if STAGE.notebook:
+
+        rule:
+            name:
+                f"{STAGE.name}_notebook"
+            input:
+                stamps_before(STAGE, notebook=True),
+            output:
+                touch(pattern(STAGE, notebook=True)),
+            priority: STAGE.notebook_priority
+            resources:
+                mem_mb=memory(STAGES["report"]),
+                runtime=minutes(STAGES["report"]),
+            params:
+                words=words(STAGE, "notebook"),
+            shell:
+                "exec {PYTHON:q} -m helpers.engine.job {RUN.run} {params.words}"

@@ -119,14 +119,14 @@ def one_process_killed(bench: Bench) -> Iterator[Outcome]:
     project = bench.stand_in
     for victim in ("front door", "engine", "job", "kernel"):
         checks, run = Checks(), f"killed-{victim.replace(' ', '-')}"
-        with paused(project, "eda") as reached:
+        with paused(project, "eda shown") as reached:
             process = project.start(*SMOKE, "--run", run)
             wait_until(reached, process)
             everyone = family(process)
             match = {
                 "front door": r"run_all\.py",
                 "engine": r"-m snakemake",
-                "job": r"helpers\.engine\.job",
+                "job": r"helpers\.engine\.job .* notebook",
                 "kernel": "ipykernel",
             }[victim]
             next(one for one in everyone if re.search(match, " ".join(one.cmdline()))).kill()

@@ -106,11 +106,11 @@ def forget(project: Project, stage: str, run: str = "smoke") -> None:
 
 
 @contextmanager
-def paused(project: Project, job: str) -> Iterator[Callable[[], bool]]:
-    """Stand-in notebooks wait while this lasts; yields whether a job has come to its pause."""
-    (project.folder / f"paused-{job}").unlink(missing_ok=True)
-    (project.folder / "pause").touch()
+def paused(project: Project, task: str) -> Iterator[Callable[[], bool]]:
+    """A stand-in waits while this lasts, such as 'eda' or 'eda shown'; yields whether it has come to that."""
+    (project.folder / "paused").unlink(missing_ok=True)
+    (project.folder / "pause").write_text(task)
     try:
-        yield (project.folder / f"paused-{job}").exists
+        yield (project.folder / "paused").exists
     finally:
         (project.folder / "pause").unlink(missing_ok=True)

@@ -10,7 +10,7 @@ import pytest
 
 from helpers.engine import start
 from helpers.engine.forecast import Forecast, Progress
-from helpers.engine.stages import Job, jobs
+from helpers.engine.stages import Job, Task, jobs, tasks
 from helpers.engine.view import View
 from helpers.params import Params, load_params
 from helpers.paths import RunPaths
@@ -20,7 +20,7 @@ def test_plain_lines_tell_stage_cell_inner_progress_and_the_end(tmp_path, monkey
     monkeypatch.setattr("helpers.paths.ARTIFACTS", tmp_path)
     run = RunPaths("shown")
     run.logs.mkdir(parents=True)
-    view = View(run, Params(), [Job("gan", {"seed": 0})], stream=io.StringIO())
+    view = View(run, Params(), [Task(Job("gan", {"seed": 0}))], stream=io.StringIO())
     state = {"job": "gan-seed-0", "title": "gan seed 0", "state": "running", "cell": 11, "cells": 14}
     (run.logs / "gan-seed-0.state.json").write_text(json.dumps(state))
     inner = {
@@ -66,31 +66,37 @@ def quick() -> Params:
     return load_params("quick")  # one GAN, three arms, three replicates
 
 
+def every(params: Params) -> list[Task]:
+    """All that a whole run starts."""
+    return [task for job in jobs(params) for task in tasks(job, params)]
+
+
 def test_a_forecast_names_what_was_never_timed_here(quick):
-    forecast = Forecast(quick, list(jobs(quick)), slots=2)
+    forecast = Forecast(quick, every(quick), slots=2)
     progress = Progress({"eda": 20.0}, {"gan-seed-0": 10.0}, {"gan-seed-0": 90.0})
     said = forecast.say(progress)
     assert said == (
-        "still to come: synthesis, 9 classifiers, evaluation and the page; about 1 min 30 s, and what "
-        "synthesis, 9 classifiers, evaluation and the page will take"
+        "still to come: synthesis, 9 classifiers, evaluation, 5 notebooks and the page; about 1 min 30 s, "
+        "and what synthesis, 9 classifiers, evaluation, 5 notebooks and the page will take"
     )
 
 
 def test_a_forecast_waits_for_what_a_job_reads_and_fills_all_slots(quick):
-    forecast = Forecast(quick, list(jobs(quick)), slots=2)
+    forecast = Forecast(quick, every(quick), slots=2)
     baselines = {f"classifier-baseline-replicate-{r}": 20.0 for r in range(3)}
     progress = Progress({"eda": 20.0, **baselines}, {"gan-seed-0": 60.0}, {"gan-seed-0": 100.0})
     # 100 s of the GAN, then six trainings of 20 s, two at a time; the idle slot cannot begin earlier
-    assert "about 2 min 40 s, and what synthesis, evaluation and the page will take" in forecast.say(progress)
+    said = forecast.say(progress)
+    assert "about 2 min 40 s, and what synthesis, evaluation, 5 notebooks and the page will take" in said
 
 
 def test_a_forecast_of_a_finished_run_is_silent(quick):
-    asked = list(jobs(quick))
-    assert Forecast(quick, asked, 2).say(Progress({job.name: 1.0 for job in asked})) == ""
+    asked = every(quick)
+    assert Forecast(quick, asked, 2).say(Progress({task.name: 1.0 for task in asked})) == ""
 
 
 def test_a_forecast_on_one_slot_adds_the_times_up(quick):
-    asked = [job for job in jobs(quick) if job.stage == "classifier"]
+    asked = [Task(job) for job in jobs(quick) if job.stage == "classifier"]
     done = {asked[0].name: 30.0}
     said = Forecast(quick, asked, slots=1).say(Progress(done, {asked[1].name: 10.0}))
     assert said == "still to come: 7 classifiers; about 3 min 50 s"
@@ -98,18 +104,31 @@ def test_a_forecast_on_one_slot_adds_the_times_up(quick):
 
 def test_jobs_of_which_there_are_many_are_counted():
     study = load_params("study")
-    said = Forecast(study, list(jobs(study)), slots=2).say(Progress({"eda": 20.0}))
-    assert said == "still to come: 20 GANs, 20 trunks, synthesis, 110 classifiers, evaluation and the page"
+    said = Forecast(study, every(study), slots=2).say(Progress({"eda": 20.0}))
+    assert said == (
+        "still to come: 20 GANs, 20 trunks, synthesis, 110 classifiers, evaluation, 23 notebooks and the page"
+    )
 
 
-def test_a_notebook_that_is_only_shown_anew_tells_nothing_about_trainings(quick):
-    asked = [job for job in jobs(quick) if job.stage == "classifier"]
-    shown, running = asked[0].name, asked[1].name
-    forecast = Forecast(quick, asked, slots=1, shown=[shown])
-    assert forecast.say(Progress({shown: 10.0})) == "still to come: 8 classifiers"
-    # one training that runs has 70 s behind it and expects 30 s more: seven others take as long
-    said = forecast.say(Progress({shown: 10.0}, {running: 70.0}, {running: 30.0}))
-    assert said == "still to come: 7 classifiers; about 12 min 10 s"
+def test_a_notebook_tells_nothing_about_trainings(quick):
+    asked = [task for task in every(quick) if task.job.stage == "classifier"]
+    (notebook,) = (task.name for task in asked if task.notebook)
+    running = asked[-1].name
+    forecast = Forecast(quick, asked, slots=1)
+    assert forecast.say(Progress({notebook: 10.0})) == "still to come: 9 classifiers"
+    # one training that runs has 70 s behind it and expects 30 s more: eight others take as long
+    said = forecast.say(Progress({notebook: 10.0}, {running: 70.0}, {running: 30.0}))
+    assert said == "still to come: 8 classifiers; about 13 min 50 s"
+
+
+def test_a_notebook_waits_for_its_numbers_and_the_page_for_all(quick):
+    names = {"gan-seed-0", "gan-seed-0.notebook", "report"}
+    forecast = Forecast(quick, [task for task in every(quick) if task.name in names], slots=2)
+    done = {"eda": 1.0, "eda.notebook": 9.0}
+    said = forecast.say(Progress({"gan-seed-0.notebook": 9.0}, {"gan-seed-0": 5.0}, {"gan-seed-0": 60.0}))
+    assert said == "still to come: the page; about 1 min 00 s, and what the page will take"
+    said = forecast.say(Progress(done, {"gan-seed-0": 5.0}, {"gan-seed-0": 60.0}))
+    assert said.startswith("still to come: 1 notebook and the page; about 1 min 00 s")
 
 
 def test_plain_lines_say_what_is_to_come_once_something_ended(tmp_path, monkeypatch, quick):
@@ -117,7 +136,7 @@ def test_plain_lines_say_what_is_to_come_once_something_ended(tmp_path, monkeypa
     run = RunPaths("shown")
     run.logs.mkdir(parents=True)
     stream = io.StringIO()
-    view = View(run, quick, list(jobs(quick)), slots=2, stream=stream)
+    view = View(run, quick, every(quick), slots=2, stream=stream)
     view.tick()
     assert stream.getvalue() == ""
     state = {"title": "eda", "state": "finished", "cell": 9, "cells": 9}
@@ -126,7 +145,7 @@ def test_plain_lines_say_what_is_to_come_once_something_ended(tmp_path, monkeypa
     view.tick()  # a second line only after half a minute
     done, ahead = stream.getvalue().splitlines()
     assert done.startswith("done")
-    assert ahead == "still to come: 1 GAN, synthesis, 9 classifiers, evaluation and the page"
+    assert ahead == "still to come: 1 GAN, synthesis, 9 classifiers, evaluation, 5 notebooks and the page"
 
 
 @pytest.mark.parametrize(("device", "cards", "slots"), [("auto", 0, 8), ("auto", 1, 1), ("cpu", 1, 8)])

@@ -106,7 +106,7 @@ def test_the_written_out_slopes_are_those_of_the_conditional_scores(changes):
     real, fake, points = (torch.randn(4, 3, 32, 32, dtype=torch.float64) for _ in range(3))
     labels = torch.tensor([1, 1, 0, 0])
     points.requires_grad_()
-    first, _, slopes = score_with_slopes(critic, real, fake, points, labels)
+    first, _, slopes = score_with_slopes(critic, real, fake, points, labels, labels)
     (expected,) = torch.autograd.grad(critic(points, labels).sum(), points)
     assert torch.allclose(slopes, expected, atol=1e-12) and torch.allclose(first, critic(real, labels))
     other = critic.slopes(critic.features(points, tape := []), tape, 1 - labels)

@@ -26,6 +26,9 @@ VARIANTS = {
     "all layers bounded": {"spectral_norm": "all"},
     "no spectral norm, last RGB": {"spectral_norm": "none", "rgb": "last"},
     "other order": {"style_order": "noise_adain_activation"},
+    "the penalty at half of the batch": {"penalty_share": 0.5},
+    "the penalty at three of eight": {"penalty_share": 0.4},
+    "the penalty at one image": {"penalty_share": 0.1},
 }
 
 

@@ -87,7 +87,7 @@ def test_its_jobs_stand_beside_those_of_the_others(params, run):
     assert {name for _, name in shown_jobs(params) if name.startswith("02")} == {
         "02_gan_training-seed-0.ipynb"
     }
-    assert [section.executions(params) for section in SECTIONS] == [1, 2, 2, 12, 1]
+    assert [section.jobs(params) for section in SECTIONS] == [1, 2, 2, 12, 1]
 
 
 def test_other_runs_have_the_jobs_and_keys_that_they_had():

@@ -173,6 +173,11 @@ def test_result_values_leave_out_what_changes_no_result(section):
     assert kept == {key: value for key, value in whole.items() if key in kept}
 
 
+def test_a_parameter_that_came_later_is_in_no_key_until_it_is_used():
+    default, used = (load_params("paper", [f"gan.penalty_share={share}"]).gan for share in (1, 0.5))
+    assert "penalty_share" not in result_values(default) and result_values(used)["penalty_share"] == 0.5
+
+
 def test_comparable_values_leave_out_places_pace_and_words():
     params = load_params("quick")
     assert set(flatten(params.as_dict())) - set(comparable_values(params)) == {

@@ -473,7 +473,7 @@ def test_the_page_needs_no_notebook_but_those_it_shows(tmp_path, monkeypatch):
         if path.name not in needed:
             path.unlink()
     page = render_report("fake").read_text(encoding="utf-8")
-    assert "Shown here: arm baseline, replicate 0, one of 9 runs of this notebook." in page
+    assert "Shown here: arm baseline, replicate 0, one of 9 jobs that this notebook can show." in page
 
 
 def test_several_gans_are_folded(tmp_path, monkeypatch):
@@ -482,7 +482,7 @@ def test_several_gans_are_folded(tmp_path, monkeypatch):
     assert [block.summary.get_text() for block in soup.find_all("details", class_="others")] == [
         "GAN seed 7"
     ] * 2
-    assert "Shown here: GAN seed 4, one of 2 runs" in soup.get_text()
+    assert "Shown here: GAN seed 4, one of 2 jobs" in soup.get_text()
     assert len(soup.find_all(id="figure-3")) == 1
     assert "AdaIN and WGAN-GP as in the paper, 128 \u00d7 128 pixels, 2 seeds" in soup.get_text()
 
@@ -738,6 +738,11 @@ def test_command_that_reproduces():
     assert (
         reproduction_command("quick", changed)
         == "python run_all.py --params params/quick.yaml --set gan.steps=11 --set replicates=7"
+    )
+    external = validate(values | {"data": values["data"] | {"external_root": "/home/someone/skin of others"}})
+    assert reproduction_command("quick", external) == (
+        "python run_all.py --params params/quick.yaml "
+        "--set data.external_root=FOLDER_OF_THE_EXTERNAL_TEST_SET"
     )
     # an override adds arms and takes none away
     assert reproduction_command("mine", validate(values | {"arms": {"baseline": {}}})) is None

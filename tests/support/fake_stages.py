@@ -1,39 +1,56 @@
-"""Stand-ins for the five notebooks that write a run's files in no time: the engine's tests are about the
-engine.
+"""Stand-ins for the stages and their five notebooks, which write a run's files in no time: the engine's tests
+are about the engine.
 """
 
 import nbformat
 
-CODE = """
-import json, os, time
+NUMBERS = '''"""A stand-in for every stage: files that hold their job's name."""
+
+import os
+import time
 from pathlib import Path
-from helpers.engine.plan import is_finished
-from helpers.engine.runfile import load_runfile
+
 from helpers.engine.stages import Job, outputs
 from helpers.files import write_text
-from helpers.paths import RunPaths
+from helpers.paths import ROOT
 
-job = Job({stage!r}, {wildcards})
-paths = RunPaths(run)
-params = load_runfile(paths).params
-if Path("../pause").exists():
-    write_text(Path("..") / f"paused-{{job.name}}", str(os.getpid()))  # whole as soon as it is there
-    while Path("../pause").exists():
+METRICS = "arm,accuracy,target_recall,macro_precision\\n"
+BODY = {"metrics.csv": METRICS + "".join(f"{arm},0.5,0.25,0.125\\n" for arm in ("baseline", "filtered"))}
+
+
+def numbers(stage, wildcards):
+    """The function that makes a job's numbers."""
+    job = Job(stage, wildcards)
+
+    def make(run, params, *_):
+        follow_words(job.name)
+        for path in outputs(job, run, params):
+            other = ROOT / "others" / path.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(other.read_text() if other.exists() else BODY.get(path.name, job.name))
+
+    return make
+
+
+def follow_words(name):
+    """Do what the files ``pause`` and ``fault`` ask for, which hold a task's name, and note the task."""
+    while (ROOT / "pause").exists() and (ROOT / "pause").read_text() == name:
+        if not (ROOT / "paused").exists():
+            write_text(ROOT / "paused", str(os.getpid()))  # whole as soon as it is there
         time.sleep(0.05)
-if Path("../fault").exists() and Path("../fault").read_text() == job.name:
-    raise ValueError("a fault was asked for")
-finished = is_finished(paths, params, job.stage, **job.wildcards)
-with open("../executed.txt", "a") as log:
-    log.write(job.name + (" shown\\n" if finished else "\\n"))
-for path in [] if finished else outputs(job, paths, params):
-    other = Path("../others") / path.name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(other.read_text() if other.exists() else BODY.get(path.name, job.name))
+    if (ROOT / "fault").exists() and (ROOT / "fault").read_text() == name:
+        raise ValueError("a fault was asked for")
+    with open(ROOT / "executed.txt", "a") as log:
+        log.write(f"{name}\\n")
+'''
+REAL = "getattr(import_module(stage.entry), stage.make)"
+CODE = """
+import json, os, time
+from helpers.engine.stages import Job
+from helpers.engine.toy import follow_words
+
+follow_words(Job({stage!r}, {wildcards}).name + " shown")
 """
-METRICS = (
-    'BODY = {"metrics.csv": "arm,accuracy,target_recall,macro_precision\\n"'
-    ' + "".join(f"{arm},0.5,0.25,0.125\\n" for arm in ("baseline", "filtered"))}'
-)
 NOTEBOOKS = {  # stage, its wildcards, and what the parameters cell holds
     "01_eda": ("eda", "{}", []),
     "02_gan_training": ("gan", '{"seed": gan_seed}', ["gan_seed"]),
@@ -87,13 +104,12 @@ arms:
 
 
 def install(project, kernels: bool = True) -> None:
-    """Replace a copied project's notebooks and page builder, and give it ``params/toy.yaml``.
+    """Replace a copied project's stages, notebooks and page builder, and give it ``params/toy.yaml``.
 
     Without ``kernels`` the cells run in the process of their job, which saves most of its time; they get a
     kernel again while a file ``kernels`` lies in the project's folder.
     """
     for name, (stage, wildcards, parameters) in NOTEBOOKS.items():
-        body = METRICS if stage == "evaluation" else "BODY = {}"
         cells = [
             nbformat.v4.new_markdown_cell(f"# {name}", id="title"),
             nbformat.v4.new_code_cell(
@@ -101,7 +117,7 @@ def install(project, kernels: bool = True) -> None:
                 id="parameters",
                 metadata={"tags": ["parameters"]},
             ),
-            nbformat.v4.new_code_cell(body + CODE.format(stage=stage, wildcards=wildcards), id="work"),
+            nbformat.v4.new_code_cell(CODE.format(stage=stage, wildcards=wildcards), id="work"),
         ]
         notebook = nbformat.v4.new_notebook(
             cells=cells,
@@ -110,6 +126,11 @@ def install(project, kernels: bool = True) -> None:
         nbformat.write(notebook, project.folder / "notebooks" / f"{name}.ipynb")
     helpers = project.folder / "src" / "helpers"
     (helpers / "report" / "page" / "render.py").write_text(RENDER)
+    (helpers / "engine" / "toy.py").write_text(NUMBERS)
+    job = (helpers / "engine" / "job.py").read_text()
+    assert job.count(REAL) == 1
+    toy = 'import_module("helpers.engine.toy").numbers(job.stage, job.wildcards)'
+    (helpers / "engine" / "job.py").write_text(job.replace(REAL, f"{toy} if stage.notebook else {REAL}"))
     (project.folder / "params" / "toy.yaml").write_text(TOY)
     if not kernels:
         with open(helpers / "engine" / "notebook.py", "a") as code:

@@ -1348,7 +1348,7 @@ def test_a_mistake_found_by_a_job_ends_the_same_way(project):
     )
     assert "Traceback" not in told.stderr and "Traceback" not in told.stdout
     assert re.search(
-        r"eda failed \(01_eda\.ipynb, cell \d+\):\n"
+        r"eda failed:\n"
         r"  1 of 20 images is broken: ISIC_0000007\.jpg \(cut off\)\. Get it anew\.\n",
         told.stderr,
     )
@@ -1356,11 +1356,6 @@ def test_a_mistake_found_by_a_job_ends_the_same_way(project):
     assert (
         f"log:      {(logs / 'eda.log').relative_to(project.folder)}" in told.stderr
         and (logs / "eda.log").exists()
-    )
-    half = json.loads((logs / "eda.ipynb").read_text(encoding="utf-8"))
-    assert "notebook: artifacts/cut/logs/eda.ipynb (half executed)" in told.stderr
-    assert any(
-        output.get("ename") == "DataError" for cell in half["cells"] for output in cell.get("outputs", [])
     )
     assert not (project.folder / "artifacts" / "cut" / "gan").exists()
 

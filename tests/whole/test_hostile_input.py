@@ -448,7 +448,7 @@ def test_a_whole_job_in_a_folder_whose_name_is_a_trap(hostile):
         timeout=300,
     )
     assert told.returncode == 0, told.stdout + told.stderr
-    assert (hostile.folder / "executed.txt").read_text() == "eda\n"
+    assert (hostile.folder / "executed.txt").read_text() == "eda\neda shown\n"
     written = json.loads((hostile.folder / "artifacts" / "trap" / "params.json").read_text())
     assert written["report"]["title"] == HOSTILE and written["data"]["root"] == str(data)
     beside = [*hostile.folder.parent.iterdir(), *hostile.folder.rglob("*")]

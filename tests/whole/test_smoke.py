@@ -98,7 +98,7 @@ def test_a_second_run_executes_nothing(smoke):
     assert "every job is fresh" in told and smoke.executed("smoke") == before
 
 
-WITHOUT_NOTEBOOKS = """
+WITHOUT_ENGINE = """
 from helpers.params import load_params
 from helpers.paths import RunPaths
 from helpers.stages import classifier, eda, gan, synthesis
@@ -112,11 +112,11 @@ synthesis.generate(run, params, 0)
 
 
 def test_the_same_seeds_give_the_same_bytes(smoke):
-    """Of every kind of job that trains or draws, also where no notebook calls it.
+    """Of every kind of job that trains or draws, also where no engine calls it.
 
     The evaluation's seeds have tests of their own.
     """
-    smoke.python(WITHOUT_NOTEBOOKS)
+    smoke.python(WITHOUT_ENGINE)
     names = (
         "data/split.csv",
         "gan/seed-0/history.csv",

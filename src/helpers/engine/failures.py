@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from helpers.engine.notebook import WITHOUT_A_WORD
 from helpers.engine.snakemake import events
+from helpers.engine.stages import Task
 from helpers.errors import printable
 from helpers.paths import RunPaths, as_typed
 
@@ -25,14 +27,21 @@ def read_failures(run: RunPaths, names: list[str]) -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
 
 
+def died(run: RunPaths, task: Task) -> dict[str, Any]:
+    """The failure of a task that ended without a word."""
+    log = str(run.logs / f"{task.name}.log")
+    return {"title": task.title, "error": f"Its process died. {WITHOUT_A_WORD}", "log": log, "user": False}
+
+
 def tell_failures(run: RunPaths, failures: list[dict[str, Any]], unfinished: list[str]) -> int:
     """Say what failed and why, and what to do.
 
     Returns the exit code: 2 where the user can repair all of it, else 1.
     """
     for failure in failures:
-        where = f", cell {failure['cell']}" if failure.get("cell") else ""
-        _say(f"\n{failure['title']} failed ({failure.get('notebook') or 'no notebook'}{where}):")
+        cell = f", cell {failure['cell']}" if failure.get("cell") else ""
+        where = f" ({failure['notebook']}{cell})" if failure.get("notebook") else ""
+        _say(f"\n{failure['title']} failed{where}:")
         _say(f"  {printable(failure['error'])}")
         _say(f"  log:      {as_typed(Path(failure['log']))}")
         if failure.get("half"):

@@ -1,19 +1,21 @@
-"""One job of a run: ``python -m helpers.engine.job RUN STAGE [key=value …]``.
+"""One task of a run: ``python -m helpers.engine.job RUN STAGE [key=value …] [notebook]``.
 
-Any job can be run by hand like this.
+Any task can be run by hand like this.
 
-It executes the stage's notebook, or where it has none the stage itself, and leaves a record behind. Where the
-numbers are finished already, the notebook reads them and only what is shown of them is made anew. Exit codes:
-0 done, 2 a mistake of the user's, 1 anything else.
+It makes the numbers of a job by the function of its stage, or, with the word ``notebook``, executes the
+stage's notebook, which reads these numbers and shows them; and it leaves a record behind. Exit codes: 0 done,
+2 a mistake of the user's, 1 anything else.
 """
 
 import os
 import sys
 import time
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from helpers import JOBS_LOCK_VARIABLE
@@ -28,104 +30,130 @@ from helpers.engine.plan import is_finished
 from helpers.engine.process import join_run
 from helpers.engine.records import require_whole_inputs, write_record, write_view
 from helpers.engine.runfile import RunFile, load_runfile
-from helpers.engine.stages import STAGES, Job, is_shown, job_parameters, jobs, threads, wildcard
-from helpers.errors import UserError
+from helpers.engine.stages import STAGES, Job, Task, job_parameters, jobs, tasks, threads, wildcard
+from helpers.errors import MissingStageError, TrainingError, UserError
 from helpers.files import write_json
-from helpers.params import Params
 from helpers.paths import NOTEBOOKS, RunPaths
+
+NOTEBOOK = "notebook"  # the word that asks for it
 
 
 def main(arguments: list[str]) -> int:
-    """Run one job; tell the front door how it goes by files in the run's logs."""
-    run, job = _told(arguments)
+    """Run one task; tell the front door how it goes by files in the run's logs."""
+    run, task = _told(arguments)
     runfile = load_runfile(run)
+    job = task.job
     if job not in (every := list(jobs(runfile.params))):
         near = [other.title for other in every if other.stage == job.stage] or list(STAGES)
         raise UserError(f"The run '{run.run}' has no job '{' '.join(arguments[1:])}'; it has {shown(near)}.")
+    if task not in tasks(job, runfile.params):
+        raise UserError(
+            f"The page shows no notebook of {job.title}. To look at it, open notebook "
+            f"{STAGES[job.stage].notebook or '04'} in JupyterLab (make lab): it reads what is finished."
+        )
     run.logs.mkdir(parents=True, exist_ok=True)
     for stale in ("failure", "progress"):
-        (run.logs / f"{job.name}.{stale}.json").unlink(missing_ok=True)
+        (run.logs / f"{task.name}.{stale}.json").unlink(missing_ok=True)
     os.environ[JOBS_LOCK_VARIABLE] = str(run.folder / ".jobs.lock")
     join_run()
-    _tell(run, job, "started")
+    _tell(run, task, "started")
+    status = run.logs / f"{task.name}.progress.json"
+    os.environ.update(kernel_environment(status, run.folder / ".jobs.lock"))
     try:
-        _work(runfile, job)
+        (_show if task.notebook else _make)(runfile, task)
     except Exception as error:
-        failure = getattr(error, "details", None) or _plain_failure(error, job, run)
+        failure = getattr(error, "details", None) or _plain_failure(error, task, run)
         with suppress(OSError):  # of a full disk the front door learns by itself
-            write_json(run.logs / f"{job.name}.failure.json", failure | {"job": job.name, "title": job.title})
-        _tell(run, job, "failed")
+            told = {"job": task.name, "title": task.title}
+            write_json(run.logs / f"{task.name}.failure.json", failure | told)
+        _tell(run, task, "failed")
         print(failure["sentence"], file=sys.stderr)
         return 2 if failure["user"] else 1
-    _tell(run, job, "finished")
+    _tell(run, task, "finished")
     return 0
 
 
-def _told(words: list[str]) -> tuple[RunPaths, Job]:
+def _told(words: list[str]) -> tuple[RunPaths, Task]:
+    notebook = words[-1:] == [NOTEBOOK]
     try:
-        run, stage, *pairs = words
+        run, stage, *pairs = words[:-1] if notebook else words
         told = dict(pair.split("=", 1) for pair in pairs)
-        return RunPaths(run), Job(stage, {name: wildcard(name, text) for name, text in told.items()})
+        job = Job(stage, {name: wildcard(name, text) for name, text in told.items()})
+        return RunPaths(run), Task(job, notebook)
     except ValueError:
         raise UserError(
             "A job is told as RUN STAGE [seed=0 | trunk=part-0 | arm=NAME replicate=0], "
-            "such as: quick classifier arm=filtered replicate=2."
+            "such as: quick classifier arm=filtered replicate=2. The word 'notebook' behind it executes the "
+            "notebook that shows it."
         ) from None
 
 
-def _work(runfile: RunFile, job: Job) -> None:
-    """Make a job's numbers, where they are not finished, and what is shown of them; write its records."""
-    run, params = runfile.run, runfile.params
+def _make(runfile: RunFile, task: Task) -> None:
+    """Make a job's numbers, where they are not finished, and write their record."""
+    run, params, job, stage = runfile.run, runfile.params, task.job, STAGES[task.job.stage]
     began, started = time.monotonic(), datetime.now(UTC)
     require_whole_inputs(run, params, job)
     keys = Keys(run, params, runfile.accepted, recorded=list(STAGES))
-    finished = is_finished(run, params, job.stage, **job.wildcards)
-    key, code, parts = keys.key(job), keys.code(job), keys.parts(job)
-    read = view_files(run, job)  # before the notebook reads them: what comes later is not shown yet
-    on_card = STAGES[job.stage].on_card and params.compute.device != "cpu" and not finished
-    with one_card(visible_cards() if on_card else []):
-        _execute(run, params, job)
-    told = account(job, started, time.monotonic() - began)
-    if not finished:
-        made = {"key": key, "code": code, "parts": parts, "threads": threads(job.stage, params)}
-        write_record(run, job, params, told | made)
-        take_note_away(run, job)
-    if is_shown(job, params):
-        keys = Keys(run, params, runfile.accepted, recorded=list(STAGES))
-        shown = keys.view_parts(job) | read
-        write_view(run, job, told | {"key": view_key(shown)} | shown)
-
-
-def _execute(run: RunPaths, params: Params, job: Job) -> None:
-    stage = STAGES[job.stage]
-    os.environ.update(kernel_environment(run.logs / f"{job.name}.progress.json", run.folder / ".jobs.lock"))
-    if stage.notebook is None:
-        _tell(run, job, "running", 1, 1)
-        import_module(stage.entry).make(run, params, **job.wildcards)
+    if is_finished(run, params, job.stage, **job.wildcards):
         return
+    key, code, parts = keys.key(job), keys.code(job), keys.parts(job)
+    on_card = stage.on_card and params.compute.device != "cpu"
+    _tell(run, task, "running", 1, 1)
+    with one_card(visible_cards() if on_card else []), _output_to(run.logs / f"{task.name}.log"):
+        make = getattr(import_module(stage.entry), stage.make)
+        make(run, params, *(job.wildcards[name] for name in stage.wildcards))
+    told = account(job, started, time.monotonic() - began)
+    made = {"key": key, "code": code, "parts": parts, "threads": threads(job.stage, params)}
+    write_record(run, job, params, told | made)
+    take_note_away(run, job)
+
+
+@contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """What is printed meanwhile goes into a file."""
+    with open(log, "w", encoding="utf-8", buffering=1) as text, redirect_stdout(text), redirect_stderr(text):
+        yield
+
+
+def _show(runfile: RunFile, task: Task) -> None:
+    """Execute the notebook that shows a job's finished numbers, and write its record."""
+    run, params, job = runfile.run, runfile.params, task.job
+    began, started = time.monotonic(), datetime.now(UTC)
+    require_whole_inputs(run, params, job)
+    if not is_finished(run, params, job.stage, **job.wildcards):
+        raise MissingStageError(
+            f"The notebook of {job.title} shows numbers that are not finished: make them first, by the same "
+            f"command without '{NOTEBOOK}', or by run_all.py."
+        )
+    read = view_files(run, job)  # before the notebook reads them: what comes later is not shown yet
     execute_notebook(
-        NOTEBOOKS / f"{stage.notebook}.ipynb",
+        NOTEBOOKS / f"{STAGES[job.stage].notebook}.ipynb",
         run.notebooks / str(job.notebook_file),
         job_parameters(job, run.run),
-        run.logs / f"{job.name}.log",
-        lambda cell, cells: _tell(run, job, "running", cell, cells),
+        run.logs / f"{task.name}.log",
+        lambda cell, cells: _tell(run, task, "running", cell, cells),
     )
+    told = account(job, started, time.monotonic() - began)
+    keys = Keys(run, params, runfile.accepted, recorded=list(STAGES))
+    seen = keys.view_parts(job) | read
+    write_view(run, job, told | {"key": view_key(seen)} | seen)
 
 
-def _tell(run: RunPaths, job: Job, state: str, cell: int = 0, cells: int = 0) -> None:
-    told = {"job": job.name, "title": job.title, "state": state, "cell": cell, "cells": cells}
+def _tell(run: RunPaths, task: Task, state: str, cell: int = 0, cells: int = 0) -> None:
+    told = {"job": task.name, "title": task.title, "state": state, "cell": cell, "cells": cells}
     with suppress(OSError):  # a courtesy: a full disk is for the results' writers to report
-        write_json(run.logs / f"{job.name}.state.json", told | {"process": os.getpid()})
+        write_json(run.logs / f"{task.name}.state.json", told | {"process": os.getpid()})
 
 
-def _plain_failure(error: Exception, job: Job, run: RunPaths) -> dict[str, Any]:
-    user = isinstance(error, UserError)
-    log = run.logs / f"{job.name}.log"
-    with suppress(OSError):
-        log.write_text(traceback.format_exc(), encoding="utf-8")
-    line = str(error) if user else f"{type(error).__name__}: {error}"
+def _plain_failure(error: Exception, task: Task, run: RunPaths) -> dict[str, Any]:
+    told = isinstance(error, UserError)  # its text is the whole message
+    log = run.logs / f"{task.name}.log"
+    with suppress(OSError), open(log, "a", encoding="utf-8") as text:
+        text.write(traceback.format_exc())
+    line = str(error) if told else f"{type(error).__name__}: {error}"
     where = {"notebook": None, "cell": None, "half": None, "log": str(log)}
-    return where | {"error": line, "user": user, "sentence": f"{job.title}: {line}"}
+    user = told and not isinstance(error, TrainingError)
+    return where | {"error": line, "user": user, "sentence": f"{task.title}: {line}"}
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ from helpers.quick_notebooks import skip_address_grammar
 KERNEL = "python3"  # a name that papermill must be told; what is started is OwnKernelManager's
 USER_ERRORS = {"UserError", "ParameterError", "DataError", "MissingStageError"}
 SENTENCES = USER_ERRORS | {"TrainingError"}  # errors whose text is the whole message
-DIED = (
-    "Its kernel died. Where nobody ended it, memory ran out: "
+WITHOUT_A_WORD = (
+    "Where nobody ended it, memory ran out: "
     "fewer jobs at once (--cores), a smaller batch or a smaller bank need less."
 )
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -86,7 +86,7 @@ def execute_notebook(
 def _kernel_details(error: Exception, source: Path, half: Path, log: Path) -> dict[str, Any]:
     """The details of a notebook whose kernel died or never started; no cell is to blame."""
     last = (
-        DIED
+        f"Its kernel died. {WITHOUT_A_WORD}"
         if type(error).__name__ == "DeadKernelError"
         else (str(error).strip() or type(error).__name__).splitlines()[-1]
     )

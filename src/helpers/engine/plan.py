@@ -15,7 +15,7 @@ from helpers.engine.changes import changed_values, listed
 from helpers.engine.keys import Keys
 from helpers.engine.records import faults, read_sealed, record_path, view_path
 from helpers.engine.runfile import Accepted
-from helpers.engine.stages import STAGES, Job, is_shown, jobs, judge, upstream
+from helpers.engine.stages import STAGES, Job, Task, is_shown, jobs, judge, tasks, upstream
 from helpers.params import Params
 from helpers.paths import RunPaths
 
@@ -33,6 +33,10 @@ class Planned:
     @property
     def stale(self) -> bool:
         return bool(self.reason)
+
+    def tasks(self, params: Params) -> list[Task]:
+        """What the engine is to start for it: the notebook of numbers that are made anew too."""
+        return [task for task in tasks(self.job, params) if self.stale and (self.numbers or task.notebook)]
 
 
 def stages_asked_for(until: str | None = None, only: str | None = None) -> list[str]:

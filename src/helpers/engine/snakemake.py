@@ -1,9 +1,10 @@
 """The engine's command line, and running it. Nothing here schedules; Snakemake does.
 
-Snakemake is told by name which jobs to run: those that the plan calls stale (``--forcerun``). Every job has a
-stamp in ``artifacts/<run>/stamps``, an empty file that stands for it in the engine's map. All stamps are
-there when the engine starts, and every input is ``ancient``, so that it finds no reason of its own to run
-anything. What it has to say comes as events from its logger plugin (``snakemake_logger_plugin_report``).
+Snakemake's map holds the tasks that the plan calls stale and nothing else: their names stand in
+``artifacts/<run>/to-do.json``. Each has a stamp in ``artifacts/<run>/stamps``, an empty file that stands for
+it in the map. All of them are asked for by name (``--forcerun``): where a map also holds what is fresh,
+Snakemake leaves out what follows a task that it runs, and a start would fall into rounds that wait for one
+another. What it has to say comes as events from its logger plugin (``snakemake_logger_plugin_report``).
 """
 
 import json
@@ -21,8 +22,9 @@ from helpers.engine.cards import visible_cards
 from helpers.engine.process import TICKET_VARIABLE, die_with_parent, held_ticket
 from helpers.engine.profiles import Profile
 from helpers.engine.runfile import RunFile
-from helpers.engine.stages import Job, jobs
+from helpers.engine.stages import STAGES, Task
 from helpers.engine.surroundings import MEMORY, project_path, writable_home
+from helpers.files import write_json
 from helpers.paths import ROOT, RunPaths
 
 GRACE = 4.0  # seconds between asking the engine to stop and stopping it
@@ -34,16 +36,23 @@ def count_gpus() -> int:
     return len(visible_cards())
 
 
-def stamp(job: Job) -> str:
-    """The empty file that stands for a job in the engine's map, in the run's folder."""
-    return f"stamps/{job.name}"
+def stamp(task: Task) -> str:
+    """The empty file that stands for a task in the engine's map, in the run's folder."""
+    return f"stamps/{'notebooks/' if task.notebook else ''}{task.job.name}"
 
 
-def set_stamps(runfile: RunFile) -> None:
-    """Let every job of the run have its stamp."""
-    (runfile.run.folder / "stamps").mkdir(exist_ok=True)
-    for job in jobs(runfile.params):
-        (runfile.run.folder / stamp(job)).touch()
+def to_do_path(run: RunPaths) -> Path:
+    """Where the engine reads which tasks are to be made."""
+    return run.folder / "to-do.json"
+
+
+def draw_map(runfile: RunFile, to_do: Collection[Task]) -> None:
+    """Tell the engine what this start is to make, and let every task of it have its stamp."""
+    run = runfile.run
+    (run.folder / "stamps/notebooks").mkdir(parents=True, exist_ok=True)
+    for task in to_do:
+        (run.folder / stamp(task)).touch()
+    write_json(to_do_path(run), [task.name for task in to_do])
 
 
 def command(
@@ -51,18 +60,15 @@ def command(
     cores: int | None,
     profile: Profile,
     only: str | None = None,
-    shown: Collection[Job] = (),
 ) -> list[str]:
     """Snakemake's command line without its targets.
 
-    A profile says how much may run at once; ``cores``, where given, limits that. The jobs in ``shown`` only
-    show finished numbers: none but the page waits for them.
+    A profile says how much may run at once; ``cores``, where given, limits that.
     """
     on_cpu = runfile.params.compute.device == "cpu"
     gpus = 0 if on_cpu else profile.gpus if profile.elsewhere else count_gpus()
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     words += ["--directory", str(runfile.run.folder), "--config", f"run={runfile.run.run}", f"gpus={gpus}"]
-    words += [f"shown={','.join(job.name for job in shown)}"]
     words += ["--nolock", "--drop-metadata", "--rerun-incomplete"]  # what a killed engine left says nothing
     words += ["--keep-going", "--nocolor", "--logger", "report"]
     if not profile.elsewhere:
@@ -71,7 +77,10 @@ def command(
         words += ["--cores", str(cores or allowed_cores())]
     if profile.folder:
         words += ["--profile", str(profile.folder)]
-    return [*words, "--allowed-rules", only] if only else words
+    if only is None:
+        return words
+    notebook = [f"{only}_notebook"] if STAGES[only].notebook else []
+    return [*words, "--allowed-rules", only, *notebook]
 
 
 def environment(run: RunPaths) -> dict[str, str]:
@@ -85,6 +94,7 @@ def environment(run: RunPaths) -> dict[str, str]:
         "PYTHONIOENCODING": "utf-8",  # of logs, whatever the terminal's is
         "PYTHONUTF8": "1",
         "PYTHONUNBUFFERED": "1",
+        "PYTHONHASHSEED": "0",
         "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", MEMORY),
         "PYTHONDONTWRITEBYTECODE": "",  # each job would compile all that it imports, for half its start
         EVENTS_VARIABLE: str(events_path(run)),
@@ -110,9 +120,9 @@ def events(run: RunPaths) -> list[dict[str, Any]]:
 
 
 def execute(
-    base: list[str], stale: Collection[Job], run: RunPaths, profile: Profile, tick: Callable[[], None]
+    base: list[str], stale: Collection[Task], run: RunPaths, profile: Profile, tick: Callable[[], None]
 ) -> int:
-    """Let the engine run the ``stale`` jobs to the end, and return its exit code.
+    """Let the engine run the ``stale`` tasks to the end, and return its exit code.
 
     ``tick`` is called five times a second.
 

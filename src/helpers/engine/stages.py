@@ -35,8 +35,9 @@ class Stage:
     """One kind of job."""
 
     name: str
-    notebook: str | None  # a stage without one is made by its entry's ``make(run, params, **wildcards)``
+    notebook: str | None  # that shows the numbers; None: nothing shows them, or another stage's notebook
     entry: str  # the module that its numbers come from
+    make: str  # the function in it that makes them: ``make(run, params, *wildcards)``
     wildcards: tuple[str, ...]
     shows: tuple[str, ...]  # parameter sections whose values its notebook shows
     memory_gb: int  # asked of a cluster at the first try, generously: docs/clusters.md has measured peaks
@@ -44,30 +45,40 @@ class Stage:
     on_card: bool = False  # whether a graphics card makes it faster
     priority: int = 0
     cores: int = 1  # that its jobs keep busy where no parameter says how many
+    notebook_priority: int = -1  # of its notebook: behind all numbers, when a core is free
 
 
 STAGES = {
     stage.name: stage
     for stage in (
-        Stage("eda", "01_eda", "helpers.stages.eda", (), ("data", "report"), 4, 240, cores=2),
+        Stage(
+            "eda",
+            "01_eda",
+            "helpers.stages.eda",
+            "prepare",
+            (),
+            ("data", "report"),
+            *(4, 240),
+            cores=2,
+            notebook_priority=1,  # the first figures of a run, beside its longest training
+        ),
         # the longest wait of all: the arms with synthetic images stand behind it
         Stage(
             "gan",
             "02_gan_training",
             "helpers.stages.gan",
+            "train",
             ("seed",),
             ("data", "gan", "compute"),
-            8,
-            1440,
-            True,
-            3,
+            *(8, 1440, True, 3),
         ),
         # it has no notebook of its own: notebook 04 shows its course beside each training that stands on it
-        Stage("trunk", None, "helpers.stages.trunk", ("trunk",), (), 8, 720, True, 3),
+        Stage("trunk", None, "helpers.stages.trunk", "make", ("trunk",), (), 8, 720, True, 3),
         Stage(
             "synthesis",
             "03_generation_filtering",
             "helpers.stages.synthesis",
+            "generate",
             ("seed",),
             ("data", "gan", "synthesis", "compute", "report"),
             *(8, 240, True, 2),
@@ -76,6 +87,7 @@ STAGES = {
             "classifier",
             "04_classifier_training",
             "helpers.stages.classifier",
+            "train",
             ("arm", "replicate"),
             ("data", "classifier", "arms", "compute"),
             *(8, 720, True),
@@ -84,11 +96,13 @@ STAGES = {
             "evaluation",
             "05_evaluation",
             "helpers.stages.evaluation",
+            "assess",
             (),
             ("data", "gan", "synthesis", "classifier", "arms", "replicates", "evaluation", "report"),
-            *(8, 240, False, 4),  # first where only notebooks are shown anew: it takes longest of them
+            *(8, 240),
+            notebook_priority=4,  # it takes longest of all notebooks, and the page waits for it
         ),
-        Stage("report", None, "helpers.stages.report", (), (), 4, 60),
+        Stage("report", None, "helpers.stages.report", "make", (), (), 4, 60),
     )
 }
 
@@ -123,6 +137,24 @@ class Job:
         if self.stage == "trunk":
             return f"trunk {self.wildcards['trunk']}"
         return " ".join([self.stage, *(f"seed {v}" for v in self.wildcards.values())])
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the engine starts for a job: its numbers, or the notebook that shows them."""
+
+    job: Job
+    notebook: bool = False
+
+    @property
+    def name(self) -> str:
+        """``gan-seed-0``, ``gan-seed-0.notebook``: the stem of its logs."""
+        return self.job.name + (".notebook" if self.notebook else "")
+
+    @property
+    def title(self) -> str:
+        """What the progress line calls it."""
+        return self.job.title + (", notebook" if self.notebook else "")
 
 
 def wildcard(name: str, text: str) -> int | str:
@@ -209,6 +241,11 @@ def upstream(job: Job, params: Params) -> list[Job]:
 def is_shown(job: Job, params: Params) -> bool:
     """Whether the page shows a job's executed notebook."""
     return any(job.notebook_file == file for _, file in shown_jobs(params))
+
+
+def tasks(job: Job, params: Params) -> list[Task]:
+    """The numbers of a job, and its notebook where the page shows it."""
+    return [Task(job), *([Task(job, notebook=True)] if is_shown(job, params) else [])]
 
 
 def job_parameters(job: Job, run: str) -> dict[str, Any]:

@@ -10,15 +10,15 @@ from helpers.cores import allowed_cores
 from helpers.data.sources import SOURCES
 from helpers.engine import preflight
 from helpers.engine.by_hand import ask_before_throwing_away, refuse_a_mixture
-from helpers.engine.failures import read_failures, tell_failures
+from helpers.engine.failures import died, read_failures, tell_failures
 from helpers.engine.keys import Keys
 from helpers.engine.plan import Planned, make_plan, stages_asked_for, wanted_jobs
 from helpers.engine.process import run_lock
 from helpers.engine.profiles import load_profile
 from helpers.engine.records import put_aside, read_record, remove_damaged_caches, require_whole_inputs
 from helpers.engine.runfile import RunFile, accepted_code, damaged_preparation
-from helpers.engine.snakemake import command, count_gpus, execute, set_stamps
-from helpers.engine.stages import STAGES, Job, threads, upstream
+from helpers.engine.snakemake import command, count_gpus, draw_map, execute
+from helpers.engine.stages import STAGES, Job, tasks, threads, upstream
 from helpers.engine.view import View
 from helpers.errors import UserError, printable
 from helpers.files import atomic_path, remove_leftovers
@@ -109,23 +109,31 @@ def _run(runfile: RunFile, planned: list[Planned], options: argparse.Namespace) 
         print(f"Run '{run.run}': nothing to do, every job is fresh.")
     else:
         _clear_the_way(runfile, planned, options.force)
+        params = runfile.params
+        to_do = [task for item in stale for task in item.tasks(params)]
+        every = sum(len(tasks(item.job, params)) for item in planned)
         where = f"on {options.cores or allowed_cores()} cores"
         if options.profile.elsewhere:
             where = f"by the profile '{options.profile.name}'"
         print(
-            f"Run '{run.run}': {len(stale)} of {len(planned)} jobs to do, {where}. Logs: "
-            f"{as_typed(run.logs)}",
+            f"Run '{run.run}': {len(to_do)} of {every} jobs and notebooks to do, {where}. "
+            f"Logs: {as_typed(run.logs)}",
             flush=True,
         )
-        slots = None if options.profile.elsewhere else jobs_at_once(runfile.params, options.cores)
-        shown = [item.job.name for item in stale if not item.numbers]
-        with View(run, runfile.params, [item.job for item in stale], slots, shown) as view:
+        slots = None if options.profile.elsewhere else jobs_at_once(params, options.cores)
+        with View(run, params, to_do, slots) as view:
             code = _make_stale(runfile, planned, options, view)
         names = view.names
         failures = read_failures(run, names)
+        if (
+            code > 0 and not failures and not options.profile.elsewhere
+        ):  # the engine itself went on to its end
+            failures = [
+                died(run, task) for task in to_do if task.name in view.began and task.name not in view.ended
+            ]
         if failures or code:
-            unfinished = [item for item in stale if view.ended.get(item.job.name) != "finished"]
-            return tell_failures(run, failures, [item.job.title for item in unfinished])
+            unfinished = [task.title for task in to_do if view.ended.get(task.name) != "finished"]
+            return tell_failures(run, failures, unfinished)
         print(f"Finished in {duration(time.monotonic() - view.start)}.")
     if any(item.job.stage == "report" for item in planned):
         _say_result(runfile)
@@ -152,12 +160,12 @@ def _make_stale(runfile: RunFile, planned: list[Planned], options: argparse.Name
     do it.
     """
     while stale := [item for item in planned if item.stale]:
-        shown = [item.job for item in stale if not item.numbers]
-        words = command(runfile, options.cores, options.profile, options.only, shown)
-        set_stamps(runfile)
-        view.follow([item.job.name for item in stale])
+        to_do = [task for item in stale for task in item.tasks(runfile.params)]
+        words = command(runfile, options.cores, options.profile, options.only)
+        draw_map(runfile, to_do)
+        view.follow([task.name for task in to_do])
         ended = len(view.ended)
-        if code := execute(words, [item.job for item in stale], runfile.run, options.profile, view.tick):
+        if code := execute(words, to_do, runfile.run, options.profile, view.tick):
             return code
         if len(view.ended) == ended:  # nothing was made, and would not be the next time
             break

@@ -6,12 +6,11 @@ Where the output is no terminal, plain lines are printed.
 import json
 import sys
 import time
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.engine.forecast import Forecast, Progress
-from helpers.engine.stages import Job
+from helpers.engine.stages import Task
 from helpers.errors import printable
 from helpers.params import Params
 from helpers.paths import RunPaths
@@ -19,6 +18,8 @@ from helpers.report.words import duration
 
 if TYPE_CHECKING:
     from rich.live import Live
+
+TITLE = 43  # columns for a title, such as 'classifier baseline, replicate 0, notebook'
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -29,10 +30,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 class View:
-    """Follows the jobs' state files and shows them; ``tick`` is called a few times a second.
+    """Follows the tasks' state files and shows them; ``tick`` is called a few times a second.
 
-    ``slots``: jobs that run at once, where that is known; what is still to come is told then.
-    ``shown``: names of the jobs whose numbers are kept and whose notebooks alone are executed again.
+    ``slots``: tasks that run at once, where that is known; what is still to come is told then.
     """
 
     PLAIN_INTERVAL = 30.0  # seconds between plain lines of one running job, or about what is to come
@@ -42,19 +42,18 @@ class View:
         self,
         run: RunPaths,
         params: Params,
-        jobs: list[Job],
+        tasks: list[Task],
         slots: int | None = None,
-        shown: Collection[str] = (),
         stream: Any = None,
     ):
-        self.run, self.names = run, [job.name for job in jobs]
+        self.run, self.names = run, [task.name for task in tasks]
         self.stream = stream or sys.stdout
         self.began: dict[str, float] = {}
         self.ended: dict[str, str] = {}
         self.last_line: dict[str, float] = {}
         self.live: Live | None = None
         self.start = time.monotonic()
-        self.forecast = Forecast(params, jobs, slots, shown) if slots else None
+        self.forecast = Forecast(params, tasks, slots) if slots else None
         self.progress = Progress()
         self.to_come = ""
         self._forget(self.names)
@@ -135,11 +134,11 @@ class View:
         self.progress.left.pop(name, None)
         took = duration(seconds)
         word = "done  " if state["state"] == "finished" else "FAILED"
-        self._say(f"{word} {state['title']:<34} {took:>12}   [{len(self.ended)}/{len(self.names)}]")
+        self._say(f"{word} {state['title']:<{TITLE}} {took:>12}   [{len(self.ended)}/{len(self.names)}]")
 
     def _line(self, name: str, state: dict[str, Any]) -> str:
         parts = [
-            f"{state['title']:<34}",
+            f"{state['title']:<{TITLE}}",
             f"cell {state['cell']}/{state['cells']}" if state["cells"] else "starting",
         ]
         inner = _read(self.run.logs / f"{name}.progress.json")
@@ -154,7 +153,8 @@ class View:
     def _panel(self, lines: list[str]) -> Any:
         from rich.text import Text
 
-        done = f"{len(self.ended)}/{len(self.names)} jobs, {duration(time.monotonic() - self.start)}"
+        counts = f"{len(self.ended)}/{len(self.names)} jobs and notebooks"
+        done = f"{counts}, {duration(time.monotonic() - self.start)}"
         return Text(
             "\n".join(f"  {line}" for line in (*lines, done, self.to_come) if line),
             no_wrap=True,

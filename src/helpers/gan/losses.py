@@ -105,14 +105,20 @@ def _heads_apart(critic: Critic, features: Tensor, labels: Tensor | None) -> tup
 
 
 def score_with_slopes(
-    critic: Critic, real: Tensor, fake: Tensor, points: Tensor, labels: Tensor | None = None
+    critic: Critic,
+    real: Tensor,
+    fake: Tensor,
+    points: Tensor,
+    labels: Tensor | None = None,
+    point_labels: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Scores of two batches as ``score_apart`` gives them, and the scores' gradient by ``points``.
 
-    The three batches are (N, 3, R, R) and take one pass up to the head. The gradient has the points' shape
-    and precision and is differentiable once, by the critic's weights. ``labels`` (N,) are those of all three.
+    ``real`` and ``fake`` are (N, 3, R, R), ``points`` as many or fewer, and all take one pass up to the head.
+    The gradient has the points' shape and precision and is differentiable once, by the critic's weights.
+    ``labels`` (N,) are the classes of the first two, ``point_labels`` those of the points.
     """
     count, tape = len(real), Tape()
     features = critic.features(torch.cat([real, fake, points]), tape)
     real_scores, fake_scores = _heads_apart(critic, features[: 2 * count], labels)
-    return real_scores, fake_scores, critic.slopes(features[2 * count :], tape, labels).to(points.dtype)
+    return real_scores, fake_scores, critic.slopes(features[2 * count :], tape, point_labels).to(points.dtype)

@@ -105,6 +105,14 @@ class Gan(Section):
     gradient_penalty: float = Field(
         10.0, ge=0, le=1000, description="recipe paper: weight of the gradient penalty"
     )
+    penalty_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="recipe paper: share of a batch at whose mixed images the gradient penalty is taken, one "
+        "image at least; fewer cost less and make the penalty noisier",
+        json_schema_extra=mark(default_in_key=False),
+    )
     drift_penalty: float = Field(
         0.0,
         ge=0,

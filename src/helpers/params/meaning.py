@@ -48,13 +48,15 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def result_values(section: Section) -> dict[str, Any]:
     """The values of a section, as JSON takes them, without those that change no result.
 
-    A parameter says so itself, by ``mark(changes_results=False)`` where it is declared.
+    A parameter says so itself, by ``mark`` where it is declared: also that its default is as if it were not
+    there.
     """
     values = section.model_dump(mode="json", by_alias=True)
     kept = {}
     for name, info in type(section).model_fields.items():
-        if _marked(info, "changes_results"):
-            key, value = info.alias or name, getattr(section, name)
+        key, value = info.alias or name, getattr(section, name)
+        left_out = value == info.default and not _marked(info, "default_in_key")
+        if _marked(info, "changes_results") and not left_out:
             kept[key] = result_values(value) if isinstance(value, Section) else values[key]
     return kept
 

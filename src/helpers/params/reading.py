@@ -1,9 +1,11 @@
 """Parameter files: YAML, with ``extends`` and ``--set`` laid over it."""
 
+import copy
 import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +67,7 @@ def override(key: str, value: Any) -> str:
 def parse_yaml(text: str, origin: str) -> Any:
     """Parse YAML; raise ParameterError with line and column where it is malformed."""
     try:
-        if _depth(text) > DEEPEST:  # Python would run out of stack
-            raise ParameterError(f"sections or lists stand in one another more than {DEEPEST} deep.")
-        return yaml.load(text, Loader=_Loader)
+        return copy.deepcopy(_parsed(text))
     except ParameterError as error:
         raise ParameterError(f"{origin}, {error}") from None
     except yaml.YAMLError as error:
@@ -81,6 +81,14 @@ def parse_yaml(text: str, origin: str) -> Any:
         raise ParameterError(
             f"{origin} holds a value that cannot be read: {str(error).split(';')[0]}."
         ) from None
+
+
+@cache
+def _parsed(text: str) -> Any:
+    """The content of YAML, which nobody may change: the page reads every parameter file several times."""
+    if _depth(text) > DEEPEST:  # Python would run out of stack
+        raise ParameterError(f"sections or lists stand in one another more than {DEEPEST} deep.")
+    return yaml.load(text, Loader=_Loader)
 
 
 def yaml_text(values: Mapping[str, Any]) -> str:

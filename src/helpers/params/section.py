@@ -68,13 +68,15 @@ class Variants:
 PathText = Annotated[str, Field(min_length=1), AfterValidator(_path)]
 
 
-def mark(*, changes_results: bool = True, departs: bool = True) -> JsonDict:
+def mark(*, changes_results: bool = True, departs: bool = True, default_in_key: bool = True) -> JsonDict:
     """What a parameter says of itself beside its meaning; for ``json_schema_extra`` of its Field.
 
     ``changes_results=False``: no number of a result depends on it, and no job runs again for it.
     ``departs=False``: another value is no departure from the paper; runs that differ only in it are alike.
+    ``default_in_key=False``: its default is what was done before there was such a parameter, so that no
+    finished job runs again because the parameter came.
     """
-    return {"changes_results": changes_results, "departs": departs}
+    return {"changes_results": changes_results, "departs": departs, "default_in_key": default_in_key}
 
 
 class Section(BaseModel):

@@ -31,7 +31,9 @@ def build_loss(config: params.Gan, device: str) -> WassersteinLoss:
 RECIPE = Recipe(
     title="AdaIN and WGAN-GP as in the paper",
     meaning="AdaIN and WGAN-GP",
-    own_parameters=frozenset({"gradient_penalty", "drift_penalty", "spectral_norm", "style_order", "rgb"}),
+    own_parameters=frozenset(
+        {"gradient_penalty", "penalty_share", "drift_penalty", "spectral_norm", "style_order", "rgb"}
+    ),
     build_networks=build_networks,
     trainer=("helpers.gan.adversarial", "AdversarialTrainer"),
     build_loss=build_loss,

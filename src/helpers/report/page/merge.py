@@ -194,10 +194,10 @@ class Merger:
         entry["parts"].append({"anchor": book.anchor, "title": book.title})
         heading = Markup('<h3 id="{}">Notebook {}: {}</h3>').format(book.anchor, number, book.title)
         what = book.executed[0][0]
-        runs = book.section.executions(self.params)
-        if runs > 1:
-            note = Markup('<p class="note">Shown here: {}, one of {} runs of this notebook.</p>')
-            heading += note.format(what, runs)
+        jobs = book.section.jobs(self.params)
+        if jobs > 1:
+            note = Markup('<p class="note">Shown here: {}, one of {} jobs that this notebook can show.</p>')
+            heading += note.format(what, jobs)
         cells = [raw_cell(heading)]
         for part in book.parts:
             for cell in part.cells:

@@ -29,7 +29,9 @@ def reproduction_command(run: str, params: Params) -> str | None:
     for change in changes:
         words += ["--set", change]
     stand_in = {".".join(path.place): path.stand_in for path in own_paths(params)}
-    words += [] if params.trains_gan else ["--set", f"synthesis.folder={stand_in['synthesis.folder']}"]
+    # where two equal runs keep them may differ, and the command names them all the same
+    for key in ("data.external_root", "synthesis.folder"):
+        words += ["--set", f"{key}={stand_in[key]}"] if key in stand_in else []
     words += ["--data-root", stand_in["data.root"]] if params.data.root else []
     return " ".join(shlex.quote(word) for word in words)
 

@@ -1,6 +1,7 @@
 """A finished run's results as data: what the page says in its opening is worked out from them."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -79,9 +80,8 @@ class Results:
         """
         if not self.beside_paper:
             return None
-        values = published()["metrics"].set_index(["arm", "metric"])["value"]
         # balanced multiclass accuracy is macro recall; the paper prints it under that name alone
-        return values.get((arm, "macro_recall" if metric == "balanced_accuracy" else metric))
+        return _paper_metrics().get((arm, "macro_recall" if metric == "balanced_accuracy" else metric))
 
     def paper_change(self, arm: str, metric: str) -> float | None:
         """The paper's difference (share) of an arm to the reference, where it has both."""
@@ -149,6 +149,12 @@ class Results:
     def control(self, control: Control, metric: str = "target_recall") -> Row | None:
         """The row of controls.csv of a control."""
         return _first(self.controls, contrast=control.contrast, metric=metric)
+
+
+@cache
+def _paper_metrics() -> pd.Series:
+    """The paper's numbers (shares) by arm and metric."""
+    return published()["metrics"].set_index(["arm", "metric"])["value"]
 
 
 def _first(table: pd.DataFrame, **wanted: str) -> Row | None:

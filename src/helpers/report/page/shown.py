@@ -18,9 +18,9 @@ class Section:
     def shown(self, params: Params) -> list[tuple[str, str]]:
         """What each execution that the page shows stands for, and its file name; the first is shown in full.
 
-        Of the GANs of other seeds the page shows the figures and tables that differ, and of those that lack
-        what an arm withholds nothing. Of the classifier's trainings it shows one: the others are rows of a
-        table that is made from the run's files.
+        These are the notebooks that a run executes. Of the GANs of other seeds the page shows the figures and
+        tables that differ, and of those that lack what an arm withholds nothing. Of the classifier's
+        trainings it shows one: the others are rows of a table that is made from the run's files.
         """
         if self.stage == "gan" and not params.trains_gan:
             return []
@@ -36,8 +36,8 @@ class Section:
             return [(f"arm {arm}, replicate 0", f"{self.stem}-{arm}-replicate-0.ipynb")]
         return [("", f"{self.stem}.ipynb")]
 
-    def executions(self, params: Params) -> int:
-        """How often a whole run executes the notebook, whether or not the page shows it."""
+    def jobs(self, params: Params) -> int:
+        """How many jobs of a whole run are of the notebook's stage, whether or not the page shows them."""
         if self.stage == "classifier":
             return len(params.arms) * params.replicates
         if self.stage in ("gan", "synthesis") and params.trains_gan:
