@@ -22,7 +22,7 @@ from helpers.paths import PARAMS, ROOT, RunPaths, as_typed
 DESCRIPTION = """\
 Makes the report: five notebooks, run by parameters, rendered into one HTML page.
 
-  python run_all.py                                  the default: drawn lesions, about ten minutes
+  python run_all.py                                  the default: drawn lesions, about five minutes
   python run_all.py --params params/laptop.yaml --data-root ~/HAM10000
   python run_all.py --dry-run                        what would run, and why
   python run_all.py --set gan.steps=500 --run longer a run of its own, with one value changed
