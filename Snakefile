@@ -1,4 +1,5 @@
-# The engine's map: one rule for the numbers of each stage, one for the notebook that shows them. run_all.py prepares the run and starts the engine in its folder.
+# The engine's map: one rule for the numbers of each stage, one for the notebook that shows them. run_all.py prepares the
+# run and starts the engine in its folder.
 #
 # It holds nothing but what this start is to make: run_all.py has compared the key of each job with the one in the job's
 # record, and its files with what the record says of them, and has named the rest in to-do.json. Neither the times of files

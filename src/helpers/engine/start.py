@@ -18,7 +18,7 @@ from helpers.engine.profiles import load_profile
 from helpers.engine.records import put_aside, read_record, remove_damaged_caches, require_whole_inputs
 from helpers.engine.runfile import RunFile, accepted_code, damaged_preparation
 from helpers.engine.snakemake import command, count_gpus, draw_map, execute
-from helpers.engine.stages import STAGES, Job, tasks, threads, upstream
+from helpers.engine.stages import STAGES, Job, Task, tasks, threads, upstream
 from helpers.engine.view import View
 from helpers.errors import UserError, printable
 from helpers.files import atomic_path, remove_leftovers
@@ -103,14 +103,12 @@ def _show_plan(run: RunPaths, planned: list[Planned]) -> int:
 
 
 def _run(runfile: RunFile, planned: list[Planned], options: argparse.Namespace) -> int:
-    run = runfile.run
-    stale = [item for item in planned if item.stale]
-    if not stale:
+    run, params = runfile.run, runfile.params
+    to_do = _to_do(planned, params)
+    if not to_do:
         print(f"Run '{run.run}': nothing to do, every job is fresh.")
     else:
         _clear_the_way(runfile, planned, options.force)
-        params = runfile.params
-        to_do = [task for item in stale for task in item.tasks(params)]
         every = sum(len(tasks(item.job, params)) for item in planned)
         where = f"on {options.cores or allowed_cores()} cores"
         if options.profile.elsewhere:
@@ -125,12 +123,10 @@ def _run(runfile: RunFile, planned: list[Planned], options: argparse.Namespace) 
             code = _make_stale(runfile, planned, options, view)
         names = view.names
         failures = read_failures(run, names)
-        if (
-            code > 0 and not failures and not options.profile.elsewhere
-        ):  # the engine itself went on to its end
-            failures = [
-                died(run, task) for task in to_do if task.name in view.began and task.name not in view.ended
-            ]
+        if code > 0 and not failures and not options.profile.elsewhere:
+            # the engine went on to its own end, and left behind what had begun and never ended
+            silent = view.began.keys() - view.ended.keys()
+            failures = [died(run, task) for task in to_do if task.name in silent]
         if failures or code:
             unfinished = [task.title for task in to_do if view.ended.get(task.name) != "finished"]
             return tell_failures(run, failures, unfinished)
@@ -159,8 +155,7 @@ def _make_stale(runfile: RunFile, planned: list[Planned], options: argparse.Name
     A second round is rare: a damaged file that was made anew and came out otherwise, as a graphics card may
     do it.
     """
-    while stale := [item for item in planned if item.stale]:
-        to_do = [task for item in stale for task in item.tasks(runfile.params)]
+    while to_do := _to_do(planned, runfile.params):
         words = command(runfile, options.cores, options.profile, options.only)
         draw_map(runfile, to_do)
         view.follow([task.name for task in to_do])
@@ -171,6 +166,11 @@ def _make_stale(runfile: RunFile, planned: list[Planned], options: argparse.Name
             break
         planned = _plan(runfile, options, force=False)
     return 0
+
+
+def _to_do(planned: list[Planned], params: Params) -> list[Task]:
+    """What the engine is to start, in the order of the plan."""
+    return [task for item in planned for task in item.tasks(params)]
 
 
 def _clear_the_way(runfile: RunFile, planned: list[Planned], forced: list[str]) -> None:
