@@ -680,6 +680,18 @@ class TestAbstract:
             told = " ".join(_control_sentences(found))
             assert f"reduced to {side} x {side} pixels and enlarged, as synthetic images are (arm" in told
 
+    def test_blurred_images_of_several_counts_get_one_sentence_and_the_table_the_rest(self):
+        blurred = {
+            f"blurred{count}": {"oversample": {"count": count, "through": "synthesis"}} for count in (2, 4)
+        }
+        row = {"metric": "target_recall", "difference": 0.1, "low": 0.01, "high": 0.2, "replicates": 3}
+        rows = [{**row, "contrast": f"{arm} - baseline"} for arm in blurred]
+        found = replace(
+            compared(fake_params(arms={"baseline": {}, **blurred}), {}), controls=pd.DataFrame(rows)
+        )
+        (told,) = _control_sentences(found)
+        assert "(arm blurred2)" in told
+
     def test_many_intervals_are_counted_where_a_verdict_stands_beside_each(self, tmp_path, monkeypatch):
         arms = {"baseline": {}, **{f"again{n}": {} for n in range(9)}}
         for some, said in (

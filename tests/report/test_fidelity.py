@@ -222,19 +222,24 @@ def test_small_tables():
 def test_the_filters_sentence_where_it_helps():
     told = synthesis.fidelity.filter_effect_sentence(fidelity(HELPS), sweep(HELPS), 0.3, CRITIC)
     assert (
-        "improves kernel distance (\N{MINUS SIGN}0.5 to \N{MINUS SIGN}0.1) and precision (0.1 to 0.3)" in told
+        "improves kernel distance (a change of \N{MINUS SIGN}0.5 to \N{MINUS SIGN}0.1) and "
+        "precision (a change of 0.1 to 0.3)"
+        in told
         and "worsens" not in told
     )
     assert told.endswith(
         "of the 9 shares from 10 % to 90 %, judged by the kernel distance, 3 improve it by more than chance."
     )
     assert "(36 in each set, the most that all sets have), keeping the critic's best 30 % improves" in told
+    from_30 = sweep(HELPS).query("not fraction < 0.25")
+    told = synthesis.fidelity.filter_effect_sentence(fidelity(HELPS), from_30, 0.3, CRITIC)
+    assert "of the 7 shares from 30 % to 90 %, judged by the kernel distance, 1 improves it by" in told
 
 
 def test_the_filters_sentence_where_it_hurts_or_does_nothing():
     hurts = synthesis.fidelity.filter_effect_sentence(fidelity(HURTS), sweep(HURTS), 0.3, CRITIC)
     assert (
-        "worsens kernel distance (0.1 to 0.5) and recall" in hurts
+        "worsens kernel distance (a change of 0.1 to 0.5) and recall" in hurts
         and "improves" not in hurts
         and "judged by the kernel distance, 3 worsen it" in hurts
     )

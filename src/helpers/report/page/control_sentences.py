@@ -49,6 +49,8 @@ def next_steps(results: Results) -> str:
 
 
 def _control_sentences(results: Results) -> Iterator[str]:
+    """Of the roles that come in several counts (blurred and the like) the first; the table has them all."""
+    told = set()
     for control in own.controls(results.params):
         row = results.control(control)
         if row is None:
@@ -62,7 +64,8 @@ def _control_sentences(results: Results) -> Iterator[str]:
             )
         elif control.role == own.RESTORED:
             yield _restored(control, row, results)
-        elif control.role in (own.BLURRED, own.BEYOND_BLUR, own.SHARPNESS):
+        elif control.role in {own.BLURRED, own.BEYOND_BLUR, own.SHARPNESS} - told:
+            told.add(control.role)
             yield _blurred(control, row, results)
 
 

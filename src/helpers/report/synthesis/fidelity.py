@@ -154,7 +154,7 @@ def filter_effect_sentence(
     outcomes: dict[str, list[str]] = {"improves": [], "worsens": [], "no difference shown": []}
     for row in kept.itertuples():
         name = measure_name(row.measure, row.features)
-        ends = f" ({significant(row.difference_low, 2)} to {significant(row.difference_high, 2)})"
+        ends = f" (a change of {significant(row.difference_low, 2)} to {significant(row.difference_high, 2)})"
         outcome = filter_outcome(row.measure, row.difference_low, row.difference_high)
         outcomes[outcome].append(name + ("" if outcome == "no difference shown" else ends))
     said = [f"{verb} {listed(outcomes[verb])}" for verb in ("improves", "worsens") if outcomes[verb]]
@@ -183,7 +183,11 @@ def _sweep_clause(sweep: pd.DataFrame) -> str:
     better, worse = outcomes.count("improves"), outcomes.count("worsens")
     if not better and not worse:
         return f"no share from {low} to {high} changes the {name} by more than chance"
-    told = [f"{count} {verb} it" for count, verb in ((better, "improve"), (worse, "worsen")) if count]
+    told = [
+        f"{count} {verb}{'s' if count == 1 else ''} it"
+        for count, verb in ((better, "improve"), (worse, "worsen"))
+        if count
+    ]
     return (
         f"of the {len(steps)} shares from {low} to {high}, judged by the {name}, {listed(told)} by more "
         "than chance"
