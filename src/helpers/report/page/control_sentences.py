@@ -50,7 +50,7 @@ def next_steps(results: Results) -> str:
 
 def _control_sentences(results: Results) -> Iterator[str]:
     """Of the roles that come in several counts (blurred and the like) the first; the table has them all."""
-    told = set()
+    told: set[str] = set()
     for control in own.controls(results.params):
         row = results.control(control)
         if row is None:
