@@ -7,6 +7,12 @@ A run on photographs is kept only if its page leaves them out (``report.real_ima
 published, and git forgets nothing. Written there: report.html, provenance.json, evaluation/ (every table),
 trainings.csv and, where the run trains a GAN, gan.csv (the histories of all trainings and GANs, long),
 synthesis/ (fidelity, filter, memorisation), and jobs.csv (seconds and peak memory of every job).
+
+Also predictions.csv.xz, from which recall, accuracy, the area under the ROC curve of the target class and
+any other contrast of them can be computed anew: a row for each training and each validation, test and
+external image (arm, replicate, split, image_id, label), with the class that the classifier answers and its
+probability of the target class to five digits. It is not kept of a user's own images, whose names may name a
+patient.
 """
 
 import argparse
@@ -17,6 +23,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from helpers.data.external import PREDICTIONS as EXTERNAL_PREDICTIONS
 from helpers.data.sources import SOURCES
 from helpers.errors import UserError
 from helpers.files import write_table
@@ -65,6 +72,9 @@ def keep(run: RunPaths, examples: Path = EXAMPLES) -> Path:
         write_table(folder / "gan.csv", pd.concat(gans, ignore_index=True))
     write_table(folder / "trainings.csv", pd.concat(_trainings(run, params), ignore_index=True))
     write_table(folder / "jobs.csv", _jobs(run))
+    if params.data.source != "folder":
+        predictions = pd.concat(_predictions(run, params), ignore_index=True)
+        predictions.to_csv(folder / "predictions.csv.xz", index=False, float_format="%.5g")
     return folder
 
 
@@ -94,6 +104,23 @@ def _trainings(run: RunPaths, params) -> Iterator[pd.DataFrame]:
                 replicate=replicate,
                 **{key: images.get(key) for key in ("training_images", "synthetic_images")},
             )
+
+
+def _predictions(run: RunPaths, params) -> Iterator[pd.DataFrame]:
+    target = params.data.target_class
+    for arm in params.arms:
+        for replicate in range(params.replicates):
+            folder = run.classifier(arm, replicate)
+            yield _named(pd.read_csv(folder / "predictions.csv"), arm, replicate, target)
+            if params.data.external_root:
+                external = pd.read_csv(folder / EXTERNAL_PREDICTIONS).assign(split="external")
+                yield _named(external, arm, replicate, target)
+
+
+def _named(predictions: pd.DataFrame, arm: str, replicate: int, target: str) -> pd.DataFrame:
+    answers = predictions.filter(like="p_").idxmax(axis=1).str.removeprefix("p_")
+    frame = predictions.assign(arm=arm, replicate=replicate, answer=answers)
+    return frame[["arm", "replicate", "split", "image_id", "label", "answer", f"p_{target}"]]
 
 
 def _jobs(run: RunPaths) -> pd.DataFrame:

@@ -31,6 +31,9 @@ def finished_run(base, monkeypatch, **changes):
         )
     for history in folder.glob("classifier/*/replicate-*"):
         pd.DataFrame({"epoch": [1, 2], "loss": [1.0, 0.5]}).to_csv(history / "history.csv", index=False)
+        for name in ("predictions.csv", "predictions-external.csv"):
+            own = pd.DataFrame({"image_id": ["a"], "label": ["mel"], "p_mel": [2 / 3], "p_nv": [1 / 3]})
+            (own if "external" in name else own.assign(split="test")).to_csv(history / name, index=False)
     render_report(run)
     return run
 
@@ -52,6 +55,19 @@ def test_tables_histories_and_page_are_kept_and_no_image_array(tmp_path, monkeyp
     assert not [
         path for path in folder.rglob("*") if path.suffix in {".npy", ".png"} or path.name == "old.csv"
     ]
+
+
+def test_predictions_are_kept_in_one_table_and_never_of_ones_own_images(tmp_path, monkeypatch):
+    run = finished_run(tmp_path, monkeypatch, data={"external_root": str(tmp_path)})
+    kept = pd.read_csv(keep.keep(run, tmp_path / "examples") / "predictions.csv.xz")
+    assert list(kept) == ["arm", "replicate", "split", "image_id", "label", "answer", "p_mel"]
+    assert len(kept) == 3 * 3 * 2 and set(kept["split"]) == {"test", "external"}
+    assert set(kept["p_mel"]) == {0.66667} and set(kept["answer"]) == {"mel"}
+    own = {"source": "folder", "root": str(tmp_path), "target_class": "mel"}
+    (tmp_path / "own").mkdir()
+    run = finished_run(tmp_path / "own", monkeypatch, data=own, report={"real_images": "omit"})
+    folder = keep.keep(run, tmp_path / "examples")
+    assert (folder / "trainings.csv").is_file() and not (folder / "predictions.csv.xz").exists()
 
 
 def test_a_run_on_given_images_has_no_history_of_a_gan(tmp_path, monkeypatch):
