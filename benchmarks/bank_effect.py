@@ -7,9 +7,10 @@ Run: python benchmarks/bank_effect.py [--params quick.yaml] [--bank 5] [--replic
 """
 
 import argparse
-import os
 import tempfile
 from pathlib import Path
+
+from helpers.progress import show_no_progress
 
 METRICS = ("accuracy", "macro_recall", "target_recall", "target_roc_auc", "calibration_error")
 
@@ -36,7 +37,7 @@ def main() -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a parameter, as in run_all.py"
     )
     words = parser.parse_args()
-    os.environ.setdefault("REPORT_STATUS_FILE", os.devnull)  # no progress bars
+    show_no_progress()
     with tempfile.TemporaryDirectory() as folder:
         measure(words, Path(folder))
 

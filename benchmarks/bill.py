@@ -30,7 +30,7 @@ from helpers.gan.recipes import RECIPES
 from helpers.gan.trainer import total_steps
 from helpers.gan.training import fast_arithmetic
 from helpers.params import Arm, Classifier, Params, load_params
-from helpers.progress import Progress
+from helpers.progress import Progress, show_no_progress
 
 SAMPLE = 384  # photographs of a sample, of which half again are held out
 STEPS = 4  # of the GAN, after one to warm up
@@ -51,7 +51,7 @@ class Line:
 
 def main() -> None:
     """Read the command line, take the samples, print the bill."""
-    os.environ.setdefault("REPORT_STATUS_FILE", os.devnull)  # no progress bars
+    show_no_progress()
     words = _command_line()
     params = load_params(words.params, words.set)
     fractions = params.data.split.fractions

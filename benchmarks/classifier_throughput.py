@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from helpers.params import Params, load_params
+from helpers.progress import show_no_progress
 
 WAYS = {"textbook": "the textbooks' loop", "ours": "this project", "bank": "this project with the bank"}
 HELD_OUT = 16  # validation and test images each; they are not part of what is timed
@@ -31,7 +32,7 @@ HELD_OUT = 16  # validation and test images each; they are not part of what is t
 
 def main() -> None:
     """Read the command line, measure, print."""
-    os.environ.setdefault("REPORT_STATUS_FILE", os.devnull)  # no progress bars
+    show_no_progress()
     words = _command_line()
     params = load_params(words.params)
     changes = {

@@ -9,7 +9,6 @@ Run: python benchmarks/fidelity_reduced.py RUN [--resolution 64]
 """
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from helpers.errors import UserError
 from helpers.gan.assessment import Comparison, assess_images
 from helpers.params import Params
 from helpers.paths import RunPaths, require
+from helpers.progress import show_no_progress
 from helpers.report.page.records import read_params
 
 SETS = {"random": "synthetic, at random", "kept": "synthetic, kept by the critic", "real": "real, held out"}
@@ -95,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--resolution", type=int, default=64, help="side, pixels, of what is compared (default: 64)"
     )
     options = parser.parse_args(arguments)
-    os.environ.setdefault("REPORT_STATUS_FILE", os.devnull)  # no progress bars
+    show_no_progress()
     run = RunPaths(options.run)
     try:
         with tempfile.TemporaryDirectory() as folder:

@@ -13,7 +13,6 @@ Run: python benchmarks/trunk_deviation.py --data-root DIR [--params study.yaml] 
 
 import argparse
 import multiprocessing
-import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from helpers.engine.start import jobs_at_once
 from helpers.evaluation.inference import Inference
 from helpers.evaluation.study import open_studies
 from helpers.params import Arm, Params, load_params
+from helpers.progress import show_no_progress
 
 METRICS = ("accuracy", "target_recall", "target_operating_recall", "target_roc_auc")
 ONE_SPLIT = ("data.split.folds=0", "data.split.repeats=1", "gan.seeds=[0]", "evaluation.primary_contrasts=[]")
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as in run_all.py")
     parser.add_argument("--folder", type=Path, default=Path("artifacts"), help="where the run's files go")
     words = parser.parse_args()
-    os.environ.setdefault("REPORT_STATUS_FILE", os.devnull)  # no progress bars
+    show_no_progress()
     root = [f"data.root={Path(words.data_root).resolve()}"] if words.data_root else []
     params = load_params(words.params, [*ONE_SPLIT, f"replicates={words.heads}", *root, *words.set])
     folder = words.folder.resolve()

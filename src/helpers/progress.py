@@ -5,7 +5,12 @@ import os
 import time
 from pathlib import Path
 
-STATUS_VARIABLE = "REPORT_STATUS_FILE"  # set by the engine for each job's kernel
+STATUS_VARIABLE = "REPORT_STATUS_FILE"  # set by the engine for each job; empty: no progress is shown
+
+
+def show_no_progress() -> None:
+    """Show neither lines nor bars, in this process and those that it starts, outside a job of the engine."""
+    os.environ.setdefault(STATUS_VARIABLE, "")
 
 
 class Progress:
@@ -21,7 +26,7 @@ class Progress:
         status = os.environ.get(STATUS_VARIABLE)
         self.status = Path(status) if status else None
         self.bar = None
-        if self.status is None:
+        if status is None:
             from tqdm.auto import tqdm
 
             self.bar = tqdm(total=total, desc=label, unit=unit, leave=False)

@@ -24,7 +24,7 @@ def follow_samples(folder: Path, every: float = 2.0) -> Iterator[None]:
     """
     from IPython import get_ipython
 
-    if os.environ.get(STATUS_VARIABLE) or get_ipython() is None:
+    if STATUS_VARIABLE in os.environ or get_ipython() is None:
         yield
         return
     window, done = _Window(folder), threading.Event()
