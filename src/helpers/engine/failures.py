@@ -28,9 +28,11 @@ def read_failures(run: RunPaths, names: list[str]) -> list[dict[str, Any]]:
 
 
 def died(run: RunPaths, task: Task) -> dict[str, Any]:
-    """The failure of a task that ended without a word."""
+    """The failure of a task that ended without a word, as on a full disk it must."""
     log = str(run.logs / f"{task.name}.log")
-    return {"title": task.title, "error": f"Its process died. {WITHOUT_A_WORD}", "log": log, "user": False}
+    full = _free(run) < LITTLE_ROOM
+    why = "It could not write, not even what went wrong." if full else f"Its process died. {WITHOUT_A_WORD}"
+    return {"title": task.title, "error": why, "log": log, "user": False}
 
 
 def tell_failures(run: RunPaths, failures: list[dict[str, Any]], unfinished: list[str]) -> int:
@@ -80,14 +82,18 @@ def last_words(run: RunPaths) -> list[str]:
     return list(told.values())[:3]
 
 
+def _free(run: RunPaths) -> int:
+    """Bytes that the run's fuller disk has left."""
+    folders = [folder for folder in (run.folder, run.report.parent) if folder.exists()]
+    return min(shutil.disk_usage(folder).free for folder in folders)
+
+
 def _outer_causes(run: RunPaths, errors: str) -> list[str]:
     """What is wrong with the machine, not with the run.
 
     On a full disk, for example, a job cannot even leave its error behind.
     """
-    told = []
-    folders = [folder for folder in (run.folder, run.report.parent) if folder.exists()]
-    free = min(shutil.disk_usage(folder).free for folder in folders)
+    told, free = [], _free(run)
     if free < LITTLE_ROOM or "No space left" in errors:
         told.append(
             f"The disk of {as_typed(run.folder)} or of {as_typed(run.report.parent)} is full "
