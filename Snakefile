@@ -13,28 +13,23 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 from helpers.engine.cards import gpus_asked
 from helpers.engine.runfile import load_runfile
 from helpers.engine.snakemake import stamp, to_do_path
-from helpers.engine.stages import STAGES, Job, Task, jobs, tasks, threads, upstream, wildcard
+from helpers.engine.stages import STAGES, Job, Task, jobs, tasks, tasks_before, threads, wildcard
 from helpers.paths import RunPaths
 
-RUN = RunPaths(config["run"])
+RUN = RunPaths(Path(config["run"]).name)  # given as a path, for of a bare 007 Snakemake would make the number 7
 PARAMS = load_runfile(RUN).params
 PYTHON = sys.executable
 TO_DO = set(json.loads(to_do_path(RUN).read_text(encoding="utf-8")))  # names of the tasks of this start
 
 
 def stamps_before(stage, notebook=False):
-    """The stamps of the tasks that one of this stage waits for, by its wildcards: those that this start makes.
-
-    A notebook waits for its numbers, numbers for the numbers before them, and the page for all.
-    """
+    """The stamps of the tasks that one of this stage waits for, by its wildcards: those that this start makes."""
 
     def of(wildcards):
         job = Job(stage.name, {name: wildcard(name, wildcards[name]) for name in stage.wildcards})
         if job not in jobs(PARAMS):
             return []
-        before = [[Task(job)]] if notebook else [tasks(other, PARAMS) for other in upstream(job, PARAMS)]
-        wanted = [task for found in before for task in (found if job.stage == "report" else found[:1])]
-        return [stamp(task) for task in wanted if task.name in TO_DO]
+        return [stamp(task) for task in tasks_before(Task(job, notebook), PARAMS) if task.name in TO_DO]
 
     return of
 

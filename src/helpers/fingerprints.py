@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from helpers.errors import UserError
 from helpers.files import digest
 from helpers.paths import NOTEBOOKS, ROOT
 
@@ -56,9 +57,16 @@ def code_parts(*modules: str) -> dict[str, str]:
 def notebook_parts(name: str) -> dict[str, str]:
     """Digests of a notebook's own cells, prose and code, and of all code that they import.
 
-    The parameters cell is left out: its values are in the key themselves.
+    The parameters cell is left out: its values are in the key themselves. Raises UserError where the file is
+    no notebook.
     """
-    notebook = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
+    try:
+        notebook = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(
+            f"notebooks/{name}.ipynb is no notebook any more ({error}), as after a merge with conflicts: "
+            "mend it, or take the committed one (git checkout)."
+        ) from None
     cells: list[Any] = []
     imported: list[str] = []
     for cell in notebook["cells"]:
@@ -143,7 +151,10 @@ def _read_source(path: Path, modified: int, size: int) -> _Source:
     """Python by its syntax tree, anything else by its bytes."""
     if path.suffix != ".py":
         return _Source(digest(path.read_bytes().hex()))
-    read = _Reader(path.read_text(encoding="utf-8"))
+    try:
+        read = _Reader(path.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise UserError(f"{path}, line {error.lineno}, is not Python ({error.msg}): mend it.") from None
     return _Source(digest(read.text), tuple(read.imports), tuple(_named_files(path.parent, read.words)))
 
 

@@ -10,7 +10,7 @@ from helpers.engine.keys import Keys
 from helpers.engine.plan import is_finished
 from helpers.engine.records import read_record
 from helpers.engine.stages import Job, outputs
-from helpers.errors import UserError
+from helpers.errors import MissingStageError, UserError
 from helpers.files import write_text
 from helpers.params import load_params
 from helpers.paths import RunPaths
@@ -96,3 +96,9 @@ def test_a_job_of_a_start_is_not_sealed_by_its_notebook(run, monkeypatch):
     monkeypatch.setenv(JOBS_LOCK_VARIABLE, str(run.folder / ".jobs.lock"))
     by_hand.seal_by_hand(run, load_params("smoke"), "evaluation")
     assert read_record(run, EVALUATION) is None
+
+
+def test_a_notebook_that_the_engine_executes_computes_nothing(run, monkeypatch):
+    monkeypatch.setenv(by_hand.SHOW_ONLY_VARIABLE, "1")
+    with pytest.raises(MissingStageError, match="became stale while their notebook was executed"):
+        is_finished(run, load_params("smoke", []), "evaluation")

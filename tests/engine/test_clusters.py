@@ -43,7 +43,7 @@ def test_a_kept_profile_sends_jobs_away_and_asks_for_gpus(name):
     assert "--cores" not in words and "--resources" not in words  # the profile's own count
     assert "gpus=8" in words and words[words.index("--profile") + 1] == str(ROOT / "profiles" / name)
     told = words[words.index("--config") + 1 : words.index("--nolock")]
-    assert told == ["run=any", "gpus=8"]
+    assert told == ["run=artifacts/any", "gpus=8"]
     assert "gpus=0" in command(runfile("compute.device=cpu"), None, profile)
     limited = command(runfile(), 12, profile)
     assert limited[limited.index("--cores") + 1] == "12"

@@ -1,4 +1,4 @@
-"""What is said of a job that ended without a word."""
+"""What is said of a job that ended and left no error behind."""
 
 import shutil
 
@@ -12,7 +12,10 @@ from helpers.paths import RunPaths
 
 @pytest.mark.parametrize(
     ("free", "said", "not_said"),
-    [(1000, "It could not write, not even what went wrong.", "memory"), (10**9, "memory ran out", "is full")],
+    [
+        (1000, "It could not write, not even what went wrong.", "memory"),
+        (10**9, "memory probably ran out", "is full"),
+    ],
 )
 def test_a_full_disk_is_not_called_a_lack_of_memory(tmp_path, monkeypatch, capsys, free, said, not_said):
     for name in ("artifacts", "reports"):

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
+from helpers.engine.start import _why_no_job
+from helpers.params import load_params
 from support import fake_stages
 
 TOY = ("--params", "params/toy.yaml")
@@ -91,7 +93,7 @@ def test_a_parameter_makes_its_stage_and_the_later_ones_stale(project):
         "report",
     }
     assert stale(project, "--set", "evaluation.bootstrap=300") == {"evaluation", "report"}
-    assert stale(project, "--set", "report.title=Another") == {"report"}
+    assert stale(project, "--set", "report.title=Another") == {"eda", "report"}  # whose notebook shows it
     assert stale(project, "--set", "gan.checkpoint_minutes=1") == set()  # it changes no number
     assert "classifier.dropout 0.5 -> 0.4" in plan(project, "--set", "classifier.dropout=0.4")
 
@@ -213,6 +215,33 @@ def test_a_notebook_shown_anew_waits_for_no_other_and_the_page_for_all(project):
         fault.unlink()
         project.here(*TOY)
         assert executed(project) == ["eda shown"] and stale(project) == set()
+
+
+def test_a_notebook_waits_for_numbers_before_its_own_that_are_made_anew(project):
+    readers = project.folder / "artifacts/toy/readers/answers"
+    readers.mkdir(parents=True)
+    (readers / "R1.json").write_text("{}")
+    (project.folder / "artifacts/toy/classifier/filtered/replicate-0/predictions.csv").unlink()
+    assert set(reasons(project)) == {"classifier filtered, replicate 0", "evaluation", "report"}
+    project.here(*TOY, "--cores", "4")  # room to begin all at once
+    assert executed(project) == ["classifier-filtered-replicate-0", "evaluation shown"]
+    assert stale(project) == set()
+
+
+def test_a_notebook_edited_while_it_is_executed_is_executed_again(project):
+    shutil.rmtree(project.folder / "artifacts/toy/notebooks")
+    (project.folder / "pause").write_text("eda shown")
+    process = project.start(*TOY, "--until", "eda")
+    try:
+        _wait_for(project.folder / "paused")
+        with _edited(project, "notebooks/01_eda.ipynb", "# 01_eda", "# Other words"):
+            (project.folder / "pause").unlink()
+            out, err = process.communicate(timeout=60)
+            assert process.returncode == 0, f"{out}\n{err}"
+            assert executed(project) == ["eda shown", "eda shown"]  # the second time as it is now
+            assert stale(project, "--until", "eda") == set()
+    finally:
+        process.kill()
 
 
 def test_only_the_notebooks_that_the_page_shows_are_executed(project):
@@ -399,6 +428,28 @@ def test_what_reads_a_file_that_came_out_otherwise_is_made_anew(project):
         assert stale(project) == set()
 
 
+def test_a_result_is_remembered_while_the_parameters_are_others(project):
+    steps = ("--set", "gan.steps=14")
+    project.here(*TOY, *steps, "--until", "gan")
+    with _another_result(project, "generator.safetensors", "other"):
+        project.here(*TOY, "--until", "gan")  # the first parameters again, and other bits
+        told = reasons(project)
+        assert told["synthesis seed 0"] == "an earlier stage is made anew"
+        assert "gan seed 0" not in told and "classifier baseline, replicate 0" not in told
+
+
+def test_the_page_is_made_of_notebooks_with_the_present_numbers_alone(project):
+    steps = ("--set", "gan.steps=14")
+    (project.folder / "fault").write_text("gan-seed-0 shown")
+    project.here(*TOY, *steps, "--until", "gan", code=1)
+    told = project.here(*TOY, *steps, "--only", "report", code=2)
+    assert "The page shows the notebook of gan seed 0, which was not executed with its present" in told.stderr
+    project.put_back()
+    (project.folder / "artifacts/toy/notebooks/05_evaluation.ipynb").write_text("{}")
+    told = project.here(*TOY, "--only", "report", code=2)
+    assert "notebooks/05_evaluation.ipynb is damaged or was changed by hand" in told.stderr
+
+
 def _shuffle_times(folder, seed: int) -> None:
     """Times in an order of their own, some of them in the future."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -428,6 +479,32 @@ def test_until_only_and_force(project):
     assert executed(project) == ["evaluation"]
 
 
+@pytest.mark.parametrize("name", ["007", "1e3"])
+def test_the_name_of_a_run_may_look_like_a_number(project, name):
+    project.here(*TOY, "--run", name, "--until", "eda")
+    assert (project.folder / "artifacts" / name / "data" / "split.csv").is_file()
+
+
+def test_a_stage_without_a_job_is_told_with_its_reason(project):
+    assert "synthesis.folder gives" in _why_no_job("gan", load_params("judge", ["synthesis.folder=theirs"]))
+    told = project.here(*TOY, "--set", "arms={baseline: {}}", "--replicates", "0", "--only", "gan", code=2)
+    assert "No job of the stage 'gan' is needed for these replicates" in told.stderr
+    assert "classifier.adapt.epochs is 0" in project.here(*TOY, "--only", "trunk", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "said"),
+    [
+        ("notebooks/01_eda.ipynb", "{", "<<<<<<< HEAD\n{", "01_eda.ipynb is no notebook any more"),
+        ("src/helpers/data/prepare.py", "import", "import(", "prepare.py, line "),
+    ],
+)
+def test_a_broken_file_of_the_project_is_told_in_a_sentence(project, path, old, new, said):
+    with _edited(project, path, old, new):
+        told = project.here(*TOY, "--dry-run", code=2)
+    assert said in told.stderr and "Traceback" not in told.stderr
+
+
 def test_a_run_is_made_in_parts_by_its_replicates(project):
     two = ("--run", "parts", "--set", "replicates=2", "--set", "gan.seeds=[0, 1]")
     told = project.here(*TOY, *two, "--replicates", "1")
@@ -452,6 +529,16 @@ def test_two_runs_at_once_and_two_names(project):
         told = project.here(*TOY, "--run", "held", code=2)
         assert re.search(rf"being made by process {first.pid}", told.stderr)
         assert "--run NAME" in told.stderr
+        project.python(
+            "from helpers.engine.job import main\n"
+            "from helpers.errors import UserError\n"
+            "try:\n"
+            "    main(['held', 'eda'])\n"
+            "except UserError as error:\n"
+            f"    assert 'is being made by process {first.pid}' in str(error), error\n"
+            "else:\n"
+            "    raise AssertionError('a job by hand began beside a start')\n"
+        )
     finally:
         (project.folder / "pause").unlink()
     assert first.wait(60) == 0
@@ -500,7 +587,7 @@ def test_no_orphan_goes_on_when_one_process_is_killed(project, victim):
         kernel = int(paused.read_text())
         chain = {
             "front door": process.pid,
-            "engine": _pids(rf"snakemake .*run={name}")[0],
+            "engine": _pids(rf"snakemake .*run=artifacts/{name}")[0],
             "job": _pids(rf"helpers\.engine\.job {name} eda notebook")[0],
             "kernel": kernel,
         }

@@ -153,3 +153,21 @@ def test_each_training_holds_a_card(monkeypatch, device, cards, slots):
     monkeypatch.setattr(start, "count_gpus", lambda: cards)
     params = load_params("smoke", [f"compute.device={device}", "gan.threads=2"])
     assert start.jobs_at_once(params, cores=16) == slots
+
+
+def test_a_task_that_is_made_a_second_time_is_followed_from_its_beginning(tmp_path, monkeypatch, quick):
+    monkeypatch.setattr("helpers.paths.ARTIFACTS", tmp_path)
+    run = RunPaths("shown")
+    run.logs.mkdir(parents=True)
+    eda, page = Task(Job("eda")), Task(Job("report"))
+    view = View(run, quick, [eda], slots=2, stream=io.StringIO())
+    state = {"title": "eda", "state": "finished", "cell": 0, "cells": 0}
+    (run.logs / "eda.state.json").write_text(json.dumps(state))
+    view.tick()
+    assert view.ended == {"eda": "finished"}
+    view.follow([eda, page])
+    assert view.ended == {} and view.began == {} and list(view.tasks) == ["eda", "report"]
+    (run.logs / "eda.state.json").write_text(json.dumps(state | {"state": "running"}))
+    view.tick()
+    assert list(view.began) == ["eda"] and "eda" in view.stream.getvalue().splitlines()[-1]
+    assert "running" in view.stream.getvalue()

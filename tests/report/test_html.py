@@ -30,7 +30,7 @@ from helpers.report.page import (
     sliders,
     tables,
 )
-from helpers.report.page.records import read_params
+from helpers.report.page.records import read_params, read_records
 from helpers.report.page.render import render_report
 from helpers.report.page.reproduction import reproduction_command
 from helpers.report.page.results import read_results
@@ -394,6 +394,25 @@ def test_the_devices_of_adapted_trunks_are_told(tmp_path, monkeypatch):
     run.trunk("part-0").mkdir(parents=True)
     (run.trunk("part-0") / "timing.json").write_text(json.dumps({"device": "a graphics card"}))
     assert provenance.devices(run, params) == [DEVICE, "a graphics card"]
+
+
+def test_jobs_that_the_run_no_longer_has_are_in_no_account(tmp_path, monkeypatch):
+    folder = build_run(tmp_path, monkeypatch, params=fake_params(replicates=2)) / "logs"
+    before = read_records(RunPaths("fake"))
+    gone = [
+        ("classifier", {"arm": "taken-out", "replicate": 0}),
+        ("classifier", {"arm": "baseline", "replicate": 2}),
+        ("synthesis", {"seed": 7}),
+        ("trunk", {"trunk": "part-0"}),
+    ]
+    for place, (stage, wildcards) in enumerate(gone):
+        record = {"job": f"gone-{place}", "stage": stage, "wildcards": wildcards}
+        (folder / f"gone-{place}.record.json").write_text(json.dumps(record))
+    (folder / "damaged.record.json").write_text("{")
+    assert read_records(RunPaths("fake")) == before
+    kept = {"job": "kept", "stage": "classifier", "wildcards": {"arm": "baseline", "replicate": 1}}
+    (folder / "kept.record.json").write_text(json.dumps(kept))
+    assert read_records(RunPaths("fake")) == [*before, kept]
 
 
 def test_provenance_file(base):

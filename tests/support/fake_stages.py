@@ -39,7 +39,9 @@ def follow_words(name):
             write_text(ROOT / "paused", str(os.getpid()))  # whole as soon as it is there
         time.sleep(0.05)
     if (ROOT / "fault").exists() and (ROOT / "fault").read_text() == name:
-        raise ValueError("a fault was asked for")
+        error = ValueError("a fault was asked for")
+        error.details = "an attribute that some libraries' errors have"
+        raise error
     with open(ROOT / "executed.txt", "a") as log:
         log.write(f"{name}\\n")
 '''

@@ -27,6 +27,8 @@ from helpers.paths import RunPaths
 if TYPE_CHECKING:
     from helpers.engine.keys import Keys
 
+SHOW_ONLY_VARIABLE = "REPORT_SHOW_ONLY"  # set for a notebook that the engine executes: it computes nothing
+
 
 def note_path(run: RunPaths, job: Job) -> Path:
     """Where a notebook that is run by hand says what it is about to compute."""

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from helpers.engine.notebook import WITHOUT_A_WORD
+from helpers.engine.notebook import PROBABLY_MEMORY
 from helpers.engine.snakemake import events
 from helpers.engine.stages import Task
 from helpers.errors import printable
@@ -28,10 +28,10 @@ def read_failures(run: RunPaths, names: list[str]) -> list[dict[str, Any]]:
 
 
 def died(run: RunPaths, task: Task) -> dict[str, Any]:
-    """The failure of a task that ended without a word, as on a full disk it must."""
+    """The failure of a task that ended and left no error behind, as it must on a full disk."""
     log = str(run.logs / f"{task.name}.log")
     full = _free(run) < LITTLE_ROOM
-    why = "It could not write, not even what went wrong." if full else f"Its process died. {WITHOUT_A_WORD}"
+    why = "It could not write, not even what went wrong." if full else f"Its process died. {PROBABLY_MEMORY}"
     return {"title": task.title, "error": why, "log": log, "user": False}
 
 
@@ -54,7 +54,7 @@ def tell_failures(run: RunPaths, failures: list[dict[str, Any]], unfinished: lis
         _say(f"\nThe engine ended before its time, while these were unfinished: {names}.")
         if not causes:
             said = last_words(run)
-            _say("  " + "\n  ".join(map(printable, said)) if said else "  It left no word.")
+            _say("  " + "\n  ".join(map(printable, said)) if said else "  It said nothing.")
             causes = [
                 "Where nobody ended it, the system did, mostly for want of memory: "
                 "fewer jobs at once (--cores) need less."

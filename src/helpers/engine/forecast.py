@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from helpers.engine.stages import STAGES, Task, upstream
+from helpers.engine.stages import STAGES, Task, tasks_before
 from helpers.params import Params
 from helpers.report.words import counted, duration, listed
 
@@ -39,17 +39,9 @@ class Forecast:
         self.tasks = {task.name: task for task in tasks}
         self.slots = max(1, slots)
         self.before = {
-            name: [other for other in self._before(task, params) if other in self.tasks]
+            name: [other.name for other in tasks_before(task, params) if other.name in self.tasks]
             for name, task in self.tasks.items()
         }
-
-    def _before(self, task: Task, params: Params) -> list[str]:
-        """Names of what must have ended before a task begins."""
-        if task.notebook:
-            return [task.job.name]
-        if task.job.stage == "report":
-            return [name for name in self.tasks if name != task.name]
-        return [other.name for other in upstream(task.job, params)]
 
     def say(self, progress: Progress) -> str:
         """A line about the tasks that have not begun; empty where there are none."""

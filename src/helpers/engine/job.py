@@ -18,16 +18,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from helpers import JOBS_LOCK_VARIABLE
 from helpers.data.wording import shown
 from helpers.engine.account import account
-from helpers.engine.by_hand import take_note_away
+from helpers.engine.by_hand import SHOW_ONLY_VARIABLE, take_note_away
 from helpers.engine.cards import one_card, visible_cards
-from helpers.engine.data import view_files
 from helpers.engine.keys import Keys, view_key
-from helpers.engine.notebook import execute_notebook, kernel_environment
+from helpers.engine.notebook import NotebookFailed, execute_notebook, kernel_environment
 from helpers.engine.plan import is_finished
-from helpers.engine.process import join_run
+from helpers.engine.process import join_run, refuse_beside_a_start
 from helpers.engine.records import require_whole_inputs, write_record, write_view
 from helpers.engine.runfile import RunFile, load_runfile
 from helpers.engine.stages import STAGES, Job, Task, job_parameters, jobs, tasks, threads, wildcard
@@ -44,25 +42,22 @@ def main(arguments: list[str]) -> int:
     runfile = load_runfile(run)
     job = task.job
     if job not in (every := list(jobs(runfile.params))):
-        near = [other.title for other in every if other.stage == job.stage] or list(STAGES)
+        near = [other.words for other in every if other.stage == job.stage] or list(STAGES)
         raise UserError(f"The run '{run.run}' has no job '{' '.join(arguments[1:])}'; it has {shown(near)}.")
     if task not in tasks(job, runfile.params):
-        raise UserError(
-            f"The page shows no notebook of {job.title}. To look at it, open notebook "
-            f"{STAGES[job.stage].notebook or '04'} in JupyterLab (make lab): it reads what is finished."
-        )
+        raise UserError(f"The page shows no notebook of {job.title}.{_way_to_look(job)}")
+    refuse_beside_a_start(run.folder)
     run.logs.mkdir(parents=True, exist_ok=True)
     for stale in ("failure", "progress"):
         (run.logs / f"{task.name}.{stale}.json").unlink(missing_ok=True)
-    os.environ[JOBS_LOCK_VARIABLE] = str(run.folder / ".jobs.lock")
-    join_run()
-    _tell(run, task, "started")
     status = run.logs / f"{task.name}.progress.json"
     os.environ.update(kernel_environment(status, run.folder / ".jobs.lock"))
+    join_run()
+    _tell(run, task, "started")
     try:
         (_show if task.notebook else _make)(runfile, task)
     except Exception as error:
-        failure = getattr(error, "details", None) or _plain_failure(error, task, run)
+        failure = error.details if isinstance(error, NotebookFailed) else _plain_failure(error, task, run)
         with suppress(OSError):  # of a full disk the front door learns by itself
             told = {"job": task.name, "title": task.title}
             write_json(run.logs / f"{task.name}.failure.json", failure | told)
@@ -71,6 +66,14 @@ def main(arguments: list[str]) -> int:
         return 2 if failure["user"] else 1
     _tell(run, task, "finished")
     return 0
+
+
+def _way_to_look(job: Job) -> str:
+    """Where the course of a job can be seen that has no notebook on the page."""
+    if job.stage == "report":
+        return ""
+    notebook = STAGES[job.stage].notebook or STAGES["classifier"].notebook  # which shows trunks too
+    return f" To look at it, open notebook {notebook} in JupyterLab (make lab): it reads what is finished."
 
 
 def _told(words: list[str]) -> tuple[RunPaths, Task]:
@@ -84,7 +87,7 @@ def _told(words: list[str]) -> tuple[RunPaths, Task]:
         raise UserError(
             "A job is told as RUN STAGE [seed=0 | trunk=part-0 | arm=NAME replicate=0], "
             "such as: quick classifier arm=filtered replicate=2. The word 'notebook' behind it executes the "
-            "notebook that shows it."
+            "notebook that shows it, where the page has one, such as: quick gan seed=0 notebook."
         ) from None
 
 
@@ -98,7 +101,7 @@ def _make(runfile: RunFile, task: Task) -> None:
         return
     key, code, parts = keys.key(job), keys.code(job), keys.parts(job)
     on_card = stage.on_card and params.compute.device != "cpu"
-    _tell(run, task, "running", 1, 1)
+    _tell(run, task, "running")
     with one_card(visible_cards() if on_card else []), _output_to(run.logs / f"{task.name}.log"):
         make = getattr(import_module(stage.entry), stage.make)
         make(run, params, *(job.wildcards[name] for name in stage.wildcards))
@@ -125,7 +128,9 @@ def _show(runfile: RunFile, task: Task) -> None:
             f"The notebook of {job.title} shows numbers that are not finished: make them first, by the same "
             f"command without '{NOTEBOOK}', or by run_all.py."
         )
-    read = view_files(run, job)  # before the notebook reads them: what comes later is not shown yet
+    keys = Keys(run, params, runfile.accepted, recorded=list(STAGES))
+    seen = keys.view_parts(job)  # as it is before the notebook reads it: what comes later is not shown yet
+    os.environ[SHOW_ONLY_VARIABLE] = "1"
     execute_notebook(
         NOTEBOOKS / f"{STAGES[job.stage].notebook}.ipynb",
         run.notebooks / str(job.notebook_file),
@@ -134,8 +139,6 @@ def _show(runfile: RunFile, task: Task) -> None:
         lambda cell, cells: _tell(run, task, "running", cell, cells),
     )
     told = account(job, started, time.monotonic() - began)
-    keys = Keys(run, params, runfile.accepted, recorded=list(STAGES))
-    seen = keys.view_parts(job) | read
     write_view(run, job, told | {"key": view_key(seen)} | seen)
 
 
@@ -162,3 +165,6 @@ if __name__ == "__main__":
     except UserError as mistake:
         print(mistake, file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("Interrupted. What was finished stays; the same command goes on from here.", file=sys.stderr)
+        sys.exit(130)

@@ -1,4 +1,4 @@
-"""The key of a job: one digest of all that its numbers depend on. The only book on what is stale.
+"""The key of a job: one digest of all that its numbers depend on. Nothing else decides what is stale.
 
 ``key(job) = digest(its stage's parameters, the code that makes its numbers, the data, the keys of the jobs
 before it)``. What is shown of a job has a key of its own: its notebook, the report code that it uses, the

@@ -21,8 +21,8 @@ from helpers.quick_notebooks import skip_address_grammar
 KERNEL = "python3"  # a name that papermill must be told; what is started is OwnKernelManager's
 USER_ERRORS = {"UserError", "ParameterError", "DataError", "MissingStageError"}
 SENTENCES = USER_ERRORS | {"TrainingError"}  # errors whose text is the whole message
-WITHOUT_A_WORD = (
-    "Where nobody ended it, memory ran out: "
+PROBABLY_MEMORY = (
+    "If nobody ended it, memory probably ran out: "
     "fewer jobs at once (--cores), a smaller batch or a smaller bank need less."
 )
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -86,7 +86,7 @@ def execute_notebook(
 def _kernel_details(error: Exception, source: Path, half: Path, log: Path) -> dict[str, Any]:
     """The details of a notebook whose kernel died or never started; no cell is to blame."""
     last = (
-        f"Its kernel died. {WITHOUT_A_WORD}"
+        f"Its kernel died. {PROBABLY_MEMORY}"
         if type(error).__name__ == "DeadKernelError"
         else (str(error).strip() or type(error).__name__).splitlines()[-1]
     )
@@ -126,6 +126,7 @@ def _cell_watch(on_cell: Callable[[int, int], None], source: Path):
 
 def _details(error: Any, source: Path, half: Path, log: Path) -> dict[str, Any]:
     last = ANSI.sub("", str(error.evalue)).strip().splitlines()
+    cell = error.cell_index + 1 if isinstance(error.cell_index, int) else error.cell_index
     user = error.ename in USER_ERRORS
     line = (
         " ".join(last)
@@ -134,12 +135,12 @@ def _details(error: Any, source: Path, half: Path, log: Path) -> dict[str, Any]:
     )
     return {
         "notebook": source.name,
-        "cell": error.cell_index + 1 if isinstance(error.cell_index, int) else error.cell_index,
+        "cell": cell,
         "error": line,
         "user": user,
         "log": str(log),
         "half": str(half),
-        "sentence": f"{source.name}, cell {error.cell_index}: {line}",
+        "sentence": f"{source.name}, cell {cell}: {line}",
     }
 
 
@@ -151,7 +152,7 @@ def _clear_paths(notebook: Path) -> None:
 
 
 def kernel_environment(status: Path, jobs_lock: Path) -> dict[str, str]:
-    """Environment that a job's kernel inherits: where to tell its progress, and the lock that it shares."""
+    """Environment of a job and of its notebook's kernel: where to tell progress, and the lock to share."""
     return {
         STATUS_VARIABLE: str(status),
         JOBS_LOCK_VARIABLE: str(jobs_lock),

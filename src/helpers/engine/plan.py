@@ -5,17 +5,19 @@ of it, where that is true of the record of its executed notebook. Nothing else c
 of files.
 """
 
+import os
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers.engine.by_hand import leave_note
+from helpers.engine.by_hand import SHOW_ONLY_VARIABLE, leave_note
 from helpers.engine.changes import changed_values, listed
 from helpers.engine.keys import Keys
 from helpers.engine.records import faults, read_sealed, record_path, view_path
 from helpers.engine.runfile import Accepted
-from helpers.engine.stages import STAGES, Job, Task, is_shown, jobs, judge, tasks, upstream
+from helpers.engine.stages import STAGES, Job, Task, is_shown, jobs, judge, tasks, upstream, with_upstream
+from helpers.errors import MissingStageError
 from helpers.params import Params
 from helpers.paths import RunPaths
 
@@ -59,22 +61,9 @@ def wanted_jobs(
     wanted = [job for job in jobs(params) if job.stage in stages or job in early]
     if not replicates:
         return wanted
-    needed = _with_upstream(
-        [job for job in jobs(params) if job.wildcards.get("replicate") in replicates], params
-    )
+    trainings = [job for job in jobs(params) if job.wildcards.get("replicate") in replicates]
+    needed = {job.name for job in with_upstream(trainings, params)}
     return [job for job in wanted if job.name in needed]
-
-
-def _with_upstream(last: Iterable[Job], params: Params) -> set[str]:
-    """The names of these jobs and of all that they read, near and far."""
-    found: set[str] = set()
-    waiting = list(last)
-    while waiting:
-        job = waiting.pop()
-        if job.name not in found:
-            found.add(job.name)
-            waiting += upstream(job, params)
-    return found
 
 
 def make_plan(
@@ -119,9 +108,10 @@ def is_finished(run: RunPaths, params: Params, stage: str, **wildcards: Any) -> 
     They are up to date where these parameters, this code, these data and the present results before the job
     made them.
 
-    So asks a notebook that is about to compute them: what is finished is read, and one that is run by hand
-    leaves a note before it computes (``by_hand``). The same question, answered by
-    the same key, as at a start of the front door.
+    A job asks this before it computes, and a notebook before it reads. One in JupyterLab leaves a note and
+    then computes what is not finished (``by_hand``). It is the question of a start of the front door, and is
+    answered by the same key. Raises MissingStageError in a notebook that the engine executes: it shows
+    finished numbers alone, and they became stale while it ran.
     """
     from helpers.engine.runfile import accepted_code
 
@@ -130,6 +120,11 @@ def is_finished(run: RunPaths, params: Params, stage: str, **wildcards: Any) -> 
     record, _ = keys.records(job)
     if record and record["key"] == keys.key(job) and not faults(run, {job.name: record}):
         return True
+    if os.environ.get(SHOW_ONLY_VARIABLE):
+        raise MissingStageError(
+            f"The numbers of {job.title} became stale while their notebook was executed, as when code or a "
+            "file is edited meanwhile: the same command makes them anew."
+        )
     leave_note(run, job, keys)
     return False
 

@@ -111,6 +111,35 @@ def write_ticket(folder: Path) -> str:
     return ticket
 
 
+def refuse_beside_a_start(folder: Path) -> None:
+    """Raise UserError where a job is run by hand while a start of the front door makes its run.
+
+    A start holds the run's lock for itself; jobs by hand, which have no ticket, look whether it does.
+    """
+    if os.environ.get(TICKET_VARIABLE):
+        return
+    try:
+        descriptor = os.open(folder / ".lock", os.O_RDONLY)
+    except OSError:  # no start has been here yet
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(
+            f"The run '{folder.name}' is being made by {_holder(descriptor)}: wait for it, and then run the "
+            "job by hand."
+        ) from None
+    except OSError:  # a file system without locks
+        return
+    finally:
+        os.close(descriptor)
+
+
+def _holder(descriptor: int) -> str:
+    """Who holds a run's lock, as it wrote there."""
+    return os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
+
+
 @contextmanager
 def run_lock(folder: Path):
     """Hold a run's folder for this process alone, with a ticket that this run's jobs hold.
@@ -131,10 +160,9 @@ def run_lock(folder: Path):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
             raise UserError(
-                f"The run '{folder.name}' is being made by {holder}: wait for it, or give this one a name "
-                "of its own by --run NAME."
+                f"The run '{folder.name}' is being made by {_holder(descriptor)}: wait for it, or give this "
+                "one a name of its own by --run NAME."
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(
@@ -162,9 +190,10 @@ def _wait_for_orphans(path: Path) -> None:
             except BlockingIOError:
                 if time.monotonic() > until:
                     raise UserError(
-                        f"Processes of an interrupted run still hold {path} after {ORPHAN_PATIENCE:.0f} s: "
-                        "end them (pgrep -f helpers.engine.job; pgrep -f ipykernel; on a cluster, squeue "
-                        "and scancel) and start again."
+                        "Processes of an interrupted run, or a job that was started by hand, still hold "
+                        f"{path} after {ORPHAN_PATIENCE:.0f} s: wait for them, or end them (pgrep -f "
+                        "helpers.engine.job; pgrep -f ipykernel; on a cluster, squeue and scancel) and "
+                        "start again."
                     ) from None
                 time.sleep(0.2)
     finally:

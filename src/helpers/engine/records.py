@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.cores import allowed_cores
-from helpers.engine.stages import Job, outputs, upstream
+from helpers.engine.stages import Job, is_shown, outputs, upstream
 from helpers.errors import MissingStageError, UserError
 from helpers.files import digest, file_digest, json_text, write_json
 from helpers.params import Params
@@ -25,6 +25,7 @@ WHOLE = 64  # hexadecimal digits of a SHA-256
 LARGE = 4e9  # bytes from which on the reader is told why nothing happens for a while
 READERS = min(8, allowed_cores())
 PARTS = {"key", "code", "parts", "variant", "files"}  # what every record of numbers holds
+VIEW_PARTS = {"key", "code", "parameters", "numbers", "files"}  # what every record of a notebook holds
 CACHES = (
     "data/images-*.json",
     "data/external-*.json",
@@ -72,8 +73,9 @@ def _of_numbers(path: Path) -> dict[str, Any] | None:
 
 
 def read_view(run: RunPaths, job: Job) -> dict[str, Any] | None:
-    """What a job said of its executed notebook; None where there is no whole record."""
-    return read_sealed(view_path(run, job))
+    """What a job said of its executed notebook; None where there is no whole record in today's form."""
+    view = read_sealed(view_path(run, job))
+    return view if view and view.keys() >= VIEW_PARTS else None
 
 
 def read_sealed(path: Path) -> dict[str, Any] | None:
@@ -86,24 +88,23 @@ def read_sealed(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def records(run: RunPaths) -> dict[str, dict[str, Any]]:
-    """What finished jobs said of themselves, by job name; damaged records are left out."""
-    found = (_of_numbers(path) for path in sorted(run.logs.glob("*.record.json")))
-    return {record["job"]: record for record in found if record}
-
-
 def write_record(run: RunPaths, job: Job, params: Params, record: dict[str, Any]) -> None:
     """Write a finished job's record with the seals of its files.
 
     Where the same key has given another result than before, as a graphics card may, the result's digest
     stands in it as ``variant``: the jobs behind it, which read the earlier result, get another key by that.
+    The last result of each earlier key is remembered in ``results``, so that this holds as well when the
+    parameters were others in between.
     """
     files = _seal(outputs(job, run, params), run)
     earlier = read_record(run, job) or _of_numbers(_earlier(run, job)) or {}
-    variant = ""
-    if earlier.get("key") == record["key"]:
-        variant = earlier["variant"] if earlier["files"] == files else digest(files)
-    _write(record_path(run, job), record | {"variant": variant, "files": files})
+    results = dict(earlier.get("results", {}))
+    if earlier:
+        results[earlier["key"]] = [digest(earlier["files"]), earlier["variant"]]
+    now = digest(files)
+    then, variant = results.get(record["key"], (now, ""))
+    variant = variant if then == now else now
+    _write(record_path(run, job), record | {"variant": variant, "files": files, "results": results})
     _earlier(run, job).unlink(missing_ok=True)
 
 
@@ -151,7 +152,8 @@ def faults(run: RunPaths, told: dict[str, dict[str, Any]]) -> dict[str, list[tup
 def require_whole_inputs(run: RunPaths, params: Params, job: Job) -> None:
     """Raise UserError where a file that ``job`` reads is missing or not what its job wrote.
 
-    The error names the file and the job that wrote it.
+    The error names the file and the job that wrote it. The page reads executed notebooks too, which must be
+    of the present numbers.
     """
     told = {}
     for other in upstream(job, params):
@@ -165,6 +167,14 @@ def require_whole_inputs(run: RunPaths, params: Params, job: Job) -> None:
         unread = ".safetensors" if job.stage in ("evaluation", "report") else None
         files = {file: seal for file, seal in record["files"].items() if Path(file).suffix != unread}
         told[other.name] = {"files": files}
+        if job.stage == "report" and is_shown(other, params):
+            view = read_view(run, other)
+            if view is None or view["numbers"] != f"{record['key']} {record['variant']}":
+                raise MissingStageError(
+                    f"The page shows the notebook of {other.title}, which was not executed with its present "
+                    "numbers: run_all.py executes it (without --only)."
+                )
+            told[f"{other.name}.notebook"] = {"files": view["files"]}
     for name, paths in faults(run, told).items():
         path, missing = paths[0]
         what = (

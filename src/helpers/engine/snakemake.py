@@ -3,8 +3,8 @@
 Snakemake's map holds the tasks that the plan calls stale and nothing else: their names stand in
 ``artifacts/<run>/to-do.json``. Each has a stamp in ``artifacts/<run>/stamps``, an empty file that stands for
 it in the map. All of them are asked for by name (``--forcerun``): where a map also holds what is fresh,
-Snakemake leaves out what follows a task that it runs, and a start would fall into rounds that wait for one
-another. What it has to say comes as events from its logger plugin (``snakemake_logger_plugin_report``).
+Snakemake first runs the jobs that are stale by themselves, then those behind them, and so on, and each such
+round waits for the longest job of the one before. What it has to say comes as events from its logger plugin (``snakemake_logger_plugin_report``).
 """
 
 import json
@@ -68,7 +68,13 @@ def command(
     on_cpu = runfile.params.compute.device == "cpu"
     gpus = 0 if on_cpu else profile.gpus if profile.elsewhere else count_gpus()
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    words += ["--directory", str(runfile.run.folder), "--config", f"run={runfile.run.run}", f"gpus={gpus}"]
+    words += [
+        "--directory",
+        str(runfile.run.folder),
+        "--config",
+        f"run=artifacts/{runfile.run.run}",
+        f"gpus={gpus}",
+    ]
     words += ["--nolock", "--drop-metadata", "--rerun-incomplete"]  # what a killed engine left says nothing
     words += ["--keep-going", "--nocolor", "--logger", "report"]
     if not profile.elsewhere:

@@ -3,7 +3,7 @@
 What a stage computes stands in ``helpers.stages``; the Snakefile and the front door share what stands here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ STAGES = {
             "helpers.stages.eda",
             "prepare",
             (),
-            ("data", "report"),
+            ("data", "replicates", "report"),
             *(4, 240),
             cores=2,
             notebook_priority=1,  # the first figures of a run, beside its longest training
@@ -122,6 +122,11 @@ class Job:
         if self.stage == "trunk":
             return f"trunk-{self.wildcards['trunk']}"
         return "-".join([self.stage, *(f"seed-{v}" for v in self.wildcards.values())])
+
+    @property
+    def words(self) -> str:
+        """How it is told by hand: ``classifier arm=filtered replicate=2``."""
+        return " ".join([self.stage, *(f"{name}={value}" for name, value in self.wildcards.items())])
 
     @property
     def notebook_file(self) -> str | None:
@@ -236,6 +241,30 @@ def upstream(job: Job, params: Params) -> list[Job]:
         found += [Job("trunk", {"trunk": trunk})] if trunk else []
         found += [Job("synthesis", {"seed": gan})] if params.arms[arm].uses_gan else []
     return found
+
+
+def with_upstream(last: Iterable[Job], params: Params) -> list[Job]:
+    """These jobs and all whose files they come from, near and far, each once."""
+    found: dict[str, Job] = {}
+    waiting = list(last)
+    while waiting:
+        job = waiting.pop()
+        if job.name not in found:
+            found[job.name] = job
+            waiting += upstream(job, params)
+    return list(found.values())
+
+
+def tasks_before(task: Task, params: Params) -> list[Task]:
+    """What must be done before a task begins.
+
+    It waits for the numbers of all jobs before its own, near and far: a classifier also reads what the GAN
+    behind its images was trained on. A notebook waits for its own numbers too, and the page for everything.
+    """
+    before = [job for job in with_upstream([task.job], params) if job.name != task.job.name]
+    if task.job.stage == "report":
+        return [each for job in before for each in tasks(job, params)]
+    return [*map(Task, before), *([Task(task.job)] if task.notebook else [])]
 
 
 def is_shown(job: Job, params: Params) -> bool:
@@ -353,7 +382,8 @@ def shown_parameters(job: Job, params: Params) -> dict[str, Any]:
     """The parameters whose values a job's notebook may show; where the data lie is none of them."""
     values = params.as_dict()
     values["data"] = {key: value for key, value in values["data"].items() if not key.endswith("root")}
-    values["report"] = {"real_images": params.report.real_images}
+    if job.stage != "eda":  # whose table of parameters has all of them
+        values["report"] = {"real_images": params.report.real_images}
     return values if job.stage == "evaluation" else {name: values[name] for name in STAGES[job.stage].shows}
 
 

@@ -57,17 +57,25 @@ def _prepared(
         run, params, accepted_code(run, params, options.accept_code), ["python", "run_all.py", *words]
     )
     planned = _plan(runfile, options)
-    if not planned:  # of all stages this one alone may have no job
-        raise UserError(
-            f"The run has no '{options.only}': classifier.adapt.epochs is 0, so that no trunk is adapted; "
-            "set it to the epochs of fine-tuning."
-        )
+    if not planned:
+        raise UserError(_why_no_job(options.only, params))
     stages = stages_asked_for(options.until, options.only)
     verified = any(item.job.stage == "eda" and not item.numbers for item in planned)
     preflight.check(run, params, stages, verified, elsewhere=options.profile.elsewhere)
     if options.only:
         _require_inputs(runfile, options.only, options.replicates)
     return runfile, planned
+
+
+def _why_no_job(only: str, params: Params) -> str:
+    if only == "trunk" and not params.trunks():
+        return (
+            "The run has no 'trunk': classifier.adapt.epochs is 0, so that no trunk is adapted; "
+            "set it to the epochs of fine-tuning."
+        )
+    if only == "gan" and not params.trains_gan:
+        return "The run has no 'gan': synthesis.folder gives its synthetic images, so that no GAN is trained."
+    return f"No job of the stage '{only}' is needed for these replicates: leave out --replicates."
 
 
 def _plan(runfile: RunFile, options: argparse.Namespace, force: bool = True) -> list[Planned]:
@@ -121,14 +129,14 @@ def _run(runfile: RunFile, planned: list[Planned], options: argparse.Namespace) 
         slots = None if options.profile.elsewhere else jobs_at_once(params, options.cores)
         with View(run, params, to_do, slots) as view:
             code = _make_stale(runfile, planned, options, view)
-        names = view.names
-        failures = read_failures(run, names)
+        failures = read_failures(run, list(view.tasks))
         if code > 0 and not failures and not options.profile.elsewhere:
             # the engine went on to its own end, and left behind what had begun and never ended
             silent = view.began.keys() - view.ended.keys()
-            failures = [died(run, task) for task in to_do if task.name in silent]
+            failures = [died(run, view.tasks[name]) for name in silent]
         if failures or code:
-            unfinished = [task.title for task in to_do if view.ended.get(task.name) != "finished"]
+            followed = view.tasks.items()
+            unfinished = [task.title for name, task in followed if view.ended.get(name) != "finished"]
             return tell_failures(run, failures, unfinished)
         print(f"Finished in {duration(time.monotonic() - view.start)}.")
     if any(item.job.stage == "report" for item in planned):
@@ -158,11 +166,10 @@ def _make_stale(runfile: RunFile, planned: list[Planned], options: argparse.Name
     while to_do := _to_do(planned, runfile.params):
         words = command(runfile, options.cores, options.profile, options.only)
         draw_map(runfile, to_do)
-        view.follow([task.name for task in to_do])
-        ended = len(view.ended)
+        view.follow(to_do)
         if code := execute(words, to_do, runfile.run, options.profile, view.tick):
             return code
-        if len(view.ended) == ended:  # nothing was made, and would not be the next time
+        if not any(task.name in view.ended for task in to_do):  # nothing was made, nor would be next time
             break
         planned = _plan(runfile, options, force=False)
     return 0

@@ -29,6 +29,13 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
 
 
+def _doing(state: dict[str, Any]) -> str:
+    """What a task is at: a notebook is in one of its cells, numbers are in no cell."""
+    if state["cells"]:
+        return f"cell {state['cell']}/{state['cells']}"
+    return "starting" if state["state"] == "started" else "running"
+
+
 class View:
     """Follows the tasks' state files and shows them; ``tick`` is called a few times a second.
 
@@ -46,28 +53,30 @@ class View:
         slots: int | None = None,
         stream: Any = None,
     ):
-        self.run, self.names = run, [task.name for task in tasks]
+        self.run, self.params, self.slots = run, params, slots
+        self.tasks: dict[str, Task] = {}  # all that were followed, by name
         self.stream = stream or sys.stdout
         self.began: dict[str, float] = {}
         self.ended: dict[str, str] = {}
         self.last_line: dict[str, float] = {}
         self.live: Live | None = None
         self.start = time.monotonic()
-        self.forecast = Forecast(params, tasks, slots) if slots else None
+        self.forecast: Forecast | None = None
         self.progress = Progress()
         self.to_come = ""
-        self._forget(self.names)
+        self.follow(tasks)
 
-    def _forget(self, names: list[str]) -> None:
-        for name in names:  # what an earlier run said is not about this one
-            (self.run.logs / f"{name}.state.json").unlink(missing_ok=True)
-            (self.run.logs / f"{name}.failure.json").unlink(missing_ok=True)
-
-    def follow(self, names: list[str]) -> None:
-        """Follow these jobs too, as far as they are not followed yet."""
-        new = [name for name in names if name not in self.names]
-        self._forget(new)
-        self.names = [*self.names, *new]
+    def follow(self, tasks: list[Task]) -> None:
+        """Follow these tasks from their beginning, also where some of them have ended once."""
+        for task in tasks:
+            self.tasks[task.name] = task
+            self.began.pop(task.name, None)
+            self.ended.pop(task.name, None)
+            self.progress.ended.pop(task.name, None)
+            for said in ("state", "failure"):  # what was said earlier is not about this time
+                (self.run.logs / f"{task.name}.{said}.json").unlink(missing_ok=True)
+        if self.slots:
+            self.forecast = Forecast(self.params, list(self.tasks.values()), self.slots)
 
     def __enter__(self) -> "View":
         if self.stream.isatty():
@@ -86,7 +95,7 @@ class View:
         """Look at every job once and show what changed."""
         lines = []
         now = time.monotonic()
-        for name in self.names:
+        for name in self.tasks:
             if name in self.ended:
                 continue
             state = _read(self.run.logs / f"{name}.state.json")
@@ -134,12 +143,12 @@ class View:
         self.progress.left.pop(name, None)
         took = duration(seconds)
         word = "done  " if state["state"] == "finished" else "FAILED"
-        self._say(f"{word} {state['title']:<{TITLE}} {took:>12}   [{len(self.ended)}/{len(self.names)}]")
+        self._say(f"{word} {state['title']:<{TITLE}} {took:>12}   [{len(self.ended)}/{len(self.tasks)}]")
 
     def _line(self, name: str, state: dict[str, Any]) -> str:
         parts = [
             f"{state['title']:<{TITLE}}",
-            f"cell {state['cell']}/{state['cells']}" if state["cells"] else "starting",
+            _doing(state),
         ]
         inner = _read(self.run.logs / f"{name}.progress.json")
         if inner and inner["done"] < inner["total"]:
@@ -153,7 +162,7 @@ class View:
     def _panel(self, lines: list[str]) -> Any:
         from rich.text import Text
 
-        counts = f"{len(self.ended)}/{len(self.names)} jobs and notebooks"
+        counts = f"{len(self.ended)}/{len(self.tasks)} jobs and notebooks"
         done = f"{counts}, {duration(time.monotonic() - self.start)}"
         return Text(
             "\n".join(f"  {line}" for line in (*lines, done, self.to_come) if line),

@@ -1,6 +1,7 @@
 """What the page reads of a run besides its tables: parameters, records of the jobs, single JSON files."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,28 @@ def read_json(path: Path, default: Any = None) -> Any:
 
 
 def read_records(run: RunPaths) -> list[dict[str, Any]]:
-    """What the engine noted of each job: seconds, versions, device, code; sorted by job."""
-    records = [read_json(path, {}) for path in sorted(run.logs.glob("*.record.json"))]
-    return [record | {"job": record.get("job", "?")} for record in records if isinstance(record, dict)]
+    """What the engine noted of each job of the run: seconds, versions, device, code; sorted by job.
+
+    A job that the run no longer has, such as a training of an arm that was taken out, keeps its record for
+    the day when it comes back; it is left out here. So is what cannot be read: records of present jobs are
+    whole, or their jobs would have been made anew.
+    """
+    params, found = read_params(run), []
+    for path in sorted(run.logs.glob("*.record.json")):
+        with suppress(ValueError):
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(record, dict) and _is_of(record, params):
+                found.append(record | {"job": record.get("job", "?")})
+    return found
+
+
+def _is_of(record: dict[str, Any], params: Params) -> bool:
+    """Whether a run with these parameters has the job of a record."""
+    values = record.get("wildcards", {})
+    if "arm" in values:
+        return values["arm"] in params.arms and values["replicate"] < params.replicates
+    if "trunk" in values:
+        return values["trunk"] in params.trunks()
+    if "seed" in values:
+        return values["seed"] in params.gans() and (params.trains_gan or record["stage"] != "gan")
+    return True
