@@ -4,7 +4,8 @@ Snakemake's map holds the tasks that the plan calls stale and nothing else: thei
 ``artifacts/<run>/to-do.json``. Each has a stamp in ``artifacts/<run>/stamps``, an empty file that stands for
 it in the map. All of them are asked for by name (``--forcerun``): where a map also holds what is fresh,
 Snakemake first runs the jobs that are stale by themselves, then those behind them, and so on, and each such
-round waits for the longest job of the one before. What it has to say comes as events from its logger plugin (``snakemake_logger_plugin_report``).
+round waits for the longest job of the one before. What it has to say comes as events from its logger plugin
+(``snakemake_logger_plugin_report``).
 """
 
 import json
