@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command 
 BIN := .venv/bin
 READY := .venv/.ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-UV := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python
+UV := $(BIN)/python -m uv pip install --quiet --system-certs --python $(BIN)/python
 # what other software or a pip.conf says would put packages elsewhere, or other packages first
 export PIP_USER := 0
 export PYTHONNOUSERSITE := 1
@@ -67,7 +67,8 @@ $(READY): requirements.txt pyproject.toml $(ELSEWHERE)
 	echo "Installing into .venv (once; one to four minutes, about 6 GB with PyTorch, 9 GB while it installs; $$free GB are free) ..."; \
 	[ "$$free" -ge 7 ] || { echo "That would fill this disk: make room, or clone the project to a larger one."; exit 1; }
 	@$(PYTHON) -m venv .venv
-# uv installs the same pins several times faster than pip, which stands in where uv cannot be used
+# uv installs the same pins several times faster than pip, which stands in where uv cannot be used; with the certificates of
+# the system it also works behind a proxy that has its own, as hospitals do
 	@$(PIP) uv==0.13.9 2>/dev/null || true
 ifeq ($(TORCH),cpu)
 	@grep -vE '^(nvidia-|cuda-|triton)' requirements.txt >.venv/cpu.txt
