@@ -267,3 +267,13 @@ class TestMemory:
         monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.arena_max=1")
         kept = snakemake.environment(paths.RunPaths("memory"))["GLIBC_TUNABLES"]
         assert kept == "glibc.malloc.arena_max=1"
+
+
+def test_an_unreadable_parameter_file_does_not_hide_the_others(tmp_path, monkeypatch, capsys):
+    (tmp_path / "broken.yaml").write_text("a: [")
+    (tmp_path / "good.yaml").write_text("description: What it is for")
+    monkeypatch.setattr(cli, "PARAMS", tmp_path)
+    assert cli.main(["--list"]) == 0
+    broken, good = capsys.readouterr().out.splitlines()
+    assert broken.startswith("broken  ") and "broken.yaml" in broken
+    assert good == "good    What it is for"

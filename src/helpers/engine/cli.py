@@ -226,7 +226,11 @@ def _list() -> int:
     files = sorted(PARAMS.glob("*.yaml"))
     width = max((len(path.stem) for path in files), default=0)
     for path in files:
-        print(printable(f"{path.stem:<{width}}  {read_mapping(path).get('description', '')}"))
+        try:
+            about = read_mapping(path).get("description", "")
+        except UserError as mistake:  # of one file; the others are listed all the same
+            about = str(mistake)
+        print(printable(f"{path.stem:<{width}}  {about}"))
     return 0
 
 
