@@ -20,7 +20,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from helpers import paths
-from helpers.classifier.arms import compose_training_set
+from helpers.classifier.arms import ON_TRUNK, compose_training_set
 from helpers.classifier.training import train_classifier
 from helpers.data.arrays import load_images
 from helpers.data.manifest import load_split
@@ -87,7 +87,7 @@ def train(folder: Path, params: Params, trunk: int) -> str:
         place = run.classifier(_named(trunk), head)
         if not (place / "summary.json").exists():
             train_classifier(
-                *(chosen, split, images, on_trunk, place, device, seed + head),
+                *(chosen, split, images, on_trunk, place, device, seed + ON_TRUNK + head),
                 name=_named(trunk),
                 replicate=head,
                 bank_folder=run.banks(_named(trunk)),

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from helpers.classifier.arms import balanced_weights, compose_training_set, replicate_seed
+from helpers.classifier.arms import balanced_weights, compose_training_set, replicate_seed, training_seed
 from helpers.data.resizing import resize_images
 from helpers.errors import DataError, MissingStageError, ParameterError
 from helpers.params import Params, validate
@@ -105,6 +105,8 @@ def test_withhold_and_oversample(split, images):
     assert np.bincount(few.labels).tolist() == [14, 24, 42] and len(set(few.photographs[70:])) == 10
     many = compose(split, images, {"oversample": {"class": "mel", "count": 30}})
     assert len(many) == 100 and (many.labels[70:] == 1).all()
+    times = np.bincount(np.unique(many.photographs[70:], return_counts=True)[1])
+    assert times.tolist() == [0, 0, 12, 2]  # of 14 melanomas each twice, and two of them once more
     both = compose(
         split,
         images,
@@ -208,6 +210,14 @@ def test_replicates_are_paired_and_again_is_new():
     assert [replicate_seed(params, "baseline", r) for r in range(3)] == [base, base + 1, base + 2]
     assert replicate_seed(params, "weighted", 1) == base + 1
     assert len({replicate_seed(params, arm, 1) for arm in ("baseline", "again", "third")}) == 3
+    assert [training_seed(params, "baseline", r) for r in range(3)] == [base, base + 1, base + 2]
+
+
+def test_a_head_begins_elsewhere_than_the_head_with_which_its_trunk_was_trained():
+    adapted = {"classifier": {"adapt": {"epochs": 2}}, "replicates": 3}
+    params = validate({"arms": {"baseline": {}, "again": {}}, **adapted})
+    heads = {training_seed(params, arm, r) for arm in params.arms for r in range(3)}
+    assert len(heads) == 6 and not heads & {params.classifier.seed + part for part in range(3)}
 
 
 def test_resizing_keeps_flat_colours_and_means():

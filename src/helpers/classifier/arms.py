@@ -23,6 +23,7 @@ from helpers.params import Arm, Params, SyntheticImages
 from helpers.paths import require
 
 OVERSAMPLE, SELECT = 2, 3  # each random choice has its own stream of random numbers
+ON_TRUNK = 10_000_000  # added to the seeds of trainings on adapted trunks
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,16 @@ def replicate_seed(params: Params, arm: str, replicate: int) -> int:
     if arm not in params.arms:
         raise ParameterError(f"There is no arm '{arm}'; the arms are {', '.join(params.arms)}.")
     return params.classifier.seed + replicate + 1_000_000 * params.identical_arms_before(arm)
+
+
+def training_seed(params: Params, arm: str, replicate: int) -> int:
+    """Seed of a training's first weights, batches and augmentation: ``replicate_seed``, or on a trunk more.
+
+    The trunk of a replicate is adapted with the same seed. A head that began with it would begin where the
+    head began with which its trunk was trained, and be ahead of every head with another seed.
+    """
+    on_trunk = ON_TRUNK if params.classifier.adapt.epochs else 0
+    return replicate_seed(params, arm, replicate) + on_trunk
 
 
 def compose_training_set(
@@ -245,10 +256,12 @@ def _repeated(
 
 
 def _oversample(photographs: np.ndarray, codes: np.ndarray, code: int, count: int, seed: int) -> np.ndarray:
-    """``count`` of one class's ``photographs``; with replacement only where the class is smaller."""
+    """``count`` of one class's ``photographs``: all as often as they fit, and the rest at random."""
     of_class = photographs[codes[photographs] == code]
     if not len(of_class):
         raise ParameterError(
             f"oversample asks for {count} images of a class that has none in the training set."
         )
-    return _random(seed, OVERSAMPLE).choice(of_class, size=count, replace=count > len(of_class))
+    rounds, rest = divmod(count, len(of_class))
+    chosen = _random(seed, OVERSAMPLE).choice(of_class, size=rest, replace=False)
+    return np.concatenate([*[of_class] * rounds, chosen])

@@ -87,7 +87,9 @@ class Oversample(Section):
 
     class_: str = Field(TARGET, alias="class", description="class to repeat; 'target': data.target_class")
     count: int = Field(
-        300, ge=1, description="images added, drawn with replacement only where the class is smaller"
+        300,
+        ge=1,
+        description="images added; of a smaller class all, as often as they fit, the rest at random",
     )
     through: Literal["synthesis"] | None = Field(
         None,

@@ -6,7 +6,7 @@ It predicts the held-out and the external images.
 import json
 from typing import Any
 
-from helpers.classifier.arms import TrainingSet, compose_training_set, replicate_seed
+from helpers.classifier.arms import TrainingSet, compose_training_set, replicate_seed, training_seed
 from helpers.classifier.inference import predict_images
 from helpers.classifier.training import train_classifier
 from helpers.data.arrays import load_reduced
@@ -69,7 +69,7 @@ def train(run: RunPaths, params: Params, arm: str, replicate: int) -> dict[str, 
         config,
         directory,
         device,
-        replicate_seed(params, arm, replicate),
+        training_seed(params, arm, replicate),
         name=arm,
         replicate=replicate,
         gan_seed=params.gan_name(arm, replicate) if params.arms[arm].uses_gan else None,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from helpers import paths as places
-from helpers.classifier.arms import replicate_seed
+from helpers.classifier.arms import training_seed
 from helpers.data.sources import SOURCES as DATA_SOURCES
 from helpers.files import digest, file_digest, write_json
 from helpers.fingerprints import HELPERS, SOURCES
@@ -53,7 +53,7 @@ def seeds(params: Params) -> dict[str, Any]:
     found["synthesis"] = params.synthesis.seed
     for arm in params.arms:  # arms share their seeds, except one that repeats another arm's recipe
         name = f"classifier, arm {arm}" if params.identical_arms_before(arm) else "classifier"
-        found[name] = [replicate_seed(params, arm, replicate) for replicate in range(params.replicates)]
+        found[name] = [training_seed(params, arm, replicate) for replicate in range(params.replicates)]
     return found | {"bootstrap": params.evaluation.seed}
 
 
