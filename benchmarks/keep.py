@@ -71,7 +71,7 @@ def keep(run: RunPaths, examples: Path = EXAMPLES) -> Path:
         gans = [pd.read_csv(run.gan(gan) / "history.csv").assign(gan_seed=gan) for gan in params.gans()]
         write_table(folder / "gan.csv", pd.concat(gans, ignore_index=True))
     write_table(folder / "trainings.csv", pd.concat(_trainings(run, params), ignore_index=True))
-    write_table(folder / "jobs.csv", _jobs(run))
+    write_table(folder / "jobs.csv", _jobs(run, params))
     if params.data.source != "folder":
         predictions = pd.concat(_predictions(run, params), ignore_index=True)
         predictions.to_csv(folder / "predictions.csv.xz", index=False, float_format="%.5g")
@@ -123,10 +123,11 @@ def _named(predictions: pd.DataFrame, arm: str, replicate: int, target: str) -> 
     return frame[["arm", "replicate", "split", "image_id", "label", "answer", f"p_{target}"]]
 
 
-def _jobs(run: RunPaths) -> pd.DataFrame:
+def _jobs(run: RunPaths, params) -> pd.DataFrame:
     columns = ["job", "stage", "seconds", "peak_memory_mb", "threads", "host_cpu", "finished"]
     return pd.DataFrame(
-        [{name: record.get(name) for name in columns} for record in read_records(run)], columns=columns
+        [{name: record.get(name) for name in columns} for record in read_records(run, params)],
+        columns=columns,
     )
 
 

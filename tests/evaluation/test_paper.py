@@ -328,7 +328,10 @@ def made_up_run(
         (-0.06, -0.03, "excluded", "a loss is shown", "contradicted", "contradicted"),
         (0.001, 0.0109, "real but negligible", "supported", "supported", "supported"),
         (-0.001, 0.0109, "excluded", "supported", "undecided", "undecided"),
-        (-0.015, -0.001, "excluded", "real but negligible", "contradicted", "contradicted"),
+        (
+            *(-0.015, -0.001, "excluded", "kept: a loss is shown, of less than 2 points"),
+            *("contradicted", "contradicted"),
+        ),
         (-0.03, 0.03, "undecided", "undecided", "undecided", "undecided"),
     ],
 )

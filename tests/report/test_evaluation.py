@@ -352,16 +352,17 @@ class TestTables:
             "0.01",
             "0.02",
             "3",
-            "supported",
+            "higher; supported",
         ]
         assert rows[3][1] == "exploratory" and rows[3][7] == words.NONE
 
     @pytest.mark.parametrize(
         ("low", "high", "replicates", "verdict"),
         [
-            (0.01, 0.05, 3, "supported"),
+            (0.01, 0.05, 3, "higher; supported"),
+            (-0.05, -0.01, 3, "lower; a gain of 2 points or more is excluded"),
             (-0.05, 0.01, 3, "a gain of 2 points or more is excluded"),
-            (0.001, 0.015, 3, "real but negligible"),
+            (0.001, 0.015, 3, "higher; real but negligible"),
             (-0.01, 0.05, 3, "undecided"),
             (math.nan, math.nan, 1, "not tested (needs 3 replicates)"),
             (math.nan, math.nan, 3, "undecided"),
@@ -499,10 +500,12 @@ class TestSentences:
         assert said.startswith(
             "2 contrasts in recall of mel were named beforehand; everything else is exploratory."
         )
-        assert f"*filtered* {MINUS} *baseline*: supported" in said and "2 of 2 have p below 0.05" in said
+        assert (
+            f"*filtered* {MINUS} *baseline*: higher; supported" in said and "2 of 2 have p below 0.05" in said
+        )
         single = results.contrasts.primary_sentence(contrasts(math.nan, math.nan, 1), 0.02, "mel")
         assert "not tested (needs 3 replicates)" in single and "Holm" not in single
-        assert "everything here is exploratory" in results.contrasts.primary_sentence(
+        assert "No contrast was named beforehand for this run" in results.contrasts.primary_sentence(
             contrasts().iloc[:0], 0.02, "mel"
         )
 
@@ -637,10 +640,15 @@ class TestAbstract:
         params = fake_params(arms=arms)
         (said,) = shifted_thresholds(compared(params, found))
         assert (
-            "weighted: \N{MINUS SIGN}4.0 points, \N{MINUS SIGN}10.0 to +2.0" in said
+            "weighted: \N{MINUS SIGN}4.00 points, \N{MINUS SIGN}10.00 to +2.00" in said
+            and said.startswith("More melanoma images found are not yet a better classifier")
             and "all:" not in said
             and "random" not in said
         )
+        found[("weighted", "target_recall")] = row(-0.2, 0.1)
+        (said,) = shifted_thresholds(compared(params, found))
+        assert said.startswith("Fewer melanoma images found are not yet a worse classifier")
+        assert "is not shown to fall (weighted: " in said
         del found["weighted", "target_recall"]
         assert shifted_thresholds(compared(params, found)) == []
 
@@ -724,4 +732,4 @@ def test_primary_contrasts_in_other_metrics_have_a_table_of_their_own():
     found = cells(table)
     assert found[0][:2] == ["Metric", "Contrast"] and [row[0] for row in found[1:]] == ["accuracy"] * 2
     assert "3 contrasts" not in results.contrasts.primary_sentence(contrasts(), 0.02, "mel")
-    assert "in accuracy: supported" in results.contrasts.primary_sentence(rows, 0.02, "mel")
+    assert "in accuracy: higher; supported" in results.contrasts.primary_sentence(rows, 0.02, "mel")

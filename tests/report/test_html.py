@@ -397,8 +397,9 @@ def test_the_devices_of_adapted_trunks_are_told(tmp_path, monkeypatch):
 
 
 def test_jobs_that_the_run_no_longer_has_are_in_no_account(tmp_path, monkeypatch):
-    folder = build_run(tmp_path, monkeypatch, params=fake_params(replicates=2)) / "logs"
-    before = read_records(RunPaths("fake"))
+    params = fake_params(replicates=2)
+    folder = build_run(tmp_path, monkeypatch, params=params) / "logs"
+    before = read_records(RunPaths("fake"), params)
     gone = [
         ("classifier", {"arm": "taken-out", "replicate": 0}),
         ("classifier", {"arm": "baseline", "replicate": 2}),
@@ -409,10 +410,10 @@ def test_jobs_that_the_run_no_longer_has_are_in_no_account(tmp_path, monkeypatch
         record = {"job": f"gone-{place}", "stage": stage, "wildcards": wildcards}
         (folder / f"gone-{place}.record.json").write_text(json.dumps(record))
     (folder / "damaged.record.json").write_text("{")
-    assert read_records(RunPaths("fake")) == before
+    assert read_records(RunPaths("fake"), params) == before
     kept = {"job": "kept", "stage": "classifier", "wildcards": {"arm": "baseline", "replicate": 1}}
     (folder / "kept.record.json").write_text(json.dumps(kept))
-    assert read_records(RunPaths("fake")) == [*before, kept]
+    assert read_records(RunPaths("fake"), params) == [*before, kept]
 
 
 def test_provenance_file(base):

@@ -16,14 +16,15 @@ def test_a_run_without_a_protocol_says_nothing_of_one():
 def test_the_study_keeps_to_its_protocol_and_names_it_by_date_and_checksum():
     said = protocol_words(load_params("study"))
     assert hashlib.sha256(PROTOCOL.read_bytes()).hexdigest() in said
-    assert "of 2026-11-28" in said and said.endswith("the run keeps to it")
+    assert "of 2026-11-28, with " in said and " additions up to 2026-" in said
+    assert "Departures of this run from these: none." in said
 
 
 def test_every_departure_is_told_and_the_place_of_the_data_is_none():
     changed = load_params("study", ["replicates=20", "classifier.bank=3", "data.root=/tmp", "report.title=x"])
     found = departures_from(load_params("study"), changed)
     assert found == ["classifier.bank: 3 in place of 5", "replicates: 20 in place of 10"]
-    assert "2 departures: classifier.bank: 3 in place of 5; replicates" in protocol_words(changed)
+    assert "from these: 2, classifier.bank: 3 in place of 5; replicates" in protocol_words(changed)
 
 
 def test_an_arm_that_was_left_out_is_a_departure():
@@ -37,7 +38,8 @@ def test_an_arm_that_was_left_out_is_a_departure():
         ],
     )
     found = departures_from(load_params("study"), fewer)
-    assert any(line.startswith("arms.again") and "nothing in place of" in line for line in found)
+    assert "arm again: left out" in found and not any(line.startswith("arms.again") for line in found)
+    assert "arm again: added" in departures_from(fewer, load_params("study"))
 
 
 def test_a_protocol_without_its_parameter_file_is_a_sentence():

@@ -54,9 +54,13 @@ class Inference:
 
     @cached_property
     def resampled(self) -> dict[str, np.ndarray]:
-        """The crossed bootstrap's metrics; empty where nothing is crossed, and for too few replicates."""
+        """The crossed bootstrap's metrics; empty where nothing is crossed, and for too few replicates.
+
+        Also empty where trainings share most of their photographs: it would not see that part.
+        """
         study, evaluation = self.study, self.params.evaluation
-        if len(self.studies) > 1 or len(study.replicates) < MINIMUM_REPLICATES:
+        shares_photographs = len(self.studies) > 1 or self.params.data.split.tested_per_trained > 0
+        if shares_photographs or len(study.replicates) < MINIMUM_REPLICATES:
             return {}
         return crossed_bootstrap(
             study.truth,
@@ -139,6 +143,10 @@ class Inference:
         pairs = [(arm, reference) for arm in self.study.arms if arm != reference]
         wanted = [*self._compared, *self._recalls_beside_the_target]
         table = differences([self.compare(*pair, metric) for pair in pairs for metric in wanted])
+        return self._with_roles(table)
+
+    def _with_roles(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Differences with their role, and of primary contrasts the p value adjusted by Holm."""
         of = ["arm", "reference", "metric"]
         named = self.contrasts().query("role == 'primary'").set_index(of)["p_holm"]
         keys = pd.MultiIndex.from_frame(table[of])
@@ -175,7 +183,10 @@ class Inference:
         return table
 
     def controls(self) -> pd.DataFrame:
-        """The run's controls, all metrics, with what each interval shows; all of it is exploratory."""
+        """The run's controls, all metrics, with what each interval shows.
+
+        It is exploratory, but for the primary contrasts among them.
+        """
         rows = []
         for control in controls(self.params):
             first = {
@@ -186,8 +197,8 @@ class Inference:
             rows += [
                 first | self.compare(control.arm, control.reference, metric) for metric in self._compared
             ]
-        table = differences(rows, "control", "contrast", "fraction")
-        outcomes = [verdict_of(row).direction.value for row in rows]
+        table = self._with_roles(differences(rows, "control", "contrast", "fraction"))
+        outcomes = [verdict_of(row).direction.value for row in table.to_dict("records")]
         return table.assign(outcome=pd.Series(outcomes, dtype=str))
 
     @property

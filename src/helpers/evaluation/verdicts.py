@@ -116,8 +116,8 @@ def cause(
             explain, and the cause cannot be told.
         beyond_blur: that arm less the one with as many real images of the same sharpness.
         blur: the latter less the reference.
-        sharpness: the latter less the arm with as many real images as they are; None without such an arm.
-            It tells blur from the mere number of images, which ``blur`` does not.
+        sharpness: the latter less the arm with as many real images as they are; None without such an arm,
+            and then it is never blur. It tells blur from the mere number of images, which ``blur`` does not.
 
     All are rows as of ``verdict_of``. It is the synthesis where ``beyond_blur`` excludes 0 on the side of
     ``change``. It is blur where ``blur`` and ``sharpness`` exclude 0 on that side, and the interval of
@@ -129,8 +129,9 @@ def cause(
         return Cause.UNTOLD
     if beyond is side:
         return Cause.SYNTHESIS
-    others = [blur] if sharpness is None else [blur, sharpness]
-    if beyond is not Direction.NOT_SHOWN or any(verdict_of(row).direction is not side for row in others):
+    if beyond is not Direction.NOT_SHOWN or sharpness is None:
+        return Cause.UNTOLD
+    if any(verdict_of(row).direction is not side for row in (blur, sharpness)):
         return Cause.UNTOLD
     alike = -BLUR_MARGIN <= beyond_blur["low"] <= 0 <= beyond_blur["high"] <= BLUR_MARGIN
     return Cause.BLUR if alike else Cause.UNTOLD

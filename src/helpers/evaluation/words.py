@@ -2,8 +2,12 @@
 
 
 def show_p(p: float) -> str:
-    """A p value with two digits after the leading zeros: 0.0039, 0.29, < 0.0001."""
-    return "< 0.0001" if p < 0.0001 else f"{p:.2g}" if p < 0.095 else f"{p:.2f}"
+    """A p value with two digits after the leading zeros: 0.0039, 0.29, < 0.0001; near 0.05 with a third."""
+    if p < 0.0001:
+        return "< 0.0001"
+    if 0.045 <= p < 0.0555:  # on which side of the usual level it lies must be seen
+        return f"{p:.4f}" if 0.0495 <= p < 0.0505 else f"{p:.3f}"
+    return f"{p:.2g}" if p < 0.095 else f"{p:.2f}"
 
 
 def share_words(fraction: float) -> str:

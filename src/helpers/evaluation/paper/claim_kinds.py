@@ -15,10 +15,12 @@ from helpers.evaluation.paper.tables import PAPER_ARMS, confusion_matrix, publis
 from helpers.evaluation.verdicts import (
     MINIMUM_REPLICATES,
     SMALLEST_EFFECT,
+    Direction,
     Gain,
     gain_of,
     gain_words,
     verdict,
+    verdict_of,
 )
 
 EVERY_METRIC = (
@@ -166,9 +168,15 @@ class GainClaim(Claim):
             shown = f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
             words += f" ({100 * scale.confidence:g} % interval {shown})"
         margin, kept = self.margin(scale), self.kept(scale)
-        added = margin if kept else 0.0
-        gain = verdict(row["low"] + added, row["high"] + added, int(row["replicates"]), margin).gain
-        told = "a loss is shown" if kept and gain is Gain.EXCLUDED else gain_words(gain, margin)
+        if kept:
+            gain = verdict(row["low"] + margin, row["high"] + margin, int(row["replicates"]), margin).gain
+        else:  # of a primary contrast only what Holm's rule leaves
+            gain = verdict_of(row, margin).gain
+        told = gain_words(gain, margin)
+        if kept and gain is Gain.EXCLUDED:
+            told = "a loss is shown"
+        elif kept and gain is Gain.NEGLIGIBLE:
+            told = f"kept: a loss is shown, of less than {100 * margin:g} points"
         return Outcome(words, gain, row["difference"], row["low"], row["high"], told)
 
     def published(self, counts: Counts) -> tuple[str, str]:
@@ -231,7 +239,8 @@ class SeveralClaim(Claim):
             up, down = int((chosen["difference"] > 0).sum()), int((chosen["difference"] < 0).sum())
             words = f"{up} of {len(chosen)} {self.what} higher, {down} lower, in single runs"
             return Outcome(words, Gain.TOO_FEW)
-        up, lower = int((chosen["low"] > 0).sum()), chosen[chosen["high"] < 0]
+        shown = np.array([verdict_of(row).direction for row in chosen.to_dict("records")])
+        up, lower = int((shown == Direction.HIGHER).sum()), chosen[shown == Direction.LOWER]
         words = f"interval above 0 for {up} of {len(chosen)} {self.what}, below 0 for {len(lower)}"
         if len(lower):
             words += f": {', '.join(_named(lower, scale.target))}"

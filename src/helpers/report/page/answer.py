@@ -5,13 +5,14 @@ from typing import Any
 
 from helpers.evaluation.controls import AGAIN, RESTORED, WITHHELD, controls
 from helpers.evaluation.roles import added_images
-from helpers.evaluation.verdicts import FAMILY_LEVEL, Direction, Gain, verdict_of
+from helpers.evaluation.verdicts import FAMILY_LEVEL, MINIMUM_REPLICATES, Direction, Gain, verdict_of
 from helpers.evaluation.words import show_p
 from helpers.gan.selectors import SELECTORS
 from helpers.params import Params, SyntheticImages
 from helpers.report.page.control_sentences import cause_sentences
 from helpers.report.page.facts import backbone_name, detail_sentence, part_sizes
 from helpers.report.page.results import Results, Row
+from helpers.report.results.contrasts import NOTHING_NAMED
 from helpers.report.results.convergence import convergence, unconverged_warning
 from helpers.report.results.scope import single_gan_arms
 from helpers.report.words import (
@@ -43,8 +44,15 @@ def abstract(results: Results) -> list[str]:
         told = [_what_was_done(results), _lone_arm(results), alone]
     else:
         told = [_what_was_done(results), _first_arm(others[0], results), *cause_sentences(results)]
-        told.append(_other_arms(others[1:], results))
+        told += [_other_arms(others[1:], results), _exploratory(results)]
     return [sentence for sentence in (*told, warning) if sentence]
+
+
+def _exploratory(results: Results) -> str:
+    """That nothing was named beforehand, where it was not; empty where no interval could mislead."""
+    if "role" not in results.contrasts or (results.contrasts["role"] == "primary").any():
+        return ""
+    return NOTHING_NAMED if results.params.replicates >= MINIMUM_REPLICATES else ""
 
 
 def short_answer(results: Results) -> str:
@@ -243,10 +251,10 @@ def _told_sentence(
     scope: str,
 ) -> str:
     """Some arms' intervals exclude zero; they are named."""
-    rest = arms - len(named)
-    ending = (
-        f"; the other {counted(rest, 'arm')} cannot be told from it" if rest and len(told) <= NAMED else ""
-    )
+    more, untold = len(told) - len(named), arms - len(told)
+    endings = [f"{counted(more, 'more arm')} {'does' if more == 1 else 'do'} so too"] if more else []
+    endings += [f"the other {counted(untold, 'arm')} cannot be told from it"] if untold else []
+    ending = "".join(f"; {words}" for words in endings)
     verb = "differs" if len(named) == 1 else "differ"
     return (
         f"Of the other arms, {_sizes(named, results)} {verb} from {reference} in {metric}, with intervals "

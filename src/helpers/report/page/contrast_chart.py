@@ -245,6 +245,8 @@ def _legend(rows: Sequence[Contrast], results: Results) -> str:
     roles = {row.primary for row in rows}
     if roles == {True, False}:
         parts.append("filled marks were named before any result was seen, hollow ones were not")
+    elif roles == {False}:
+        parts.append("none was named before its result was seen")
     if any(row.paper is not None for row in rows):
         parts.append("a diamond is the paper's own value")
     effect = f"{100 * results.params.evaluation.smallest_effect:g}"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from helpers.data.splits import split_quality
 from helpers.evaluation import controls as own
 from helpers.evaluation.verdicts import BLUR_MARGIN, Cause, Direction, cause, verdict_of
-from helpers.evaluation.words import share_words
+from helpers.evaluation.words import share_words, show_p
 from helpers.report.page.results import Results, Row
 from helpers.report.results.controls import positive_control_sentence, untested_loss_sentence
 from helpers.report.results.convergence import convergence
@@ -100,9 +100,9 @@ def cause_sentences(results: Results) -> list[str]:
 def _blur_alone(control: own.Control, row: Row, results: Results) -> str:
     """That blurred images do otherwise than as many sharp ones, where that is shown."""
     return (
-        f"Blur by itself is shown to change it: real images of {results.target} that are as blurred differ "
-        f"from as many sharp ones (arm {control.reference}) by {_change(row, results)} points "
-        f"({_ends(row, results)})."
+        f"Blur by itself changes it, as far as a comparison tells that is exploratory: real images of "
+        f"{results.target} that are as blurred differ from as many sharp ones (arm {control.reference}) by "
+        f"{_change(row, results)} points ({_ends(row, results)})."
     )
 
 
@@ -114,15 +114,15 @@ def _cause(found: Cause, control: own.Control, change: Row, beyond: Row, blur: R
         f"{control.arm} differs from as many real images of the same sharpness (arm {control.reference}) by "
         f"{_change(beyond, results)} points ({_ends(beyond, results)})"
     )
-    alone = f"such images alone ({control.reference}) change it by {_change(blur, results)} points"
+    alone = (
+        f"such images alone ({control.reference}) change it by {_change(blur, results)} points "
+        f"({_ends(blur, results)})"
+    )
     if found is Cause.SYNTHESIS:
         said = f"{one_gan}it is the synthesis itself that changes {recall}, and not blur alone: {beside}."
     elif found is Cause.BLUR:
         margin = f"{100 * BLUR_MARGIN:g} points either way"
-        said = (
-            f"{one_gan}blur explains the change of {recall}: {alone} ({_ends(blur, results)}), and {beside}, "
-            f"within {margin}."
-        )
+        said = f"{one_gan}blur explains the change of {recall}: {alone}, and {beside}, within {margin}."
     elif verdict_of(change).excludes_zero:
         what = f"whether the synthesis or its blur changes {recall}"
         said = f"{one_gan}{what} cannot be told: {alone}, and {beside}."
@@ -178,33 +178,47 @@ def _change(row: Row, results: Results) -> str:
 
 def _ends(row: Row, results: Results) -> str:
     known = points_interval(row["low"], row["high"], results.places(RECALL))
-    return (
-        f"{100 * results.params.evaluation.confidence:.0f}\u00a0% interval {known}"
-        if known
-        else "no interval"
-    )
+    if not known:
+        return "no interval"
+    alone = row["low"] > 0 or row["high"] < 0
+    held_back = alone and not verdict_of(row).excludes_zero
+    holm = f"; p = {show_p(row['p_holm'])} by Holm's rule, so not shown" if held_back else ""
+    return f"{100 * results.params.evaluation.confidence:.0f}\u00a0% interval {known}{holm}"
 
 
 def shifted_thresholds(results: Results) -> list[str]:
-    """One sentence on arms with more recall of the target but no larger area under the ROC curve.
+    """A sentence on arms with more recall of the target, but no larger area under the ROC curve, and one on
+    those with less, but no smaller area.
 
-    The area knows no threshold, so that the gain in recall may be a shifted threshold and nothing more.
+    The area knows no threshold, so that the change of recall may be a shifted threshold and nothing more.
     """
-    said = []
+    shifted = {
+        Direction.HIGHER: ("More", "are not yet a better classifier", "rise"),
+        Direction.LOWER: ("Fewer", "are not yet a worse classifier", "fall"),
+    }
+    told = []
+    for direction, (more, what, way) in shifted.items():
+        if arms := _shifted(results, direction):
+            told.append(
+                f"{more} {results.target} images found {what}: its area under the ROC curve, which knows no "
+                f"threshold, is not shown to {way} ({'; '.join(arms)})."
+            )
+    return told
+
+
+def _shifted(results: Results, direction: Direction) -> list[str]:
+    """Arms whose recall is shown to go in this direction and whose area under the ROC curve is not."""
+    found = []
     for arm in results.others:
         recall, area = results.verdict(arm, "target_recall"), results.verdict(arm, "target_roc_auc")
         row = results.comparison(arm, "target_roc_auc")
-        if row is None or recall is None or area is None or recall.direction is not Direction.HIGHER:
+        if row is None or recall is None or area is None or recall.direction is not direction:
             continue
-        if area.direction is not Direction.HIGHER:
-            ends = points_interval(row["low"], row["high"])
-            said.append(f"{arm}: {points(row['difference'])} points, {ends}")
-    if not said:
-        return []
-    return [
-        f"More {results.target} images found are not yet a better classifier: its area under the ROC curve, "
-        f"which knows no threshold, is not shown to rise ({'; '.join(said)})."
-    ]
+        if area.direction is not direction:
+            places = results.places("target_roc_auc")
+            ends = points_interval(row["low"], row["high"], places)
+            found.append(f"{arm}: {points(row['difference'], places)} points, {ends}")
+    return found
 
 
 def equal_alarms(results: Results) -> list[str]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from helpers.evaluation.verdicts import FAMILY_LEVEL
 from helpers.params import arm_meaning
 from helpers.report.page.results import Results
 from helpers.report.results.scope import one_gan_note, single_gan_arms
@@ -85,7 +86,8 @@ def headline_caption(results: Results) -> str:
     effect = f"{100 * evaluation.smallest_effect:g}"
     return (
         f"{start} This run: means over {replicates} replicates. {changes} That an arm gains is *supported* "
-        f"where the interval of its change lies above zero; *excluded* where it lies below {effect} points: "
+        f"where the interval of its change lies above zero (and, of a contrast named beforehand, p is below "
+        f"{FAMILY_LEVEL:g} by Holm's rule); *excluded* where it lies below {effect} points: "
         f"a gain of {effect} points or more is excluded, which need not be a loss; *real but negligible* "
         "where it does both; else *undecided*."
         f"{_still_note(results)}{more}{_chance_note(results)}"

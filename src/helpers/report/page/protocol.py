@@ -1,6 +1,7 @@
 """What was fixed before a study began, and where a run departs from it."""
 
 import re
+from collections.abc import Container
 from typing import Any
 
 from helpers.engine.changes import changed_values
@@ -22,22 +23,42 @@ def protocol_words(params: Params) -> str:
         return ""
     planned = load_params(params.report.protocol)
     found = departures_from(planned, params)
-    kept = "the run keeps to it" if not found else f"{counted(len(found), 'departure')}: {'; '.join(found)}"
+    kept = "none" if not found else f"{len(found)}, {'; '.join(found)}"
     return (
-        f"docs/protocol.md of {_date()}, SHA-256 {file_digest(PROTOCOL, length=64)}; its parameters "
-        f"({params.report.protocol}), SHA-256 {digest(comparable_values(planned), length=64)}; {kept}"
+        f"docs/protocol.md of {_date()}{_additions()}, SHA-256 {file_digest(PROTOCOL, length=64)}; its "
+        f"parameters ({params.report.protocol}), SHA-256 {digest(comparable_values(planned), length=64)}. "
+        f"Departures of this run from these: {kept}. What changed in the protocol itself since its date "
+        "stands in its additions"
     )
 
 
 def departures_from(planned: Params, params: Params) -> list[str]:
-    """Each value in which a run departs from what was planned, such as ``replicates: 3 in place of 10``."""
+    """Each value in which a run departs from what was planned, such as ``replicates: 3 in place of 10``.
+
+    An arm that was left out, or added, is one departure.
+    """
     changed = changed_values(comparable_values(planned), comparable_values(params))
     shown = flatten(public_parameters(params))
-    return [f"{key}: {_value(shown.get(key))} in place of {_value(then)}" for key, then, _ in changed]
+    arms = {arm: "left out" for arm in planned.arms if arm not in params.arms}
+    arms |= {arm: "added" for arm in params.arms if arm not in planned.arms}
+    whole = [f"arm {arm}: {what}" for arm, what in arms.items()]
+    rest = [(key, then) for key, then, _ in changed if not _is_of(key, arms)]
+    return [*whole, *(f"{key}: {_value(shown.get(key))} in place of {_value(then)}" for key, then in rest)]
+
+
+def _is_of(key: str, arms: Container[str]) -> bool:
+    section, _, name = key.partition(".")
+    return section == "arms" and name.partition(".")[0] in arms
 
 
 def _value(value: Any) -> str:
     return "nothing" if value is None else plain(value)
+
+
+def _additions() -> str:
+    """The day of its last addition, where it has any."""
+    days = re.findall(r"^\*\*(\d{4}-\d{2}-\d{2})", PROTOCOL.read_text(encoding="utf-8"), re.MULTILINE)
+    return f", with {counted(len(days), 'addition')} up to {max(days)}" if days else ""
 
 
 def _date() -> str:

@@ -17,7 +17,7 @@ from helpers.report.page.reproduction import reproduction_command
 
 def collect(run: RunPaths, params: Params) -> dict[str, Any]:
     """The provenance of a run as plain values, without times: equal runs have equal provenance."""
-    records = read_records(run)
+    records = read_records(run, params)
     made = "gan" if params.trains_gan else "synthesis"
     manifest = read_json(run.manifest, {})
     return {

@@ -26,14 +26,14 @@ def read_json(path: Path, default: Any = None) -> Any:
         raise MissingStageError(f"{path} is damaged ({error}): run the stage that writes it again.") from None
 
 
-def read_records(run: RunPaths) -> list[dict[str, Any]]:
+def read_records(run: RunPaths, params: Params) -> list[dict[str, Any]]:
     """What the engine noted of each job of the run: seconds, versions, device, code; sorted by job.
 
     A job that the run no longer has, such as a training of an arm that was taken out, keeps its record for
     the day when it comes back; it is left out here. So is what cannot be read: records of present jobs are
     whole, or their jobs would have been made anew.
     """
-    params, found = read_params(run), []
+    found = []
     for path in sorted(run.logs.glob("*.record.json")):
         with suppress(ValueError):
             record = json.loads(path.read_text(encoding="utf-8"))

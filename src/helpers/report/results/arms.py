@@ -79,9 +79,8 @@ def caption(arms: pd.DataFrame, confidence: float, paper: Paper) -> str:
     ends = f" and their {100 * confidence:.0f} % intervals" if intervals else ""
     what = f"means over replicates{ends}"
     marks = (
-        "; a triangle marks a mean that differs from the first row by more than chance explains: the "
-        "interval of the difference is without zero, and for a contrast named beforehand p stays below 0.05 "
-        "by Holm's rule"
+        "; a triangle marks a mean whose difference to the first row has an interval without zero, and for a "
+        "contrast named beforehand also p below 0.05 by Holm's rule; the others are exploratory"
         if intervals
         else ""
     )

@@ -33,6 +33,7 @@ from helpers.report.words import (
     points_of_images,
 )
 
+NOTHING_NAMED = "No contrast was named beforehand for this run: all of it is exploratory."
 DOT: dict[str, Any] = {"marker": "o", "markersize": 5, "alpha": 0.5, "markeredgewidth": 0}  # one replicate
 
 
@@ -47,7 +48,7 @@ def contrasts_table(
     rows = contrasts[contrasts["metric"] == metric].reset_index(drop=True)
     names = (rows["arm"] + f" {MINUS} " + rows["reference"]).rename("contrast")
     frame = pd.concat([names, rows[[*numbers, "p", "p_holm", "replicates"]]], axis=1)
-    frame["verdict"] = [_gain(row, smallest_effect) for row in rows.to_dict("records")]
+    frame["verdict"] = [_shows(row, smallest_effect) for row in rows.to_dict("records")]
     formats = {
         "difference": lambda value: points_of_images(value, n),
         "low": points_range(n),
@@ -80,9 +81,11 @@ def other_primary_table(
     return replace(tables[0], frame=frame[["metric", *tables[0].frame.columns]])
 
 
-def _gain(row: Mapping[str, Any], smallest_effect: float) -> str:
-    """What the interval says of the claim that the difference is a gain."""
-    return gain_words(verdict_of(row, smallest_effect).gain, smallest_effect)
+def _shows(row: Mapping[str, Any], smallest_effect: float) -> str:
+    """The direction that the interval shows, if any, and what it says of a gain."""
+    found = verdict_of(row, smallest_effect)
+    gain = gain_words(found.gain, smallest_effect)
+    return f"{found.direction.value}; {gain}" if found.excludes_zero else gain
 
 
 @styled
@@ -97,7 +100,7 @@ def named_contrasts(
     """
     rows = contrasts[contrasts["metric"] == metric]
     if rows.empty:
-        return empty_figure("The run has none of the arms that the contrasts named beforehand need.")
+        return empty_figure("The run has none of the arms that these contrasts need.")
     values = metrics.pivot_table(index="replicate", columns="arm", values=metric)
     colours = arm_colours([*rows["arm"], *rows["reference"]])
     figure = Figure(figsize=(9, 1.2 + 0.5 * len(rows)))
@@ -143,7 +146,7 @@ def named_contrasts_caption(
     """
     note, resampled = one_gan_note(contrasts["arm"], one_gan), contrasts["bootstrap_low"].notna().any()
     start = (
-        f"The contrasts named beforehand, in recall of {target} (n = {n:,} test images of it). A dot is the "
+        f"{which_contrasts(contrasts)}, in recall of {target} (n = {n:,} test images of it). A dot is the "
         "difference between two trainings of one seed"
     )
     if not has_intervals(contrasts):
@@ -159,16 +162,23 @@ def named_contrasts_caption(
     )
 
 
+def which_contrasts(contrasts: pd.DataFrame) -> str:
+    """What the contrasts of a table or figure are: named beforehand, or such as every run makes."""
+    primary = contrasts["role"] == "primary"
+    if primary.all():
+        return "The contrasts named beforehand"
+    if primary.any():
+        return "The contrasts named beforehand, and others that every run makes"
+    return "Contrasts that every run makes; none was named beforehand for this one"
+
+
 def primary_sentence(
     contrasts: pd.DataFrame, smallest_effect: float, target: str, one_gan: Container[str] = ()
 ) -> str:
     """How many contrasts were named beforehand, and what became of them after Holm's adjustment."""
     rows = contrasts[contrasts["role"] == "primary"]
     if rows.empty:
-        return (
-            "The run has none of the arms that the contrasts named beforehand need; everything here is "
-            "exploratory."
-        )
+        return NOTHING_NAMED
     scope = ", for this one GAN" if any(arm in one_gan for arm in rows["arm"]) else ""
     metrics = list(dict.fromkeys(rows["metric"]))
     kinds = listed([metric_words(metric, target) for metric in metrics])
@@ -178,14 +188,14 @@ def primary_sentence(
     )
     of = {metric: f" in {metric_words(metric, target)}" if len(metrics) > 1 else "" for metric in metrics}
     verdicts = [
-        f"*{row['arm']}* {MINUS} *{row['reference']}*{of[row['metric']]}: {_gain(row, smallest_effect)}"
+        f"*{row['arm']}* {MINUS} *{row['reference']}*{of[row['metric']]}: {_shows(row, smallest_effect)}"
         for row in rows.to_dict("records")
     ]
     told = int((rows["p_holm"] < FAMILY_LEVEL).sum())
     after = (
         f" After Holm's adjustment {told} of {len(rows)} {'has' if told == 1 else 'have'} p below "
-        f"{FAMILY_LEVEL:g}; where it is not below, no gain is called supported."
+        f"{FAMILY_LEVEL:g}; where it is not below, neither a gain nor a loss is called shown."
         if rows["p_holm"].notna().any()
         else ""
     )
-    return f"{named} Whether each is a gain{scope}: {'; '.join(verdicts)}.{after}"
+    return f"{named} What each shows{scope}: {'; '.join(verdicts)}.{after}"

@@ -107,7 +107,7 @@ def difference_sentence(
     tail = {
         Direction.HIGHER: f"the interval excludes zero: *{row['arm']}* is higher in this run",
         Direction.LOWER: f"the interval excludes zero: *{row['arm']}* is lower in this run",
-        Direction.NOT_SHOWN: "the interval includes zero: this run shows no difference",
+        Direction.NOT_SHOWN: "the interval includes zero: this run does not show a difference",
     }[outcome]
     if outcome == Direction.NOT_SHOWN and (row["low"] > 0 or row["high"] < 0):
         tail = (
@@ -173,7 +173,7 @@ def differences_caption(
     return (
         f"Difference to {reference} with its {100 * confidence:.0f} % interval, in percentage points, "
         f"on n = {n:,} test images; each panel has its own scale. "
-        f"An interval that crosses the line at zero shows no difference; {ending}{alone}"
+        f"An interval that crosses the line at zero does not show a difference; {ending}{alone}"
     )
 
 

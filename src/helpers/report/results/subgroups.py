@@ -121,7 +121,10 @@ def subgroup_sentence(subgroups: pd.DataFrame, arms: Sequence[str], reference: s
         f"*{row.arm}* in the group {row.group} ({points_of_images(row.difference, row.target_images)})"
         for row in apart.itertuples()
     ]
-    few = f" Those with fewer than {FEWEST}, {names - shown} of {names}, are only counted." * (names > shown)
+    few = (
+        f" The others, {names - shown} of {names}, have fewer, or none in some part of the split, and are "
+        "only counted."
+    ) * (names > shown)
     what = f"{len(apart)} of {len(changes)} intervals of {metric_words(RECALL, target)} against *{reference}*"
     said = f" They are {listed(told)}." if told else ""
     return (
