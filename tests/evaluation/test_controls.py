@@ -222,7 +222,7 @@ def test_the_answer_says_whether_synthesis_or_blur_changed_recall(simulated, bey
     told = " ".join(abstract(page))
     assert said[1:] in told  # its first letter may be a capital
     assert "filtered differs from as many real images of the same sharpness (arm blurred) by" in told
-    alone_told = "Blur by itself changes it, as far as a comparison tells that is exploratory" in told
+    alone_told = "Blur by itself changes it, by a comparison that is exploratory" in told
     assert alone_told is not said.startswith("blur explains")  # which says it already
     rows = BeautifulSoup(contrast_chart(page), "html.parser").table.tbody.find_all("tr")
     names = [row.th.get_text() for row in rows]

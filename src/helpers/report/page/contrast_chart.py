@@ -74,7 +74,7 @@ def _metric(metric: str, results: Results) -> str:
 
 
 def _pairs(results: Results) -> list[tuple[str, str]]:
-    """Arm and reference: first the contrasts that were named beforehand.
+    """Arm and reference: first the contrasts that were named beforehand, or the first arm's.
 
     Then those that tell synthesis and blur apart, then arms against the reference.
     """
@@ -88,7 +88,7 @@ def _pairs(results: Results) -> list[tuple[str, str]]:
         if control.role in (BEYOND_BLUR, SHARPNESS)
     ]
     rest = [(arm, results.params.evaluation.reference) for arm in results.others]
-    return list(dict.fromkeys([*primary, *apart, *rest]))
+    return list(dict.fromkeys([*(primary or rest[:1]), *apart, *rest]))
 
 
 def _contrasts(metric: str, results: Results) -> Iterator[Contrast]:

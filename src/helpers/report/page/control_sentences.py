@@ -100,8 +100,8 @@ def cause_sentences(results: Results) -> list[str]:
 def _blur_alone(control: own.Control, row: Row, results: Results) -> str:
     """That blurred images do otherwise than as many sharp ones, where that is shown."""
     return (
-        f"Blur by itself changes it, as far as a comparison tells that is exploratory: real images of "
-        f"{results.target} that are as blurred differ from as many sharp ones (arm {control.reference}) by "
+        f"Blur by itself changes it, by a comparison that is exploratory: real images of {results.target} "
+        f"that are as blurred differ from as many sharp ones (arm {control.reference}) by "
         f"{_change(row, results)} points ({_ends(row, results)})."
     )
 
