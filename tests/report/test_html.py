@@ -24,6 +24,7 @@ from helpers.report.page import (
     cells,
     contrast_chart,
     control_sentences,
+    facts,
     headline,
     pictures,
     provenance,
@@ -607,6 +608,30 @@ def test_abstract_has_three_sentences(tmp_path, monkeypatch, arms, replicates):
     assert "improves" not in sentences[1] and "lowers" not in sentences[1]
     assert ("exclude zero" in sentences[2]) == (arms == 6 and replicates == 3)
     assert "52\u00a0%" in control_sentences.leak(results)  # test images whose lesion is in training: 17 of 33
+
+
+def test_an_adapted_trunk_is_named_where_the_classifier_is(tmp_path, monkeypatch):
+    for epochs, said in ((0, "EfficientNet-Lite0 was trained"), (2, "adapted to the training photographs")):
+        params = fake_params(classifier={"backbone": "efficientnet_lite0", "adapt": {"epochs": epochs}})
+        folder = tmp_path / str(epochs)
+        folder.mkdir()
+        build_run(folder, monkeypatch, params=params)
+        results = read_results(RunPaths("fake"), params)
+        assert said in answer.abstract(results)[0]
+        assert ("adapted to" in dict(facts.facts(results))["Classifier"]) == (epochs > 0)
+
+
+def test_arms_that_are_not_named_are_counted(tmp_path, monkeypatch):
+    arms = {"baseline": {}, **{f"more{count}": {"oversample": {"count": count}} for count in range(1, 9)}}
+    build_run(tmp_path, monkeypatch, params=fake_params(arms=arms))
+    results = read_results(RunPaths("fake"), fake_params(arms=arms))
+    table = results.comparisons.copy()
+    apart = table["arm"].isin(list(arms)[2:8]) & (table["metric"] == "target_recall")
+    table.loc[apart, ["difference", "low", "high"]] = 0.1, 0.05, 0.15
+    table.loc[table["arm"] == "more8", ["low", "high"]] = -0.1, 0.1
+    said = answer.abstract(replace(results, comparisons=table))[2]
+    assert "arm more5 by +10 points differ" in said and "more6" not in said
+    assert said.endswith("; 2 more arms do so too; the other 1 arm cannot be told from it.")
 
 
 def test_where_only_copies_are_known_the_leak_is_called_unknown(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from helpers.evaluation.words import show_p
 from helpers.gan.selectors import SELECTORS
 from helpers.params import Params, SyntheticImages
 from helpers.report.page.control_sentences import cause_sentences
-from helpers.report.page.facts import backbone_name, detail_sentence, part_sizes
+from helpers.report.page.facts import backbone_name, detail_sentence, part_sizes, trunk_words
 from helpers.report.page.results import Results, Row
 from helpers.report.results.contrasts import NOTHING_NAMED
 from helpers.report.results.convergence import convergence, unconverged_warning
@@ -93,7 +93,9 @@ def _what_was_done(results: Results) -> str:
     test = f" and judged on {results.images('accuracy'):,} test images" if "test" in sizes else ""
     if test and params.parts > 1:
         test += ", each time on those of the fold that it was not trained on"
-    trained = f"{backbone_name(results)} was trained {times(params.replicates)}"
+    trunk = trunk_words(params)
+    name = f"{backbone_name(results)}{trunk}{',' * bool(trunk)}"
+    trained = f"{name} was trained {times(params.replicates)}"
     done = f"On {results.source.phrase}, {trained} in {arms}{test}."
     return f"{done} {detail_sentence(params)}".strip()
 

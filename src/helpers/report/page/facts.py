@@ -95,6 +95,7 @@ def _split(results: Results) -> str:
     how = "each image by itself, as in the paper" if by_image else "whole lesions together"
     sizes = listed([f"{count:,} {part}" for part, count in part_sizes(results).items()])
     if split.folds:
+        sizes = f"{sizes} in the first part" if sizes else ""
         deals = f" {times(split.repeats)}" if split.repeats > 1 else ""
         how += f", dealt{deals} into {split.folds} folds, each of which is the test set in turn"
     return f"{sizes}; {how}" if sizes else how
@@ -103,7 +104,15 @@ def _split(results: Results) -> str:
 def _classifier(results: Results) -> str:
     classifier = results.params.classifier
     weights = WEIGHTS.get(classifier.weights, "weights from a file")
-    return f"{backbone_name(results)}, {weights}, {_square(classifier.image_size)}"
+    square = _square(classifier.image_size)
+    return f"{backbone_name(results)}, {weights}{trunk_words(results.params)}, {square}"
+
+
+def trunk_words(params: Params) -> str:
+    """That the trunk was adapted, after the classifier's name or weights; empty where it was not."""
+    if not params.classifier.adapt.epochs:
+        return ""
+    return ", its trunk adapted to the training photographs and then frozen"
 
 
 def _square(side: int) -> str:

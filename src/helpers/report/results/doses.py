@@ -142,8 +142,8 @@ def worth_section(
     lost = {row["arm"]: row for row in own.rows_of(controls, own.WITHHELD)}
     parts = [
         f"### What a synthetic image is worth\n\nMore real {target} images or more synthetic ones: every "
-        "point is an arm with so many of each. The GAN behind the synthetic images of a share learned "
-        "from that share only. "
+        "point is an arm with so many of each. Where real images are left out, the GAN behind the synthetic "
+        "ones did not learn from them. "
         f"Numbers are about recall, with {100 * confidence:.0f} % intervals; all of it is exploratory."
     ]
     for row in own.rows_of(controls, own.RESTORED):
@@ -168,4 +168,6 @@ def _worth(
     if not shown:
         return f"{told} What a synthetic image is worth in real ones cannot be told from that."
     rate = (gained["difference"] / dose["synthetic"]) / (-lost["difference"] / lacking)
-    return f"{told} A synthetic image was then worth about {rate:.2f} of a real one."
+    return (
+        f"{told} A synthetic image was then worth about {rate:.2f} of a real one, a ratio of two estimates."
+    )
