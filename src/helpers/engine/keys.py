@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import Any
 
 from helpers.engine.data import data_fingerprint, view_files
-from helpers.engine.records import read_record, read_view
+from helpers.engine.records import numbers, read_record, read_view
 from helpers.engine.stages import (
     STAGES,
     Job,
@@ -106,9 +106,9 @@ class Keys:
         it reads beside them.
         """
         stem = STAGES[job.stage].notebook
-        numbers = f"{self.key(job)} {self.records(job)[0].get('variant', '')}"
+        result = numbers(self.key(job), self.records(job)[0].get("variant", ""))
         shown = json.loads(json_text(shown_parameters(job, self.params)))
-        parts = {"code": self._notebook_parts(stem) if stem else {}, "parameters": shown, "numbers": numbers}
+        parts = {"code": self._notebook_parts(stem) if stem else {}, "parameters": shown, "numbers": result}
         return parts | view_files(self.run, job)
 
     def _notebook_parts(self, stem: str) -> dict[str, str]:

@@ -123,21 +123,21 @@ def refuse_beside_a_start(folder: Path) -> None:
     except OSError:  # no start has been here yet
         return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UserError(
-            f"The run '{folder.name}' is being made by {_holder(descriptor)}: wait for it, and then run the "
-            "job by hand."
-        ) from None
-    except OSError:  # a file system without locks
-        return
+        with suppress(OSError):  # a file system without locks
+            _hold(descriptor, fcntl.LOCK_SH, folder, "and then run the job by hand")
     finally:
         os.close(descriptor)
 
 
-def _holder(descriptor: int) -> str:
-    """Who holds a run's lock, as it wrote there."""
-    return os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
+def _hold(descriptor: int, kind: int, folder: Path, otherwise: str) -> None:
+    """Take a run's lock, or raise UserError that names who holds it, as the holder wrote there."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
+        raise UserError(
+            f"The run '{folder.name}' is being made by {holder}: wait for it, {otherwise}."
+        ) from None
 
 
 @contextmanager
@@ -157,13 +157,7 @@ def run_lock(folder: Path):
             "copy or clone the project to a folder of your own."
         ) from None
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"The run '{folder.name}' is being made by {_holder(descriptor)}: wait for it, or give this "
-                "one a name of its own by --run NAME."
-            ) from None
+        _hold(descriptor, fcntl.LOCK_EX, folder, "or give this one a name of its own by --run NAME")
         os.ftruncate(descriptor, 0)
         os.pwrite(
             descriptor, f"process {os.getpid()}, started {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode(), 0

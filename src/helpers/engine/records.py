@@ -108,6 +108,11 @@ def write_record(run: RunPaths, job: Job, params: Params, record: dict[str, Any]
     _earlier(run, job).unlink(missing_ok=True)
 
 
+def numbers(key: str, variant: str) -> str:
+    """The numbers that a notebook shows, as its record tells them: their key, and which of its results."""
+    return f"{key} {variant}"
+
+
 def write_view(run: RunPaths, job: Job, record: dict[str, Any]) -> None:
     """Write the record of a job's executed notebook."""
     _write(view_path(run, job), record | {"files": _seal([run.notebooks / str(job.notebook_file)], run)})
@@ -169,7 +174,7 @@ def require_whole_inputs(run: RunPaths, params: Params, job: Job) -> None:
         told[other.name] = {"files": files}
         if job.stage == "report" and is_shown(other, params):
             view = read_view(run, other)
-            if view is None or view["numbers"] != f"{record['key']} {record['variant']}":
+            if view is None or view["numbers"] != numbers(record["key"], record["variant"]):
                 raise MissingStageError(
                     f"The page shows the notebook of {other.title}, which was not executed with its present "
                     "numbers: run_all.py executes it (without --only)."

@@ -163,15 +163,16 @@ def _make_stale(runfile: RunFile, planned: list[Planned], options: argparse.Name
     A second round is rare: a damaged file that was made anew and came out otherwise, as a graphics card may
     do it.
     """
-    while to_do := _to_do(planned, runfile.params):
+    to_do = _to_do(planned, runfile.params)
+    while to_do:
         words = command(runfile, options.cores, options.profile, options.only)
         draw_map(runfile, to_do)
-        view.follow(to_do)
         if code := execute(words, to_do, runfile.run, options.profile, view.tick):
             return code
         if not any(task.name in view.ended for task in to_do):  # nothing was made, nor would be next time
             break
-        planned = _plan(runfile, options, force=False)
+        to_do = _to_do(_plan(runfile, options, force=False), runfile.params)
+        view.follow(to_do)
     return 0
 
 

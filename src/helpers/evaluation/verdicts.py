@@ -95,12 +95,25 @@ def verdict_of(row: Mapping[str, Any], smallest_effect: float = SMALLEST_EFFECT)
     contrast has ``p_holm``, its p value adjusted for the family: where that is no longer below FAMILY_LEVEL,
     neither a direction nor a gain is shown, though the interval by itself may exclude 0.
     """
-    low, high = (math.nan if row.get(end) is None else row[end] for end in ("low", "high"))
-    found = verdict(low, high, int(row.get("replicates") or 0), smallest_effect)
-    adjusted = row.get("p_holm")
-    if adjusted is None or not adjusted >= FAMILY_LEVEL or not found.excludes_zero:  # also where it is NaN
+    found = _alone(row, smallest_effect)
+    if not held_back(row):
         return found
-    return Verdict(Direction.NOT_SHOWN, gain_of(False, high < smallest_effect))
+    return Verdict(Direction.NOT_SHOWN, gain_of(False, row["high"] < smallest_effect))
+
+
+def held_back(row: Mapping[str, Any]) -> bool:
+    """Whether an interval by itself shows a difference, and Holm's rule does not let it count as shown.
+
+    ``row`` is as of ``verdict_of``; where it is True, it has a ``p_holm``.
+    """
+    adjusted = row.get("p_holm")
+    return adjusted is not None and adjusted >= FAMILY_LEVEL and _alone(row).excludes_zero
+
+
+def _alone(row: Mapping[str, Any], smallest_effect: float = SMALLEST_EFFECT) -> Verdict:
+    """What the interval of a row shows by itself."""
+    low, high = (math.nan if row.get(end) is None else row[end] for end in ("low", "high"))
+    return verdict(low, high, int(row.get("replicates") or 0), smallest_effect)
 
 
 def cause(

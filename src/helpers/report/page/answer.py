@@ -5,7 +5,7 @@ from typing import Any
 
 from helpers.evaluation.controls import AGAIN, RESTORED, WITHHELD, controls
 from helpers.evaluation.roles import added_images
-from helpers.evaluation.verdicts import FAMILY_LEVEL, MINIMUM_REPLICATES, Direction, Gain, verdict_of
+from helpers.evaluation.verdicts import MINIMUM_REPLICATES, Direction, Gain, held_back, verdict_of
 from helpers.evaluation.words import show_p
 from helpers.gan.selectors import SELECTORS
 from helpers.params import Params, SyntheticImages
@@ -19,7 +19,6 @@ from helpers.report.words import (
     MINUS,
     counted,
     listed,
-    missing,
     no_interval,
     percent,
     points,
@@ -93,8 +92,8 @@ def _what_was_done(results: Results) -> str:
     test = f" and judged on {results.images('accuracy'):,} test images" if "test" in sizes else ""
     if test and params.parts > 1:
         test += ", each time on those of the fold that it was not trained on"
-    trunk = trunk_words(params)
-    name = f"{backbone_name(results)}{trunk}{',' * bool(trunk)}"
+    name, trunk = backbone_name(results), trunk_words(params)
+    name = f"{name}{trunk}," if trunk else name
     trained = f"{name} was trained {times(params.replicates)}"
     done = f"On {results.source.phrase}, {trained} in {arms}{test}."
     return f"{done} {detail_sentence(params)}".strip()
@@ -287,9 +286,7 @@ def _untold_sentence(rows: dict[str, Row], reference: str, metric: str, results:
 
 def _by_holm(rows: Sequence[Row], before: str = "; ", after: str = "") -> str:
     """The adjusted p values of differences whose intervals by themselves exclude zero; empty without any."""
-    alone = [row for row in rows if row.get("low") is not None and (row["low"] > 0 or row["high"] < 0)]
-    values = [row["p_holm"] for row in alone if not missing(row.get("p_holm"))]
-    held = [f"p = {show_p(value)}" for value in values if value >= FAMILY_LEVEL]
+    held = [f"p = {show_p(row['p_holm'])}" for row in rows if held_back(row)]
     why = "by Holm's rule over the contrasts named beforehand, though the interval alone leaves out zero"
     return f"{before}{listed(held)} {why}{after}" if held else ""
 

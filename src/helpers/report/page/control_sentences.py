@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from helpers.data.splits import split_quality
 from helpers.evaluation import controls as own
-from helpers.evaluation.verdicts import BLUR_MARGIN, Cause, Direction, cause, verdict_of
+from helpers.evaluation.verdicts import BLUR_MARGIN, Cause, Direction, cause, held_back, verdict_of
 from helpers.evaluation.words import share_words, show_p
 from helpers.report.page.results import Results, Row
 from helpers.report.results.controls import positive_control_sentence, untested_loss_sentence
@@ -180,9 +180,7 @@ def _ends(row: Row, results: Results) -> str:
     known = points_interval(row["low"], row["high"], results.places(RECALL))
     if not known:
         return "no interval"
-    alone = row["low"] > 0 or row["high"] < 0
-    held_back = alone and not verdict_of(row).excludes_zero
-    holm = f"; p = {show_p(row['p_holm'])} by Holm's rule, so not shown" if held_back else ""
+    holm = f"; p = {show_p(row['p_holm'])} by Holm's rule, so not shown" if held_back(row) else ""
     return f"{100 * results.params.evaluation.confidence:.0f}\u00a0% interval {known}{holm}"
 
 

@@ -24,11 +24,11 @@ def protocol_words(params: Params) -> str:
     planned = load_params(params.report.protocol)
     found = departures_from(planned, params)
     kept = "none" if not found else f"{len(found)}, {'; '.join(found)}"
+    text, parameters = PROTOCOL.read_text(encoding="utf-8"), digest(comparable_values(planned), length=64)
     return (
-        f"docs/protocol.md of {_date()}{_additions()}, SHA-256 {file_digest(PROTOCOL, length=64)}; its "
-        f"parameters ({params.report.protocol}), SHA-256 {digest(comparable_values(planned), length=64)}. "
-        f"Departures of this run from these: {kept}. What changed in the protocol itself since its date "
-        "stands in its additions"
+        f"docs/protocol.md of {_date(text)}{_additions(text)}, SHA-256 {file_digest(PROTOCOL, length=64)}; "
+        f"its parameters ({params.report.protocol}), SHA-256 {parameters}. Departures of this run from these: "
+        f"{kept}. What changed in the protocol itself since its date stands in its additions"
     )
 
 
@@ -55,13 +55,13 @@ def _value(value: Any) -> str:
     return "nothing" if value is None else plain(value)
 
 
-def _additions() -> str:
-    """The day of its last addition, where it has any."""
-    days = re.findall(r"^\*\*(\d{4}-\d{2}-\d{2})", PROTOCOL.read_text(encoding="utf-8"), re.MULTILINE)
+def _additions(text: str) -> str:
+    """How many additions the protocol has, and the day of the last; empty without any."""
+    days = re.findall(r"^\*\*(\d{4}-\d{2}-\d{2})", text, re.MULTILINE)
     return f", with {counted(len(days), 'addition')} up to {max(days)}" if days else ""
 
 
-def _date() -> str:
+def _date(text: str) -> str:
     """The day that the protocol gives for itself."""
-    told = re.search(r"^Dated (\d{4}-\d{2}-\d{2})", PROTOCOL.read_text(encoding="utf-8"), re.MULTILINE)
+    told = re.search(r"^Dated (\d{4}-\d{2}-\d{2})", text, re.MULTILINE)
     return told.group(1) if told else "an unknown day"

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from helpers.evaluation.verdicts import Direction, verdict_of
+from helpers.evaluation.verdicts import Direction, held_back, verdict_of
 from helpers.evaluation.words import show_p
 from helpers.report.drawing import (
     BAND,
@@ -109,7 +109,7 @@ def difference_sentence(
         Direction.LOWER: f"the interval excludes zero: *{row['arm']}* is lower in this run",
         Direction.NOT_SHOWN: "the interval includes zero: this run does not show a difference",
     }[outcome]
-    if outcome == Direction.NOT_SHOWN and (row["low"] > 0 or row["high"] < 0):
+    if held_back(row):
         tail = (
             f"the interval excludes zero, but p is {show_p(row['p_holm'])} by Holm's rule over the contrasts "
             "named beforehand: this run shows no difference"
