@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 
 from helpers.cores import allowed_cores
 from helpers.data.sources import SOURCES
-from helpers.engine import reader_study
+from helpers.engine import packing, reader_study
 from helpers.engine.plan import stages_asked_for
-from helpers.engine.stages import STAGES
+from helpers.engine.stages import OF_ALL, STAGES
 from helpers.engine.start import make
 from helpers.engine.surroundings import absolute_folder, check_versions, write_any_sign
 from helpers.errors import UserError, printable
@@ -62,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     _add_what(page)
     _add_part(page, stages)
     _add_how(page)
+    packing.add_options(page)
     reader_study.add_options(page, _positive)
     return page
 
@@ -184,6 +185,8 @@ def main(arguments: list[str] | None = None) -> int:
             code = _list()
         elif options.compare:
             code = _compare(*options.compare)
+        elif packing.asked_for(options):
+            code = packing.make(options)
         elif reader_study.asked_for(options):
             code = reader_study.make(options)
         else:
@@ -297,6 +300,6 @@ def _check_replicates(options: argparse.Namespace, params: Params) -> None:
             f"--replicates: there is no replicate {unknown[0]}; the run has {params.replicates}, from 0 on."
         )
     of_all = [options.until, options.only, *options.force] if options.replicates else []
-    for stage in ("evaluation", "report"):
+    for stage in OF_ALL:
         if stage in of_all:
             raise UserError(f"The {stage} needs all replicates: leave out --replicates.")

@@ -14,9 +14,20 @@ from typing import Any
 from helpers.engine.by_hand import SHOW_ONLY_VARIABLE, leave_note
 from helpers.engine.changes import changed_values, listed
 from helpers.engine.keys import Keys
-from helpers.engine.records import faults, read_sealed, record_path, view_path
+from helpers.engine.records import elsewhere, faults, here, numbers, read_sealed, record_path, view_path
 from helpers.engine.runfile import Accepted
-from helpers.engine.stages import STAGES, Job, Task, is_shown, jobs, judge, tasks, upstream, with_upstream
+from helpers.engine.stages import (
+    OF_ALL,
+    STAGES,
+    Job,
+    Task,
+    is_shown,
+    jobs,
+    judge,
+    tasks,
+    upstream,
+    with_upstream,
+)
 from helpers.errors import MissingStageError
 from helpers.params import Params
 from helpers.paths import RunPaths
@@ -99,7 +110,23 @@ def make_plan(
         if not item.stale and is_shown(job, params):
             item = _view_judged(job, keys, broken.get(f"{job.name} view", []))
         planned[job.name] = item
+    _fetch(planned, keys)
     return list(planned.values())
+
+
+def _fetch(planned: dict[str, Planned], keys: Keys) -> None:
+    """Plan anew the jobs with files that stayed on another machine and that a job of this plan reads."""
+    waiting = [item.job for item in planned.values() if item.numbers]
+    while waiting:
+        job = waiting.pop()
+        if job.stage in OF_ALL:
+            continue
+        for other in upstream(job, keys.params):
+            item = planned.get(other.name)
+            if item and not item.numbers and elsewhere(keys.run, keys.records(other)[0]):
+                why = f"its files stayed on another machine, and {job.title} reads them"
+                planned[other.name] = Planned(other, why, True, forced=True)
+                waiting.append(other)
 
 
 def is_finished(run: RunPaths, params: Params, stage: str, **wildcards: Any) -> bool:
@@ -134,7 +161,7 @@ def _broken(run: RunPaths, keys: Keys, wanted: Iterable[Job]) -> dict[str, list[
     told: dict[str, dict[str, Any]] = {}
     for job in wanted:
         record, view = keys.records(job)
-        told |= {job.name: record} if record else {}
+        told |= {job.name: here(run, record)} if record else {}
         told |= {f"{job.name} view": view} if view and is_shown(job, keys.params) else {}
     return faults(run, told)
 
@@ -158,7 +185,13 @@ def _judged(job: Job, keys: Keys, broken: list[tuple[Path, bool]]) -> Planned:
 
 def _view_judged(job: Job, keys: Keys, broken: list[tuple[Path, bool]]) -> Planned:
     """A job whose numbers are fresh, by its record of what is shown."""
-    _, view = keys.records(job)
+    record, view = keys.records(job)
+    if elsewhere(keys.run, record):  # it cannot be executed here, and stays as it was executed there
+        if view and view["numbers"] == numbers(record["key"], record["variant"]) and not broken:
+            return Planned(job)
+        return Planned(
+            job, "its files stayed on another machine, and its notebook reads them", True, forced=True
+        )
     if not view:
         place = view_path(keys.run, job)
         why = f"{place.name} is damaged" if place.exists() else "its notebook was not executed yet"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.cores import allowed_cores
-from helpers.engine.stages import Job, is_shown, outputs, upstream
+from helpers.engine.stages import OF_ALL, Job, is_shown, outputs, upstream
 from helpers.errors import MissingStageError, UserError
 from helpers.files import digest, file_digest, json_text, write_json
 from helpers.params import Params
@@ -81,11 +81,25 @@ def read_view(run: RunPaths, job: Job) -> dict[str, Any] | None:
 def read_sealed(path: Path) -> dict[str, Any] | None:
     """A record, as long as its checksum is right; None otherwise."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        return whole(path.read_bytes())
+    except OSError:
+        return None
+
+
+def whole(text: bytes) -> dict[str, Any] | None:
+    """A record from its file's bytes, as long as its checksum is right; None otherwise."""
+    try:
+        record = json.loads(text)
         bare = {key: value for key, value in record.items() if key != "checksum"}
         return record if record["checksum"] == digest(bare, length=WHOLE) else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def sealed(record: dict[str, Any]) -> dict[str, Any]:
+    """A record as it is written: with its checksum."""
+    bare = {key: value for key, value in json.loads(json_text(record)).items() if key != "checksum"}
+    return bare | {"checksum": digest(bare, length=WHOLE)}
 
 
 def write_record(run: RunPaths, job: Job, params: Params, record: dict[str, Any]) -> None:
@@ -125,8 +139,7 @@ def _seal(paths: Iterable[Path], run: RunPaths) -> dict[str, dict[str, Any]]:
 
 
 def _write(path: Path, record: dict[str, Any]) -> None:
-    record = json.loads(json_text(record))  # as it will be read
-    write_json(path, record | {"checksum": digest(record, length=WHOLE)})
+    write_json(path, sealed(record))
 
 
 # --- whether files are still what they were -----------------------------------------------------
@@ -154,6 +167,17 @@ def faults(run: RunPaths, told: dict[str, dict[str, Any]]) -> dict[str, list[tup
     return found
 
 
+def elsewhere(run: RunPaths, record: dict[str, Any]) -> list[str]:
+    """The files of a job that stayed on the machine where it was made (``packing``) and are not here."""
+    return [file for file in record.get("elsewhere", []) if not (run.folder / file).exists()]
+
+
+def here(run: RunPaths, record: dict[str, Any]) -> dict[str, Any]:
+    """A record of the files alone that should be on this machine."""
+    away = elsewhere(run, record)
+    return record | {"files": {file: seal for file, seal in record["files"].items() if file not in away}}
+
+
 def require_whole_inputs(run: RunPaths, params: Params, job: Job) -> None:
     """Raise UserError where a file that ``job`` reads is missing or not what its job wrote.
 
@@ -168,10 +192,10 @@ def require_whole_inputs(run: RunPaths, params: Params, job: Job) -> None:
                 f"{job.title} reads what {other.title} writes, which is not finished: "
                 f"run the stage '{other.stage}' first."
             )
-        # after the predictions nobody reads a network's weights
-        unread = ".safetensors" if job.stage in ("evaluation", "report") else None
-        files = {file: seal for file, seal in record["files"].items() if Path(file).suffix != unread}
-        told[other.name] = {"files": files}
+        if job.stage in OF_ALL:  # after the predictions nobody reads a network's weights
+            files = here(run, record)["files"].items()
+            record |= {"files": {file: seal for file, seal in files if Path(file).suffix != ".safetensors"}}
+        told[other.name] = record
         if job.stage == "report" and is_shown(other, params):
             view = read_view(run, other)
             if view is None or view["numbers"] != numbers(record["key"], record["variant"]):

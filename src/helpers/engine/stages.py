@@ -106,6 +106,8 @@ STAGES = {
     )
 }
 
+OF_ALL = ("evaluation", "report")  # the stages that read every training, and of it what it found
+
 
 @dataclass(frozen=True)
 class Job:
@@ -223,7 +225,7 @@ def outputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
 
 def upstream(job: Job, params: Params) -> list[Job]:
     """The jobs whose files a job reads."""
-    if job.stage in ("evaluation", "report"):
+    if job.stage in OF_ALL:
         order = list(STAGES)
         return [other for other in jobs(params) if order.index(other.stage) < order.index(job.stage)]
     if job.stage == "eda":
