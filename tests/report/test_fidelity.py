@@ -375,6 +375,9 @@ def test_figure_4_sets_the_count_beside_the_papers():
     assert len(own.axes[-1].get_yticklabels()) == 3
     earlier = synthesis.scores.synthetic_samples(images[:8], images, scores, beside=(fidelity(), published()))
     assert len(earlier.axes) == len(own.axes) - 1
+    says_that_its_images_are_elsewhere(
+        synthesis.scores.synthetic_samples(images[:8], images[:0], scores, beside=(fidelity(), published()))
+    )
 
 
 def test_closest_pairs_stand_below_each_other_turned_and_veiled():
@@ -400,3 +403,10 @@ def test_closest_pairs_stand_below_each_other_turned_and_veiled():
         if axes.images
     ]
     assert np.array_equal(veiled[0], images[3]) and (veiled[2] == 225).all() and (veiled[7] == 225).all()
+    says_that_its_images_are_elsewhere(synthesis.memorisation.closest_pairs(images[:0], real, pairs))
+
+
+def says_that_its_images_are_elsewhere(figure):
+    assert [text.get_text() for axes in figure.axes for text in axes.texts] == [
+        "The synthetic images stayed on the machine that made them."
+    ]

@@ -1,6 +1,7 @@
 """The whole report at tiny sizes, by the front door, in a folder with a space and a brace in its name."""
 
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -138,3 +139,21 @@ def test_a_classifier_parameter_costs_no_gan(smoke):
     # in the notebook of the synthesis stands the baseline's opinion
     assert stale == {"synthesis seed 0", *arms, "evaluation", "report"}
     assert "parameters changed: classifier.dropout 0.5 -> 0.2" in told
+
+
+@pytest.mark.long
+def test_a_page_is_made_of_finished_jobs_from_another_machine(smoke):
+    """It has the same numbers, trains nothing, and says where its pictures are."""
+    metrics = smoke.folder / "artifacts/smoke/evaluation/metrics.csv"
+    before = pd.read_csv(metrics)
+    smoke.run("--pack", "smoke", "--to", "smoke.tar.xz")
+    shutil.rmtree(smoke.folder / "artifacts")
+    shutil.rmtree(smoke.folder / "reports")
+    smoke.run("--unpack", "smoke.tar.xz")
+    told = smoke.run(*SMOKE).stdout
+    assert "7 of 13 jobs and notebooks to do" in told  # evaluation, page and all notebooks
+    pd.testing.assert_frame_equal(pd.read_csv(metrics), before, rtol=1e-5)
+    page = (smoke.folder / "reports/smoke/report.html").read_text(encoding="utf-8")
+    assert "The synthetic images stayed on the machine that made them." in page
+    assert "No samples of this training are on this machine." in page
+    assert not list((smoke.folder / "artifacts/smoke").rglob("*.safetensors"))

@@ -24,7 +24,7 @@ from helpers.engine.by_hand import SHOW_ONLY_VARIABLE, take_note_away
 from helpers.engine.cards import one_card, visible_cards
 from helpers.engine.keys import Keys, view_key
 from helpers.engine.notebook import NotebookFailed, execute_notebook, kernel_environment
-from helpers.engine.plan import is_finished
+from helpers.engine.plan import has_numbers, is_finished
 from helpers.engine.process import join_run, refuse_beside_a_start
 from helpers.engine.records import require_whole_inputs, write_record, write_view
 from helpers.engine.runfile import RunFile, load_runfile
@@ -122,13 +122,13 @@ def _show(runfile: RunFile, task: Task) -> None:
     """Execute the notebook that shows a job's finished numbers, and write its record."""
     run, params, job = runfile.run, runfile.params, task.job
     began, started = time.monotonic(), datetime.now(UTC)
-    require_whole_inputs(run, params, job)
-    if not is_finished(run, params, job.stage, **job.wildcards):
+    require_whole_inputs(run, params, job, shown_only=True)
+    keys = Keys(run, params, runfile.accepted, recorded=list(STAGES))
+    if not has_numbers(keys, job, shown_only=True):
         raise MissingStageError(
             f"The notebook of {job.title} shows numbers that are not finished: make them first, by the same "
             f"command without '{NOTEBOOK}', or by run_all.py."
         )
-    keys = Keys(run, params, runfile.accepted, recorded=list(STAGES))
     seen = keys.view_parts(job)  # as it is before the notebook reads it: what comes later is not shown yet
     os.environ[SHOW_ONLY_VARIABLE] = "1"
     execute_notebook(

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import Any
 
 from helpers.engine.data import data_fingerprint, view_files
-from helpers.engine.records import numbers, read_record, read_view
+from helpers.engine.records import elsewhere, numbers, read_record, read_view
 from helpers.engine.stages import (
     STAGES,
     Job,
@@ -109,7 +109,8 @@ class Keys:
         result = numbers(self.key(job), self.records(job)[0].get("variant", ""))
         shown = json.loads(json_text(shown_parameters(job, self.params)))
         parts = {"code": self._notebook_parts(stem) if stem else {}, "parameters": shown, "numbers": result}
-        return parts | view_files(self.run, job)
+        away = elsewhere(self.run, self.records(job)[0])  # of which it shows no picture
+        return parts | view_files(self.run, job) | ({"elsewhere": away} if away else {})
 
     def _notebook_parts(self, stem: str) -> dict[str, str]:
         if stem not in self._notebooks:

@@ -1,9 +1,11 @@
 """Finished jobs of a run as one small file, by which they are taken from one machine to another.
 
 ``run_all.py --pack RUN --to FILE`` writes it, ``--unpack FILE`` puts its jobs beside those that are finished
-here. It holds their tables, histories, predictions and executed notebooks: what the evaluation and the page
-read. Networks and images, which are nearly all of a run's size, stay where they were made. The records name
-them (``elsewhere``), and a job whose files are asked for by a new training is made anew (``plan``).
+here. It holds their tables, histories, predictions and records, which the evaluation and the page read, and
+no picture. Networks and images, which are nearly all of a run's size, stay where they were made. The records
+name them (``elsewhere``), and a job whose files are asked for by a new training is made anew (``plan``).
+Probabilities are written with six digits, which makes the file half as large and moves no metric that is
+shown.
 """
 
 import argparse
@@ -17,35 +19,32 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from helpers.data.sources import SOURCES
 from helpers.engine.process import run_lock
 from helpers.engine.records import (
     PARTS,
-    VIEW_PARTS,
     elsewhere,
     faults,
     here,
     read_record,
     read_sealed,
-    read_view,
     record_path,
     sealed,
-    view_path,
     whole,
 )
 from helpers.engine.runfile import load_runfile
-from helpers.engine.stages import OF_ALL, Job, is_shown, jobs, with_upstream
+from helpers.engine.stages import OF_ALL, Job, jobs, with_upstream
 from helpers.errors import UserError
 from helpers.files import atomic_path, json_text
 from helpers.params import Params
 from helpers.paths import RunPaths, as_typed
 
 LARGE = (".safetensors", ".npy")  # networks and images
+PROBABILITIES, DIGITS = "predictions", 6  # the tables that hold them, and the digits that are taken along
 BESIDE = "timing.json"  # of a training's folder, which the page reads though it is no result
 FORM = 1  # of the file
 LARGEST = 2e9  # bytes of contents, beyond which a file is no part of a run
-RECORD, VIEW = ".record.json", ".view.json"
-FOLDERS = ("data", "gan", "trunk", "synthetic", "classifier", "notebooks")  # of a run, that jobs write to
+RECORD = ".record.json"
+FOLDERS = ("data", "gan", "trunk", "synthetic", "classifier")  # of a run, that jobs write to
 
 Files = dict[str, bytes]  # by their path from the run's folder
 
@@ -56,7 +55,6 @@ class Packed:
 
     jobs: int
     left_out: int  # bytes of networks and images
-    may_show_photographs: bool
 
 
 @dataclass(frozen=True)
@@ -107,11 +105,6 @@ def make(options: argparse.Namespace) -> int:
         f"{as_typed(target)}: {_jobs(packed.jobs)}, {target.stat().st_size / 1e6:.1f} MB. Networks and "
         f"images, {packed.left_out / 1e6:,.0f} MB, are not in it."
     )
-    if packed.may_show_photographs:
-        print(
-            "Its executed notebooks may show photographs: before you publish it, make the run with "
-            "--set report.real_images=omit."
-        )
     return 0
 
 
@@ -131,24 +124,20 @@ def pack(run: RunPaths, target: Path, replicates: Collection[int] = ()) -> Packe
     """
     params = load_runfile(run).params
     files: Files = {}
-    names, left_out, shown = [], 0, False
+    names, left_out = [], 0
     for job in _of(params, replicates):
         record = read_record(run, job)
         part = _taken(run, record_path(run, job), record) if record else None
         if not record or part is None:
             continue
-        view = read_view(run, job) if is_shown(job, params) else None
-        notebook = _taken(run, view_path(run, job), view) if view else None
         names.append(job.name)
-        files |= part | (notebook or {})
+        files |= part
         left_out += sum(record["files"][file]["bytes"] for file in _left_out(record))
-        shown = shown or notebook is not None
     if not names:
         raise UserError(f"The run '{run.run}' has no finished job to pack: make it first.")
-    private = SOURCES.get(params.data.source).private and params.report.real_images != "omit"
     told = {"form": FORM, "run": run.run, "jobs": names}
     _write(target, {"part.json": json_text(told).encode()} | files)
-    return Packed(len(names), left_out, shown and private)
+    return Packed(len(names), left_out)
 
 
 def _of(params: Params, replicates: Collection[int]) -> list[Job]:
@@ -178,13 +167,29 @@ def _taken(run: RunPaths, place: Path, record: dict[str, Any]) -> Files | None:
     for file, seal in record["files"].items():
         if file in away:
             continue
-        files[file] = (run.folder / file).read_bytes()
-        if sha256(files[file]).hexdigest() != seal["sha256"]:  # it was made anew meanwhile
+        content = (run.folder / file).read_bytes()
+        if sha256(content).hexdigest() != seal["sha256"]:  # it was made anew meanwhile
             return None
-        beside = (run.folder / file).with_name(BESIDE)
-        files |= {_name(beside, run): beside.read_bytes()} if beside.is_file() else {}
-    told = record | {"elsewhere": away} if away else record
+        files[file] = _with_fewer_digits(content) if Path(file).name.startswith(PROBABILITIES) else content
+    told = record | {"files": record["files"] | {file: _seal(content) for file, content in files.items()}}
+    told |= {"elsewhere": away} if away else {}
+    beside = {(run.folder / file).with_name(BESIDE) for file in files}
+    files |= {_name(path, run): path.read_bytes() for path in sorted(beside) if path.is_file()}
     return files | {_name(place, run): json_text(sealed(told)).encode()}
+
+
+def _seal(content: bytes) -> dict[str, Any]:
+    return {"bytes": len(content), "sha256": sha256(content).hexdigest()}
+
+
+def _with_fewer_digits(content: bytes) -> bytes:
+    """A table of predictions with its probabilities in ``DIGITS`` digits; anything else as it is."""
+    import pandas as pd
+
+    table = pd.read_csv(io.BytesIO(content), keep_default_na=False)
+    if table.filter(regex="^p_").empty:
+        return content
+    return table.to_csv(index=False, lineterminator="\n", float_format=f"%.{DIGITS}g").encode()
 
 
 def _name(path: Path, run: RunPaths) -> str:
@@ -280,26 +285,22 @@ def _parts(files: Files, source: Path) -> tuple[RunPaths, dict[str, Files]]:
 
 
 def _part(files: Files, name: str, source: Path) -> Files:
-    """The files of a job, as far as they are in the file and what the job's records say."""
+    """The files of a job, as far as they are in the file and what its record says."""
     part: Files = {}
-    places = {f"logs/{name}{VIEW}": VIEW_PARTS, f"logs/{name}{RECORD}": PARTS}
-    for place, keys in places.items():
-        if place.endswith(VIEW) and place not in files:
-            continue  # the page shows no notebook of it
-        record = whole(files.get(place, b""))
-        if not (record and record.keys() >= keys):
-            raise _unreadable(source, f"{place} is missing or damaged")
-        for file, seal in record["files"].items():
-            if file in record.get("elsewhere", []):
-                continue
-            content = files.get(file, b"")
-            if sha256(content).hexdigest() != seal["sha256"] or not _is_inside(file):
-                raise _unreadable(source, f"{file} is missing or damaged")
-            part[file] = content
-            beside = str(PurePosixPath(file).with_name(BESIDE))
-            part |= {beside: files[beside]} if beside in files else {}
-        part[place] = files[place]
-    return part
+    place = f"logs/{name}{RECORD}"
+    record = whole(files.get(place, b""))
+    if not (record and record.keys() >= PARTS):
+        raise _unreadable(source, f"{place} is missing or damaged")
+    for file, seal in record["files"].items():
+        if file in record.get("elsewhere", []):
+            continue
+        content = files.get(file, b"")
+        if sha256(content).hexdigest() != seal["sha256"] or not _is_inside(file):
+            raise _unreadable(source, f"{file} is missing or damaged")
+        part[file] = content
+        beside = str(PurePosixPath(file).with_name(BESIDE))
+        part |= {beside: files[beside]} if beside in files else {}
+    return part | {place: files[place]}
 
 
 def _is_inside(file: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from helpers.engine.by_hand import SHOW_ONLY_VARIABLE, leave_note
 from helpers.engine.changes import changed_values, listed
 from helpers.engine.keys import Keys
-from helpers.engine.records import elsewhere, faults, here, numbers, read_sealed, record_path, view_path
+from helpers.engine.records import elsewhere, faults, here, read_sealed, record_path, view_path
 from helpers.engine.runfile import Accepted
 from helpers.engine.stages import (
     OF_ALL,
@@ -144,16 +144,27 @@ def is_finished(run: RunPaths, params: Params, stage: str, **wildcards: Any) -> 
 
     job = Job(stage, wildcards)
     keys = Keys(run, params, accepted_code(run, params, []), recorded=list(STAGES))
-    record, _ = keys.records(job)
-    if record and record["key"] == keys.key(job) and not faults(run, {job.name: record}):
+    shown_only = bool(os.environ.get(SHOW_ONLY_VARIABLE))
+    if has_numbers(keys, job, shown_only):
         return True
-    if os.environ.get(SHOW_ONLY_VARIABLE):
+    if shown_only:
         raise MissingStageError(
             f"The numbers of {job.title} became stale while their notebook was executed, as when code or a "
             "file is edited meanwhile: the same command makes them anew."
         )
     leave_note(run, job, keys)
     return False
+
+
+def has_numbers(keys: Keys, job: Job, shown_only: bool = False) -> bool:
+    """Whether a job's numbers are there, whole and of its present key.
+
+    What is only shown of them does without files that stayed on another machine; who computes needs them.
+    """
+    record, _ = keys.records(job)
+    if not record or record["key"] != keys.key(job):
+        return False
+    return not faults(keys.run, {job.name: here(keys.run, record) if shown_only else record})
 
 
 def _broken(run: RunPaths, keys: Keys, wanted: Iterable[Job]) -> dict[str, list[tuple[Path, bool]]]:
@@ -185,13 +196,7 @@ def _judged(job: Job, keys: Keys, broken: list[tuple[Path, bool]]) -> Planned:
 
 def _view_judged(job: Job, keys: Keys, broken: list[tuple[Path, bool]]) -> Planned:
     """A job whose numbers are fresh, by its record of what is shown."""
-    record, view = keys.records(job)
-    if elsewhere(keys.run, record):  # it cannot be executed here, and stays as it was executed there
-        if view and view["numbers"] == numbers(record["key"], record["variant"]) and not broken:
-            return Planned(job)
-        return Planned(
-            job, "its files stayed on another machine, and its notebook reads them", True, forced=True
-        )
+    _, view = keys.records(job)
     if not view:
         place = view_path(keys.run, job)
         why = f"{place.name} is damaged" if place.exists() else "its notebook was not executed yet"

@@ -178,11 +178,12 @@ def here(run: RunPaths, record: dict[str, Any]) -> dict[str, Any]:
     return record | {"files": {file: seal for file, seal in record["files"].items() if file not in away}}
 
 
-def require_whole_inputs(run: RunPaths, params: Params, job: Job) -> None:
+def require_whole_inputs(run: RunPaths, params: Params, job: Job, shown_only: bool = False) -> None:
     """Raise UserError where a file that ``job`` reads is missing or not what its job wrote.
 
     The error names the file and the job that wrote it. The page reads executed notebooks too, which must be
-    of the present numbers.
+    of the present numbers. Evaluation, page and what is only shown of a job do without files that stayed on
+    another machine.
     """
     told = {}
     for other in upstream(job, params):
@@ -192,8 +193,10 @@ def require_whole_inputs(run: RunPaths, params: Params, job: Job) -> None:
                 f"{job.title} reads what {other.title} writes, which is not finished: "
                 f"run the stage '{other.stage}' first."
             )
+        if shown_only or job.stage in OF_ALL:
+            record = here(run, record)
         if job.stage in OF_ALL:  # after the predictions nobody reads a network's weights
-            files = here(run, record)["files"].items()
+            files = record["files"].items()
             record |= {"files": {file: seal for file, seal in files if Path(file).suffix != ".safetensors"}}
         told[other.name] = record
         if job.stage == "report" and is_shown(other, params):

@@ -33,6 +33,11 @@ def empty_figure(sentence: str) -> Figure:
     return figure
 
 
+def without_images() -> Figure:
+    """What stands in a figure's place where its synthetic images are not on this machine."""
+    return empty_figure("The synthetic images stayed on the machine that made them.")
+
+
 def set_paddings(figure: Figure, **paddings: Any) -> None:
     """Set the paddings of a figure's constrained layout, such as ``w_pad`` (inches) and ``wspace``."""
     cast(ConstrainedLayoutEngine, figure.get_layout_engine()).set(**paddings)

@@ -326,7 +326,7 @@ def film_strip(
 
     files = {int(file.stem.split("-")[1]): file for file in Path(directory).glob("step-*.png")}
     if not files:
-        return empty_figure("No samples were written during this training.")
+        return empty_figure("No samples of this training are on this machine.")
     tiles = {}
     for step in _evenly(sorted(files), frames):
         with Image.open(files[step]) as opened:

@@ -24,7 +24,7 @@ from helpers.stages.target import TargetImages, load_target_images, load_trainin
 class Synthetic:
     """The images of one GAN and what is known of them."""
 
-    images: np.ndarray  # uint8 (N, R, R, 3), memory-mapped
+    images: np.ndarray  # uint8 (N, R, R, 3), memory-mapped; N is 0 where they stayed on another machine
     tables: dict[str, pd.DataFrame]  # by name of its file, see engine.stages.synthesis_tables
 
     def of_class(self, name: str) -> "Synthetic":
@@ -58,6 +58,8 @@ def generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool =
             seal_by_hand(run, params, "synthesis", seed=gan)
     folder = run.synthetic(gan)
     tables = {name: read_table(folder / f"{name}.csv") for name in synthesis_tables(params)}
+    if not (folder / "images.npy").exists():  # a notebook shows what was brought from another machine
+        return Synthetic(np.zeros((0, params.synthetic_side, params.synthetic_side, 3), np.uint8), tables)
     return Synthetic(np.load(folder / "images.npy", mmap_mode="r"), tables)
 
 

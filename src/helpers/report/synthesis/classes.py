@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from helpers.data.by_class import CLASS, rows_of_class
 from helpers.params import Params
+from helpers.report.drawing import without_images
 from helpers.report.pictures import image_rows, veil
 from helpers.report.table import Table
 from helpers.report.words import NONE, listed, missing, percent, significant
@@ -43,10 +44,13 @@ def class_samples(
     """For each class a row of real training images above one of synthetic images; None for one class.
 
     ``real`` maps a class to its images, uint8 (n, R, R, 3), shown as ``policy`` says; ``images`` are those of
-    scores.csv, whose columns are class, index and seed among others.
+    scores.csv, whose columns are class, index and seed among others, or none where they are on another
+    machine.
     """
     if CLASS not in scores:
         return None
+    if not len(images):
+        return without_images()
     rows: dict[str, Sequence[np.ndarray]] = {}
     for name, own in real.items():
         first = rows_of_class(scores, name).sort_values("seed")["index"].iloc[:COLUMNS]

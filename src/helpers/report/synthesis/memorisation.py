@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from helpers.report.drawing import without_images
 from helpers.report.pictures import image_rows, veil
 from helpers.report.table import Table, of_row
 from helpers.report.words import (
@@ -100,8 +101,11 @@ def closest_pairs(images: np.ndarray, real: np.ndarray, pairs: pd.DataFrame, pol
 
     ``images`` and ``real`` are uint8 (N, R, R, 3), ``pairs`` is synthetic/seed-<g>/memorisation-pairs.csv; a
     training image is turned as its
-    column mirrored says: 1 left and right, 2 top and bottom, 3 both.
+    column mirrored says: 1 left and right, 2 top and bottom, 3 both. Without images, because they are on
+    another machine, it says so.
     """
+    if not len(images):
+        return without_images()
     rows: dict[str, Sequence[np.ndarray]] = {}
     notes = {}
     for space, part in pairs.groupby("space", sort=False):

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 
 from helpers.gan.filtering import scored_by
-from helpers.report.drawing import DASHED, INK, SYNTHETIC, set_paddings
+from helpers.report.drawing import DASHED, INK, SYNTHETIC, set_paddings, without_images
 from helpers.report.paper_values import Paper
 from helpers.report.pictures import draw_image_rows, image_rows, rows_height
 from helpers.report.style import SMALLEST, styled
@@ -107,10 +107,12 @@ def synthetic_samples(
 ) -> Figure:
     """The paper's Figure 4: real images above kept, best and worst synthetic ones.
 
-    ``images`` are uint8 (count, R, R, 3); ``scores`` has index, score, rank and selected per image.
-    ``beside`` (fidelity.csv and the paper) adds how many different images a sample holds, if that was
-    counted.
+    ``images`` are uint8 (count, R, R, 3), or none where they are on another machine; ``scores`` has index,
+    score, rank and selected per image. ``beside`` (fidelity.csv and the paper) adds how many different images
+    a sample holds, if that was counted.
     """
+    if not len(images):
+        return without_images()
     ranked = scores.sort_values("rank")
     kept = ranked[ranked["selected"] == 1]
     drawn = kept.sample(min(columns, len(kept)), random_state=seed).sort_values("rank")
