@@ -110,6 +110,23 @@ def test_a_corrected_external_test_set_is_predicted_anew(tmp_path):
     assert after[0] != before[0] and after[1] == before[1]
 
 
+def test_what_a_parameter_names_may_be_moved(tmp_path):
+    """Its content counts, not its place: a run can be gone on with on another machine."""
+    keys = []
+    for home in (tmp_path / "here", tmp_path / "there"):
+        home.mkdir()
+        (home / "ISIC2018_Task3_Test_GroundTruth.csv").write_text("image_id,dx\na,mel\n")
+        (home / "a.png").write_bytes(b"1")
+        (home / "weights.pth").write_bytes(b"1")
+        places = (
+            f"data.external_root={home}",
+            f"arms.theirs={{synthetic: {{folder: {home}}}}}",
+            f"classifier.weights={home}/weights.pth",
+        )
+        keys.append(key("classifier", *places, arm="theirs", replicate=0))
+    assert keys[0] == keys[1]
+
+
 def test_the_page_is_made_again_when_code_was_accepted():
     accepted = {"gan-seed-0": {"code": "new", "made_by": "old"}}
     assert key("report", accepted=accepted) != key("report")

@@ -1,12 +1,14 @@
 """The key of a job: one digest of all that its numbers depend on. Nothing else decides what is stale.
 
 ``key(job) = digest(its stage's parameters, the code that makes its numbers, the data, the keys of the jobs
-before it)``. What is shown of a job has a key of its own: its notebook, the report code that it uses, the
-parameters whose values it shows, the files that it reads beside the numbers, and the key of the numbers.
+before it)``. Where a parameter names a folder or file, its content counts and not its place, so that data may
+be moved, and a run be gone on with on another machine. What is shown of a job has a key of its own: its
+notebook, the report code that it uses, the parameters whose values it shows, the files that it reads beside
+the numbers, and the key of the numbers.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from helpers.engine.data import data_fingerprint, view_files
@@ -21,7 +23,7 @@ from helpers.engine.stages import (
 )
 from helpers.files import digest, json_text
 from helpers.fingerprints import code_parts, notebook_parts
-from helpers.params import Params
+from helpers.params import Params, own_paths
 from helpers.paths import RunPaths
 
 
@@ -41,6 +43,7 @@ class Keys:
         recorded: Collection[str] = (),
     ):
         self.run, self.params, self.accepted, self.recorded = run, params, accepted or {}, recorded
+        self._words = {path.value: f"({path.words})" for path in own_paths(params)}
         self._parts: dict[str, dict[str, Any]] = {}
         self._read: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
         self._notebooks: dict[str, dict[str, str]] = {}
@@ -58,7 +61,7 @@ class Keys:
         """
         if job.name not in self._parts:
             parts: dict[str, Any] = {
-                "parameters": number_parameters(job, self.params),
+                "parameters": self._anywhere(number_parameters(job, self.params)),
                 "code": code_parts(*code_modules(job, self.params)),
                 "data": data_fingerprint(job, self.params),
                 "before": {other.name: self._before(job, other) for other in upstream(job, self.params)},
@@ -68,6 +71,12 @@ class Keys:
                 parts["before"] |= {"accepted": digest(self.accepted)} if self.accepted else {}
             self._parts[job.name] = json.loads(json_text(parts))  # as it is read from a record
         return self._parts[job.name]
+
+    def _anywhere(self, values: Any) -> Any:
+        """Parameters without places on this machine: what lies there is told in words."""
+        if isinstance(values, Mapping):
+            return {key: self._anywhere(value) for key, value in values.items()}
+        return self._words.get(values, values) if isinstance(values, str) else values
 
     def code(self, job: Job) -> str:
         """Fingerprint of the code that counts as having made a job's results.
@@ -107,7 +116,7 @@ class Keys:
         """
         stem = STAGES[job.stage].notebook
         result = numbers(self.key(job), self.records(job)[0].get("variant", ""))
-        shown = json.loads(json_text(shown_parameters(job, self.params)))
+        shown = self._anywhere(json.loads(json_text(shown_parameters(job, self.params))))
         parts = {"code": self._notebook_parts(stem) if stem else {}, "parameters": shown, "numbers": result}
         away = elsewhere(self.run, self.records(job)[0])  # of which it shows no picture
         return parts | view_files(self.run, job) | ({"elsewhere": away} if away else {})
