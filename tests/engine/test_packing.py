@@ -1,13 +1,17 @@
 """A run's finished jobs are taken from one machine to another in one small file."""
 
 import io
+import json
 import lzma
 import re
 import shutil
 import tarfile
+from hashlib import sha256
 
 import pytest
 
+from helpers.engine.records import sealed
+from helpers.files import json_text
 from support import fake_stages
 
 SEAL = """
@@ -87,17 +91,27 @@ def test_networks_and_images_stay_and_the_rest_is_taken(finished):
 
 def test_probabilities_are_taken_with_six_digits(there):
     folder = there.folder / "artifacts/toy/classifier/filtered/replicate-0"
-    rows = "image_id,label,p_mel,p_nv\nNA,mel,0.1234567891234,0.8765432108766\n"
+    rows = "image_id,label,p_mel,p_nv\nNA,01,0.1234567891234,0.8765432108766\n001,1e5,0.5,0.25\n"
     (folder / "predictions.csv").write_text(rows)
     there.python(SEAL)
     there.here("--pack", "toy", "--to", "again.tar.xz")
     files = contents(there, "again.tar.xz")
     taken = files["classifier/filtered/replicate-0/predictions.csv"]
-    assert taken == b"image_id,label,p_mel,p_nv\nNA,mel,0.123457,0.876543\n"
+    assert taken == b"image_id,label,p_mel,p_nv\nNA,01,0.123457,0.876543\n001,1e5,0.5,0.25\n"
     shutil.rmtree(folder)
     there.here("--unpack", "again.tar.xz")
     assert (folder / "predictions.csv").read_bytes() == taken
-    assert set(reasons(there)) == {"evaluation", "report"}  # which read other digits now
+    assert set(reasons(there)) == {"evaluation", "report"}  # they read other digits now
+    (there.folder / "others").mkdir()
+    (there.folder / "others/predictions.csv").write_text(rows)
+    try:
+        there.run(*TOY, "--force", "classifier", "--until", "classifier")
+    finally:
+        shutil.rmtree(there.folder / "others")
+    record = json.loads(
+        (there.folder / "artifacts/toy/logs/classifier-filtered-replicate-0.record.json").read_text()
+    )
+    assert record["variant"] == ""  # the same result as there, whose digits are all here now
 
 
 def test_the_same_run_gives_the_same_bytes(there):
@@ -148,7 +162,8 @@ def test_a_missing_table_is_missed_all_the_same(elsewhere):
 def test_one_stage_alone_says_what_it_lacks(elsewhere):
     elsewhere.here("--unpack", PART)
     told = elsewhere.here(*TOY, "--only", "synthesis", "--force", "synthesis", code=2).stderr
-    assert "is missing. run_all.py makes it anew (without --only)" in told
+    assert "stayed on another machine. run_all.py makes it anew (without --only)" in told
+    assert reasons(elsewhere, "--force", "synthesis")["gan seed 0"].startswith("its files stayed")
 
 
 def test_jobs_that_are_finished_here_stay(there):
@@ -156,7 +171,10 @@ def test_jobs_that_are_finished_here_stay(there):
     shutil.rmtree(there.folder / "artifacts/toy/classifier/filtered")
     told = there.here("--unpack", PART).stdout
     assert told.startswith("Run 'toy': 1 finished job put into artifacts/toy.")
-    assert "4 finished jobs of the file are finished here already and stay as they are." in told
+    assert (
+        "Finished here already, and left as they are: eda, gan-seed-0, synthesis-seed-0 and 1 more." in told
+    )
+    assert "other parameters" not in told
     assert weights.exists() and set(reasons(there)) == {"report"}  # which tells how each job was made
 
 
@@ -174,6 +192,14 @@ def test_some_replicates_and_what_they_read(there):
     assert "there is no replicate 3; the run has 1, from 0 on" in told
 
 
+def test_what_is_not_finished_is_named_and_large_files_are_not_asked_for(there):
+    (there.folder / "artifacts/toy/gan/seed-0/generator.safetensors").unlink()
+    (there.folder / "artifacts/toy/classifier/filtered/replicate-0/history.csv").write_text("changed")
+    told = there.here("--pack", "toy", "--to", "again.tar.xz").stdout
+    assert told.startswith("again.tar.xz: 4 finished jobs")
+    assert "Not finished, and not in it: classifier filtered, replicate 0." in told
+
+
 def test_a_run_without_finished_jobs_is_not_packed(there):
     for record in (there.folder / "artifacts/toy/logs").glob("*.record.json"):
         record.unlink()
@@ -188,6 +214,10 @@ def test_a_run_without_finished_jobs_is_not_packed(there):
         (("--pack", "toy", "--unpack", PART), "contradict each other"),
         (("--unpack", "nowhere.tar.xz"), "there is no file nowhere.tar.xz"),
         (("--pack", "toy", "--to", "params"), "params cannot be written"),
+        (("--pack", "toy", "--to", "."), "--to: . cannot be written"),
+        (("--unpack", PART, "--dry-run"), "--dry-run says nothing beside --unpack"),
+        (("--unpack", PART, "--replicates", "0"), "--replicates says nothing beside --unpack"),
+        (("--pack", "toy", "--set", "gan.steps=1"), "--set says nothing beside --pack"),
     ],
 )
 def test_mistakes_are_told(there, words, said):
@@ -244,17 +274,86 @@ def test_a_link_is_refused(elsewhere):
     assert "holds what no part of a run holds" in elsewhere.here("--unpack", "link.tar.xz", code=2).stderr
 
 
-def test_a_record_may_not_lead_out_of_the_run(elsewhere):
-    from hashlib import sha256
+GAN = {"stage": "gan", "wildcards": {"seed": 0}}
 
-    from helpers.engine.records import sealed
-    from helpers.files import json_text
 
-    record = {"key": "k", "code": "c", "parts": {}, "variant": ""}
-    record |= {"files": {"gan/../../../outside": {"bytes": 1, "sha256": sha256(b"x").hexdigest()}}}
-    files = {
-        "part.json": b'{"form": 1, "run": "toy", "jobs": ["gan-seed-0"]}',
-        "gan/../../../outside": b"x",
-        "logs/gan-seed-0.record.json": json_text(sealed(record)).encode(),
+@pytest.mark.parametrize(
+    ("name", "told", "said"),
+    [
+        ("gan-seed-0", {"files": ["gan/seed-0/../../../outside"]}, "would not lie in the job's own folder"),
+        ("gan-seed-0", {"files": ["data/split.csv"]}, "would not lie in the job's own folder"),
+        (
+            "gan-seed-0",
+            {"files": ["gan/seed-0-restored/history.csv"]},
+            "would not lie in the job's own folder",
+        ),
+        ("gan-seed-0", {"beside": ["artifacts/timing.json"]}, "would not lie in the job's own folder"),
+        ("gan-seed-0", {"elsewhere": ["gan/seed-0/history.csv"]}, "neither a network nor images"),
+        ("gan-seed-0", {"elsewhere": 5}, "cannot be read as a part of a run"),
+        ("gan-seed-0", {"files": 5}, "cannot be read as a part of a run"),
+        ("gan-seed-1", {}, "its record is of another job"),
+        ("gan-seed-../../outside", {"wildcards": {"seed": "../../outside"}}, "its record is of another job"),
+        ("evaluation", {"stage": "evaluation", "wildcards": {}}, "its record is of another job"),
+    ],
+)
+def test_a_record_may_not_lead_out_of_its_jobs_folder(elsewhere, name, told, said):
+    files = {"gan/seed-0/history.csv": b"x"}
+    names = {key: told[key] for key in ("files", "beside") if isinstance(told.get(key), list)}
+    files |= {name: b"x" for part in names.values() for name in part}
+    seal = {"bytes": 1, "sha256": sha256(b"x").hexdigest()}
+    record = {"key": "k", "code": "c", "parts": {}, "variant": ""} | GAN
+    record |= {"files": {"gan/seed-0/history.csv": seal}} | told
+    record |= {key: dict.fromkeys(part, seal) for key, part in names.items()}
+    files["part.json"] = json_text({"form": 1, "run": "toy", "jobs": [name]}).encode()
+    files[f"logs/{name}.record.json"] = json_text(sealed(record)).encode()
+    assert said in elsewhere.here("--unpack", packed(elsewhere, files), code=2).stderr
+    assert not (elsewhere.folder / "artifacts/toy/gan").exists()
+
+
+def test_a_file_that_would_fill_the_memory_is_refused(elsewhere, monkeypatch):
+    monkeypatch.setattr("helpers.engine.packing.LARGEST", 20_000)
+    files = {"part.json": b"{}", "a" * 200: b"", "long": bytes(30_000)}
+    told = elsewhere.here("--unpack", packed(elsewhere, files), code=2).stderr
+    assert "it holds more than a part of a run can" in told
+
+
+def test_what_came_out_otherwise_on_two_machines_is_not_mixed(there):
+    """Two machines trained the same GAN: a classifier of one does not belong to the images of the other."""
+    (there.folder / "others").mkdir()
+    (there.folder / "others/generator.safetensors").write_text("other bits")
+    try:
+        there.run(*TOY, "--force", "gan", "--until", "gan")
+    finally:
+        shutil.rmtree(there.folder / "others")
+    shutil.rmtree(there.folder / "artifacts/toy/classifier/filtered")
+    told = there.here("--unpack", PART)
+    assert "finished here already" in told.stdout.lower()  # no training of the file read this GAN itself
+    shutil.rmtree(there.folder / "artifacts/toy/synthetic")
+    told = there.here("--unpack", PART, code=2).stderr
+    assert "gan-seed-0 is finished here too and came out otherwise" in told
+    assert not (there.folder / "artifacts/toy/synthetic").exists()
+
+
+def test_a_job_with_other_parameters_is_named(there):
+    there.run(*TOY, "--set", "gan.lr_generator=0.002", "--until", "gan")
+    told = there.here("--unpack", PART).stdout
+    assert "In the file they have other parameters, code or data: gan-seed-0." in told
+
+
+def test_leftovers_of_an_interrupted_job_give_way(elsewhere):
+    left = elsewhere.folder / "artifacts/toy/gan/seed-0/generator.safetensors"
+    left.parent.mkdir(parents=True)
+    left.write_text("half of it")
+    elsewhere.here("--unpack", PART)
+    assert not left.exists() and "gan seed 0" not in {
+        title for title, why in reasons(elsewhere).items() if "shown anew" not in why
     }
-    assert "missing or damaged" in elsewhere.here("--unpack", packed(elsewhere, files), code=2).stderr
+
+
+def test_an_interrupted_start_costs_nothing_that_is_not_needed_any_more(elsewhere):
+    elsewhere.here("--unpack", PART)
+    (elsewhere.folder / "fault").write_text("gan-seed-0")
+    elsewhere.run(*TOY, "--set", "arms.more={synthetic: {select: all}}", code=1)
+    (elsewhere.folder / "fault").unlink()
+    told = {title for title, why in reasons(elsewhere).items() if "shown anew" not in why}
+    assert "synthesis seed 0" not in told and "classifier filtered, replicate 0" not in told

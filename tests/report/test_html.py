@@ -393,8 +393,10 @@ def test_the_devices_of_adapted_trunks_are_told(tmp_path, monkeypatch):
     build_run(tmp_path, monkeypatch, params=params)
     run = RunPaths("fake")
     run.trunk("part-0").mkdir(parents=True)
-    (run.trunk("part-0") / "timing.json").write_text(json.dumps({"device": "a graphics card"}))
-    assert provenance.devices(run, params) == [DEVICE, "a graphics card"]
+    (run.trunk("part-0") / "timing.json").write_text(
+        json.dumps({"device": "a card", "precision": "bfloat16"})
+    )
+    assert provenance.devices(run, params) == [DEVICE, "a card, bfloat16"]
 
 
 def test_jobs_that_the_run_no_longer_has_are_in_no_account(tmp_path, monkeypatch):

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from helpers import JOBS_LOCK_VARIABLE
 from helpers.engine.changes import changed_values, listed
-from helpers.engine.stages import STAGES, Job, outputs, threads
+from helpers.engine.stages import STAGES, Job, number_parameters, outputs, threads
 from helpers.errors import UserError
-from helpers.files import write_json
+from helpers.files import json_text, write_json
 from helpers.params import Params, override
 from helpers.paths import RunPaths
 
@@ -40,7 +40,7 @@ def leave_note(run: RunPaths, job: Job, keys: "Keys") -> None:
     if JOBS_LOCK_VARIABLE in os.environ:
         return
     began = datetime.now(UTC).isoformat(timespec="seconds")
-    write_json(note_path(run, job), {"began": began, "parameters": keys.parts(job)["parameters"]})
+    write_json(note_path(run, job), {"began": began, "parameters": number_parameters(job, keys.params)})
 
 
 def seal_by_hand(run: RunPaths, params: Params, stage: str, **wildcards: Any) -> None:
@@ -125,8 +125,9 @@ def _as_options(told: Sequence[tuple[str, Any, Any]]) -> str:
 
 def _other_parameters(run: RunPaths, job: Job, keys: "Keys") -> list[tuple[str, Any, Any]]:
     """How the parameters of a job computed by hand differ from these: name, value then, value now."""
+    now = json.loads(json_text(number_parameters(job, keys.params)))  # as it is read from a note
     try:
-        return changed_values(_note(run, job)["parameters"], keys.parts(job)["parameters"])
+        return changed_values(_note(run, job)["parameters"], now)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from helpers.cores import allowed_cores
 from helpers.data.sources import SOURCES
 from helpers.engine import packing, reader_study
-from helpers.engine.plan import stages_asked_for
+from helpers.engine.plan import require_replicates, stages_asked_for
 from helpers.engine.stages import OF_ALL, STAGES
 from helpers.engine.start import make
 from helpers.engine.surroundings import absolute_folder, check_versions, write_any_sign
@@ -294,11 +294,7 @@ def _check_stages(options: argparse.Namespace) -> None:
 
 def _check_replicates(options: argparse.Namespace, params: Params) -> None:
     """Raise UserError where ``--replicates`` names one that there is not, or meets a stage that needs all."""
-    unknown = [number for number in options.replicates if number >= params.replicates]
-    if unknown:
-        raise UserError(
-            f"--replicates: there is no replicate {unknown[0]}; the run has {params.replicates}, from 0 on."
-        )
+    require_replicates(params, options.replicates)
     of_all = [options.until, options.only, *options.force] if options.replicates else []
     for stage in OF_ALL:
         if stage in of_all:

@@ -24,9 +24,16 @@ from helpers.engine.by_hand import SHOW_ONLY_VARIABLE, take_note_away
 from helpers.engine.cards import one_card, visible_cards
 from helpers.engine.keys import Keys, view_key
 from helpers.engine.notebook import NotebookFailed, execute_notebook, kernel_environment
-from helpers.engine.plan import has_numbers, is_finished
+from helpers.engine.plan import has_numbers
 from helpers.engine.process import join_run, refuse_beside_a_start
-from helpers.engine.records import require_whole_inputs, write_record, write_view
+from helpers.engine.records import (
+    elsewhere,
+    put_aside,
+    read_record,
+    require_whole_inputs,
+    write_record,
+    write_view,
+)
 from helpers.engine.runfile import RunFile, load_runfile
 from helpers.engine.stages import STAGES, Job, Task, job_parameters, jobs, tasks, threads, wildcard
 from helpers.errors import MissingStageError, TrainingError, UserError
@@ -97,8 +104,10 @@ def _make(runfile: RunFile, task: Task) -> None:
     began, started = time.monotonic(), datetime.now(UTC)
     require_whole_inputs(run, params, job)
     keys = Keys(run, params, runfile.accepted, recorded=list(STAGES))
-    if is_finished(run, params, job.stage, **job.wildcards):
+    if has_numbers(keys, job):
         return
+    if (record := read_record(run, job)) and elsewhere(run, record):
+        put_aside(run, job)  # or its stage would take its files for finished
     key, code, parts = keys.key(job), keys.code(job), keys.parts(job)
     on_card = stage.on_card and params.compute.device != "cpu"
     _tell(run, task, "running")

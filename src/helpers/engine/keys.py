@@ -26,6 +26,8 @@ from helpers.fingerprints import code_parts, notebook_parts
 from helpers.params import Params, own_paths
 from helpers.paths import RunPaths
 
+PLACE = "(a place on this machine)"
+
 
 class Keys:
     """The keys of a run's jobs.
@@ -43,7 +45,7 @@ class Keys:
         recorded: Collection[str] = (),
     ):
         self.run, self.params, self.accepted, self.recorded = run, params, accepted or {}, recorded
-        self._words = {path.value: f"({path.words})" for path in own_paths(params)}
+        self._places = {path.value for path in own_paths(params)}
         self._parts: dict[str, dict[str, Any]] = {}
         self._read: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
         self._notebooks: dict[str, dict[str, str]] = {}
@@ -73,10 +75,10 @@ class Keys:
         return self._parts[job.name]
 
     def _anywhere(self, values: Any) -> Any:
-        """Parameters without places on this machine: what lies there is told in words."""
+        """Parameters without places on this machine: what lies there is in ``data``, by its content."""
         if isinstance(values, Mapping):
             return {key: self._anywhere(value) for key, value in values.items()}
-        return self._words.get(values, values) if isinstance(values, str) else values
+        return PLACE if isinstance(values, str) and values in self._places else values
 
     def code(self, job: Job) -> str:
         """Fingerprint of the code that counts as having made a job's results.

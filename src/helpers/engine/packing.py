@@ -5,7 +5,7 @@ here. It holds their tables, histories, predictions and records, which the evalu
 no picture. Networks and images, which are nearly all of a run's size, stay where they were made. The records
 name them (``elsewhere``), and a job whose files are asked for by a new training is made anew (``plan``).
 Probabilities are written with six digits, which makes the file half as large and moves no metric that is
-shown.
+shown; ``result`` in the record remembers the digest of the files as they were.
 """
 
 import argparse
@@ -13,29 +13,30 @@ import io
 import json
 import lzma
 import tarfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from helpers.engine.plan import require_replicates, wanted_jobs
 from helpers.engine.process import run_lock
 from helpers.engine.records import (
     PARTS,
     elsewhere,
     faults,
     here,
+    read_numbers,
     read_record,
-    read_sealed,
     record_path,
+    result,
     sealed,
     whole,
 )
 from helpers.engine.runfile import load_runfile
-from helpers.engine.stages import OF_ALL, Job, jobs, with_upstream
+from helpers.engine.stages import OF_ALL, STAGES, Job
 from helpers.errors import UserError
-from helpers.files import atomic_path, json_text
-from helpers.params import Params
+from helpers.files import atomic_path, file_digest, json_text
 from helpers.paths import RunPaths, as_typed
 
 LARGE = (".safetensors", ".npy")  # networks and images
@@ -43,27 +44,41 @@ PROBABILITIES, DIGITS = "predictions", 6  # the tables that hold them, and the d
 BESIDE = "timing.json"  # of a training's folder, which the page reads though it is no result
 FORM = 1  # of the file
 LARGEST = 2e9  # bytes of contents, beyond which a file is no part of a run
-RECORD = ".record.json"
-FOLDERS = ("data", "gan", "trunk", "synthetic", "classifier")  # of a run, that jobs write to
+MOST = 200_000  # files, likewise
+SHARED = ("eda", "gan", "trunk", "synthesis")  # stages whose jobs several trainings may read
+OTHERS = {  # options that say nothing here
+    "--dry-run": "dry_run",
+    "--run": "run",
+    "--set": "overrides",
+    "--data-root": "data_root",
+    "--until": "until",
+    "--only": "only",
+    "--force": "force",
+    "--accept-code": "accept_code",
+    "--profile": "profile",
+}
 
 Files = dict[str, bytes]  # by their path from the run's folder
+Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Packed:
     """What a file of finished jobs holds."""
 
-    jobs: int
+    jobs: list[Job]
+    unfinished: list[Job]  # asked for, and not in it
     left_out: int  # bytes of networks and images
 
 
 @dataclass(frozen=True)
 class Unpacked:
-    """What became of the jobs in such a file."""
+    """What became of the jobs in such a file, by their names."""
 
     run: RunPaths
-    taken: list[str]  # names of jobs
-    kept: list[str]  # those that are finished here already
+    taken: list[str]
+    kept: list[str]  # finished here already
+    other: list[str]  # of these, the ones with other parameters, code or data than in the file
 
 
 def add_options(page: argparse.ArgumentParser) -> None:
@@ -87,29 +102,49 @@ def asked_for(options: argparse.Namespace) -> bool:
         raise UserError("--to names the file that --pack writes: give --pack RUN with it.")
     if options.pack is not None and options.unpack is not None:
         raise UserError("--pack and --unpack contradict each other: give one of them.")
-    return options.pack is not None or options.unpack is not None
+    asked = "--pack" if options.pack is not None else "--unpack" if options.unpack is not None else None
+    others = OTHERS if options.unpack is None else OTHERS | {"--replicates": "replicates"}
+    useless = next((name for name, field in others.items() if getattr(options, field)), None)
+    if asked and useless:
+        raise UserError(f"{useless} says nothing beside {asked}: leave it out.")
+    return asked is not None
 
 
 def make(options: argparse.Namespace) -> int:
     """Pack or unpack, and say what was done; the exit code."""
     if options.unpack is not None:
-        found = unpack(Path(options.unpack))
-        print(f"Run '{found.run.run}': {_jobs(len(found.taken))} put into {as_typed(found.run.folder)}.")
-        if found.kept:
-            print(f"{_jobs(len(found.kept))} of the file are finished here already and stay as they are.")
-        print("The command that makes this run goes on from here; with --dry-run it shows what is left.")
+        _say_unpacked(unpack(Path(options.unpack)))
         return 0
     target = Path(options.to or f"{options.pack}.tar.xz")
     packed = pack(RunPaths(options.pack), target, options.replicates)
     print(
-        f"{as_typed(target)}: {_jobs(packed.jobs)}, {target.stat().st_size / 1e6:.1f} MB. Networks and "
+        f"{as_typed(target)}: {_jobs(len(packed.jobs))}, {target.stat().st_size / 1e6:.1f} MB. Networks and "
         f"images, {packed.left_out / 1e6:,.0f} MB, are not in it."
     )
+    if packed.unfinished:
+        print(f"Not finished, and not in it: {_listed([job.title for job in packed.unfinished])}.")
     return 0
+
+
+def _say_unpacked(found: Unpacked) -> None:
+    print(f"Run '{found.run.run}': {_jobs(len(found.taken))} put into {as_typed(found.run.folder)}.")
+    if found.kept:
+        print(f"Finished here already, and left as they are: {_listed(found.kept)}.")
+    if found.other:
+        print(
+            f"In the file they have other parameters, code or data: {_listed(found.other)}. To take those of "
+            f"the file, remove their records (*.record.json) from {as_typed(found.run.logs)} first."
+        )
+    print("The command that makes this run goes on from here; with --dry-run it shows what is left.")
 
 
 def _jobs(count: int) -> str:
     return f"{count} finished {'job' if count == 1 else 'jobs'}"
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 # --- writing ------------------------------------------------------------------------------------
@@ -123,59 +158,48 @@ def pack(run: RunPaths, target: Path, replicates: Collection[int] = ()) -> Packe
     meanwhile: what is taken is compared with its record.
     """
     params = load_runfile(run).params
+    require_replicates(params, replicates)
     files: Files = {}
-    names, left_out = [], 0
-    for job in _of(params, replicates):
-        record = read_record(run, job)
-        part = _taken(run, record_path(run, job), record) if record else None
-        if not record or part is None:
+    packed, unfinished, left_out = [], [], 0
+    for job in wanted_jobs(params, replicates=replicates):
+        if job.stage in OF_ALL:
             continue
-        names.append(job.name)
-        files |= part
-        left_out += sum(record["files"][file]["bytes"] for file in _left_out(record))
-    if not names:
+        record = read_record(run, job)
+        part = _taken(run, job, record) if record else None
+        if record and part:
+            packed.append(job)
+            files |= part
+            left_out += sum(seal["bytes"] for file, seal in record["files"].items() if file.endswith(LARGE))
+        else:
+            unfinished.append(job)
+    if not packed:
         raise UserError(f"The run '{run.run}' has no finished job to pack: make it first.")
-    told = {"form": FORM, "run": run.run, "jobs": names}
+    told = {"form": FORM, "run": run.run, "jobs": [job.name for job in packed]}
     _write(target, {"part.json": json_text(told).encode()} | files)
-    return Packed(len(names), left_out)
+    return Packed(packed, unfinished, left_out)
 
 
-def _of(params: Params, replicates: Collection[int]) -> list[Job]:
-    """The jobs of a run, or of some replicates and what they read, without those that read every training."""
-    every = [job for job in jobs(params) if job.stage not in OF_ALL]
-    if not replicates:
-        return every
-    if unknown := [number for number in replicates if number >= params.replicates]:
-        raise UserError(
-            f"--replicates: there is no replicate {unknown[0]}; the run has {params.replicates}, from 0 on."
-        )
-    trainings = [job for job in every if job.wildcards.get("replicate") in replicates]
-    needed = {job.name for job in with_upstream(trainings, params)}
-    return [job for job in every if job.name in needed]
-
-
-def _left_out(record: dict[str, Any]) -> list[str]:
-    return [file for file in record["files"] if file.endswith(LARGE)]
-
-
-def _taken(run: RunPaths, place: Path, record: dict[str, Any]) -> Files | None:
-    """What is taken along of a record and the files that it speaks of; None where one is not whole."""
-    away = sorted({*_left_out(record), *elsewhere(run, record)})
-    if faults(run, {place.name: here(run, record)}):
-        return None
-    files: Files = {}
+def _taken(run: RunPaths, job: Job, record: Record) -> Files | None:
+    """What is taken along of a job, its record last; None where a file of it is not whole."""
+    away = sorted({*(file for file in record["files"] if file.endswith(LARGE)), *elsewhere(run, record)})
+    files, seals = {}, dict(record["files"])
     for file, seal in record["files"].items():
         if file in away:
             continue
-        content = (run.folder / file).read_bytes()
-        if sha256(content).hexdigest() != seal["sha256"]:  # it was made anew meanwhile
+        try:
+            content = (run.folder / file).read_bytes()
+        except OSError:
             return None
-        files[file] = _with_fewer_digits(content) if Path(file).name.startswith(PROBABILITIES) else content
-    told = record | {"files": record["files"] | {file: _seal(content) for file, content in files.items()}}
-    told |= {"elsewhere": away} if away else {}
-    beside = {(run.folder / file).with_name(BESIDE) for file in files}
-    files |= {_name(path, run): path.read_bytes() for path in sorted(beside) if path.is_file()}
-    return files | {_name(place, run): json_text(sealed(told)).encode()}
+        if _seal(content) != seal:
+            return None
+        if Path(file).name.startswith(PROBABILITIES):
+            content = _with_fewer_digits(content)
+        files[file], seals[file] = content, _seal(content)
+    beside = {file.removesuffix(Path(file).name) + BESIDE for file in files}
+    found = {file: (run.folder / file).read_bytes() for file in beside if (run.folder / file).is_file()}
+    told = record | {"files": seals, "beside": {file: _seal(content) for file, content in found.items()}}
+    told |= {"elsewhere": away, "result": result(record)}
+    return files | found | {_name(record_path(run, job), run): json_text(sealed(told)).encode()}
 
 
 def _seal(content: bytes) -> dict[str, Any]:
@@ -186,10 +210,13 @@ def _with_fewer_digits(content: bytes) -> bytes:
     """A table of predictions with its probabilities in ``DIGITS`` digits; anything else as it is."""
     import pandas as pd
 
-    table = pd.read_csv(io.BytesIO(content), keep_default_na=False)
-    if table.filter(regex="^p_").empty:
+    table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
+    columns = [name for name in table if name.startswith("p_")]
+    if not columns:
         return content
-    return table.to_csv(index=False, lineterminator="\n", float_format=f"%.{DIGITS}g").encode()
+    for name in columns:
+        table[name] = [f"{float(value):.{DIGITS}g}" for value in table[name]]
+    return table.to_csv(index=False, lineterminator="\n").encode()
 
 
 def _name(path: Path, run: RunPaths) -> str:
@@ -208,8 +235,9 @@ def _write(target: Path, files: Files) -> None:
                 entry = tarfile.TarInfo(name)
                 entry.size = len(content)
                 tar.addfile(entry, io.BytesIO(content))
-    except OSError as error:
-        raise UserError(f"{as_typed(target)} cannot be written ({error.strerror or error}).") from None
+    except (OSError, ValueError) as error:  # a name such as '.' is no file's
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"--to: {as_typed(target)} cannot be written ({why}).") from None
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -219,45 +247,86 @@ def unpack(source: Path) -> Unpacked:
     """Put the jobs of a file that ``pack`` wrote into their run's folder.
 
     A job that is finished here stays as it is. Every file is compared with its record before anything is
-    written. Raises UserError where the file cannot be read, is damaged or is no such file, and while a start
-    makes the run.
+    written. Raises UserError where the file cannot be read, is damaged or is no such file, where a GAN or
+    trunk that others in it read came out otherwise here, and while a start makes the run.
     """
-    files = _read(source)
-    run, parts = _parts(files, source)
+    run, parts = _parts(_read(source), source)
     run.folder.mkdir(parents=True, exist_ok=True)
-    taken, kept = [], []
     with run_lock(run.folder):
-        for name, part in parts.items():
-            if _is_here(run, name):
-                kept.append(name)
-                continue
-            taken.append(name)
-            for file, content in part.items():
+        mine = {name: _finished_here(run, name) for name in parts}
+        taken = [name for name in parts if mine[name] is None]
+        kept = {name: record for name, record in mine.items() if record is not None}
+        _refuse_a_mixture(kept, parts, source)
+        for name in taken:
+            record, files = parts[name]
+            _remove_leftovers(run, record)
+            for file, content in files.items():
                 with atomic_path(run.folder / file) as temporary:
                     temporary.write_bytes(content)
-    return Unpacked(run, taken, kept)
+    other = [name for name, record in kept.items() if record["key"] != parts[name][0]["key"]]
+    return Unpacked(run, taken, list(kept), other)
 
 
-def _is_here(run: RunPaths, name: str) -> bool:
-    record = read_sealed(run.logs / f"{name}{RECORD}")
-    return bool(record and record.keys() >= PARTS and not faults(run, {name: here(run, record)}))
+def _finished_here(run: RunPaths, name: str) -> Record | None:
+    record = read_numbers(run.logs / f"{name}.record.json")
+    return record if record and not faults(run, {name: here(run, record)}) else None
+
+
+def _refuse_a_mixture(kept: dict[str, Record], parts: dict[str, tuple[Record, Files]], source: Path) -> None:
+    """Raise UserError where trainings of the file read another result of a job than the one that is here."""
+    for name, record in kept.items():
+        theirs = parts[name][0]
+        readers = [each for each, (other, _) in parts.items() if name in other["parts"].get("before", {})]
+        alike = record["key"] != theirs["key"] or result(record) == result(theirs)
+        if theirs["stage"] in SHARED and not alike and any(reader not in kept for reader in readers):
+            raise UserError(
+                f"{name} is finished here too and came out otherwise, as another processor may do it, and "
+                f"{as_typed(source)} holds trainings that read the other result: they do not belong to this "
+                "one. Share a run among machines only by replicates that share no GAN and no trunk."
+            )
+
+
+def _remove_leftovers(run: RunPaths, record: Record) -> None:
+    """Remove what an interrupted job left here in the place of a file that stayed elsewhere."""
+    for file in record["elsewhere"]:
+        path = run.folder / file
+        if path.is_file() and file_digest(path, 64) != record["files"][file]["sha256"]:
+            path.unlink()
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that ends in an error where it holds more than a part of a run can, headers included."""
+
+    def __init__(self, stream: lzma.LZMAFile) -> None:
+        self.stream, self.left = stream, LARGEST
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self.stream.readinto(buffer)
+        self.left -= count
+        if self.left < 0:
+            raise tarfile.ReadError("it holds more than a part of a run can")
+        return count
 
 
 def _read(source: Path) -> Files:
     """The contents of the file."""
     files: Files = {}
-    left = LARGEST
     try:
-        with lzma.open(source) as packed, tarfile.open(fileobj=packed, mode="r|") as tar:
+        with (
+            lzma.open(source) as packed,
+            tarfile.open(fileobj=io.BufferedReader(_Bounded(packed)), mode="r|") as tar,
+        ):
             for entry in tar:
-                left -= entry.size
-                content = tar.extractfile(entry) if entry.isreg() and left > 0 else None
-                if content is None:
-                    raise UserError(f"{as_typed(source)} holds what no part of a run holds: {entry.name!r}.")
+                content = tar.extractfile(entry) if entry.isreg() else None
+                if content is None or entry.name in files or len(files) == MOST:
+                    raise tarfile.ReadError(f"it holds what no part of a run holds: {entry.name!r}")
                 files[entry.name] = content.read()
     except FileNotFoundError:
         raise UserError(f"--unpack: there is no file {as_typed(source)}.") from None
-    except (OSError, EOFError, lzma.LZMAError, tarfile.TarError) as error:
+    except (OSError, EOFError, ValueError, lzma.LZMAError, tarfile.TarError) as error:
         raise _unreadable(source, str(getattr(error, "strerror", None) or error)) from None
     return files
 
@@ -269,41 +338,62 @@ def _unreadable(source: Path, why: str) -> UserError:
     )
 
 
-def _parts(files: Files, source: Path) -> tuple[RunPaths, dict[str, Files]]:
-    """The run that the file is of, and the files of each job, its record last: it speaks of the others."""
+def _parts(files: Files, source: Path) -> tuple[RunPaths, dict[str, tuple[Record, Files]]]:
+    """The run that the file is of, and by each job's name its record and files."""
     try:
         told = json.loads(files.pop("part.json", b""))
-        form, run, names = told["form"], RunPaths(told["run"]), list(told["jobs"])
+        form, run, names = told["form"], RunPaths(str(told["run"])), [str(name) for name in told["jobs"]]
     except (ValueError, KeyError, TypeError):
         raise _unreadable(source, "it does not say what it is") from None
     if form != FORM:
         raise _unreadable(source, "another version of this project wrote it")
-    parts = {name: _part(files, name, source) for name in names}
-    if rest := files.keys() - {file for part in parts.values() for file in part}:
+    parts = {}
+    for name in names:
+        try:
+            parts[name] = _part(run, files, name)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _unreadable(source, f"{name}: {error}") from None
+    if rest := files.keys() - {file for _, part in parts.values() for file in part}:
         raise _unreadable(source, f"{min(rest)!r} belongs to no job")
     return run, parts
 
 
-def _part(files: Files, name: str, source: Path) -> Files:
-    """The files of a job, as far as they are in the file and what its record says."""
-    part: Files = {}
-    place = f"logs/{name}{RECORD}"
+def _part(run: RunPaths, files: Files, name: str) -> tuple[Record, Files]:
+    """A job's record and its files, as far as they are in the file; the record last, it speaks of the others.
+
+    Raises ValueError, or another error of an odd form, where they are not what the record says, or would lie
+    elsewhere than in the job's own folder.
+    """
+    place = f"logs/{name}.record.json"
     record = whole(files.get(place, b""))
     if not (record and record.keys() >= PARTS):
-        raise _unreadable(source, f"{place} is missing or damaged")
-    for file, seal in record["files"].items():
-        if file in record.get("elsewhere", []):
-            continue
-        content = files.get(file, b"")
-        if sha256(content).hexdigest() != seal["sha256"] or not _is_inside(file):
-            raise _unreadable(source, f"{file} is missing or damaged")
-        part[file] = content
-        beside = str(PurePosixPath(file).with_name(BESIDE))
-        part |= {beside: files[beside]} if beside in files else {}
-    return part | {place: files[place]}
+        raise ValueError(f"{place} is missing or damaged")
+    folder = _own_folder(run, name, record)
+    away = record["elsewhere"] = list(record.get("elsewhere", []))
+    if not all(file in record["files"] and file.endswith(LARGE) for file in away):
+        raise ValueError("its record leaves out what is neither a network nor images")
+    part: Files = {}
+    for file, seal in (record["files"] | record.get("beside", {})).items():
+        if not file.startswith(f"{folder}/") or ".." in Path(file).parts:
+            raise ValueError(f"{file} would not lie in the job's own folder")
+        if file not in away and _seal(files.get(file, b"")) != seal:
+            raise ValueError(f"{file} is missing or damaged")
+        part |= {} if file in away else {file: files[file]}
+    return record, part | {place: files[place]}
 
 
-def _is_inside(file: str) -> bool:
-    """Whether a path leads into one of the folders of a run that jobs write to."""
-    parts = PurePosixPath(file).parts
-    return parts[0] in FOLDERS and ".." not in parts
+def _own_folder(run: RunPaths, name: str, record: Record) -> str:
+    """Where the files of a job lie, from the run's folder; ValueError where it is no job of that name."""
+    job = Job(record["stage"], record["wildcards"])
+    values = list(job.wildcards.values())
+    fits = job.stage in STAGES and job.stage not in OF_ALL and job.name == name
+    if not fits or any("/" in str(value) or str(value).startswith(".") for value in values):
+        raise ValueError("its record is of another job")
+    folders: dict[str, Callable[..., Path]] = {
+        "eda": lambda: run.data,
+        "gan": run.gan,
+        "trunk": run.trunk,
+        "synthesis": run.synthetic,
+        "classifier": run.classifier,
+    }
+    return _name(folders[job.stage](*values), run)

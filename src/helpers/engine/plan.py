@@ -17,18 +17,18 @@ from helpers.engine.keys import Keys
 from helpers.engine.records import elsewhere, faults, here, read_sealed, record_path, view_path
 from helpers.engine.runfile import Accepted
 from helpers.engine.stages import (
-    OF_ALL,
     STAGES,
     Job,
     Task,
     is_shown,
     jobs,
     judge,
+    reads_large_files,
     tasks,
     upstream,
     with_upstream,
 )
-from helpers.errors import MissingStageError
+from helpers.errors import MissingStageError, UserError
 from helpers.params import Params
 from helpers.paths import RunPaths
 
@@ -77,6 +77,14 @@ def wanted_jobs(
     return [job for job in wanted if job.name in needed]
 
 
+def require_replicates(params: Params, replicates: Iterable[int]) -> None:
+    """Raise UserError where ``--replicates`` names one that the run does not have."""
+    if unknown := [number for number in replicates if number >= params.replicates]:
+        raise UserError(
+            f"--replicates: there is no replicate {unknown[0]}; the run has {params.replicates}, from 0 on."
+        )
+
+
 def make_plan(
     run: RunPaths,
     params: Params,
@@ -115,17 +123,17 @@ def make_plan(
 
 
 def _fetch(planned: dict[str, Planned], keys: Keys) -> None:
-    """Plan anew the jobs with files that stayed on another machine and that a job of this plan reads."""
+    """Plan anew the jobs with files that stayed elsewhere, where a job that is to be made reads them."""
     waiting = [item.job for item in planned.values() if item.numbers]
     while waiting:
         job = waiting.pop()
-        if job.stage in OF_ALL:
+        if not reads_large_files(job, keys.params):
             continue
         for other in upstream(job, keys.params):
             item = planned.get(other.name)
             if item and not item.numbers and elsewhere(keys.run, keys.records(other)[0]):
                 why = f"its files stayed on another machine, and {job.title} reads them"
-                planned[other.name] = Planned(other, why, True, forced=True)
+                planned[other.name] = Planned(other, why, True)
                 waiting.append(other)
 
 
@@ -144,10 +152,9 @@ def is_finished(run: RunPaths, params: Params, stage: str, **wildcards: Any) -> 
 
     job = Job(stage, wildcards)
     keys = Keys(run, params, accepted_code(run, params, []), recorded=list(STAGES))
-    shown_only = bool(os.environ.get(SHOW_ONLY_VARIABLE))
-    if has_numbers(keys, job, shown_only):
+    if has_numbers(keys, job, shown_only=True):
         return True
-    if shown_only:
+    if os.environ.get(SHOW_ONLY_VARIABLE):
         raise MissingStageError(
             f"The numbers of {job.title} became stale while their notebook was executed, as when code or a "
             "file is edited meanwhile: the same command makes them anew."
@@ -210,6 +217,8 @@ def _view_changed(view: dict[str, Any], now: dict[str, Any]) -> str:
     """The first of the parts of a view's key that differs, in words."""
     if changed := _changed_files(view, now) or _changed_values(view, now):
         return changed
+    if view.get("elsewhere") != now.get("elsewhere"):
+        return "its images came or went"
     then, read = view.get("read", {}), now.get("read", {})
     names = [name for name in dict.fromkeys((*read, *then)) if read.get(name) != then.get(name)]
     return f"what readers answered changed: {listed(names)}" if names else "its numbers changed"

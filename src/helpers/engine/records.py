@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.cores import allowed_cores
-from helpers.engine.stages import OF_ALL, Job, is_shown, outputs, upstream
+from helpers.engine.stages import OF_ALL, Job, is_shown, outputs, reads_large_files, upstream
 from helpers.errors import MissingStageError, UserError
 from helpers.files import digest, file_digest, json_text, write_json
 from helpers.params import Params
@@ -63,10 +63,10 @@ def read_record(run: RunPaths, job: Job) -> dict[str, Any] | None:
 
     A record that an earlier version of the project wrote has another form, and counts as none.
     """
-    return _of_numbers(record_path(run, job))
+    return read_numbers(record_path(run, job))
 
 
-def _of_numbers(path: Path) -> dict[str, Any] | None:
+def read_numbers(path: Path) -> dict[str, Any] | None:
     """A whole record of numbers in today's form; None otherwise."""
     record = read_sealed(path)
     return record if record and record.keys() >= PARTS else None
@@ -111,15 +111,20 @@ def write_record(run: RunPaths, job: Job, params: Params, record: dict[str, Any]
     parameters were others in between.
     """
     files = _seal(outputs(job, run, params), run)
-    earlier = read_record(run, job) or _of_numbers(_earlier(run, job)) or {}
+    earlier = read_record(run, job) or read_numbers(_earlier(run, job)) or {}
     results = dict(earlier.get("results", {}))
     if earlier:
-        results[earlier["key"]] = [digest(earlier["files"]), earlier["variant"]]
+        results[earlier["key"]] = [result(earlier), earlier["variant"]]
     now = digest(files)
     then, variant = results.get(record["key"], (now, ""))
     variant = variant if then == now else now
     _write(record_path(run, job), record | {"variant": variant, "files": files, "results": results})
     _earlier(run, job).unlink(missing_ok=True)
+
+
+def result(record: dict[str, Any]) -> str:
+    """A digest of the files that a job wrote, also where they were brought here with fewer digits."""
+    return record.get("result") or digest(record["files"])
 
 
 def numbers(key: str, variant: str) -> str:
@@ -193,7 +198,7 @@ def require_whole_inputs(run: RunPaths, params: Params, job: Job, shown_only: bo
                 f"{job.title} reads what {other.title} writes, which is not finished: "
                 f"run the stage '{other.stage}' first."
             )
-        if shown_only or job.stage in OF_ALL:
+        if shown_only or not reads_large_files(job, params):
             record = here(run, record)
         if job.stage in OF_ALL:  # after the predictions nobody reads a network's weights
             files = record["files"].items()
@@ -210,7 +215,9 @@ def require_whole_inputs(run: RunPaths, params: Params, job: Job, shown_only: bo
     for name, paths in faults(run, told).items():
         path, missing = paths[0]
         what = (
-            "is missing"
+            "stayed on another machine"
+            if missing and _name(path, run) in told[name].get("elsewhere", [])
+            else "is missing"
             if missing
             else f"is damaged or was changed by hand: it is not what the job {name} wrote"
         )

@@ -245,6 +245,14 @@ def upstream(job: Job, params: Params) -> list[Job]:
     return found
 
 
+def reads_large_files(job: Job, params: Params) -> bool:
+    """Whether a job reads networks or images of the jobs before it, and not only what they found.
+
+    Of the stages that read every job, the evaluation does where two selectors chose images: it compares them.
+    """
+    return job.stage not in OF_ALL or (job.stage == "evaluation" and len(params.selectors_asked_for) > 1)
+
+
 def with_upstream(last: Iterable[Job], params: Params) -> list[Job]:
     """These jobs and all whose files they come from, near and far, each once."""
     found: dict[str, Job] = {}

@@ -3,7 +3,7 @@
 import argparse
 import csv
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from helpers.cores import allowed_cores
@@ -12,7 +12,7 @@ from helpers.engine import preflight
 from helpers.engine.by_hand import ask_before_throwing_away, refuse_a_mixture
 from helpers.engine.failures import died, read_failures, tell_failures
 from helpers.engine.keys import Keys
-from helpers.engine.plan import Planned, make_plan, stages_asked_for, wanted_jobs
+from helpers.engine.plan import Planned, make_plan, stages_asked_for
 from helpers.engine.process import run_lock
 from helpers.engine.profiles import load_profile
 from helpers.engine.records import put_aside, read_record, remove_damaged_caches, require_whole_inputs
@@ -63,7 +63,7 @@ def _prepared(
     verified = any(item.job.stage == "eda" and not item.numbers for item in planned)
     preflight.check(run, params, stages, verified, elsewhere=options.profile.elsewhere)
     if options.only:
-        _require_inputs(runfile, options.only, options.replicates)
+        _require_inputs(runfile, options.only, planned)
     return runfile, planned
 
 
@@ -84,10 +84,11 @@ def _plan(runfile: RunFile, options: argparse.Namespace, force: bool = True) -> 
     return make_plan(runfile.run, runfile.params, runfile.accepted, *wanted)
 
 
-def _require_inputs(runfile: RunFile, only: str, replicates: Collection[int]) -> None:
+def _require_inputs(runfile: RunFile, only: str, planned: Iterable[Planned]) -> None:
     """Raise UserError where what ``--only`` reads has not been made, is damaged, or has other parameters."""
     keys = Keys(runfile.run, runfile.params, runfile.accepted)
-    for job in wanted_jobs(runfile.params, only=only, replicates=replicates):
+    for item in planned:
+        job = item.job
         refuse_a_mixture(runfile.run, upstream(job, runfile.params), keys)
         for other in upstream(job, runfile.params):
             if other.stage != only and read_record(runfile.run, other) is None:
@@ -95,7 +96,7 @@ def _require_inputs(runfile: RunFile, only: str, replicates: Collection[int]) ->
                     f"--only {only} reads what {other.title} writes, and that is not finished: "
                     f"run the stage '{other.stage}' first (--until {other.stage})."
                 )
-        require_whole_inputs(runfile.run, runfile.params, job)
+        require_whole_inputs(runfile.run, runfile.params, job, shown_only=not item.numbers)
 
 
 def _show_plan(run: RunPaths, planned: list[Planned]) -> int:

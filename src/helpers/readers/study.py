@@ -100,7 +100,7 @@ def _sentence(study: str, images: Sequence[Chosen], params: Params) -> str:
 
 def _finished(run: RunPaths) -> Params:
     """The parameters of a run whose synthetic images are all there, and whole."""
-    from helpers.engine.records import faults, read_record
+    from helpers.engine.records import elsewhere, faults, read_record
     from helpers.engine.runfile import load_runfile
     from helpers.engine.stages import Job
 
@@ -113,7 +113,13 @@ def _finished(run: RunPaths) -> Params:
                 f"finish it by python run_all.py --run {run.run} with its parameters (--until synthesis)."
             )
         if broken := faults(run, {job.name: record}):
-            path, _ = broken[job.name][0]
+            path, missing = broken[job.name][0]
+            if missing and elsewhere(run, record):
+                raise UserError(
+                    f"{path.name} of '{job.title}' stayed on another machine: make the study there, or make "
+                    f"the images here by python run_all.py --run {run.run} with its parameters and "
+                    f"--force {job.stage}."
+                )
             raise UserError(
                 f"{path.name} of '{job.title}' is missing or damaged: python run_all.py makes it anew, and "
                 "then the study can be made."

@@ -28,7 +28,7 @@ def facts(results: Results) -> list[tuple[str, str]]:
         ("Trainings", f"{arms}, {counted(params.replicates, 'replicate')} each"),
         ("Classifier", _classifier(results)),
         _generator(params),
-        ("Device", listed(devices(results.run, params)) or "not recorded"),
+        ("Device", "; ".join(devices(results.run, params)) or "not recorded"),
         ("When", _when(results)),
         ("Protocol", protocol_words(params)),
     ]

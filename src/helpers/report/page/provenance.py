@@ -69,14 +69,16 @@ def code_digests() -> dict[str, str]:
 
 
 def devices(run: RunPaths, params: Params) -> list[str]:
-    """What the trainings ran on, in words."""
+    """What the trainings ran on and in which precision, in words, such as 'CPU (AMD EPYC), bfloat16'."""
     separate = params.separate_classes
     folders = [folder for name in params.gans() for folder in class_folders(run.gan(name), separate)]
     folders += [run.trunk(name) for name in params.trunks()]
     folders += [run.classifier(arm, number) for arm in params.arms for number in range(params.replicates)]
     timings = [read_json(folder / "timing.json", {}) for folder in folders]
-    found = (timing["device"] for timing in timings if isinstance(timing, dict) and timing.get("device"))
-    return sorted(set(map(str, found)))
+    told = [timing for timing in timings if isinstance(timing, dict) and timing.get("device")]
+    return sorted(
+        {", ".join(map(str, filter(None, (timing["device"], timing.get("precision"))))) for timing in told}
+    )
 
 
 def _processors(records: list[dict[str, Any]]) -> list[str]:

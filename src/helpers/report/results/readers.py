@@ -78,7 +78,9 @@ def _made_anew(readings: Readings, run: RunPaths) -> bool:
     for pixels, origin in zip(readings.key.pixels, readings.key.origins.values(), strict=True):
         if origin["kind"] == SYNTHETIC:
             path = run.synthetic(origin["gan_seed"]) / "images.npy"
-            images = np.load(path, mmap_mode="r") if path.exists() else ()
+            if not path.exists():  # it stayed on the machine that made it, and nothing can be told
+                return False
+            images = np.load(path, mmap_mode="r")
             if origin["index"] >= len(images) or not np.array_equal(images[origin["index"]], pixels):
                 return True
     return False
