@@ -42,7 +42,7 @@ def run(tmp_path_factory):
     with run_after_split(tmp_path_factory, "withheld", params) as found:
         for name in params.gans():
             gan.train(found, params, name)
-        synthesis.generate(found, params, "0-restored", second_opinion=False)
+        synthesis.generate(found, params, "0-restored")  # it waits for no classifier
         yield found
 
 
@@ -75,13 +75,12 @@ def test_its_jobs_stand_beside_those_of_the_others(params, run):
     assert made.title == "gan seed 0-restored"
     assert made.notebook_file == "02_gan_training-seed-0-restored.ipynb"
     assert all(path.parent == run.folder / "gan/seed-0-restored" for path in outputs(made, run, params))
-    assert upstream(own, params)[:2] == [Job("eda"), made]
+    assert upstream(own, params) == [Job("eda"), made]
     for arm, before in (("restored", own), ("few", own), ("filtered", Job("synthesis", {"seed": 0}))):
         assert before in upstream(Job("classifier", {"arm": arm, "replicate": 1}), params)
     early = [job for job in wanted_jobs(params, until="synthesis") if job.stage == "classifier"]
-    assert early == [Job("classifier", {"arm": "baseline", "replicate": 0})] and early[0] in upstream(
-        own, params
-    )
+    assert early == [Job("classifier", {"arm": "baseline", "replicate": 0})]
+    assert early[0] in upstream(Job("synthesis", {"seed": 0}), params)
     told = [(wildcard("seed", word), wildcard("arm", "7")) for word in ("3", "3-restored")]
     assert told == [(3, "7"), ("3-restored", "7")]
     assert {name for _, name in shown_jobs(params) if name.startswith("02")} == {
@@ -179,6 +178,21 @@ def test_a_gan_that_saw_what_its_arm_withholds_is_refused(run, params, tmp_path)
     finally:
         shutil.copy(aside / TRAINED_ON, own)
     assert len(classifier.compose(run, params, "restored", 1))
+
+
+def test_who_saw_more_than_a_gan_is_not_asked_about_its_images(run, params):
+    """Nor is its trunk, so that the images of such a GAN wait for no training of the reference."""
+    adapted = load_params("smoke", [*SMALL, *ARMS, "classifier.adapt.epochs=2"])
+    for values in (params, adapted):
+        asked = {
+            name: {each.stage for each in upstream(Job("synthesis", {"seed": name}), values)}
+            for name in values.gans()
+        }
+        assert asked["0-restored"] == {"eda", "gan"}
+        assert asked[0] == {"eda", "gan", "classifier", *(["trunk"] if values is adapted else [])}
+    assert "rank_classifier" not in pd.read_csv(run.synthetic("0-restored") / "scores.csv")
+    alike = load_params("smoke", [*SMALL, *ARMS, "evaluation.reference=withheld"])
+    assert alike.judge_of("0-restored") == alike.judge_of(0) == "withheld", "it saw no more than either"
 
 
 def test_no_arm_that_withholds_selects_by_a_judge_that_saw_it():

@@ -189,8 +189,8 @@ def jobs(params: Params) -> Iterator[Job]:
 
 def judge(params: Params, gan: GanName) -> Job | None:
     """The classifier that gives its opinion on a GAN's images before any is trained on them."""
-    replicate = params.judge_replicate(gan)
-    return Job("classifier", {"arm": params.judge, "replicate": replicate}) if params.judge else None
+    arm, replicate = params.judge_of(gan), params.judge_replicate(gan)
+    return Job("classifier", {"arm": arm, "replicate": replicate}) if arm else None
 
 
 def synthesis_tables(params: Params) -> tuple[str, ...]:
@@ -231,9 +231,10 @@ def upstream(job: Job, params: Params) -> list[Job]:
     if job.stage == "eda":
         return []
     if job.stage == "synthesis":
-        opinion = judge(params, job.wildcards["seed"])
-        trunk = params.trunk(params.evaluation.reference, params.judge_replicate(job.wildcards["seed"]))
-        adapted = [Job("trunk", {"trunk": trunk})] if trunk else []
+        gan = job.wildcards["seed"]
+        opinion = judge(params, gan)
+        trunk = params.trunk(params.evaluation.reference, params.judge_replicate(gan))
+        adapted = [Job("trunk", {"trunk": trunk})] if trunk and not params.reference_saw_more(gan) else []
         trained = [Job("gan", job.wildcards)] if params.trains_gan else []
         return [Job("eda"), *trained, *adapted, *([opinion] if opinion else [])]
     found = [Job("eda")]
@@ -322,7 +323,8 @@ def number_parameters(job: Job, params: Params) -> dict[str, Any]:
         unseen = _withholding(params.gans().get(name), params.gan_withhold_seed(name))
         return {"data": data} | gan | compute | _part(params, params.gan_part(name)) | unseen
     if job.stage == "synthesis":
-        judging: dict[str, Any] = classifier | {"judge": params.judge} if params.judge else {}
+        arm = params.judge_of(job.wildcards["seed"])
+        judging: dict[str, Any] = classifier | {"judge": arm} if arm else {}
         more = [name for name in _selectors(params) if not SELECTORS.get(name).always]
         judging |= {"selectors": more} if more else {}
         judging |= _part(params, params.gan_part(job.wildcards["seed"]))

@@ -417,6 +417,15 @@ class Params(Section):
         """
         return None if self.arms[self.evaluation.reference].uses_gan else self.evaluation.reference
 
+    def reference_saw_more(self, gan: GanName) -> bool:
+        """Whether the reference, and its trunk, saw photographs that a GAN must not see."""
+        return self.gans().get(gan) not in (None, self.arms[self.evaluation.reference].withhold)
+
+    def judge_of(self, gan: GanName) -> str | None:
+        """The ``judge`` of one GAN's images; None where it saw more than the GAN and no filter asks it."""
+        asked = selectors().get(self.synthesis.filter).needs_classifier
+        return None if self.reference_saw_more(gan) and not asked else self.judge
+
     def identical_arms_before(self, arm: str) -> int:
         """Number of arms before ``arm`` with the same parameters; ParameterError for an unknown arm."""
         names = list(self.arms)

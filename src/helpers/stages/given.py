@@ -110,9 +110,9 @@ def _called_as(
     Fisher's exact test of the two shares.
     """
     columns = ["class", "synthetic", "synthetic_images", "photographs", "held_out_images", "p"]
-    if called is None or params.judge is None:
+    if called is None or (judge := params.judge_of(gan)) is None:
         return pd.DataFrame(columns=columns)
-    directory = run.classifier(params.judge, params.judge_replicate(gan))
+    directory = run.classifier(judge, params.judge_replicate(gan))
     table = read_table(require(directory / "predictions.csv", "classifier"))
     table = table[table["label"] == params.data.target_class]
     known, (probabilities, classes) = classes_of(table), called

@@ -42,12 +42,11 @@ def generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool =
     Where ``synthesis.folder`` gives the images, they are read in place of being generated, and no critic
     scores them; the tables of ``helpers.stages.given`` are added.
 
-    Where ``params.judge`` names an arm, a classifier of it (``params.judge_replicate``) gives its opinion on
-    every image, unless no ``second_opinion`` is asked for. That classifier may have seen photographs that the
-    GAN must not see; no arm that withholds them selects by its opinion. The same holds for an adapted trunk,
-    in whose features the probe of sources then works, beside those of ``classifier.weights``. What is
-    finished is read as it is. Raises MissingStageError where the GAN, or that classifier or trunk, is not
-    trained yet.
+    Where ``params.judge_of`` names an arm, a classifier of it (``params.judge_replicate``) gives its opinion
+    on every image, unless no ``second_opinion`` is asked for; and the probe of sources works in the features
+    of its adapted trunk too, where there is one, beside those of ``classifier.weights``. Neither is asked
+    about a GAN that must not see photographs which they saw. What is finished is read as it is. Raises
+    MissingStageError where the GAN, or that classifier or trunk, is not trained yet.
     """
     from helpers.engine.by_hand import seal_by_hand
     from helpers.engine.plan import is_finished
@@ -74,8 +73,9 @@ def _generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool)
         given.take(folder, params)
     images = np.load(folder / "images.npy", mmap_mode="r")
     called = None
-    if second_opinion and params.judge:
-        classifier = run.classifier(params.judge, params.judge_replicate(gan))
+    judge = params.judge_of(gan)
+    if second_opinion and judge:
+        classifier = run.classifier(judge, params.judge_replicate(gan))
         called = opinion(classifier, images, params.classifier, device)
     targets = {name: load_target_images(run, params, gan, name) for name in names}
     comparisons = _comparisons(targets, called)
@@ -84,7 +84,8 @@ def _generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool)
     if not params.trains_gan:
         given.hold_against_photographs(run, params, gan, targets[names[0]], images, called, device)
     parts = zip(names, np.split(images, len(names)), strict=True)
-    probed = {name: probe_sources(run, params, gan, part, second_opinion, name) for name, part in parts}
+    adapted = second_opinion and not params.reference_saw_more(gan)
+    probed = {name: probe_sources(run, params, gan, part, adapted, name) for name, part in parts}
     write_table(folder / "source-probe.csv", join_classes(probed))
 
 
