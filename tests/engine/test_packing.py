@@ -178,6 +178,11 @@ def test_jobs_that_are_finished_here_stay(there):
     assert weights.exists() and set(reasons(there)) == {"report"}  # which tells how each job was made
 
 
+def test_several_files_at_once(elsewhere):
+    told = elsewhere.here("--unpack", PART, PART).stdout
+    assert "5 finished jobs put into" in told and "0 finished jobs put into" in told
+
+
 def test_what_was_unpacked_can_be_packed_again(elsewhere):
     elsewhere.here("--unpack", PART)
     elsewhere.run(*TOY)

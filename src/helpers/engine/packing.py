@@ -92,7 +92,10 @@ def add_options(page: argparse.ArgumentParser) -> None:
     )
     parts.add_argument("--to", metavar="FILE", help="the file that --pack writes (default: RUN.tar.xz)")
     parts.add_argument(
-        "--unpack", metavar="FILE", help="put the jobs of such a file beside those that are finished here"
+        "--unpack",
+        metavar="FILE",
+        nargs="+",
+        help="put the jobs of such files beside those that are finished here",
     )
 
 
@@ -113,7 +116,9 @@ def asked_for(options: argparse.Namespace) -> bool:
 def make(options: argparse.Namespace) -> int:
     """Pack or unpack, and say what was done; the exit code."""
     if options.unpack is not None:
-        _say_unpacked(unpack(Path(options.unpack)))
+        for found in [unpack(Path(file)) for file in options.unpack]:
+            _say_unpacked(found)
+        print("The command that makes this run goes on from here; with --dry-run it shows what is left.")
         return 0
     target = Path(options.to or f"{options.pack}.tar.xz")
     packed = pack(RunPaths(options.pack), target, options.replicates)
@@ -135,7 +140,6 @@ def _say_unpacked(found: Unpacked) -> None:
             f"In the file they have other parameters, code or data: {_listed(found.other)}. To take those of "
             f"the file, remove their records (*.record.json) from {as_typed(found.run.logs)} first."
         )
-    print("The command that makes this run goes on from here; with --dry-run it shows what is left.")
 
 
 def _jobs(count: int) -> str:
