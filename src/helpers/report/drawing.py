@@ -33,9 +33,12 @@ def empty_figure(sentence: str) -> Figure:
     return figure
 
 
+ELSEWHERE = "The synthetic images stayed on the machine that made them."
+
+
 def without_images() -> Figure:
     """What stands in a figure's place where its synthetic images are not on this machine."""
-    return empty_figure("The synthetic images stayed on the machine that made them.")
+    return empty_figure(ELSEWHERE)
 
 
 def set_paddings(figure: Figure, **paddings: Any) -> None:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 
 from helpers.gan.filtering import scored_by
-from helpers.report.drawing import DASHED, INK, SYNTHETIC, set_paddings, without_images
+from helpers.report.drawing import DASHED, ELSEWHERE, FAINT, INK, SYNTHETIC, set_paddings, without_images
 from helpers.report.paper_values import Paper
 from helpers.report.pictures import draw_image_rows, image_rows, rows_height
 from helpers.report.style import SMALLEST, styled
@@ -112,7 +112,7 @@ def synthetic_samples(
     a sample holds, if that was counted.
     """
     if not len(images):
-        return without_images()
+        return _counts_alone(beside)
     ranked = scores.sort_values("rank")
     kept = ranked[ranked["selected"] == 1]
     drawn = kept.sample(min(columns, len(kept)), random_state=seed).sort_values("rank")
@@ -136,6 +136,18 @@ def synthetic_samples(
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
     draw_image_rows(above, rows, notes)
     _name_images(above, len(rows), list(chosen.values()))
+    draw_counts(below, *beside)
+    return figure
+
+
+def _counts_alone(beside: tuple[pd.DataFrame, Paper] | None) -> Figure:
+    """What is known of images that are on another machine: how many different ones a sample holds."""
+    if beside is None or counted_sets(beside[0]).empty:
+        return without_images()
+    heights = [0.4, COUNTS_HEIGHT]
+    figure = Figure(figsize=(9, sum(heights)))
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
+    above.text(0.5, 0.5, ELSEWHERE, ha="center", va="center", color=FAINT)
     draw_counts(below, *beside)
     return figure
 
