@@ -488,7 +488,7 @@ def test_the_name_of_a_run_may_look_like_a_number(project, name):
 def test_a_stage_without_a_job_is_told_with_its_reason(project):
     assert "synthesis.folder gives" in _why_no_job("gan", load_params("judge", ["synthesis.folder=theirs"]))
     told = project.here(*TOY, "--set", "arms={baseline: {}}", "--replicates", "0", "--only", "gan", code=2)
-    assert "No job of the stage 'gan' is needed for these replicates" in told.stderr
+    assert "No job of the stage 'gan' is needed for these trainings" in told.stderr
     assert "classifier.adapt.epochs is 0" in project.here(*TOY, "--only", "trunk", code=2).stderr
 
 
@@ -505,6 +505,17 @@ def test_a_broken_file_of_the_project_is_told_in_a_sentence(project, path, old, 
     assert said in told.stderr and "Traceback" not in told.stderr
 
 
+def test_a_run_is_made_in_parts_by_its_arms(project):
+    two = ("--run", "arms", "--set", "replicates=2")
+    told = project.here(*TOY, *two, "--arms", "baseline", "--replicates", "0-1")
+    first = [name for name in executed(project) if not name.endswith("shown")]
+    assert first == ["eda", "classifier-baseline-replicate-0", "classifier-baseline-replicate-1"]
+    assert "leave out --replicates and --arms to make them" in told.stdout
+    project.here(*TOY, *two, "--arms", "filtered")
+    rest = [name for name in executed(project) if not name.endswith("shown")]
+    assert "gan-seed-0" in rest and "classifier-filtered-replicate-1" in rest and "evaluation" not in rest
+
+
 def test_a_run_is_made_in_parts_by_its_replicates(project):
     two = ("--run", "parts", "--set", "replicates=2", "--set", "gan.seeds=[0, 1]")
     told = project.here(*TOY, *two, "--replicates", "1")
@@ -513,7 +524,7 @@ def test_a_run_is_made_in_parts_by_its_replicates(project):
     # the baseline's first training gives its opinion on every GAN's images
     assert [name for name in first if name.endswith("-0")] == ["classifier-baseline-replicate-0"]
     assert not {"evaluation", "report"} & set(first)
-    assert "The evaluation and the page need all replicates" in told.stdout
+    assert "The evaluation and the page need all trainings: leave out --replicates to" in told.stdout
     assert "nothing to do" in project.here(*TOY, *two, "--replicates", "1").stdout
     project.here(*TOY, *two)
     rest = [name for name in executed(project) if not name.endswith("shown")]

@@ -348,7 +348,15 @@ COMMANDS = [
     ),
     (
         ["--replicates", "0", "--until", "report"],
-        "The report needs all replicates: leave out --replicates.",
+        "The report needs all trainings: leave out --replicates.",
+    ),
+    (
+        ["--arms", "baseline", "--only", "evaluation"],
+        "The evaluation needs all trainings: leave out --arms.",
+    ),
+    (
+        ["--arms", "baseline,filtred"],
+        "There is no arm 'filtred' (did you mean 'filtered'?); the arms are baseline, filtered, all.",
     ),
     (
         ["--params", ""],

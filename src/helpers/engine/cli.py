@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 from helpers.cores import allowed_cores
 from helpers.data.sources import SOURCES
 from helpers.engine import packing, reader_study
-from helpers.engine.plan import require_replicates, stages_asked_for
+from helpers.engine.plan import stages_asked_for
 from helpers.engine.stages import OF_ALL, STAGES
-from helpers.engine.start import make
+from helpers.engine.start import make, share
 from helpers.engine.surroundings import absolute_folder, check_versions, write_any_sign
 from helpers.errors import UserError, printable
 from helpers.params import Params, load_params, read_mapping, validate
@@ -108,6 +108,13 @@ def _add_part(page: argparse.ArgumentParser, stages: list[str]) -> None:
         default=[],
         help="only the trainings of these replicates, such as 0-4 or 0,3, and what they read; "
         "a long run can so be made in parts",
+    )
+    part.add_argument(
+        "--arms",
+        metavar="WHICH",
+        type=lambda text: text.split(","),
+        default=[],
+        help="only the trainings of these arms, such as baseline,filtered, and what they read",
     )
     part.add_argument(
         "--force",
@@ -277,7 +284,7 @@ def _prepare(options: argparse.Namespace) -> tuple[RunPaths, Params]:
             "or --params params/laptop.yaml."
         )
     _check_stages(options)
-    _check_replicates(options, params)
+    _check_share(options, params)
     return RunPaths(path.stem if options.run is None else options.run), params
 
 
@@ -292,10 +299,11 @@ def _check_stages(options: argparse.Namespace) -> None:
             raise UserError(f"--force {stage} asks for a stage that {which} leaves out: drop one of the two.")
 
 
-def _check_replicates(options: argparse.Namespace, params: Params) -> None:
-    """Raise UserError where ``--replicates`` names one that there is not, or meets a stage that needs all."""
-    require_replicates(params, options.replicates)
-    of_all = [options.until, options.only, *options.force] if options.replicates else []
+def _check_share(options: argparse.Namespace, params: Params) -> None:
+    """Raise UserError where a share of the trainings cannot be made, or meets a stage that needs all."""
+    asked = share(options)
+    asked.require(params)
+    of_all = [options.until, options.only, *options.force] if asked else []
     for stage in OF_ALL:
         if stage in of_all:
-            raise UserError(f"The {stage} needs all replicates: leave out --replicates.")
+            raise UserError(f"The {stage} needs all trainings: leave out {asked.options}.")

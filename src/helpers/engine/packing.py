@@ -13,13 +13,13 @@ import io
 import json
 import lzma
 import tarfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from helpers.engine.plan import require_replicates, wanted_jobs
+from helpers.engine.plan import EVERY_TRAINING, Share, wanted_jobs
 from helpers.engine.process import run_lock
 from helpers.engine.records import (
     PARTS,
@@ -87,8 +87,8 @@ def add_options(page: argparse.ArgumentParser) -> None:
     parts.add_argument(
         "--pack",
         metavar="RUN",
-        help="write a run's finished jobs, or those of --replicates, into one small file, without networks "
-        "and images",
+        help="write a run's finished jobs, or those of --replicates and --arms, into one small file, "
+        "without networks and images",
     )
     parts.add_argument("--to", metavar="FILE", help="the file that --pack writes (default: RUN.tar.xz)")
     parts.add_argument(
@@ -106,7 +106,7 @@ def asked_for(options: argparse.Namespace) -> bool:
     if options.pack is not None and options.unpack is not None:
         raise UserError("--pack and --unpack contradict each other: give one of them.")
     asked = "--pack" if options.pack is not None else "--unpack" if options.unpack is not None else None
-    others = OTHERS if options.unpack is None else OTHERS | {"--replicates": "replicates"}
+    others = OTHERS if options.unpack is None else OTHERS | {"--replicates": "replicates", "--arms": "arms"}
     useless = next((name for name, field in others.items() if getattr(options, field)), None)
     if asked and useless:
         raise UserError(f"{useless} says nothing beside {asked}: leave it out.")
@@ -121,7 +121,7 @@ def make(options: argparse.Namespace) -> int:
         print("The command that makes this run goes on from here; with --dry-run it shows what is left.")
         return 0
     target = Path(options.to or f"{options.pack}.tar.xz")
-    packed = pack(RunPaths(options.pack), target, options.replicates)
+    packed = pack(RunPaths(options.pack), target, Share(tuple(options.replicates), tuple(options.arms)))
     print(
         f"{as_typed(target)}: {_jobs(len(packed.jobs))}, {target.stat().st_size / 1e6:.1f} MB. Networks and "
         f"images, {packed.left_out / 1e6:,.0f} MB, are not in it."
@@ -154,18 +154,18 @@ def _listed(names: list[str]) -> str:
 # --- writing ------------------------------------------------------------------------------------
 
 
-def pack(run: RunPaths, target: Path, replicates: Collection[int] = ()) -> Packed:
-    """Write the finished jobs of a run, or what belongs to its ``replicates``, into ``target`` (tar, xz).
+def pack(run: RunPaths, target: Path, share: Share = EVERY_TRAINING) -> Packed:
+    """Write the finished jobs of a run, or of a ``share`` of its trainings, into ``target`` (tar, xz).
 
     Evaluation and page are not in it: where all trainings lie they are made in minutes. Raises UserError
-    where nothing is finished, and where there is no such run or replicate. A start may be making the run
+    where nothing is finished, and where there is no such run, replicate or arm. A start may be making the run
     meanwhile: what is taken is compared with its record.
     """
     params = load_runfile(run).params
-    require_replicates(params, replicates)
+    share.require(params)
     files: Files = {}
     packed, unfinished, left_out = [], [], 0
-    for job in wanted_jobs(params, replicates=replicates):
+    for job in wanted_jobs(params, share=share):
         if job.stage in OF_ALL:
             continue
         record = read_record(run, job)

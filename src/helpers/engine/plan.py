@@ -58,31 +58,59 @@ def stages_asked_for(until: str | None = None, only: str | None = None) -> list[
     return [only] if only else order[: order.index(until) + 1] if until else order
 
 
+@dataclass(frozen=True)
+class Share:
+    """The trainings of the classifier that are asked for: of these replicates and arms, if any are named."""
+
+    replicates: tuple[int, ...] = ()
+    arms: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.replicates or self.arms)
+
+    @property
+    def options(self) -> str:
+        """The options that name it."""
+        named = {"--replicates": self.replicates, "--arms": self.arms}
+        return " and ".join(name for name, values in named.items() if values)
+
+    def holds(self, job: Job) -> bool:
+        """Whether a job is a training of it."""
+        arm, replicate = job.wildcards.get("arm"), job.wildcards.get("replicate")
+        named = (not self.replicates or replicate in self.replicates) and (not self.arms or arm in self.arms)
+        return job.stage == "classifier" and named
+
+    def require(self, params: Params) -> None:
+        """Raise UserError where it names a replicate or an arm that the run does not have."""
+        if unknown := [number for number in self.replicates if number >= params.replicates]:
+            raise UserError(
+                f"--replicates: there is no replicate {unknown[0]}; the run has {params.replicates}, from 0 "
+                "on."
+            )
+        for arm in self.arms:
+            params.identical_arms_before(arm)  # it knows the arms
+
+
+EVERY_TRAINING = Share()
+
+
 def wanted_jobs(
-    params: Params, until: str | None = None, only: str | None = None, replicates: Collection[int] = ()
+    params: Params, until: str | None = None, only: str | None = None, share: Share = EVERY_TRAINING
 ) -> list[Job]:
     """The jobs that are to be fresh in the end.
 
-    Where the run goes up to the synthesis, they include the classifiers that judge its images. Where
-    ``replicates`` are named, they are the trainings of these and what those read: neither the evaluation nor
-    the page, which need all.
+    Where the run goes up to the synthesis, they include the classifiers that judge its images. Where only a
+    ``share`` of the trainings is asked for, they are these and what they read: neither the evaluation nor the
+    page, which need all.
     """
     stages = stages_asked_for(until, only)
     early = [judge(params, seed) for seed in params.gan.seeds] if until == "synthesis" else []
     wanted = [job for job in jobs(params) if job.stage in stages or job in early]
-    if not replicates:
+    if not share:
         return wanted
-    trainings = [job for job in jobs(params) if job.wildcards.get("replicate") in replicates]
+    trainings = [job for job in jobs(params) if share.holds(job)]
     needed = {job.name for job in with_upstream(trainings, params)}
     return [job for job in wanted if job.name in needed]
-
-
-def require_replicates(params: Params, replicates: Iterable[int]) -> None:
-    """Raise UserError where ``--replicates`` names one that the run does not have."""
-    if unknown := [number for number in replicates if number >= params.replicates]:
-        raise UserError(
-            f"--replicates: there is no replicate {unknown[0]}; the run has {params.replicates}, from 0 on."
-        )
 
 
 def make_plan(
@@ -92,7 +120,7 @@ def make_plan(
     until: str | None = None,
     only: str | None = None,
     force: Collection[str] = (),
-    replicates: Collection[int] = (),
+    share: Share = EVERY_TRAINING,
 ) -> list[Planned]:
     """Every wanted job in the order of the stages.
 
@@ -100,7 +128,7 @@ def make_plan(
     """
     recorded = [stage for stage in STAGES if stage != only] if only else ()
     keys = Keys(run, params, accepted, recorded)
-    wanted = wanted_jobs(params, until, only, replicates)
+    wanted = wanted_jobs(params, until, only, share)
     broken = _broken(run, keys, wanted)
     planned: dict[str, Planned] = {}
     for job in wanted:

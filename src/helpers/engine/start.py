@@ -12,7 +12,7 @@ from helpers.engine import preflight
 from helpers.engine.by_hand import ask_before_throwing_away, refuse_a_mixture
 from helpers.engine.failures import died, read_failures, tell_failures
 from helpers.engine.keys import Keys
-from helpers.engine.plan import Planned, make_plan, stages_asked_for
+from helpers.engine.plan import Planned, Share, make_plan, stages_asked_for
 from helpers.engine.process import run_lock
 from helpers.engine.profiles import load_profile
 from helpers.engine.records import put_aside, read_record, remove_damaged_caches, require_whole_inputs
@@ -75,12 +75,17 @@ def _why_no_job(only: str, params: Params) -> str:
         )
     if only == "gan" and not params.trains_gan:
         return "The run has no 'gan': synthesis.folder gives its synthetic images, so that no GAN is trained."
-    return f"No job of the stage '{only}' is needed for these replicates: leave out --replicates."
+    return f"No job of the stage '{only}' is needed for these trainings: leave out --replicates and --arms."
+
+
+def share(options: argparse.Namespace) -> Share:
+    """The trainings that the command line asks for."""
+    return Share(tuple(options.replicates), tuple(options.arms))
 
 
 def _plan(runfile: RunFile, options: argparse.Namespace, force: bool = True) -> list[Planned]:
     forced = options.force if force else ()
-    wanted = (options.until, options.only, forced, options.replicates)
+    wanted = (options.until, options.only, forced, share(options))
     return make_plan(runfile.run, runfile.params, runfile.accepted, *wanted)
 
 
@@ -142,8 +147,8 @@ def _run(runfile: RunFile, planned: list[Planned], options: argparse.Namespace) 
         print(f"Finished in {duration(time.monotonic() - view.start)}.")
     if any(item.job.stage == "report" for item in planned):
         _say_result(runfile)
-    elif options.replicates:
-        print("The evaluation and the page need all replicates: leave out --replicates to make them.")
+    elif asked := share(options).options:
+        print(f"The evaluation and the page need all trainings: leave out {asked} to make them.")
     return 0
 
 
