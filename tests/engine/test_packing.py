@@ -89,7 +89,7 @@ def test_networks_and_images_stay_and_the_rest_is_taken(finished):
     assert finished.told.startswith(f"{PART}: 5 finished jobs, 0.0 MB.")
 
 
-def test_probabilities_are_taken_with_six_digits(there):
+def test_probabilities_are_taken_with_five_digits(there):
     folder = there.folder / "artifacts/toy/classifier/filtered/replicate-0"
     rows = "image_id,label,p_mel,p_nv\nNA,01,0.1234567891234,0.8765432108766\n001,1e5,0.5,0.25\n"
     (folder / "predictions.csv").write_text(rows)
@@ -97,7 +97,7 @@ def test_probabilities_are_taken_with_six_digits(there):
     there.here("--pack", "toy", "--to", "again.tar.xz")
     files = contents(there, "again.tar.xz")
     taken = files["classifier/filtered/replicate-0/predictions.csv"]
-    assert taken == b"image_id,label,p_mel,p_nv\nNA,01,0.123457,0.876543\n001,1e5,0.5,0.25\n"
+    assert taken == b"image_id,label,p_mel,p_nv\nNA,01,0.12346,0.87654\n001,1e5,0.5,0.25\n"
     shutil.rmtree(folder)
     there.here("--unpack", "again.tar.xz")
     assert (folder / "predictions.csv").read_bytes() == taken

@@ -4,8 +4,8 @@
 here. It holds their tables, histories, predictions and records, which the evaluation and the page read, and
 no picture. Networks and images, which are nearly all of a run's size, stay where they were made. The records
 name them (``elsewhere``), and a job whose files are asked for by a new training is made anew (``plan``).
-Probabilities are written with six digits, which makes the file half as large and moves no metric that is
-shown; ``result`` in the record remembers the digest of the files as they were.
+Probabilities are written with five digits, which makes the file less than half as large and moves no metric
+that is shown; ``result`` in the record remembers the digest of the files as they were.
 """
 
 import argparse
@@ -40,7 +40,7 @@ from helpers.files import atomic_path, file_digest, json_text
 from helpers.paths import RunPaths, as_typed
 
 LARGE = (".safetensors", ".npy")  # networks and images
-PROBABILITIES, DIGITS = "predictions", 6  # the tables that hold them, and the digits that are taken along
+PROBABILITIES, DIGITS = "predictions", 5  # the tables that hold them, and the digits that are taken along
 BESIDE = "timing.json"  # of a training's folder, which the page reads though it is no result
 FORM = 1  # of the file
 LARGEST = 2e9  # bytes of contents, beyond which a file is no part of a run
