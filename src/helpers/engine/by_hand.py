@@ -20,7 +20,7 @@ from helpers import JOBS_LOCK_VARIABLE
 from helpers.engine.changes import changed_values, listed
 from helpers.engine.stages import STAGES, Job, number_parameters, outputs, threads
 from helpers.errors import UserError
-from helpers.files import json_text, write_json
+from helpers.files import write_json
 from helpers.params import Params, override
 from helpers.paths import RunPaths
 
@@ -125,9 +125,8 @@ def _as_options(told: Sequence[tuple[str, Any, Any]]) -> str:
 
 def _other_parameters(run: RunPaths, job: Job, keys: "Keys") -> list[tuple[str, Any, Any]]:
     """How the parameters of a job computed by hand differ from these: name, value then, value now."""
-    now = json.loads(json_text(number_parameters(job, keys.params)))  # as it is read from a note
     try:
-        return changed_values(_note(run, job)["parameters"], now)
+        return changed_values(_note(run, job)["parameters"], number_parameters(job, keys.params))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
 

@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 from helpers.cores import allowed_cores
 from helpers.data.sources import SOURCES
 from helpers.engine import packing, reader_study
-from helpers.engine.plan import stages_asked_for
+from helpers.engine.plan import Share, stages_asked_for
 from helpers.engine.stages import OF_ALL, STAGES
-from helpers.engine.start import make, share
+from helpers.engine.start import make
 from helpers.engine.surroundings import absolute_folder, check_versions, write_any_sign
 from helpers.errors import UserError, printable
 from helpers.params import Params, load_params, read_mapping, validate
@@ -301,7 +301,7 @@ def _check_stages(options: argparse.Namespace) -> None:
 
 def _check_share(options: argparse.Namespace, params: Params) -> None:
     """Raise UserError where a share of the trainings cannot be made, or meets a stage that needs all."""
-    asked = share(options)
+    asked = Share.asked_for(options)
     asked.require(params)
     of_all = [options.until, options.only, *options.force] if asked else []
     for stage in OF_ALL:

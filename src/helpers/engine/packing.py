@@ -13,12 +13,12 @@ import io
 import json
 import lzma
 import tarfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from helpers.engine.changes import listed
 from helpers.engine.plan import EVERY_TRAINING, Share, wanted_jobs
 from helpers.engine.process import run_lock
 from helpers.engine.records import (
@@ -26,7 +26,7 @@ from helpers.engine.records import (
     elsewhere,
     faults,
     here,
-    read_numbers,
+    name_in_run,
     read_record,
     record_path,
     result,
@@ -34,7 +34,7 @@ from helpers.engine.records import (
     whole,
 )
 from helpers.engine.runfile import load_runfile
-from helpers.engine.stages import OF_ALL, STAGES, Job
+from helpers.engine.stages import OF_ALL, STAGES, Job, own_folder
 from helpers.errors import UserError
 from helpers.files import atomic_path, file_digest, json_text
 from helpers.paths import RunPaths, as_typed
@@ -121,34 +121,29 @@ def make(options: argparse.Namespace) -> int:
         print("The command that makes this run goes on from here; with --dry-run it shows what is left.")
         return 0
     target = Path(options.to or f"{options.pack}.tar.xz")
-    packed = pack(RunPaths(options.pack), target, Share(tuple(options.replicates), tuple(options.arms)))
+    packed = pack(RunPaths(options.pack), target, Share.asked_for(options))
     print(
         f"{as_typed(target)}: {_jobs(len(packed.jobs))}, {target.stat().st_size / 1e6:.1f} MB. Networks and "
         f"images, {packed.left_out / 1e6:,.0f} MB, are not in it."
     )
     if packed.unfinished:
-        print(f"Not finished, and not in it: {_listed([job.title for job in packed.unfinished])}.")
+        print(f"Not finished, and not in it: {listed([job.title for job in packed.unfinished])}.")
     return 0
 
 
 def _say_unpacked(found: Unpacked) -> None:
     print(f"Run '{found.run.run}': {_jobs(len(found.taken))} put into {as_typed(found.run.folder)}.")
     if found.kept:
-        print(f"Finished here already, and left as they are: {_listed(found.kept)}.")
+        print(f"Finished here already, and left as they are: {listed(found.kept)}.")
     if found.other:
         print(
-            f"In the file they have other parameters, code or data: {_listed(found.other)}. To take those of "
+            f"In the file they have other parameters, code or data: {listed(found.other)}. To take those of "
             f"the file, remove their records (*.record.json) from {as_typed(found.run.logs)} first."
         )
 
 
 def _jobs(count: int) -> str:
     return f"{count} finished {'job' if count == 1 else 'jobs'}"
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
 
 
 # --- writing ------------------------------------------------------------------------------------
@@ -203,7 +198,7 @@ def _taken(run: RunPaths, job: Job, record: Record) -> Files | None:
     found = {file: (run.folder / file).read_bytes() for file in beside if (run.folder / file).is_file()}
     told = record | {"files": seals, "beside": {file: _seal(content) for file, content in found.items()}}
     told |= {"elsewhere": away, "result": result(record)}
-    return files | found | {_name(record_path(run, job), run): json_text(sealed(told)).encode()}
+    return files | found | {name_in_run(record_path(run, job), run): json_text(sealed(told)).encode()}
 
 
 def _seal(content: bytes) -> dict[str, Any]:
@@ -221,10 +216,6 @@ def _with_fewer_digits(content: bytes) -> bytes:
     for name in columns:
         table[name] = [f"{float(value):.{DIGITS}g}" for value in table[name]]
     return table.to_csv(index=False, lineterminator="\n").encode()
-
-
-def _name(path: Path, run: RunPaths) -> str:
-    return path.relative_to(run.folder).as_posix()
 
 
 def _write(target: Path, files: Files) -> None:
@@ -257,7 +248,7 @@ def unpack(source: Path) -> Unpacked:
     run, parts = _parts(_read(source), source)
     run.folder.mkdir(parents=True, exist_ok=True)
     with run_lock(run.folder):
-        mine = {name: _finished_here(run, name) for name in parts}
+        mine = {name: _finished_here(run, record) for name, (record, _) in parts.items()}
         taken = [name for name in parts if mine[name] is None]
         kept = {name: record for name, record in mine.items() if record is not None}
         _refuse_a_mixture(kept, parts, source)
@@ -271,9 +262,11 @@ def unpack(source: Path) -> Unpacked:
     return Unpacked(run, taken, list(kept), other)
 
 
-def _finished_here(run: RunPaths, name: str) -> Record | None:
-    record = read_numbers(run.logs / f"{name}.record.json")
-    return record if record and not faults(run, {name: here(run, record)}) else None
+def _finished_here(run: RunPaths, theirs: Record) -> Record | None:
+    """The record of the same job on this machine, where it is finished."""
+    job = Job(theirs["stage"], theirs["wildcards"])
+    record = read_record(run, job)
+    return record if record and not faults(run, {job.name: here(run, record)}) else None
 
 
 def _refuse_a_mixture(kept: dict[str, Record], parts: dict[str, tuple[Record, Files]], source: Path) -> None:
@@ -389,15 +382,7 @@ def _part(run: RunPaths, files: Files, name: str) -> tuple[Record, Files]:
 def _own_folder(run: RunPaths, name: str, record: Record) -> str:
     """Where the files of a job lie, from the run's folder; ValueError where it is no job of that name."""
     job = Job(record["stage"], record["wildcards"])
-    values = list(job.wildcards.values())
     fits = job.stage in STAGES and job.stage not in OF_ALL and job.name == name
-    if not fits or any("/" in str(value) or str(value).startswith(".") for value in values):
+    if not fits or any("/" in str(value) or str(value).startswith(".") for value in job.wildcards.values()):
         raise ValueError("its record is of another job")
-    folders: dict[str, Callable[..., Path]] = {
-        "eda": lambda: run.data,
-        "gan": run.gan,
-        "trunk": run.trunk,
-        "synthesis": run.synthetic,
-        "classifier": run.classifier,
-    }
-    return _name(folders[job.stage](*values), run)
+    return name_in_run(own_folder(job, run), run)

@@ -5,6 +5,7 @@ of it, where that is true of the record of its executed notebook. Nothing else c
 of files.
 """
 
+import argparse
 import os
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -64,6 +65,11 @@ class Share:
 
     replicates: tuple[int, ...] = ()
     arms: tuple[str, ...] = ()
+
+    @classmethod
+    def asked_for(cls, options: argparse.Namespace) -> "Share":
+        """The one that a command line names."""
+        return cls(tuple(options.replicates), tuple(options.arms))
 
     def __bool__(self) -> bool:
         return bool(self.replicates or self.arms)

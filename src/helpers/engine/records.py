@@ -63,10 +63,10 @@ def read_record(run: RunPaths, job: Job) -> dict[str, Any] | None:
 
     A record that an earlier version of the project wrote has another form, and counts as none.
     """
-    return read_numbers(record_path(run, job))
+    return _of_numbers(record_path(run, job))
 
 
-def read_numbers(path: Path) -> dict[str, Any] | None:
+def _of_numbers(path: Path) -> dict[str, Any] | None:
     """A whole record of numbers in today's form; None otherwise."""
     record = read_sealed(path)
     return record if record and record.keys() >= PARTS else None
@@ -111,7 +111,7 @@ def write_record(run: RunPaths, job: Job, params: Params, record: dict[str, Any]
     parameters were others in between.
     """
     files = _seal(outputs(job, run, params), run)
-    earlier = read_record(run, job) or read_numbers(_earlier(run, job)) or {}
+    earlier = read_record(run, job) or _of_numbers(_earlier(run, job)) or {}
     results = dict(earlier.get("results", {}))
     if earlier:
         results[earlier["key"]] = [result(earlier), earlier["variant"]]
@@ -139,7 +139,8 @@ def write_view(run: RunPaths, job: Job, record: dict[str, Any]) -> None:
 
 def _seal(paths: Iterable[Path], run: RunPaths) -> dict[str, dict[str, Any]]:
     return {
-        _name(path, run): {"bytes": path.stat().st_size, "sha256": file_digest(path, WHOLE)} for path in paths
+        name_in_run(path, run): {"bytes": path.stat().st_size, "sha256": file_digest(path, WHOLE)}
+        for path in paths
     }
 
 
@@ -216,12 +217,12 @@ def require_whole_inputs(run: RunPaths, params: Params, job: Job, shown_only: bo
         path, missing = paths[0]
         what = (
             "stayed on another machine"
-            if missing and _name(path, run) in told[name].get("elsewhere", [])
+            if missing and name_in_run(path, run) in told[name].get("elsewhere", [])
             else "is missing"
             if missing
             else f"is damaged or was changed by hand: it is not what the job {name} wrote"
         )
-        raise UserError(f"{_name(path, run)} {what}. run_all.py makes it anew (without --only).")
+        raise UserError(f"{name_in_run(path, run)} {what}. run_all.py makes it anew (without --only).")
 
 
 def remove_damaged_caches(run: RunPaths) -> list[Path]:
@@ -261,5 +262,6 @@ def _digest_if_readable(path: Path) -> str:
         return ""
 
 
-def _name(path: Path, run: RunPaths) -> str:
+def name_in_run(path: Path, run: RunPaths) -> str:
+    """What a record calls a file: its path from the run's folder."""
     return os.path.relpath(path, run.folder)

@@ -3,7 +3,7 @@
 What a stage computes stands in ``helpers.stages``; the Snakefile and the front door share what stands here.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -198,28 +198,42 @@ def synthesis_tables(params: Params) -> tuple[str, ...]:
     return SYNTHESIS_TABLES if params.trains_gan else (*SYNTHESIS_TABLES, *GIVEN_TABLES)
 
 
+def own_folder(job: Job, run: RunPaths) -> Path:
+    """The folder that a job fills."""
+    one = {"eda": run.data, "evaluation": run.evaluation, "report": run.report.parent}
+    if job.stage in one:
+        return one[job.stage]
+    folders: dict[str, Callable[..., Path]] = {
+        "gan": run.gan,
+        "trunk": run.trunk,
+        "synthesis": run.synthetic,
+        "classifier": run.classifier,
+    }
+    return folders[job.stage](*(job.wildcards[name] for name in STAGES[job.stage].wildcards))
+
+
 def outputs(job: Job, run: RunPaths, params: Params) -> list[Path]:
     """The files with a job's numbers: all of them are there when it is done."""
-    w = job.wildcards
+    own = own_folder(job, run)
     if job.stage == "eda":
         return [run.split, run.manifest, run.duplicates]
     if job.stage == "gan":
         critic = ["discriminator.safetensors"] if RECIPES.get(params.gan.recipe).has_critic else []
         weights = ("generator.safetensors", *critic)
-        folders = class_folders(run.gan(w["seed"]), params.separate_classes)
+        folders = class_folders(own, params.separate_classes)
         networks = [folder / name for folder in folders for name in weights]
-        return [*networks, *(run.gan(w["seed"]) / name for name in ("history.csv", TRAINED_ON))]
+        return [*networks, *(own / name for name in ("history.csv", TRAINED_ON))]
     if job.stage == "synthesis":
         tables = [f"{name}.csv" for name in synthesis_tables(params)]
-        return [run.synthetic(w["seed"]) / name for name in ("images.npy", *tables)]
+        return [own / name for name in ("images.npy", *tables)]
     if job.stage == "trunk":
-        return [run.trunk(w["trunk"]) / name for name in (*CLASSIFIER_FILES, TRAINED_ON)]
+        return [own / name for name in (*CLASSIFIER_FILES, TRAINED_ON)]
     if job.stage == "classifier":
         names = (*CLASSIFIER_FILES, *(["predictions-external.csv"] if params.data.external_root else []))
-        return [run.classifier(w["arm"], w["replicate"]) / name for name in names]
+        return [own / name for name in names]
     if job.stage == "evaluation":
         tables = [*EVALUATION_TABLES, *(f"confusion-{arm}" for arm in params.arms)]
-        return [run.evaluation / f"{name}.csv" for name in tables]
+        return [own / f"{name}.csv" for name in tables]
     return [run.report, run.provenance]
 
 

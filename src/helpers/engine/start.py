@@ -3,7 +3,7 @@
 import argparse
 import csv
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from helpers.cores import allowed_cores
@@ -18,7 +18,7 @@ from helpers.engine.profiles import load_profile
 from helpers.engine.records import put_aside, read_record, remove_damaged_caches, require_whole_inputs
 from helpers.engine.runfile import RunFile, accepted_code, damaged_preparation
 from helpers.engine.snakemake import command, count_gpus, draw_map, execute
-from helpers.engine.stages import STAGES, Job, Task, tasks, threads, upstream
+from helpers.engine.stages import STAGES, Job, Task, own_folder, tasks, threads, upstream
 from helpers.engine.view import View
 from helpers.errors import UserError, printable
 from helpers.files import atomic_path, remove_leftovers
@@ -78,14 +78,9 @@ def _why_no_job(only: str, params: Params) -> str:
     return f"No job of the stage '{only}' is needed for these trainings: leave out --replicates and --arms."
 
 
-def share(options: argparse.Namespace) -> Share:
-    """The trainings that the command line asks for."""
-    return Share(tuple(options.replicates), tuple(options.arms))
-
-
 def _plan(runfile: RunFile, options: argparse.Namespace, force: bool = True) -> list[Planned]:
     forced = options.force if force else ()
-    wanted = (options.until, options.only, forced, share(options))
+    wanted = (options.until, options.only, forced, Share.asked_for(options))
     return make_plan(runfile.run, runfile.params, runfile.accepted, *wanted)
 
 
@@ -147,7 +142,7 @@ def _run(runfile: RunFile, planned: list[Planned], options: argparse.Namespace) 
         print(f"Finished in {duration(time.monotonic() - view.start)}.")
     if any(item.job.stage == "report" for item in planned):
         _say_result(runfile)
-    elif asked := share(options).options:
+    elif asked := Share.asked_for(options).options:
         print(f"The evaluation and the page need all trainings: leave out {asked} to make them.")
     return 0
 
@@ -218,13 +213,8 @@ def _require_writable(folder: Path) -> None:
 def forget_checkpoints(run: RunPaths, forced: Iterable[Job]) -> None:
     """Let each training among these jobs start from its beginning."""
     for job in forced:
-        folders: dict[str, Callable[..., Path]] = {
-            "gan": run.gan,
-            "trunk": run.trunk,
-            "classifier": run.classifier,
-        }
-        if job.stage in folders:
-            for checkpoint in folders[job.stage](*job.wildcards.values()).rglob("checkpoint-*"):
+        if job.stage in ("gan", "trunk", "classifier"):
+            for checkpoint in own_folder(job, run).rglob("checkpoint-*"):
                 checkpoint.unlink()
 
 
