@@ -12,7 +12,8 @@ Also predictions.csv.xz, from which recall, accuracy, the area under the ROC cur
 any other contrast of them can be computed anew: a row for each training and each validation, test and
 external image (arm, replicate, split, image_id, label), with the class that the classifier answers and its
 probability of the target class to five digits. It is not kept of a user's own images, whose names may name a
-patient.
+patient, nor of a run whose parts are kept (reports/parts/RUN, by run_all.py --pack), which hold all
+probabilities.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from helpers.files import write_table
 from helpers.paths import REPORTS, RunPaths, require
 from helpers.report.page.records import read_json, read_params, read_records
 
-EXAMPLES = REPORTS / "examples"
+EXAMPLES, PACKED = REPORTS / "examples", REPORTS / "parts"
 SYNTHESIS_TABLES = (
     "fidelity",
     "filter-sweep",
@@ -41,7 +42,7 @@ SYNTHESIS_TABLES = (
 )
 
 
-def keep(run: RunPaths, examples: Path = EXAMPLES) -> Path:
+def keep(run: RunPaths, examples: Path = EXAMPLES, packed: Path = PACKED) -> Path:
     """Copy ``run`` into ``examples``/<run>, in place of what was there; returns that folder.
 
     Raises MissingStageError for a run that is not finished, and UserError for one whose page shows
@@ -72,7 +73,7 @@ def keep(run: RunPaths, examples: Path = EXAMPLES) -> Path:
         write_table(folder / "gan.csv", pd.concat(gans, ignore_index=True))
     write_table(folder / "trainings.csv", pd.concat(_trainings(run, params), ignore_index=True))
     write_table(folder / "jobs.csv", _jobs(run, params))
-    if params.data.source != "folder":
+    if params.data.source != "folder" and not (packed / run.run).is_dir():
         predictions = pd.concat(_predictions(run, params), ignore_index=True)
         predictions.to_csv(folder / "predictions.csv.xz", index=False, float_format="%.5g")
     return folder

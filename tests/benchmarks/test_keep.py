@@ -70,6 +70,13 @@ def test_predictions_are_kept_in_one_table_and_never_of_ones_own_images(tmp_path
     assert (folder / "trainings.csv").is_file() and not (folder / "predictions.csv.xz").exists()
 
 
+def test_predictions_are_not_kept_beside_parts_that_hold_them(tmp_path, monkeypatch):
+    run = finished_run(tmp_path, monkeypatch)
+    (tmp_path / "parts" / "fake").mkdir(parents=True)
+    folder = keep.keep(run, tmp_path / "examples", tmp_path / "parts")
+    assert (folder / "trainings.csv").is_file() and not (folder / "predictions.csv.xz").exists()
+
+
 def test_a_run_on_given_images_has_no_history_of_a_gan(tmp_path, monkeypatch):
     given = {"synthesis": {"folder": "theirs", "filter": "classifier"}, "arms": {"baseline": {}}}
     run = finished_run(tmp_path, monkeypatch, gan={"seeds": [0]}, **given)
