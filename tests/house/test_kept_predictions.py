@@ -40,7 +40,7 @@ def test_kept_predictions_give_the_kept_metrics(run):
     found = set()
     for arm, replicate, predictions in (in_one_table if run in TABLES else in_parts)(run):
         if (arm, replicate) not in metrics.index:
-            continue  # a part may hold arms that the page leaves out until all of their trainings are finished
+            continue  # an arm that the page leaves out until all of its trainings are finished
         rows, own = predictions[predictions["split"] == "test"], metrics.loc[(arm, replicate)]
         melanoma = rows["label"] == "mel"
         assert len(rows) == own["images"]
