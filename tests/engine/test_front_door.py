@@ -12,12 +12,17 @@ import shutil
 import signal
 import time
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from helpers.engine.start import _why_no_job
+from helpers.engine import start
+from helpers.engine.plan import Planned
+from helpers.engine.stages import Job
+from helpers.errors import UserError
 from helpers.params import load_params
+from helpers.paths import RunPaths
 from support import fake_stages
 
 TOY = ("--params", "params/toy.yaml")
@@ -469,6 +474,35 @@ def test_the_times_of_files_play_no_part(project):
     assert executed(project) == ["evaluation"]
 
 
+def test_the_folder_of_a_run_may_be_a_link_to_another_disk(project, tmp_path):
+    folder, disk = project.folder / "artifacts/toy", tmp_path / "disk/of/runs/toy"
+    disk.parent.mkdir(parents=True)
+    shutil.move(folder, disk)
+    folder.symlink_to(disk)
+    try:
+        assert "every job is fresh" in project.here(*TOY).stdout  # the page too, which lies beside artifacts
+        project.here(*TOY, "--force", "evaluation")
+        assert executed(project) == ["evaluation"] and stale(project) == set()
+    finally:
+        folder.unlink()
+        shutil.move(disk, folder)
+
+
+def test_a_job_that_never_stays_fresh_ends_the_start(monkeypatch):
+    job = Planned(Job("eda", {}), "missing: split.csv", numbers=True)
+    view = SimpleNamespace(ended={"eda": "finished"}, tick=None, follow=lambda tasks: None)
+    runfile = SimpleNamespace(run=RunPaths("toy"), params=load_params("smoke"))
+    rounds = []
+    monkeypatch.setattr(start, "command", lambda *words: [])
+    monkeypatch.setattr(start, "draw_map", lambda *words: None)
+    monkeypatch.setattr(start, "execute", lambda *words: rounds.append(words) and 0)
+    monkeypatch.setattr(start, "_plan", lambda *words, **more: [job])
+    options = SimpleNamespace(cores=1, profile=None, only=None)
+    with pytest.raises(UserError, match=r"eda was made 4 times .* \(missing: split.csv\)"):
+        start._make_stale(runfile, [job], options, view)
+    assert len(rounds) == start.MOST_ROUNDS
+
+
 def test_until_only_and_force(project):
     assert stale(project, "--force", "synthesis") >= {"synthesis", "evaluation", "report"}
     project.here(*TOY, "--run", "part", "--until", "gan")
@@ -486,7 +520,9 @@ def test_the_name_of_a_run_may_look_like_a_number(project, name):
 
 
 def test_a_stage_without_a_job_is_told_with_its_reason(project):
-    assert "synthesis.folder gives" in _why_no_job("gan", load_params("judge", ["synthesis.folder=theirs"]))
+    assert "synthesis.folder gives" in start._why_no_job(
+        "gan", load_params("judge", ["synthesis.folder=theirs"])
+    )
     told = project.here(*TOY, "--set", "arms={baseline: {}}", "--replicates", "0", "--only", "gan", code=2)
     assert "No job of the stage 'gan' is needed for these trainings" in told.stderr
     assert "classifier.adapt.epochs is 0" in project.here(*TOY, "--only", "trunk", code=2).stderr

@@ -27,6 +27,7 @@ from helpers.engine.records import (
     faults,
     here,
     name_in_run,
+    path_in_run,
     read_record,
     record_path,
     result,
@@ -186,7 +187,7 @@ def _taken(run: RunPaths, job: Job, record: Record) -> Files | None:
         if file in away:
             continue
         try:
-            content = (run.folder / file).read_bytes()
+            content = path_in_run(file, run).read_bytes()
         except OSError:
             return None
         if _seal(content) != seal:
@@ -195,7 +196,7 @@ def _taken(run: RunPaths, job: Job, record: Record) -> Files | None:
             content = _with_fewer_digits(content)
         files[file], seals[file] = content, _seal(content)
     beside = {file.removesuffix(Path(file).name) + BESIDE for file in files}
-    found = {file: (run.folder / file).read_bytes() for file in beside if (run.folder / file).is_file()}
+    found = {file: path_in_run(file, run).read_bytes() for file in beside if path_in_run(file, run).is_file()}
     told = record | {"files": seals, "beside": {file: _seal(content) for file, content in found.items()}}
     told |= {"elsewhere": away, "result": result(record)}
     return files | found | {name_in_run(record_path(run, job), run): json_text(sealed(told)).encode()}
@@ -256,7 +257,7 @@ def unpack(source: Path) -> Unpacked:
             record, files = parts[name]
             _remove_leftovers(run, record)
             for file, content in files.items():
-                with atomic_path(run.folder / file) as temporary:
+                with atomic_path(path_in_run(file, run)) as temporary:
                     temporary.write_bytes(content)
     other = [name for name, record in kept.items() if record["key"] != parts[name][0]["key"]]
     return Unpacked(run, taken, list(kept), other)
@@ -286,7 +287,7 @@ def _refuse_a_mixture(kept: dict[str, Record], parts: dict[str, tuple[Record, Fi
 def _remove_leftovers(run: RunPaths, record: Record) -> None:
     """Remove what an interrupted job left here in the place of a file that stayed elsewhere."""
     for file in record["elsewhere"]:
-        path = run.folder / file
+        path = path_in_run(file, run)
         if path.is_file() and file_digest(path, 64) != record["files"][file]["sha256"]:
             path.unlink()
 

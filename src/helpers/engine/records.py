@@ -160,7 +160,7 @@ def faults(run: RunPaths, told: dict[str, dict[str, Any]]) -> dict[str, list[tup
     to_read: list[tuple[str, Path, str]] = []
     for name, record in told.items():
         for file, seal in record["files"].items():
-            path = run.folder / file
+            path = path_in_run(file, run)
             if not path.exists():
                 found.setdefault(name, []).append((path, True))
             elif path.stat().st_size != seal["bytes"]:
@@ -175,7 +175,7 @@ def faults(run: RunPaths, told: dict[str, dict[str, Any]]) -> dict[str, list[tup
 
 def elsewhere(run: RunPaths, record: dict[str, Any]) -> list[str]:
     """The files of a job that stayed on the machine where it was made (``packing``) and are not here."""
-    return [file for file in record.get("elsewhere", []) if not (run.folder / file).exists()]
+    return [file for file in record.get("elsewhere", []) if not path_in_run(file, run).exists()]
 
 
 def here(run: RunPaths, record: dict[str, Any]) -> dict[str, Any]:
@@ -265,3 +265,12 @@ def _digest_if_readable(path: Path) -> str:
 def name_in_run(path: Path, run: RunPaths) -> str:
     """What a record calls a file: its path from the run's folder."""
     return os.path.relpath(path, run.folder)
+
+
+def path_in_run(name: str, run: RunPaths) -> Path:
+    """The file that a record calls ``name``.
+
+    Its ``..`` are taken from the words of the path, as ``name_in_run`` wrote them, and not from the disk: a
+    run's folder, or all of ``artifacts``, may be a link to another disk, whose parent is another folder.
+    """
+    return Path(os.path.normpath(run.folder / name))

@@ -27,6 +27,8 @@ from helpers.paths import RunPaths, as_typed
 from helpers.report.names import text_width
 from helpers.report.words import duration
 
+MOST_ROUNDS = 4  # of one start; more than one are needed only where files change while it runs
+
 
 def make(run: RunPaths, params: Params, options: argparse.Namespace, words: list[str]) -> int:
     """Do what the command line asks for, and return the exit code.
@@ -162,19 +164,33 @@ def _make_stale(runfile: RunFile, planned: list[Planned], options: argparse.Name
     """Let the engine make what is stale, until nothing is; returns its exit code.
 
     A second round is rare: a damaged file that was made anew and came out otherwise, as a graphics card may
-    do it.
+    do it. Raises UserError where a job does not stay fresh, however often it is made.
     """
     to_do = _to_do(planned, runfile.params)
+    rounds = 0
     while to_do:
+        if (rounds := rounds + 1) > MOST_ROUNDS:
+            raise UserError(_never_fresh(planned))
         words = command(runfile, options.cores, options.profile, options.only)
         draw_map(runfile, to_do)
         if code := execute(words, to_do, runfile.run, options.profile, view.tick):
             return code
         if not any(task.name in view.ended for task in to_do):  # nothing was made, nor would be next time
             break
-        to_do = _to_do(_plan(runfile, options, force=False), runfile.params)
+        planned = _plan(runfile, options, force=False)
+        to_do = _to_do(planned, runfile.params)
         view.follow(to_do)
     return 0
+
+
+def _never_fresh(planned: Iterable[Planned]) -> str:
+    """What to say of jobs that were made again and again and are still to be made."""
+    item = next(item for item in planned if item.stale)
+    return (
+        f"{item.job.title} was made {MOST_ROUNDS} times by this start and is to be made again "
+        f"({item.reason}). Does something else change or remove its files while the run goes on? "
+        "Stop that, and start again."
+    )
 
 
 def _to_do(planned: list[Planned], params: Params) -> list[Task]:
