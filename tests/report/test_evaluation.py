@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from helpers.evaluation.metrics import COMPARED
+from helpers.files import write_table
 from helpers.params import Arm, validate
 from helpers.paths import RunPaths
 from helpers.report import drawing, publish, results, words
@@ -20,6 +21,7 @@ from helpers.report.page.contrast_chart import contrast_chart
 from helpers.report.page.control_sentences import _control_sentences, equal_alarms, shifted_thresholds
 from helpers.report.page.headline import headline_caption
 from helpers.report.page.results import Results, read_results
+from helpers.report.results.gan import filter_of_every_gan
 from helpers.report.style import arm_colours
 from helpers.report.words import METRIC_NAMES, OVERALL_SCORED, TARGET_SCORED
 from support.report_run import build_run, fake_params
@@ -674,6 +676,34 @@ class TestAbstract:
         assert "with all" not in equal_alarms(compared(params, found))[0]
         found.clear()
         assert equal_alarms(compared(params, found)) == []
+
+    @pytest.mark.parametrize(
+        ("differences", "said"),
+        [
+            ([(0.1, 0.2), (-0.1, 0.1), (0.01, 0.3)], "in 2 of 3 GANs, and nearer in 0; in 1 no"),
+            ([(-0.2, -0.1), (math.nan, math.nan), (0.1, 0.2)], "in 1 of 2 GANs, and nearer in 1; in 0 no"),
+            ([(0.1, 0.2)], None),
+            ([(math.nan, math.nan)] * 2, None),
+        ],
+    )
+    def test_what_the_filter_did_is_told_of_every_gan(self, tmp_path, monkeypatch, differences, said):
+        monkeypatch.setattr("helpers.paths.ARTIFACTS", tmp_path)
+        params, run = fake_params(gan={"seeds": list(range(len(differences)))}), RunPaths("fake")
+        for seed, (low, high) in enumerate(differences):
+            run.synthetic(seed).mkdir(parents=True)
+            rows = [
+                {"set": "random", "measure": "kernel_distance"},
+                {"set": "kept", "measure": "coverage", "difference_low": 1.0, "difference_high": 2.0},
+                {
+                    "set": "kept",
+                    "measure": "kernel_distance",
+                    "difference_low": low,
+                    "difference_high": high,
+                },
+            ]
+            write_table(run.synthetic(seed) / "fidelity.csv", pd.DataFrame(rows))
+        told = filter_of_every_gan(run, params)
+        assert told is None if said is None else said in told
 
     def test_blurred_images_are_told_at_the_side_of_the_synthetic_ones(self):
         arms = {"baseline": {}, "blurred": {"oversample": {"count": 2, "through": "synthesis"}}}

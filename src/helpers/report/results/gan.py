@@ -1,14 +1,20 @@
 """The training of the generative network, in the paper's terms."""
 
+from collections import Counter
+
 import pandas as pd
 
 from helpers.data.by_class import CLASS, rows_of_class
+from helpers.files import read_table
 from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.gan import has_scores
 from helpers.report.paper_values import Paper
+from helpers.report.synthesis.fidelity import filter_outcome
 from helpers.report.table import Table
 from helpers.report.words import NONE, missing, plain
+
+KERNEL = "kernel_distance"
 
 
 def read_training(run: RunPaths, params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -21,6 +27,34 @@ def read_training(run: RunPaths, params: Params) -> tuple[pd.DataFrame, pd.DataF
         return pd.DataFrame(), pd.read_csv(require(run.synthetic(seed) / "scores.csv", "synthesis"))
     history = pd.read_csv(require(run.gan(seed) / "history.csv", "gan"))
     return history, pd.read_csv(require(run.synthetic(seed) / "scores.csv", "synthesis"))
+
+
+def filter_of_every_gan(run: RunPaths, params: Params) -> str | None:
+    """In how many of the run's GANs the filter makes the set of images better or worse than a random choice.
+
+    Read from fidelity.csv of every synthesis; of several classes, of the first. None where the run trains
+    fewer than two GANs, of which the figures of the one say all. Raises MissingStageError where a synthesis
+    is not made yet.
+    """
+    if not params.trains_gan or len(params.gan.seeds) < 2:
+        return None
+    found: Counter[str] = Counter()
+    for seed in params.gan.seeds:
+        table = rows_of_class(
+            read_table(require(run.synthetic(seed) / "fidelity.csv", "synthesis")), params.gan_classes[0]
+        )
+        kept = table[(table["set"] == "kept") & (table["measure"] == KERNEL)]
+        if len(kept) and pd.notna(kept["difference_low"].iloc[0]):
+            row = kept.iloc[0]
+            found[filter_outcome(KERNEL, row["difference_low"], row["difference_high"])] += 1
+    if not found:
+        return None
+    return (
+        "What is shown here is of the first GAN. Judged by the kernel distance, the images that the filter "
+        f"kept lie farther from the real ones than as many at random in {found['worsens']} of "
+        f"{found.total()} GANs, and nearer in {found['improves']}; in {found['no difference shown']} no "
+        "difference is shown."
+    )
 
 
 def _amounts(history: pd.DataFrame, scores: pd.DataFrame) -> list[tuple[str, str, str]]:
