@@ -10,6 +10,7 @@ from hashlib import sha256
 
 import pytest
 
+from helpers.engine.packing import _with_fewer_digits
 from helpers.engine.records import sealed
 from helpers.files import json_text
 from support import fake_stages
@@ -87,6 +88,13 @@ def test_networks_and_images_stay_and_the_rest_is_taken(finished):
     assert not [name for name in names if name.endswith((".safetensors", ".npy"))]
     assert not [name for name in names if name.startswith(("logs/evaluation", "logs/report"))]
     assert finished.told.startswith(f"{PART}: 5 finished jobs, 0.0 MB.")
+
+
+def test_no_answer_changes_by_fewer_digits():
+    table = b"image_id,label,p_mel,p_nv\na,mel,0.333331,0.333334\nb,nv,0.1234567,0.8765433\n"
+    kept = _with_fewer_digits(table).decode().splitlines()
+    assert kept == ["image_id,label,p_mel,p_nv", "a,mel,0.333331,0.333334", "b,nv,0.12346,0.87654"]
+    assert _with_fewer_digits(b"epoch,loss\n1,0.123456789\n") == b"epoch,loss\n1,0.123456789\n"
 
 
 def test_probabilities_are_taken_with_five_digits(there):

@@ -4,8 +4,8 @@
 here. It holds their tables, histories, predictions and records, which the evaluation and the page read, and
 no picture. Networks and images, which are nearly all of a run's size, stay where they were made. The records
 name them (``elsewhere``), and a job whose files are asked for by a new training is made anew (``plan``).
-Probabilities are written with five digits, which makes the file less than half as large and moves no metric
-that is shown; ``result`` in the record remembers the digest of the files as they were.
+Probabilities are written with five digits, which makes the file less than half as large, changes no answer
+and moves no metric that is shown; ``result`` in the record remembers the digest of the files as they were.
 """
 
 import argparse
@@ -207,15 +207,20 @@ def _seal(content: bytes) -> dict[str, Any]:
 
 
 def _with_fewer_digits(content: bytes) -> bytes:
-    """A table of predictions with its probabilities in ``DIGITS`` digits; anything else as it is."""
+    """A table of predictions with its probabilities in ``DIGITS`` digits; anything else as it is.
+
+    An image whose answer, the class with the largest probability, would become another one keeps all digits.
+    """
     import pandas as pd
 
     table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
     columns = [name for name in table if name.startswith("p_")]
     if not columns:
         return content
-    for name in columns:
-        table[name] = [f"{float(value):.{DIGITS}g}" for value in table[name]]
+    whole = table[columns].astype(float)
+    short = whole.map(lambda value: f"{value:.{DIGITS}g}")
+    same = short.astype(float).idxmax(axis=1) == whole.idxmax(axis=1)
+    table.loc[same, columns] = short[same]
     return table.to_csv(index=False, lineterminator="\n").encode()
 
 
