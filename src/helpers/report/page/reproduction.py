@@ -3,9 +3,11 @@
 import shlex
 from itertools import starmap
 from pathlib import Path
+from typing import Any
 
 from helpers.errors import ParameterError
 from helpers.params import (
+    Arm,
     Params,
     comparable_values,
     flatten,
@@ -23,7 +25,7 @@ def reproduction_command(run: str, params: Params) -> str | None:
     options = [(path, changes) for path in known if (changes := _overrides(path, params)) is not None]
     if not options:
         return None
-    path, changes = min(options, key=lambda option: len(option[1]))
+    path, changes = min(options, key=lambda option: (len(option[1]), len(" ".join(option[1]))))
     words = ["python", "run_all.py", "--params", f"params/{path.name}"]
     words += [] if path.stem == run else ["--run", run]
     for change in changes:
@@ -45,11 +47,26 @@ def _overrides(path: Path, params: Params) -> list[str] | None:
     # one's own images need a folder to be valid parameters; in the command --data-root names it
     folder = ["data.root=FOLDER"] if params.data.root else []
     folder += [] if params.trains_gan else ["synthesis.folder=IMAGES"]
+    public = public_parameters(params, lambda path: path.stand_in)
+    shown = flatten(public)
     try:
-        base = comparable_values(load_params(path))
+        planned = load_params(path)
+        base = comparable_values(planned)
         changes = {key: value for key, value in wanted.items() if base.get(key, ...) != value}
+        if planned.arms.keys() - params.arms.keys():  # nothing but all arms anew takes one away
+            changes = {key: value for key, value in changes.items() if not key.startswith("arms.")}
+            changes["arms"], shown["arms"] = map(_short_arms, (params.as_dict()["arms"], public["arms"]))
         made = comparable_values(load_params(path, [*starmap(override, changes.items()), *folder]))
     except ParameterError:
         return None
-    shown = flatten(public_parameters(params, lambda path: path.stand_in))
     return [override(key, shown[key]) for key in changes] if made == wanted else None
+
+
+def _short_arms(arms: dict[str, Any]) -> dict[str, Any]:
+    """Arms as plain values, without what stands there by default."""
+    return {name: _without(arm, Arm().model_dump(mode="json", by_alias=True)) for name, arm in arms.items()}
+
+
+def _without(values: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
+    told = {key: value for key, value in values.items() if value is not None and value != default.get(key)}
+    return {key: _without(value, {}) if isinstance(value, dict) else value for key, value in told.items()}
