@@ -8,6 +8,7 @@ from helpers import JOBS_LOCK_VARIABLE
 from helpers.engine import by_hand
 from helpers.engine.keys import Keys
 from helpers.engine.plan import is_finished
+from helpers.engine.process import run_lock
 from helpers.engine.records import read_record
 from helpers.engine.stages import Job, outputs
 from helpers.errors import MissingStageError, UserError
@@ -17,6 +18,7 @@ from helpers.paths import RunPaths
 
 JOB = Job("classifier", {"arm": "baseline", "replicate": 0})
 EVALUATION = Job("evaluation")
+EDA = Job("eda")
 
 
 @pytest.fixture
@@ -90,6 +92,34 @@ def test_a_finished_notebook_is_taken_as_it_is_with_its_parameters_and_never_as_
     ):
         by_hand.refuse_a_mixture(run, [EVALUATION], Keys(run, other, {}))
     by_hand.refuse_a_mixture(run, [EVALUATION], Keys(run, hand, {}))
+
+
+def test_a_result_whose_code_changed_meanwhile_gets_no_record(run, monkeypatch):
+    hand = load_params("smoke")
+    assert not is_finished(run, hand, "evaluation")
+    for path in outputs(EVALUATION, run, hand):
+        write_text(path, path.name)
+    monkeypatch.setattr(Keys, "code", lambda self, job: "edited")
+    by_hand.seal_by_hand(run, hand, "evaluation")
+    assert read_record(run, EVALUATION) is None and by_hand.note_path(run, EVALUATION).exists()
+
+
+def test_a_notebook_computes_nothing_beside_a_start(run):
+    with run_lock(run.folder), pytest.raises(UserError, match="is being made by process"):
+        retrain(run)
+    assert not by_hand.note_path(run, JOB).exists()
+
+
+def test_a_result_with_this_command_s_key_is_no_mixture(run, monkeypatch):
+    params = load_params("smoke")
+    assert not is_finished(run, params, "eda")
+    for path in outputs(EDA, run, params):
+        write_text(path, path.name)
+    by_hand.seal_by_hand(run, params, "eda")
+    monkeypatch.setattr(by_hand, "_other_parameters", lambda *words: [("data.root", "~/skin", "/home/skin")])
+    by_hand.refuse_a_mixture(run, [EDA], Keys(run, params, {}))
+    with pytest.raises(UserError, match="~/skin in place of"):
+        by_hand.refuse_a_mixture(run, [JOB], Keys(run, params, {}))
 
 
 def test_a_job_of_a_start_is_not_sealed_by_its_notebook(run, monkeypatch):

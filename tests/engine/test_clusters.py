@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.engine import profiles
+from helpers.engine import cards, profiles
 from helpers.engine.cards import gpus_asked
 from helpers.engine.failures import last_words
 from helpers.engine.process import write_ticket
@@ -79,6 +79,30 @@ def test_gpus_are_a_whole_number_in_either_notation(tmp_path):
     (tmp_path / "config.yaml").write_text("executor: slurm\nresources: {gpu: many}\n")
     with pytest.raises(UserError, match="not a whole number"):
         _ = profiles.load_profile(str(tmp_path)).gpus
+    (tmp_path / "config.yaml").write_text("executor: slurm\nresources:\n  gpu:\n")
+    with pytest.raises(UserError, match="not a whole number"):
+        _ = profiles.load_profile(str(tmp_path)).gpus
+    for stated, gpus in (("gpu=8", 8), ("8", 0), ("gpu=2 mem_mb=9000", 2)):
+        (tmp_path / "config.yaml").write_text(f"executor: slurm\nresources: {stated}\n")
+        assert profiles.load_profile(str(tmp_path)).gpus == gpus
+
+
+def test_a_profile_of_this_machine_says_how_much_runs_at_once(tmp_path):
+    (tmp_path / "config.yaml").write_text("cores: 1\n")
+    words = command(runfile(), None, profiles.load_profile(str(tmp_path)))
+    assert "--cores" not in words
+    words = command(runfile(), 3, profiles.load_profile(str(tmp_path)))
+    assert words[words.index("--cores") + 1] == "3"
+
+
+def test_a_driver_that_hangs_counts_as_no_card(monkeypatch):
+    def hang(words, **options):
+        raise subprocess.TimeoutExpired(words, options["timeout"])
+
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(cards.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(cards.subprocess, "run", hang)
+    assert cards.visible_cards() == []
 
 
 def test_every_stage_says_what_it_needs():

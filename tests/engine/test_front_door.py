@@ -298,6 +298,18 @@ def test_accepted_code_keeps_results_until_the_next_change(project):
     assert "report" in stale(project)  # which still tells of the acceptance
 
 
+def test_a_result_made_anew_is_no_longer_kept_over_a_change_of_code(project):
+    accepted = project.folder / "artifacts/toy/accepted.json"
+    path = "src/helpers/gan/health.py"
+    with _edited(project, path, "CHECK_EVERY = ", "NEW = 1\nCHECK_EVERY = "):
+        project.here(*TOY, "--accept-code", "gan", "--accept-code", "classifier")
+        assert "gan-seed-0" in json.loads(accepted.read_text())
+        project.here(*TOY, "--force", "gan")
+        assert "gan-seed-0" not in json.loads(accepted.read_text())
+        assert stale(project) == set()
+    assert "its code changed" in reasons(project)["gan seed 0"]  # it was made by the code as edited
+
+
 def test_a_deleted_middle_file_is_made_again(project):
     (project.folder / "artifacts/toy/synthetic/seed-0/scores.csv").unlink()
     assert reasons(project)["synthesis seed 0"] == "missing: scores.csv"

@@ -99,6 +99,18 @@ def test_files_that_parameters_name_are_read(tmp_path):
     assert before != key("gan", start, seed=0)
 
 
+def test_the_page_is_made_again_when_its_protocol_changes(tmp_path, monkeypatch):
+    fixed, text = tmp_path / "fixed.yaml", tmp_path / "protocol.md"
+    monkeypatch.setattr("helpers.report.page.protocol.PROTOCOL", text)
+    told = f"report.protocol={fixed}"
+    keys = set()
+    for steps, words in ((3, "first"), (4, "first"), (4, "second")):
+        fixed.write_text(f"gan: {{steps: {steps}}}\n")
+        text.write_text(words)
+        keys.add(key("report", told))
+    assert len(keys) == 3 and key("report") not in keys
+
+
 def test_a_corrected_external_test_set_is_predicted_anew(tmp_path):
     table = tmp_path / "ISIC2018_Task3_Test_GroundTruth.csv"
     table.write_text("image_id,dx\na,mel\n")

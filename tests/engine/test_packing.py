@@ -231,6 +231,8 @@ def test_a_run_without_finished_jobs_is_not_packed(there):
         (("--unpack", PART, "--dry-run"), "--dry-run says nothing beside --unpack"),
         (("--unpack", PART, "--replicates", "0"), "--replicates says nothing beside --unpack"),
         (("--pack", "toy", "--set", "gan.steps=1"), "--set says nothing beside --pack"),
+        (("--compare", "toy", "toy", "--dry-run"), "--dry-run says nothing beside --compare"),
+        (("--reader-study", "toy", "--dry-run"), "--dry-run says nothing beside --reader-study"),
     ],
 )
 def test_mistakes_are_told(there, words, said):

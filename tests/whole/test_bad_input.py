@@ -1142,6 +1142,11 @@ def test_a_primary_contrast_that_can_be_read_in_two_ways(place, capsys, contrast
     assert mistake(capsys, *words) == said
 
 
+def test_a_protocol_that_is_not_there_is_told_before_anything_is_trained(place, capsys):
+    said = mistake(capsys, "--params", "smoke", "--set", "report.protocol=nowhere")
+    assert said.startswith("report.protocol names no parameter file that can be read: ")
+
+
 # --- the machine ------------------------------------------------------------------------------------------
 
 

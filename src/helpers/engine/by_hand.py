@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers import JOBS_LOCK_VARIABLE
 from helpers.engine.changes import changed_values, listed
+from helpers.engine.records import read_record
 from helpers.engine.stages import STAGES, Job, number_parameters, outputs, threads
 from helpers.errors import UserError
 from helpers.files import write_json
@@ -40,14 +41,16 @@ def leave_note(run: RunPaths, job: Job, keys: "Keys") -> None:
     if JOBS_LOCK_VARIABLE in os.environ:
         return
     began = datetime.now(UTC).isoformat(timespec="seconds")
-    write_json(note_path(run, job), {"began": began, "parameters": number_parameters(job, keys.params)})
+    told = {"began": began, "parameters": number_parameters(job, keys.params), "key": keys.key(job)}
+    write_json(note_path(run, job), told)
 
 
 def seal_by_hand(run: RunPaths, params: Params, stage: str, **wildcards: Any) -> None:
     """Write the record of a job that a notebook run by hand has just finished.
 
     A job of a start of the front door writes its own. Every stage with a notebook calls this at its end.
-    Where a file of the job is missing, it gets no record.
+    Where a file of the job is missing, or its code or what it read was changed meanwhile, it gets no record,
+    and the next start makes it anew.
     """
     job = Job(stage, wildcards)
     if JOBS_LOCK_VARIABLE in os.environ or not all(path.exists() for path in outputs(job, run, params)):
@@ -57,8 +60,10 @@ def seal_by_hand(run: RunPaths, params: Params, stage: str, **wildcards: Any) ->
     from helpers.engine.records import write_record
     from helpers.engine.runfile import accepted_code
 
-    keys = Keys(run, params, accepted_code(run, params, []), recorded=list(STAGES))
-    began = datetime.fromisoformat(_note(run, job)["began"])
+    keys, note = Keys(run, params, accepted_code(run, params, []), recorded=list(STAGES)), _note(run, job)
+    if note["key"] != keys.key(job):
+        return
+    began = datetime.fromisoformat(note["began"])
     made = {"key": keys.key(job), "code": keys.code(job), "parts": keys.parts(job), "by_hand": True}
     seconds = (datetime.now(UTC) - began).total_seconds()
     told = account(job, began, seconds) | made | {"threads": threads(stage, params)}
@@ -103,7 +108,12 @@ def refuse_a_mixture(run: RunPaths, read: Sequence[Job], keys: "Keys") -> None:
 
 def _told(run: RunPaths, jobs: Sequence[Job], keys: "Keys") -> tuple[str, str, list[str]]:
     """What was computed by hand with other parameters, the way to its page, and its stages; or nothing."""
-    changed = [(job, told) for job in jobs if (told := _other_parameters(run, job, keys))]
+    changed = [
+        (job, told)
+        for job in jobs
+        if (read_record(run, job) or {}).get("key") != keys.key(job)
+        and (told := _other_parameters(run, job, keys))
+    ]
     if not changed:
         return "", "", []
     job, told = changed[0]

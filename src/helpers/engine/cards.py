@@ -27,7 +27,10 @@ def visible_cards() -> list[str]:
         return [card.strip() for card in visible.split(",") if card.strip() not in ("", "-1")]
     if not shutil.which("nvidia-smi"):
         return []
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired:  # a card whose driver hangs is of no use
+        return []
     return [
         str(number)
         for number, _ in enumerate(line for line in listed.stdout.splitlines() if line.startswith("GPU "))

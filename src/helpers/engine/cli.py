@@ -182,12 +182,20 @@ def _numbers(text: str) -> list[int]:
     return sorted(found)
 
 
+def _refuse_useless(options: argparse.Namespace) -> None:
+    """Raise UserError where ``--dry-run`` stands beside what writes all the same."""
+    asked = "--compare" if options.compare else "--reader-study" if options.reader_study else None
+    if options.dry_run and asked:
+        raise UserError(f"--dry-run says nothing beside {asked}: leave it out.")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     write_any_sign()
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _terminated)
     try:
+        _refuse_useless(options)
         if options.list:
             code = _list()
         elif options.compare:

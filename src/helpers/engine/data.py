@@ -9,9 +9,9 @@ from pathlib import Path
 from helpers.data.archives import IGNORED, UNREAD_ENDINGS, FileTree
 from helpers.data.sources import SOURCES
 from helpers.engine.stages import Job
-from helpers.errors import DataError
+from helpers.errors import DataError, ParameterError
 from helpers.files import digest, file_digest
-from helpers.params import Params
+from helpers.params import Params, comparable_values, load_params
 from helpers.paths import RunPaths, from_project
 
 
@@ -50,7 +50,7 @@ def _folder_fingerprint(params: Params) -> str:
 
 
 def _named_files(job: Job, params: Params) -> dict[str, str]:
-    """Fingerprints of weights to start from, of folders of synthetic images and of the external test set."""
+    """Fingerprints of weights to start from, folders of synthetic images, external test set and protocol."""
     arm = params.arms.get(job.wildcards.get("arm", ""))
     named: dict[str, str | None] = {}
     if job.stage == "gan":
@@ -67,6 +67,8 @@ def _named_files(job: Job, params: Params) -> dict[str, str]:
         for key, value in named.items()
         if value
     }
+    if job.stage == "report" and params.report.protocol is not None:
+        found |= _protocol(params.report.protocol)
     if job.stage == "synthesis" and params.synthesis.folder is not None:
         from helpers.data.given_images import folder_digest
 
@@ -76,6 +78,17 @@ def _named_files(job: Job, params: Params) -> dict[str, str]:
 
         found["data.external_root"] = _listing(from_project(params.data.external_root), HIDDEN)
     return found
+
+
+def _protocol(planned: str) -> dict[str, str]:
+    """Of the text of the protocol, and of the parameters that it fixes: the page tells both."""
+    from helpers.report.page.protocol import PROTOCOL
+
+    try:
+        fixed = digest(comparable_values(load_params(planned)))
+    except ParameterError:  # a start says so before it begins
+        fixed = ""
+    return {"report.protocol": fixed, PROTOCOL.name: _digest(PROTOCOL)}
 
 
 @cache

@@ -15,6 +15,7 @@ from typing import Any
 from helpers.engine.by_hand import SHOW_ONLY_VARIABLE, leave_note
 from helpers.engine.changes import changed_values, listed
 from helpers.engine.keys import Keys
+from helpers.engine.process import refuse_beside_a_start
 from helpers.engine.records import elsewhere, faults, here, read_sealed, record_path, view_path
 from helpers.engine.runfile import Accepted
 from helpers.engine.stages import (
@@ -193,6 +194,7 @@ def is_finished(run: RunPaths, params: Params, stage: str, **wildcards: Any) -> 
             f"The numbers of {job.title} became stale while their notebook was executed, as when code or a "
             "file is edited meanwhile: the same command makes them anew."
         )
+    refuse_beside_a_start(run.folder)
     leave_note(run, job, keys)
     return False
 

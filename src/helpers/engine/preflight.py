@@ -16,7 +16,7 @@ from helpers.engine.snakemake import count_gpus
 from helpers.errors import DataError, ParameterError
 from helpers.evaluation.roles import roles
 from helpers.gan.recipes import require_package
-from helpers.params import Params
+from helpers.params import Params, load_params
 from helpers.paths import RunPaths, from_project
 
 
@@ -41,12 +41,21 @@ def check(
             _check_external(params.data.external_root, classes)
     if "evaluation" in stages:
         _check_contrasts(params)
+    if "report" in stages and params.report.protocol is not None:
+        _check_protocol(params.report.protocol)
     if params.synthesis.folder is not None and "synthesis" in stages:
         from helpers.data.given_images import check_given
 
         check_given(params)
     _check_recipe(params, stages)
     _check_weights(params, stages)
+
+
+def _check_protocol(planned: str) -> None:
+    try:
+        load_params(planned)
+    except ParameterError as error:
+        raise ParameterError(f"report.protocol names no parameter file that can be read: {error}") from None
 
 
 def _classes(run: RunPaths, params: Params, verified: bool) -> list[str]:

@@ -30,10 +30,11 @@ class Profile:
     def gpus(self) -> int:
         """GPUs that the run may hold at once, by the profile's ``resources: {gpu: N}``."""
         stated = self.settings.get("resources") or {}
-        pairs = stated if isinstance(stated, dict) else dict(str(pair).partition("=")[::2] for pair in stated)
+        listed = stated if isinstance(stated, list) else str(stated).split()
+        pairs = stated if isinstance(stated, dict) else dict(str(pair).partition("=")[::2] for pair in listed)
         try:
             return int(pairs.get("gpu", 0))
-        except ValueError:
+        except (TypeError, ValueError):
             raise UserError(
                 f"The profile '{self.name}' says resources: gpu: {pairs['gpu']}, which is not a whole number."
             ) from None

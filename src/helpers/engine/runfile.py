@@ -37,7 +37,12 @@ class RunFile:
         )
         accepted = self.run.folder / "accepted.json"
         if self.accepted or accepted.exists():
-            write_json(accepted, self.accepted)
+            write_json(accepted, self._of_other_parameters() | self.accepted)
+
+    def _of_other_parameters(self) -> Accepted:
+        """What was accepted of jobs that these parameters lack, such as more replicates: it is kept."""
+        current = {job.name for job in jobs(self.params)}
+        return {name: entry for name, entry in _read_accepted(self.run).items() if name not in current}
 
 
 def load_runfile(run: RunPaths) -> RunFile:

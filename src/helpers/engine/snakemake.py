@@ -80,7 +80,7 @@ def command(
     words += ["--keep-going", "--nocolor", "--logger", "report"]
     if not profile.elsewhere:
         words += ["--resources", f"gpu={gpus}"]
-    if cores or not (profile.elsewhere and profile.counts_jobs):
+    if cores or not profile.counts_jobs:
         words += ["--cores", str(cores or allowed_cores())]
     if profile.folder:
         words += ["--profile", str(profile.folder)]

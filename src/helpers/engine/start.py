@@ -4,6 +4,7 @@ import argparse
 import csv
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from helpers.cores import allowed_cores
@@ -61,6 +62,12 @@ def _prepared(
     planned = _plan(runfile, options)
     if not planned:
         raise UserError(_why_no_job(options.only, params))
+    if anew := {item.job.name for item in planned if item.numbers} & runfile.accepted.keys():
+        # made anew, a result is of the present code and no longer one that is kept over a change of it
+        runfile = replace(
+            runfile, accepted={name: kept for name, kept in runfile.accepted.items() if name not in anew}
+        )
+        planned = _plan(runfile, options)
     stages = stages_asked_for(options.until, options.only)
     verified = any(item.job.stage == "eda" and not item.numbers for item in planned)
     preflight.check(run, params, stages, verified, elsewhere=options.profile.elsewhere)
