@@ -395,7 +395,7 @@ def test_tables_leave_the_papers_columns_away():
     )
     recall = pd.DataFrame(
         {"arm": ["baseline", "filtered"], "class": ["a", "a"], "recall": [0.5, 0.6], "support": [10, 10]}
-    )
+    ).assign(replicate=0)
     assert "filtered_paper" not in results.classes.recall_change_table(recall, "baseline", own).frame
     summaries = pd.DataFrame(
         [

@@ -21,7 +21,7 @@ from helpers.report.page.contrast_chart import contrast_chart
 from helpers.report.page.control_sentences import _control_sentences, equal_alarms, shifted_thresholds
 from helpers.report.page.headline import headline_caption
 from helpers.report.page.results import Results, read_results
-from helpers.report.results.gan import filter_of_every_gan
+from helpers.report.results.gan import filters_of_all_gans, filters_sentence, filters_table
 from helpers.report.style import arm_colours
 from helpers.report.words import METRIC_NAMES, OVERALL_SCORED, TARGET_SCORED
 from support.report_run import build_run, fake_params
@@ -598,7 +598,7 @@ class TestMissingIntervals:
     def test_the_first_screen_gives_the_reason(self, method, reason):
         found = {("all", "target_recall"): self.ROW | {"method": method}}
         shown = compared(fake_params(arms={"baseline": {}, "all": {}}), found)
-        assert short_answer(shown).startswith(f"Not tested: {reason}, which leaves open whether more ")
+        assert short_answer(shown).endswith(f"? Not tested: {reason}.")
         row = found["all", "target_recall"]
         told = change_sentence("Adding images", "recall", row, shown.params)
         assert f"({reason}, which leaves no interval to tell that from chance)" in told
@@ -644,9 +644,10 @@ class TestAbstract:
         assert (
             "weighted: \N{MINUS SIGN}4.00 points, \N{MINUS SIGN}10.00 to +2.00" in said
             and said.startswith("More melanoma images found are not yet a better classifier")
-            and "all:" not in said
             and "random" not in said
         )
+        found[("all", "target_roc_auc")] = row(0.03, 0.01)
+        assert "; it does rise with others (all: +3.00 points, +2.00 to +4.00)" in said
         found[("weighted", "target_recall")] = row(-0.2, 0.1)
         (said,) = shifted_thresholds(compared(params, found))
         assert said.startswith("Fewer melanoma images found are not yet a worse classifier")
@@ -692,18 +693,29 @@ class TestAbstract:
         for seed, (low, high) in enumerate(differences):
             run.synthetic(seed).mkdir(parents=True)
             rows = [
-                {"set": "random", "measure": "kernel_distance"},
+                {"set": "random", "measure": "kernel_distance", "value": 0.3},
                 {"set": "kept", "measure": "coverage", "difference_low": 1.0, "difference_high": 2.0},
                 {
                     "set": "kept",
                     "measure": "kernel_distance",
+                    "value": 0.45,
+                    "difference": 0.15,
                     "difference_low": low,
                     "difference_high": high,
                 },
             ]
             write_table(run.synthetic(seed) / "fidelity.csv", pd.DataFrame(rows))
-        told = filter_of_every_gan(run, params)
+        found = filters_of_all_gans(run, params)
+        told = filters_sentence(found)
         assert told is None if said is None else said in told
+        table = filters_table(found)
+        if said is None:
+            assert table is None
+        else:
+            known = [each for each in differences if not math.isnan(each[0])]
+            assert len(table.frame) == len(known)
+            ends = f"+0.15 ({known[0][0]:+.2f} to {known[0][1]:+.2f})".replace("-", "\N{MINUS SIGN}")
+            assert ends in table.to_text()
 
     def test_blurred_images_are_told_at_the_side_of_the_synthetic_ones(self):
         arms = {"baseline": {}, "blurred": {"oversample": {"count": 2, "through": "synthesis"}}}

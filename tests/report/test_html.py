@@ -165,7 +165,8 @@ def test_what_is_tagged_is_the_article_and_the_rest_is_folded(soup):
 
 def test_the_first_screen_has_the_answer_and_the_contrasts(soup, base):
     assert soup.select_one(".done").get_text().startswith("On drawn lesions")
-    assert soup.select_one(".abstract b").get_text().startswith("Undecided: this run cannot say")
+    answer = soup.select_one(".abstract b").get_text()
+    assert answer.endswith("? Undecided: this run cannot say whether more or fewer are found.")
     tables = soup.select("#contrasts table")
     assert [table["data-metric"] for table in tables][:2] == ["target_recall", "accuracy"]
     assert [table.has_attr("hidden") for table in tables] == [False] + [True] * (len(tables) - 1)
@@ -211,7 +212,7 @@ def test_what_can_be_said_of_a_contrast(low, high, replicates, kind):
 
 
 def test_the_picture_of_single_trainings_says_that_there_is_no_interval(tmp_path, monkeypatch):
-    names = ["baseline", *(f"arm-{n}" for n in range(14))]
+    names = ["baseline", *(f"arm-{n}" for n in range(16))]
     arms = {name: {} if name == "baseline" else {"synthetic": {"select": "all"}} for name in names}
     build_run(tmp_path, monkeypatch, params=fake_params(arms=arms, replicates=1))
     soup = BeautifulSoup(render_report("fake").read_text(), "html.parser")
@@ -220,8 +221,8 @@ def test_the_picture_of_single_trainings_says_that_there_is_no_interval(tmp_path
     assert not chart.select(".interval") and not chart.select(".theirs")
     caption = chart.figcaption.span.get_text()
     assert "Each arm was trained once, so there are no intervals" in caption
-    assert "Not drawn: arm-12 and arm-13." in caption
-    assert soup.select_one(".abstract b").get_text().startswith("Not tested")
+    assert "Not drawn: arm-14 and arm-15." in caption
+    assert "? Not tested: " in soup.select_one(".abstract b").get_text()
 
 
 def test_a_contrast_is_drawn_as_named_beforehand_in_the_metrics_that_it_was_named_in(tmp_path, monkeypatch):
@@ -522,7 +523,7 @@ def test_the_pictures_of_many_gans_do_not_swell_the_page(tmp_path, monkeypatch):
     ]
     assert [len(block.find_all("img")) for block in blocks] == 2 * [2] + 2 * [1] + 4 * [0]
     assert [len(block.find_all("table")) for block in blocks] == 2 * [0] + 6 * [1]
-    assert soup.get_text().count("the figures of 4 further runs are left to the folder figures") == 2
+    assert soup.get_text().count("the figures of 4 further ones are left out") == 2
 
 
 # --- parts --------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 
 from helpers.errors import ParameterError
 from helpers.params import load_params
-from helpers.report.page.protocol import PROTOCOL, departures_from, protocol_words
+from helpers.report.page.protocol import PROTOCOL, departures_from, left_out, protocol_words
 
 
 def test_a_run_without_a_protocol_says_nothing_of_one():
@@ -40,6 +40,8 @@ def test_an_arm_that_was_left_out_is_a_departure():
     found = departures_from(load_params("study"), fewer)
     assert "arm again: left out" in found and not any(line.startswith("arms.again") for line in found)
     assert "arm again: added" in departures_from(fewer, load_params("study"))
+    assert {"withheld", "restored", "again"} <= set(left_out(fewer)) and "all" not in left_out(fewer)
+    assert not left_out(load_params("study")) and not left_out(load_params("quick"))
 
 
 def test_a_protocol_without_its_parameter_file_is_a_sentence():

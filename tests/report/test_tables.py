@@ -294,7 +294,7 @@ class TestDataTables:
         ]
         said = eda.folds_sentence(params)
         assert "This is done twice" in said and "there are 4, and each has 2 replicates of every arm" in said
-        assert "the first of 4 parts" in eda.first_part_note(params)
+        assert "part of the split, fold 1 of 2, first deal; there are 4" in eda.first_part_note(params)
         single = validate({})
         assert eda.folds_sentence(single) is eda.folds_table([split], single) is None
         assert eda.first_part_note(single) == ""
@@ -369,6 +369,8 @@ class TestResultTables:
         rows = rows_of(results.classes.recall_change_table(per_class, "baseline", PAPER))
         assert rows[1] == ["mel", "100", "50.0", "+5.39", "+10.0"]
         assert rows[2] == ["vasc", "100", "70.0", "0.00", "0.0"]
+        of_folds = rows_of(results.classes.recall_change_table(per_class, "baseline", PAPER, folds=2))
+        assert [row[1] for row in of_folds[1:]] == ["200", "200"]  # each replicate tests other images
 
     def test_another_reference_has_no_published_change(self):
         per_class = pd.DataFrame(

@@ -16,6 +16,7 @@ from helpers.report.style import SMALLEST, SPLITS, styled
 from helpers.report.table import Table, of_row
 from helpers.report.words import (
     counted,
+    part_words,
     percent_of_images,
     times,
 )
@@ -115,7 +116,7 @@ def first_part_note(params: Params) -> str:
     """What a caption adds that shows one part of a split into folds."""
     if params.parts == 1:
         return ""
-    return f" It is the first of {params.parts} parts; the others test other folds."
+    return f" It is one part of the split, {part_words(params.data.split, 0)}; there are {params.parts}."
 
 
 def leak_table(quality: Mapping[str, Any], target: str) -> Table:

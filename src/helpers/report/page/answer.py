@@ -55,7 +55,7 @@ def _exploratory(results: Results) -> str:
 
 
 def short_answer(results: Results) -> str:
-    """Whether the first arm finds more of the target than the reference, in one plain sentence."""
+    """Whether the first arm finds more of the target than the reference: the question and its answer."""
     if not results.others:
         return ""
     arm, reference = results.others[0], results.params.evaluation.reference
@@ -63,18 +63,18 @@ def short_answer(results: Results) -> str:
     if verdict is None:
         return ""
     effect = f"{100 * results.params.evaluation.smallest_effect:g}"
-    images, versus = f"{results.target} images", f"by arm {arm} than by arm {reference}"
+    asked = f"Are more {results.target} images found by arm {arm} than by arm {reference}?"
     if verdict.direction is Direction.HIGHER:
         little = f", but by less than {effect} points" if verdict.gain is Gain.NEGLIGIBLE else ""
-        return f"Yes, in this run: more {images} are found {versus}{little}."
+        return f"{asked} Yes, in this run{little}."
     if verdict.direction is Direction.LOWER:
-        return f"No: in this run fewer {images} are found {versus}."
+        return f"{asked} No: in this run fewer are found."
     if verdict.direction is Direction.NOT_TESTED:
         why = no_interval(results.comparison(arm, "target_recall") or {})
-        return f"Not tested: {why}, which leaves open whether more {images} are found {versus}."
+        return f"{asked} Not tested: {why}."
     if verdict.gain is Gain.EXCLUDED:
-        return f"No: a gain of {effect} points or more in {images} found {versus} is excluded."
-    return f"Undecided: this run cannot say whether more or fewer {images} are found {versus}."
+        return f"{asked} A gain of {effect} points or more is excluded."
+    return f"{asked} Undecided: this run cannot say whether more or fewer are found."
 
 
 def answered(results: Results) -> dict[str, str]:
@@ -92,6 +92,9 @@ def _what_was_done(results: Results) -> str:
     test = f" and judged on {results.images('accuracy'):,} test images" if "test" in sizes else ""
     if test and params.parts > 1:
         test += ", each time on those of the fold that it was not trained on"
+        test += f"; every image is tested {times(params.data.split.repeats)}"
+    if params.trains_gan and len(params.gan.seeds) > 1:
+        arms += f", with the images of {len(params.gan.seeds)} GANs"
     name, trunk = backbone_name(results), trunk_words(params)
     name = f"{name}{trunk}," if trunk else name
     trained = f"{name} was trained {times(params.replicates)}"

@@ -24,7 +24,7 @@ METRICS = (
     *("target_recall", "accuracy", "macro_recall", "macro_precision"),
     *("target_precision", "target_specificity", "target_operating_recall", "target_roc_auc"),
 )
-MOST_ROWS = 12  # contrasts in the picture; more would push it off the screen
+MOST_ROWS = 14  # contrasts in the picture; more would push it off the screen
 STEPS = (1, 2, 5, 10, 20, 50)  # points between two ticks
 MOST_TICKS = 7
 
@@ -76,7 +76,8 @@ def _metric(metric: str, results: Results) -> str:
 def _pairs(results: Results) -> list[tuple[str, str]]:
     """Arm and reference: first the contrasts that were named beforehand, or the first arm's.
 
-    Then those that tell synthesis and blur apart, then arms against the reference.
+    Then the other contrasts of two arms that the study asks for, such as filtered - random, those that tell
+    synthesis and blur apart, and arms against the reference.
     """
     named, primary = results.contrasts, []
     if "role" in named.columns:
@@ -87,8 +88,11 @@ def _pairs(results: Results) -> list[tuple[str, str]]:
         for control in controls(results.params)
         if control.role in (BEYOND_BLUR, SHARPNESS)
     ]
-    rest = [(arm, results.params.evaluation.reference) for arm in results.others]
-    return list(dict.fromkeys([*(primary or rest[:1]), *apart, *rest]))
+    reference = results.params.evaluation.reference
+    asked = zip(named["arm"], named["reference"], strict=True) if "arm" in named.columns else ()
+    between = [pair for pair in asked if pair[1] != reference]  # such as filtered against random
+    rest = [(arm, reference) for arm in results.others]
+    return list(dict.fromkeys([*(primary or rest[:1]), *between, *apart, *rest]))
 
 
 def _contrasts(metric: str, results: Results) -> Iterator[Contrast]:

@@ -6,6 +6,7 @@ from helpers.data.splits import split_quality
 from helpers.evaluation import controls as own
 from helpers.evaluation.verdicts import BLUR_MARGIN, Cause, Direction, cause, held_back, verdict_of
 from helpers.evaluation.words import share_words, show_p
+from helpers.report.page.protocol import left_out
 from helpers.report.page.results import Results, Row
 from helpers.report.results.controls import positive_control_sentence, untested_loss_sentence
 from helpers.report.results.convergence import convergence
@@ -28,7 +29,9 @@ def unseen_loss(results: Results) -> str:
     """That nobody knows whether the study would see a loss, where no arm tests it; else empty."""
     if any(control.role == own.WITHHELD for control in own.controls(results.params)):
         return ""
-    return untested_loss_sentence(f"real {results.target} images")
+    said = untested_loss_sentence(f"real {results.target} images")
+    planned = left_out(results.params)
+    return f"{said} The protocol plans {listed(planned)}, which this page leaves out." if planned else said
 
 
 def next_steps(results: Results) -> str:
@@ -42,8 +45,10 @@ def next_steps(results: Results) -> str:
     found = convergence(results.trainings, params.classifier)
     if found is not None and not found.reached:
         steps.append(f"more epochs than {found.limit} (classifier.max_epochs)")
-    if images := results.images("target_recall"):
-        steps.append(f"more test images of {results.target} than {images}")
+    if missing := left_out(params):
+        steps.append(f"the arms {listed(missing)} of the protocol")
+    if (images := results.images("target_recall")) and params.parts == 1:  # folds test every image
+        steps.append(f"more test images of {results.target} than {images:,}")
     patients = " Only photographs can answer for patients." if results.source.drawn else ""
     return f"What would narrow the answer: {listed(steps)}.{patients}"
 
@@ -127,7 +132,8 @@ def _cause(found: Cause, control: own.Control, change: Row, beyond: Row, blur: R
         what = f"whether the synthesis or its blur changes {recall}"
         said = f"{one_gan}{what} cannot be told: {alone}, and {beside}."
     else:
-        said = f"{one_gan}no change of {recall} is shown that synthesis or blur could explain: {beside}."
+        nothing = f"of {control.arm} no change of {recall} is shown that synthesis or blur could explain"
+        said = f"{one_gan}{nothing}: {beside}."
     return said[0].upper() + said[1:]
 
 
@@ -196,27 +202,32 @@ def shifted_thresholds(results: Results) -> list[str]:
     }
     told = []
     for direction, (more, what, way) in shifted.items():
-        if arms := _shifted(results, direction):
+        shown, arms = _areas(results, direction)
+        if arms:
+            also = f"; it does {way} with others ({'; '.join(shown)})" if shown else ""
             told.append(
                 f"{more} {results.target} images found {what}: its area under the ROC curve, which knows no "
-                f"threshold, is not shown to {way} ({'; '.join(arms)})."
+                f"threshold, is not shown to {way} ({'; '.join(arms)}){also}."
             )
     return told
 
 
-def _shifted(results: Results, direction: Direction) -> list[str]:
-    """Arms whose recall is shown to go in this direction and whose area under the ROC curve is not."""
-    found = []
+def _areas(results: Results, direction: Direction) -> tuple[list[str], list[str]]:
+    """Of the arms whose recall is shown to go in this direction, those whose area under the ROC curve does so
+    too, and those whose area is not shown to.
+    """
+    shown: list[str] = []
+    not_shown: list[str] = []
     for arm in results.others:
         recall, area = results.verdict(arm, "target_recall"), results.verdict(arm, "target_roc_auc")
         row = results.comparison(arm, "target_roc_auc")
         if row is None or recall is None or area is None or recall.direction is not direction:
             continue
-        if area.direction is not direction:
-            places = results.places("target_roc_auc")
-            ends = points_interval(row["low"], row["high"], places)
-            found.append(f"{arm}: {points(row['difference'], places)} points, {ends}")
-    return found
+        places = results.places("target_roc_auc")
+        ends = points_interval(row["low"], row["high"], places)
+        told = f"{arm}: {points(row['difference'], places)} points, {ends}"
+        (shown if area.direction is direction else not_shown).append(told)
+    return shown, not_shown
 
 
 def equal_alarms(results: Results) -> list[str]:

@@ -5,10 +5,18 @@ from typing import Any
 import pandas as pd
 
 from helpers.evaluation.verdicts import FAMILY_LEVEL
-from helpers.params import arm_meaning
+from helpers.params import Params, arm_meaning
 from helpers.report.page.results import Results
 from helpers.report.results.scope import one_gan_note, single_gan_arms
-from helpers.report.words import duration, listed, metric_words, percent, points, points_interval
+from helpers.report.words import (
+    duration,
+    listed,
+    metric_words,
+    part_words,
+    percent,
+    points,
+    points_interval,
+)
 
 HEADLINE = {
     "target_recall": "{target} recall",
@@ -125,13 +133,15 @@ def arms_table(results: Results) -> pd.DataFrame:
 
 def trainings_table(results: Results) -> pd.DataFrame:
     """Every training of the classifier: images, epochs, validation accuracy, time."""
-    return pd.DataFrame([_training_row(row) for row in results.trainings.to_dict("records")])
+    return pd.DataFrame([_training_row(row, results.params) for row in results.trainings.to_dict("records")])
 
 
-def _training_row(row: dict[Any, Any]) -> dict[str, str]:
+def _training_row(row: dict[Any, Any], params: Params) -> dict[str, str]:
+    tested = {"Tested on": part_words(params.data.split, row["replicate"] % params.parts)}
     return {
         "Arm": str(row["arm"]),
         "Replicate": str(row["replicate"]),
+        **(tested if params.parts > 1 else {}),
         "Seed": str(row.get("seed", "")),
         "Training images": f"{row['training_images']:,}" if "training_images" in row else "",
         "Synthetic": str(row.get("synthetic_images", "")),

@@ -262,6 +262,14 @@ def _long_note(part: Part) -> Markup:
     ).format(LONGEST_TABLE, part.anchor, without_papers_number(part.title))
 
 
+def _named(output: NotebookNode, what: str) -> NotebookNode:
+    """An output whose caption begins with what it is of, such as a GAN."""
+    copy = deepcopy(output)
+    if label := label_of(copy):
+        label["caption"] = f"{what}. {label.get('caption', '')}".strip()
+    return copy
+
+
 def others(known: list[Any], executed: Executed) -> Markup:
     """What the runs that are not shown in full have of their own, folded.
 
@@ -274,14 +282,14 @@ def others(known: list[Any], executed: Executed) -> Markup:
             label = label_of(output) or {"kind": None}
             pictured = label["kind"] == "figure" and place < PICTURED
             if pictured or label["kind"] == "table" and label.get("table") not in known:
-                parts.append(output_html(output, numbered=False))
+                parts.append(output_html(_named(output, what), numbered=False))
         if parts:
             block = Markup('<details class="part others"><summary><b>{}</b></summary>{}</details>')
             blocks.append(block.format(what, Markup("").join(parts)))
     if len(executed) > PICTURED:
         note = Markup(
-            '<p class="note">To keep this page light, the figures of {} further runs are left to the folder '
-            "figures beside it.</p>"
+            '<p class="note">To keep this page light, the figures of {} further ones are left out; the run '
+            "wrote them into the folder figures.</p>"
         )
         blocks.append(note.format(len(executed) - PICTURED))
     return Markup("").join(blocks)

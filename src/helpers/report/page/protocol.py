@@ -32,6 +32,13 @@ def protocol_words(params: Params) -> str:
     )
 
 
+def left_out(params: Params) -> list[str]:
+    """Arms that the protocol plans and this run lacks; none for a run without a protocol."""
+    if params.report.protocol is None:
+        return []
+    return [arm for arm in load_params(params.report.protocol).arms if arm not in params.arms]
+
+
 def departures_from(planned: Params, params: Params) -> list[str]:
     """Each value in which a run departs from what was planned, such as ``replicates: 3 in place of 10``.
 

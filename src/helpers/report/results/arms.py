@@ -13,6 +13,8 @@ from helpers.report.words import NONE, metric_name, missing, percent, percent_of
 
 PRIMARY = "target_recall"  # the metric that sorts the arms
 PAPER_ROW = "the paper's "  # before an arm's name
+NARROW = 0.01  # of an interval, as a share; in a wider one two decimals say nothing and make the table wide
+FOR_ONE_DECIMAL = 1_000  # images
 MARKS = {
     Direction.HIGHER: " \N{BLACK UP-POINTING TRIANGLE}",
     Direction.LOWER: " \N{BLACK DOWN-POINTING TRIANGLE}",
@@ -64,11 +66,12 @@ def _cell(metric: str, n: int) -> Format:
         value, low, high = row[metric], row[f"{metric}_low"], row[f"{metric}_high"]
         if row["arm"].startswith(PAPER_ROW):
             return percent(value, 2) or NONE
-        mean = percent_of_images(value, n)
         mark = row[f"{metric}_mark"]
         if missing(low) or missing(high):
-            return f"{mean}{mark}"
-        return f"{mean}{mark} ({percent_of_images(low, n)} to {percent_of_images(high, n)})"
+            return f"{percent_of_images(value, n)}{mark}"
+        images = n if high - low < NARROW else min(n, FOR_ONE_DECIMAL)
+        mean, *ends = (percent_of_images(each, images) for each in (value, low, high))
+        return f"{mean}{mark} ({ends[0]} to {ends[1]})"
 
     return of_row(text)
 

@@ -210,16 +210,22 @@ def _points_of(column: str, images: str) -> Format:
 
 
 def recall_change_table(
-    per_class: pd.DataFrame, reference: str, paper: Paper, arms: Sequence[str] | None = None
+    per_class: pd.DataFrame,
+    reference: str,
+    paper: Paper,
+    arms: Sequence[str] | None = None,
+    folds: int = 0,
 ) -> Table:
     """Change of each class's recall against the reference arm: the paper's, and ours as the mean over
     replicates.
 
-    ``per_class`` is evaluation/per_class.csv; ``arms`` are those to show, None for all.
+    ``per_class`` is evaluation/per_class.csv; ``arms`` are those to show, None for all; with ``folds`` each
+    of the first so many replicates tests other images.
     """
     published = paper["per_class_change"].set_index("class")
     means = per_class.pivot_table(index="class", columns="arm", values="recall", aggfunc="mean")
-    support = per_class.groupby("class")["support"].first()
+    tested = per_class[(per_class["arm"] == reference) & (per_class["replicate"] < max(folds, 1))]
+    support = tested.groupby("class")["support"].sum()
     frame = pd.DataFrame(
         {
             "class": means.index,

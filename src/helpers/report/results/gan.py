@@ -11,8 +11,8 @@ from helpers.paths import RunPaths, require
 from helpers.report.gan import has_scores
 from helpers.report.paper_values import Paper
 from helpers.report.synthesis.fidelity import filter_outcome
-from helpers.report.table import Table
-from helpers.report.words import NONE, missing, plain
+from helpers.report.table import Format, Table, of_row
+from helpers.report.words import MINUS, NONE, missing, plain
 
 KERNEL = "kernel_distance"
 
@@ -29,32 +29,64 @@ def read_training(run: RunPaths, params: Params) -> tuple[pd.DataFrame, pd.DataF
     return history, pd.read_csv(require(run.synthetic(seed) / "scores.csv", "synthesis"))
 
 
-def filter_of_every_gan(run: RunPaths, params: Params) -> str | None:
-    """In how many of the run's GANs the filter makes the set of images better or worse than a random choice.
+def filters_of_all_gans(run: RunPaths, params: Params) -> pd.DataFrame | None:
+    """The kernel distance of as many images at random and of the kept ones, and their difference with its
+    interval, a row for each GAN of the run.
 
     Read from fidelity.csv of every synthesis; of several classes, of the first. None where the run trains
-    fewer than two GANs, of which the figures of the one say all. Raises MissingStageError where a synthesis
-    is not made yet.
+    fewer than two GANs, of which the figures of the one say all, or none of them can be compared. Raises
+    MissingStageError where a synthesis is not made yet.
     """
     if not params.trains_gan or len(params.gan.seeds) < 2:
         return None
-    found: Counter[str] = Counter()
+    rows = []
     for seed in params.gan.seeds:
-        table = rows_of_class(
-            read_table(require(run.synthetic(seed) / "fidelity.csv", "synthesis")), params.gan_classes[0]
-        )
-        kept = table[(table["set"] == "kept") & (table["measure"] == KERNEL)]
-        if len(kept) and pd.notna(kept["difference_low"].iloc[0]):
-            row = kept.iloc[0]
-            found[filter_outcome(KERNEL, row["difference_low"], row["difference_high"])] += 1
-    if not found:
+        table = read_table(require(run.synthetic(seed) / "fidelity.csv", "synthesis"))
+        table = rows_of_class(table, params.gan_classes[0])
+        of_set = table[table["measure"] == KERNEL].set_index("set")
+        if {"kept", "random"} <= set(of_set.index) and pd.notna(of_set.at["kept", "difference_low"]):
+            kept = of_set.loc["kept"]
+            rows.append(
+                {"seed": seed, "random": of_set.at["random", "value"], "kept": kept["value"]}
+                | {end: kept[end] for end in ("difference", "difference_low", "difference_high")}
+                | {"filtering": filter_outcome(KERNEL, kept["difference_low"], kept["difference_high"])}
+            )
+    return pd.DataFrame(rows) if rows else None
+
+
+def filters_sentence(found: pd.DataFrame | None) -> str | None:
+    """In how many of the run's GANs the filter makes the set of images better or worse than a random choice.
+
+    ``found`` is the answer of ``filters_of_all_gans``; None without one.
+    """
+    if found is None:
         return None
+    counts = Counter(found["filtering"])
     return (
         "What is shown here is of the first GAN. Judged by the kernel distance, the images that the filter "
-        f"kept lie farther from the real ones than as many at random in {found['worsens']} of "
-        f"{found.total()} GANs, and nearer in {found['improves']}; in {found['no difference shown']} no "
+        f"kept lie farther from the real ones than as many at random in {counts['worsens']} of "
+        f"{len(found)} GANs, and nearer in {counts['improves']}; in {counts['no difference shown']} no "
         "difference is shown."
     )
+
+
+def filters_table(found: pd.DataFrame | None) -> Table | None:
+    """The rows of ``filters_of_all_gans`` as a table; None without any."""
+    if found is None:
+        return None
+    formats: dict[str, Format] = {name: lambda value: f"{value:.2f}" for name in ("random", "kept")}
+    formats["difference"] = of_row(
+        lambda row: (
+            f"{row['difference']:+.2f} ({row['difference_low']:+.2f} to {row['difference_high']:+.2f})"
+        ).replace("-", MINUS)
+    )
+    headers = {
+        "seed": "GAN seed",
+        "random": "as many at random",
+        "kept": "kept by the filter",
+        "difference": "kept less random",
+    }
+    return Table(found, formats, headers, hidden=("difference_low", "difference_high"))
 
 
 def _amounts(history: pd.DataFrame, scores: pd.DataFrame) -> list[tuple[str, str, str]]:
