@@ -132,7 +132,7 @@ def _cause(found: Cause, control: own.Control, change: Row, beyond: Row, blur: R
         what = f"whether the synthesis or its blur changes {recall}"
         said = f"{one_gan}{what} cannot be told: {alone}, and {beside}."
     else:
-        nothing = f"of {control.arm} no change of {recall} is shown that synthesis or blur could explain"
+        nothing = f"for arm {control.arm} no change of {recall} is shown that synthesis or blur could explain"
         said = f"{one_gan}{nothing}: {beside}."
     return said[0].upper() + said[1:]
 
