@@ -1,7 +1,7 @@
 """Keep what a finished run found, under ``reports/examples/<run>``: its page, tables, histories and
 provenance, and no image of it.
 
-Run: python benchmarks/keep.py RUN [RUN ...] [--comparison FIRST SECOND]
+Run: python benchmarks/keep.py RUN [RUN ...] [--without-predictions] [--comparison FIRST SECOND]
 
 A run on photographs is kept only if its page leaves them out (``report.real_images: omit``): what is kept is
 published, and git forgets nothing. Written there: report.html, provenance.json, evaluation/ (every table),
@@ -42,7 +42,9 @@ SYNTHESIS_TABLES = (
 )
 
 
-def keep(run: RunPaths, examples: Path = EXAMPLES, packed: Path = PACKED) -> Path:
+def keep(
+    run: RunPaths, examples: Path = EXAMPLES, packed: Path = PACKED, predictions_too: bool = True
+) -> Path:
     """Copy ``run`` into ``examples``/<run>, in place of what was there; returns that folder.
 
     Raises MissingStageError for a run that is not finished, and UserError for one whose page shows
@@ -73,7 +75,7 @@ def keep(run: RunPaths, examples: Path = EXAMPLES, packed: Path = PACKED) -> Pat
         write_table(folder / "gan.csv", pd.concat(gans, ignore_index=True))
     write_table(folder / "trainings.csv", pd.concat(_trainings(run, params), ignore_index=True))
     write_table(folder / "jobs.csv", _jobs(run, params))
-    if params.data.source != "folder" and not (packed / run.run).is_dir():
+    if predictions_too and params.data.source != "folder" and not (packed / run.run).is_dir():
         predictions = pd.concat(_predictions(run, params), ignore_index=True)
         predictions.to_csv(folder / "predictions.csv.xz", index=False, float_format="%.5g")
     return folder
@@ -136,6 +138,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("runs", nargs="*", metavar="RUN", help="names of finished runs")
     parser.add_argument(
+        "--without-predictions", action="store_true", help="leave out predictions.csv.xz, which is large"
+    )
+    parser.add_argument(
         "--comparison",
         nargs=2,
         metavar=("FIRST", "SECOND"),
@@ -143,7 +148,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        folders = [keep(RunPaths(name)) for name in options.runs]
+        too = not options.without_predictions
+        folders = [keep(RunPaths(name), predictions_too=too) for name in options.runs]
         folders += [keep_comparison(*options.comparison)] if options.comparison else []
     except UserError as mistake:
         print(f"keep.py: {mistake}", file=sys.stderr)

@@ -77,6 +77,12 @@ def test_predictions_are_not_kept_beside_parts_that_hold_them(tmp_path, monkeypa
     assert (folder / "trainings.csv").is_file() and not (folder / "predictions.csv.xz").exists()
 
 
+def test_predictions_can_be_left_out(tmp_path, monkeypatch):
+    run = finished_run(tmp_path, monkeypatch)
+    folder = keep.keep(run, tmp_path / "examples", predictions_too=False)
+    assert (folder / "trainings.csv").is_file() and not (folder / "predictions.csv.xz").exists()
+
+
 def test_a_run_on_given_images_has_no_history_of_a_gan(tmp_path, monkeypatch):
     given = {"synthesis": {"folder": "theirs", "filter": "classifier"}, "arms": {"baseline": {}}}
     run = finished_run(tmp_path, monkeypatch, gan={"seeds": [0]}, **given)
