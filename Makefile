@@ -14,7 +14,10 @@ export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_ROOT
 # an environment keeps the path that it was made in: where the folder was moved or copied it is made anew
 MADE_FOR := $(shell cat $(READY) 2>/dev/null)
-ELSEWHERE := $(if $(wildcard $(READY)),$(if $(filter-out x$(subst $() ,?,$(CURDIR)),x$(subst $() ,?,$(MADE_FOR))),elsewhere,),)
+, := ,
+MOVED := $(filter-out x$(subst $() ,?,$(CURDIR)),x$(subst $() ,?,$(MADE_FOR)))
+GONE := $(if $(wildcard $(READY)),$(shell $(BIN)/python -c '' 2>/dev/null || echo gone))
+ELSEWHERE := $(if $(wildcard $(READY)),$(if $(MOVED)$(GONE),elsewhere))
 # containers often forbid what halves the start of every notebook: this environment keeps what Python compiled
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -58,7 +61,7 @@ help:
 	@head -n 5 Makefile
 
 elsewhere:
-	@echo "The packages in .venv were installed for $(if $(MADE_FOR),another folder ($(MADE_FOR)),a folder that is not known any more): they are installed anew for this one."
+	@echo "$(if $(MOVED),The packages in .venv were installed for $(if $(MADE_FOR),another folder ($(MADE_FOR)),a folder that is not known any more): they are installed anew for this one.,The Python of .venv cannot be started any more$(,) as after an update of the system: the packages are installed anew.)"
 	@rm -rf .venv
 
 $(READY): requirements.txt pyproject.toml $(ELSEWHERE)

@@ -224,6 +224,8 @@ class TestMake:
         (folder / ".venv").mkdir(parents=True)
         for name in ("Makefile", "requirements.txt", "pyproject.toml"):
             (folder / name).write_bytes((ROOT / name).read_bytes())
+        (folder / ".venv" / "bin").mkdir()
+        (folder / ".venv" / "bin" / "python").symlink_to(sys.executable)
         (folder / ".venv" / ".ready").write_text(f"{folder.resolve()}\n")
         return folder
 
@@ -234,6 +236,18 @@ class TestMake:
         assert "installed for another folder" in told and str(folder) in told and "rm -rf .venv" in told
         (moved / ".venv" / ".ready").write_text("")  # of an earlier edition
         assert "not known any more" in make(moved, "report").stdout
+
+    def test_an_environment_whose_python_is_gone_is_made_anew(self, folder):
+        python = folder / ".venv" / "bin" / "python"
+        python.unlink()
+        python.symlink_to("/gone with the last update/python3.11")
+        told = make(folder, "report").stdout
+        assert "The Python of .venv cannot be started any more, as" in told and "rm -rf .venv" in told
+
+    def test_an_update_of_the_packages_asks_for_no_room_for_a_whole_environment(self, folder):
+        os.utime(folder / "pyproject.toml", (2_000_000_000, 2_000_000_000))
+        assert '[ -e .venv/.ready ] || [ "$free" -ge 7 ]' in make(folder, "report").stdout
+        assert "-ge 3 ] ||" in make(folder, "report", "TORCH=cpu").stdout
 
     def test_lab_hands_its_arguments_on_and_starts_by_this_python(self, folder):
         line = make(folder, "lab", "ARGS=--allow-root").stdout.splitlines()[-1]
