@@ -64,7 +64,7 @@ def seal_by_hand(run: RunPaths, params: Params, stage: str, **wildcards: Any) ->
     if note["key"] != keys.key(job):
         return
     began = datetime.fromisoformat(note["began"])
-    made = {"key": keys.key(job), "code": keys.code(job), "parts": keys.parts(job), "by_hand": True}
+    made = {"key": note["key"], "code": keys.code(job), "parts": keys.parts(job), "by_hand": True}
     seconds = (datetime.now(UTC) - began).total_seconds()
     told = account(job, began, seconds) | made | {"threads": threads(stage, params)}
     write_record(run, job, params, told)

@@ -36,7 +36,7 @@ def left_out(params: Params) -> list[str]:
     """Arms that the protocol plans and this run lacks; none for a run without a protocol."""
     if params.report.protocol is None:
         return []
-    return [arm for arm in load_params(params.report.protocol).arms if arm not in params.arms]
+    return _lacking(params, load_params(params.report.protocol))
 
 
 def departures_from(planned: Params, params: Params) -> list[str]:
@@ -46,11 +46,16 @@ def departures_from(planned: Params, params: Params) -> list[str]:
     """
     changed = changed_values(comparable_values(planned), comparable_values(params))
     shown = flatten(public_parameters(params))
-    arms = {arm: "left out" for arm in planned.arms if arm not in params.arms}
-    arms |= {arm: "added" for arm in params.arms if arm not in planned.arms}
+    arms = dict.fromkeys(_lacking(params, planned), "left out")
+    arms |= dict.fromkeys(_lacking(planned, params), "added")
     whole = [f"arm {arm}: {what}" for arm, what in arms.items()]
     rest = [(key, then) for key, then, _ in changed if not _is_of(key, arms)]
     return [*whole, *(f"{key}: {_value(shown.get(key))} in place of {_value(then)}" for key, then in rest)]
+
+
+def _lacking(one: Params, other: Params) -> list[str]:
+    """Arms of the ``other`` parameters that ``one`` lacks."""
+    return [arm for arm in other.arms if arm not in one.arms]
 
 
 def _is_of(key: str, arms: Container[str]) -> bool:

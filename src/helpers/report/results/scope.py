@@ -36,13 +36,6 @@ def first_part(params: Params) -> str:
     return " in the first part of the split" if params.parts > 1 else ""
 
 
-def first_fold_note(params: Params) -> str:
-    """What a caption adds where a table counts the test images of one replicate."""
-    if params.parts == 1:
-        return ""
-    return " Test images are those of the first fold; the others have nearly as many."
-
-
 def one_gan_note(arms: Iterable[str], one_gan: Container[str]) -> str:
     """What a caption adds where it shows arms whose synthetic images one GAN supplied; ``one_gan`` as in
     ``difference_sentence``.
