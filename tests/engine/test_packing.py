@@ -90,6 +90,20 @@ def test_networks_and_images_stay_and_the_rest_is_taken(finished):
     assert finished.told.startswith(f"{PART}: 5 finished jobs, 0.0 MB.")
 
 
+def test_predictions_of_trunks_stay(there):
+    trunk, adapted = "trunk/part-0/predictions.csv", (*TOY, "--set", "classifier.adapt.epochs=2")
+    there.run(*adapted)
+    there.here("--pack", "toy", "--to", "again.tar.xz")
+    names = set(contents(there, "again.tar.xz"))
+    assert "trunk/part-0/history.csv" in names and trunk not in names
+    shutil.rmtree(there.folder / "artifacts/toy")
+    there.here("--unpack", "again.tar.xz")
+    assert not (there.folder / "artifacts/toy" / trunk).exists()
+    (there.folder / "executed.txt").unlink()
+    there.run(*adapted)
+    assert "trunk-part-0" not in executed(there) and "evaluation" in executed(there)
+
+
 def test_no_answer_changes_by_fewer_digits():
     table = b"image_id,label,p_mel,p_nv\na,mel,0.333331,0.333334\nb,nv,0.1234567,0.8765433\n"
     kept = _with_fewer_digits(table).decode().splitlines()
@@ -303,7 +317,11 @@ GAN = {"stage": "gan", "wildcards": {"seed": 0}}
             "would not lie in the job's own folder",
         ),
         ("gan-seed-0", {"beside": ["artifacts/timing.json"]}, "would not lie in the job's own folder"),
-        ("gan-seed-0", {"elsewhere": ["gan/seed-0/history.csv"]}, "neither a network nor images"),
+        (
+            "gan-seed-0",
+            {"elsewhere": ["gan/seed-0/history.csv"]},
+            "leaves out what a training or the page reads",
+        ),
         ("gan-seed-0", {"elsewhere": 5}, "cannot be read as a part of a run"),
         ("gan-seed-0", {"files": 5}, "cannot be read as a part of a run"),
         ("gan-seed-1", {}, "its record is of another job"),

@@ -132,7 +132,8 @@ def install(project, kernels: bool = True) -> None:
     job = (helpers / "engine" / "job.py").read_text()
     assert job.count(REAL) == 1
     toy = 'import_module("helpers.engine.toy").numbers(job.stage, job.wildcards)'
-    (helpers / "engine" / "job.py").write_text(job.replace(REAL, f"{toy} if stage.notebook else {REAL}"))
+    chosen = f"{toy} if job.stage != 'report' else {REAL}"
+    (helpers / "engine" / "job.py").write_text(job.replace(REAL, chosen))
     (project.folder / "params" / "toy.yaml").write_text(TOY)
     if not kernels:
         with open(helpers / "engine" / "notebook.py", "a") as code:

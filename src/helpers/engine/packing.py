@@ -2,7 +2,8 @@
 
 ``run_all.py --pack RUN --to FILE`` writes it, ``--unpack FILE`` puts its jobs beside those that are finished
 here. It holds their tables, histories, predictions and records, which the evaluation and the page read, and
-no picture. Networks and images, which are nearly all of a run's size, stay where they were made. The records
+no picture. Networks and images, which are nearly all of a run's size, stay where they were made, and so do
+the predictions of trunks, which nothing reads. The records
 name them (``elsewhere``), and a job whose files are asked for by a new training is made anew (``plan``).
 Probabilities are written with five digits, which makes the file less than half as large, changes no answer
 and moves no metric that is shown; ``result`` in the record remembers the digest of the files as they were.
@@ -169,7 +170,7 @@ def pack(run: RunPaths, target: Path, share: Share = EVERY_TRAINING) -> Packed:
         if record and part:
             packed.append(job)
             files |= part
-            left_out += sum(seal["bytes"] for file, seal in record["files"].items() if file.endswith(LARGE))
+            left_out += sum(seal["bytes"] for file, seal in record["files"].items() if _stays(job, file))
         else:
             unfinished.append(job)
     if not packed:
@@ -181,7 +182,7 @@ def pack(run: RunPaths, target: Path, share: Share = EVERY_TRAINING) -> Packed:
 
 def _taken(run: RunPaths, job: Job, record: Record) -> Files | None:
     """What is taken along of a job, its record last; None where a file of it is not whole."""
-    away = sorted({*(file for file in record["files"] if file.endswith(LARGE)), *elsewhere(run, record)})
+    away = sorted({*(file for file in record["files"] if _stays(job, file)), *elsewhere(run, record)})
     files, seals = {}, dict(record["files"])
     for file, seal in record["files"].items():
         if file in away:
@@ -200,6 +201,12 @@ def _taken(run: RunPaths, job: Job, record: Record) -> Files | None:
     told = record | {"files": seals, "beside": {file: _seal(content) for file, content in found.items()}}
     told |= {"elsewhere": away, "result": result(record)}
     return files | found | {name_in_run(record_path(run, job), run): json_text(sealed(told)).encode()}
+
+
+def _stays(job: Job, file: str) -> bool:
+    """Whether a file of a job is not taken along."""
+    unread = job.stage == "trunk" and Path(file).name.startswith(PROBABILITIES)
+    return unread or file.endswith(LARGE)
 
 
 def _seal(content: bytes) -> dict[str, Any]:
@@ -373,8 +380,8 @@ def _part(run: RunPaths, files: Files, name: str) -> tuple[Record, Files]:
         raise ValueError(f"{place} is missing or damaged")
     folder = _own_folder(run, name, record)
     away = record["elsewhere"] = list(record.get("elsewhere", []))
-    if not all(file in record["files"] and file.endswith(LARGE) for file in away):
-        raise ValueError("its record leaves out what is neither a network nor images")
+    if not all(file in record["files"] and _stays(Job(record["stage"], {}), file) for file in away):
+        raise ValueError("its record leaves out what a training or the page reads")
     part: Files = {}
     for file, seal in (record["files"] | record.get("beside", {})).items():
         if not file.startswith(f"{folder}/") or ".." in Path(file).parts:
