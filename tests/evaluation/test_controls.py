@@ -19,7 +19,7 @@ from helpers.evaluation.verdicts import verdict_of
 from helpers.params import load_params, validate
 from helpers.paths import RunPaths
 from helpers.report import results, words
-from helpers.report.page.answer import abstract
+from helpers.report.page.answer import abstract, short_answer
 from helpers.report.page.contrast_chart import contrast_chart
 from helpers.report.page.control_sentences import controls as control_sentences
 from helpers.report.page.headline import headline_caption
@@ -187,6 +187,57 @@ def test_a_study_without_power_says_that_it_cannot_call_synthesis_useless(simula
 
 
 @pytest.mark.parametrize(
+    ("change", "loss", "said"),
+    [
+        ((-0.05, 0.01), (-0.3, -0.1), "The study sees the loss of half of the real melanoma images"),
+        ((-0.05, 0.01), (-0.3, 0.1), "This study could not see the loss of half of the real melanoma images"),
+        ((-0.05, 0.01), None, "No arm of this run has real melanoma images taken away"),
+        ((-0.05, 0.05), (-0.3, 0.1), "This study could not see the loss of half of the real melanoma images"),
+        ((-0.05, 0.05), (-0.3, -0.1), None),
+        ((-0.05, 0.05), None, None),
+        ((0.03, 0.09), (-0.3, 0.1), None),
+    ],
+)
+def test_the_answer_says_what_no_change_is_worth(simulated, change, loss, said):
+    params = study(gan={"seeds": [0, 1, 2]})
+    run = simulated(params, 0.02, seed=3)
+    evaluate(run, params)
+    if loss is None:
+        arms = params.arms.items()
+        params = params.model_copy(update={"arms": {name: arm for name, arm in arms if not arm.withhold}})
+    page = read_results(run, params)
+    table, compared = page.controls.copy(), page.comparisons.copy()
+    of_recall = table["metric"] == "target_recall"
+    table.loc[(table["control"] == "withheld") & of_recall, ["low", "high"]] = loss or (np.nan, np.nan)
+    rows = (compared["arm"] == "filtered") & (compared["metric"] == "target_recall")
+    compared.loc[rows, ["low", "high", "p_holm"]] = [*change, np.nan]
+    told = abstract(replace(page, controls=table, comparisons=compared, contrasts=page.contrasts.iloc[:0]))
+    starts = ("The study sees", "This study could not", "No arm of this run")
+    found = [sentence for sentence in told if sentence.startswith(starts)]
+    assert found == [] if said is None else found[0].startswith(said) and len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("high", "said"),
+    [
+        (0.0252, " (by the usual corrected t test for folds, which is wider, one of 2.6 points or more)."),
+        (0.0199, "A gain of 2 points or more is excluded."),
+        (np.nan, "A gain of 2 points or more is excluded."),
+    ],
+)
+def test_the_answer_tells_the_gain_that_the_wider_interval_excludes(simulated, high, said):
+    params = study(gan={"seeds": [0, 1, 2]})
+    run = simulated(params, 0.02, seed=3)
+    evaluate(run, params)
+    page = read_results(run, params)
+    compared = page.comparisons.copy()
+    rows = (compared["arm"] == "filtered") & (compared["metric"] == "target_recall")
+    compared.loc[rows, ["low", "high", "corrected_high", "p_holm"]] = [-0.03, 0.01, high, np.nan]
+    page = replace(page, comparisons=compared, contrasts=page.contrasts.iloc[:0])
+    assert short_answer(page).endswith(said)
+
+
+@pytest.mark.parametrize(
     ("beyond", "alone", "said"),
     [
         (
@@ -221,7 +272,10 @@ def test_the_answer_says_whether_synthesis_or_blur_changed_recall(simulated, bey
     page = replace(page, controls=table, comparisons=compared, contrasts=page.contrasts.iloc[:0])
     told = " ".join(abstract(page))
     assert said[1:] in told  # its first letter may be a capital
-    assert "filtered differs from as many real images of the same sharpness (arm blurred) by" in told
+    same = "as many real images of the same sharpness (arm blurred)"
+    shown = beyond[1] < 0
+    assert (f"filtered differs from {same} by" in told) is shown
+    assert (f"between filtered and {same} no difference is shown" in told) is not shown
     alone_told = "Blur by itself changes it, by a comparison that is exploratory" in told
     assert alone_told is not said.startswith("blur explains")  # which says it already
     rows = BeautifulSoup(contrast_chart(page), "html.parser").table.tbody.find_all("tr")
@@ -387,8 +441,8 @@ def test_the_controls_table_shows_recall_and_ranking():
     assert shown.iloc[0].tolist()[:5] == [
         "restored \N{MINUS SIGN} withheld",
         "ROC AUC of mel",
-        "+1.0",
-        "\N{MINUS SIGN}2.0 to +4.0",
+        "+1.00",
+        "\N{MINUS SIGN}2.00 to +4.00",
         words.NONE,
     ]
 
@@ -429,14 +483,14 @@ def test_with_one_gan_everything_said_of_synthesis_is_said_of_it(simulated):
 def pieces(found, run, params):
     """Every sentence and caption of the page that is made of the comparison, one by one."""
     gan, compared, contrasts = results.scope.single_gan_arms(params), found["comparisons"], found["contrasts"]
-    external = found["arms"].query("metric == 'balanced_accuracy'").assign(images=590)
+    external = found["arms"].query("metric == 'balanced_accuracy'").assign(images=590, target_images=160)
     texts = [
         results.scope.estimand_sentence(params).split(". ", 1)[1],
         results.contrasts.primary_sentence(contrasts, 0.02, "mel", gan),
         results.metrics.best_arm_sentence(found["metrics"], "accuracy", 590, gan),
         results.contrasts.named_contrasts_caption(contrasts, "mel", 160, one_gan=gan),
         results.differences.differences_caption(compared, "baseline", 590, one_gan=gan),
-        results.external.external_section(external, one_gan=gan),
+        results.external.external_section(external, compared, "baseline", one_gan=gan),
         headline_caption(read_results(run, params)),
     ]
     texts += results.differences.comparison_sentences(

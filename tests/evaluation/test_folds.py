@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn import metrics as sk
 
 from helpers import paths
@@ -97,6 +98,13 @@ def test_means_are_over_replicates_and_the_interval_is_that_of_folds(run):
     assert row["method"] == "t interval, folds, shared photographs and lesions"
     assert row["low"] < row["difference"] < row["high"] and row["replicates"] == REPLICATES
     assert np.isnan(row["bootstrap_low"]), "nothing is crossed, so that nothing is resampled so"
+    changes = metrics.pivot(index="replicate", columns="arm", values="target_recall")
+    changes = changes["weighted"] - changes["baseline"]
+    tested, validation = 1 / FOLDS, params().data.split.fractions[1]
+    error = changes.std() * np.sqrt(1 / REPLICATES + tested / (1 - tested - validation))
+    half = stats.t.ppf(0.975, REPLICATES - 1) * error
+    assert row["corrected_low"] == pytest.approx(changes.mean() - half)
+    assert row["corrected_high"] == pytest.approx(changes.mean() + half)
     arms = tables["arms"].set_index(["arm", "metric"])
     assert arms.loc[("baseline", "accuracy"), "mean"] == pytest.approx(
         metrics.query("arm == 'baseline'")["accuracy"].mean()

@@ -543,14 +543,17 @@ class TestSentences:
         assert "cannot be measured" in results.lesions.gap_sentence(leak().iloc[:0], "baseline")
 
     def test_the_external_section_is_there_only_with_a_test_set(self):
-        said = results.external.external_section(external())
+        changed = {"arm": ["filtered", "all", "random"], "reference": "baseline", "metric": "target_recall"}
+        changes = pd.DataFrame(changed | {"difference": [0.012, -0.03, 0.2], "low": -0.05, "high": 0.07})
+        said = results.external.external_section(external(), changes, "baseline")
+        assert "1,512 images" in said and "171 of them of the target class" in said and "88.5 %" in said
+        assert "*baseline* has a balanced accuracy of 60.0 % (95 % interval 50.0 to 70.0)" in said
         assert (
-            said.startswith("### An external test set")
-            and "*all* 60.0 % (95 % interval 50.0 to 70.0)" in said
-            and "88.5 %" in said
+            "changes by +1.2 (−5.0 to +7.0) points with *filtered* and −3.0" in said and "random" not in said
         )
-        assert "interval" not in results.external.external_section(external(math.nan, math.nan))
-        assert results.external.external_section(external().iloc[:0]) is None
+        bare = results.external.external_section(external(math.nan, math.nan), changes.iloc[:0], "baseline")
+        assert "interval" not in bare and bare.endswith("otherwise.")
+        assert results.external.external_section(external().iloc[:0], changes, "baseline") is None
 
     def test_of_many_arms_only_those_told_apart_have_a_sentence(self):
         row = {
@@ -643,13 +646,13 @@ class TestAbstract:
         (said,) = shifted_thresholds(compared(params, found))
         assert (
             "weighted: \N{MINUS SIGN}4.00 points, \N{MINUS SIGN}10.00 to +2.00" in said
-            and said.startswith("More melanoma images found are not yet a better classifier")
+            and said.startswith("Where more melanoma images are found, the classifier need not be better")
             and "random" not in said
         )
-        assert "; it does rise with others (all: +3.00 points, +2.00 to +4.00)" in said
+        assert said.endswith(" It does rise for others (all: +3.00 points, +2.00 to +4.00).")
         found[("weighted", "target_recall")] = row(-0.2, 0.1)
         (said,) = shifted_thresholds(compared(params, found))
-        assert said.startswith("Fewer melanoma images found are not yet a worse classifier")
+        assert said.startswith("Where fewer melanoma images are found, the classifier need not be worse")
         assert "is not shown to fall (weighted: " in said
         del found["weighted", "target_recall"]
         assert shifted_thresholds(compared(params, found)) == []

@@ -11,7 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from helpers.evaluation.intervals import Difference, fold_difference, paired_difference
+from helpers.evaluation.intervals import (
+    Difference,
+    corrected_half_width,
+    fold_difference,
+    paired_difference,
+)
 from helpers.evaluation.scores import Scored, operating_threshold, roc_auc_influence
 from helpers.evaluation.significance import holm
 
@@ -182,7 +187,7 @@ class FoldedStudy:
     def external_difference(self, metric: str, folds: int) -> Difference:
         """The interval of the difference on the external test set."""
         values, influence = self.external[metric], self.external_influence[metric]
-        shared = (1 / folds) / (1 - 1 / folds - VALIDATION)
+        shared = _tested_per_trained(folds)
         return paired_difference(
             values[0], values[1], influence[0], influence[1], self.external_strata, shared=shared
         )
@@ -319,7 +324,7 @@ def _tally(
 ) -> np.ndarray:
     """One study's part of ``coverage``; ``gap`` and ``mean`` are the true difference and the true mean."""
     values = study.values[metric]
-    half = corrected_half_width(values[0] - values[1], folds)
+    half = corrected_half_width(values[0] - values[1], _tested_per_trained(folds), 1 - LEVEL)
     held = _holds(found, gap), _holds(study.mean(metric, folds), mean)
     outside = _holds(study.external_difference(metric, folds), gap)
     width = float(found.high - found.low)
@@ -327,19 +332,16 @@ def _tally(
     return np.array([held[0], real, width, corrected, held[1], outside], float)
 
 
+def _tested_per_trained(folds: int) -> float:
+    """Lesions that a fold tests per lesion that it is trained on."""
+    return (1 / folds) / (1 - 1 / folds - VALIDATION)
+
+
 def _holds(found: Difference, truth: float) -> bool:
     """Whether the interval holds the truth; an estimate that varies nowhere must be it."""
     if np.isnan(found.low):
         return bool(np.isclose(found.estimate, truth))
     return bool(found.low <= truth <= found.high)
-
-
-def corrected_half_width(differences: np.ndarray, folds: int) -> float:
-    """Half of the width of the corrected resampled t interval of Nadeau and Bengio (2003), for comparison."""
-    parts = len(differences)
-    shared = (1 / folds) / (1 - 1 / folds - VALIDATION)
-    error = np.sqrt((1 / parts + shared) * differences.var(ddof=1))
-    return float(stats.t.ppf(1 - LEVEL / 2, parts - 1) * error)
 
 
 def truths(design: Folded, folds: int, trainings: int, seed: int) -> dict[str, np.ndarray]:

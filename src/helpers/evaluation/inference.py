@@ -10,7 +10,13 @@ import pandas as pd
 from helpers.evaluation.bootstrap import crossed_bootstrap, crossed_error
 from helpers.evaluation.confusion import summarise
 from helpers.evaluation.controls import controls
-from helpers.evaluation.intervals import Difference, fold_difference, paired_difference, student_quantile
+from helpers.evaluation.intervals import (
+    Difference,
+    corrected_half_width,
+    fold_difference,
+    paired_difference,
+    student_quantile,
+)
 from helpers.evaluation.measurements import CLASS_METRICS, Measurements, measure
 from helpers.evaluation.metrics import COMPARED
 from helpers.evaluation.roles import roles
@@ -101,10 +107,11 @@ class Inference:
         )
 
     def compare(self, arm: str, reference: str, metric: str) -> dict[str, Any]:
-        """``difference`` as one row, with the same interval by bootstrap."""
+        """``difference`` as one row, with the same interval by bootstrap or, of folds, by the corrected t."""
         values, found, most = self.values[metric], self.difference(arm, reference, metric), _largest(metric)
         first, second = self.study.arms.index(arm), self.study.arms.index(reference)
         low, high = self._bootstrap_interval(metric, first, second, found)
+        corrected_low, corrected_high = self._corrected_interval(metric, first, second, found)
         return {
             "arm": arm,
             "reference": reference,
@@ -121,6 +128,8 @@ class Inference:
             "p": found.p,
             "bootstrap_low": low,
             "bootstrap_high": high,
+            "corrected_low": corrected_low,
+            "corrected_high": corrected_high,
             "role": "exploratory",
         }
 
@@ -133,6 +142,18 @@ class Inference:
         resampled = self.resampled[metric]
         spread = crossed_error(resampled[..., first] - resampled[..., second])
         half = student_quantile(0.5 + self.confidence / 2, found.degrees_of_freedom) * spread
+        most = _largest(metric)
+        low, high = np.clip([found.estimate - half, found.estimate + half], -most, most)
+        return low, high
+
+    def _corrected_interval(
+        self, metric: str, first: int, second: int, found: Difference
+    ) -> tuple[float, float]:
+        """The usual interval for trainings of folds (Nadeau and Bengio 2003); NaN where there is none."""
+        if len(self.studies) == 1 or not np.isfinite(found.standard_error):
+            return np.nan, np.nan
+        changes, split = self.values[metric][first] - self.values[metric][second], self.params.data.split
+        half = corrected_half_width(changes, split.tested_per_trained, self.confidence)
         most = _largest(metric)
         low, high = np.clip([found.estimate - half, found.estimate + half], -most, most)
         return low, high

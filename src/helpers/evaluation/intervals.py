@@ -159,6 +159,19 @@ def fold_difference(
     return _t_interval(estimate, by_parts, by_lesions, freedom, confidence, replicates, of)
 
 
+def corrected_half_width(
+    differences: np.ndarray, tested_per_trained: float, confidence: float = 0.95
+) -> np.ndarray:
+    """Half of the corrected resampled t interval (Nadeau and Bengio 2003) of the mean of ``differences``.
+
+    It is the usual interval for trainings of folds, and wider than ``fold_difference``. ``differences`` has
+    one value for each replicate, (..., R); ``tested_per_trained`` is n_test / n_train.
+    """
+    replicates = differences.shape[-1]
+    error = np.sqrt((1 / replicates + tested_per_trained) * differences.var(axis=-1, ddof=1))
+    return student_quantile(0.5 + confidence / 2, np.asarray(replicates - 1.0)) * error
+
+
 def _no_interval(estimate: np.ndarray, replicates: int) -> Difference:
     none = np.full(estimate.shape, np.nan)
     return Difference(estimate, none, none, none, none, none, none, none, replicates)

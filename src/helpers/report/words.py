@@ -234,6 +234,11 @@ def decimals(images: int) -> int:
     return 0 if images < 50 else 1 if images < 5000 else 2
 
 
+def decimals_of(metric: str, images: int) -> int:
+    """``decimals``; an area under a curve moves by far less than a share does, and gets one more."""
+    return decimals(images) + metric.endswith("_auc")
+
+
 def percent_of_images(share: float | None, images: int) -> str:
     """A share of so many images in percent, such as '71.9'; a dash where there is none."""
     return percent(share, decimals(images)) or NONE

@@ -1,7 +1,10 @@
 """The answer of a run in a few sentences, written from its numbers: none is stronger than its interval."""
 
+import math
 from collections.abc import Collection, Sequence
 from typing import Any
+
+import pandas as pd
 
 from helpers.evaluation.controls import AGAIN, RESTORED, WITHHELD, controls
 from helpers.evaluation.roles import added_images
@@ -9,7 +12,7 @@ from helpers.evaluation.verdicts import MINIMUM_REPLICATES, Direction, Gain, hel
 from helpers.evaluation.words import show_p
 from helpers.gan.selectors import SELECTORS
 from helpers.params import Params, SyntheticImages
-from helpers.report.page.control_sentences import cause_sentences
+from helpers.report.page.control_sentences import cause_sentences, positive_control
 from helpers.report.page.facts import backbone_name, detail_sentence, part_sizes, trunk_words
 from helpers.report.page.results import Results, Row
 from helpers.report.results.contrasts import NOTHING_NAMED
@@ -31,8 +34,8 @@ NAMED = 4  # arms that one sentence names at most
 
 
 def abstract(results: Results) -> list[str]:
-    """What was done, the first arm's change and what caused it, the other arms' changes, and whether the
-    trainings had not converged.
+    """What was done, the first arm's change and what caused it, the other arms' changes, what no difference
+    is worth, and whether the trainings had not converged.
 
     At most a sentence each.
     """
@@ -43,7 +46,7 @@ def abstract(results: Results) -> list[str]:
         told = [_what_was_done(results), _lone_arm(results), alone]
     else:
         told = [_what_was_done(results), _first_arm(others[0], results), *cause_sentences(results)]
-        told += [_other_arms(others[1:], results), _exploratory(results)]
+        told += [_other_arms(others[1:], results), _sight(others[0], results), _exploratory(results)]
     return [sentence for sentence in (*told, warning) if sentence]
 
 
@@ -52,6 +55,16 @@ def _exploratory(results: Results) -> str:
     if "role" not in results.contrasts or (results.contrasts["role"] == "primary").any():
         return ""
     return NOTHING_NAMED if results.params.replicates >= MINIMUM_REPLICATES else ""
+
+
+def _sight(arm: str, results: Results) -> str:
+    """Whether the study would see a loss, where it shows no change and says how large one can be; and always
+    where it should have seen a loss and did not.
+    """
+    verdict = results.verdict(arm, "target_recall")
+    if verdict is None or verdict.excludes_zero:
+        return ""
+    return positive_control(results, blind_only=verdict.gain is not Gain.EXCLUDED)
 
 
 def short_answer(results: Results) -> str:
@@ -73,8 +86,17 @@ def short_answer(results: Results) -> str:
         why = no_interval(results.comparison(arm, "target_recall") or {})
         return f"{asked} Not tested: {why}."
     if verdict.gain is Gain.EXCLUDED:
-        return f"{asked} A gain of {effect} points or more is excluded."
+        return f"{asked} A gain of {effect} points or more is excluded{_by_corrected_t(arm, results)}."
     return f"{asked} Undecided: this run cannot say whether more or fewer are found."
+
+
+def _by_corrected_t(arm: str, results: Results) -> str:
+    """The gain that the usual interval for trainings of folds excludes, where it is a larger one."""
+    high = (results.comparison(arm, "target_recall") or {}).get("corrected_high")
+    if high is None or pd.isna(high) or high <= results.params.evaluation.smallest_effect:
+        return ""
+    end = math.ceil(1000 * high) / 10  # rounded up, so that it is excluded
+    return f" (by the usual corrected t test for folds, which is wider, one of {end:.1f} points or more)"
 
 
 def answered(results: Results) -> dict[str, str]:
@@ -227,7 +249,7 @@ def _other_arms(arms: Sequence[str], results: Results) -> str:
     if not any(row["difference"] for row in rows.values()):
         return f"In {metric}, {listed(list(rows)[:NAMED])} came out as {reference} did{scope}."
     if told:
-        return _told_sentence(told, named, len(rows), reference, metric, results, scope)
+        return _told_sentence(told, named, rows, reference, metric, results, scope)
     return _untold_sentence(rows, reference, metric, results, scope)
 
 
@@ -248,16 +270,17 @@ def _told(arm: str, results: Results) -> bool:
 def _told_sentence(
     told: Sequence[str],
     named: Sequence[str],
-    arms: int,
+    arms: Collection[str],
     reference: str,
     metric: str,
     results: Results,
     scope: str,
 ) -> str:
     """Some arms' intervals exclude zero; they are named."""
-    more, untold = len(told) - len(named), arms - len(told)
+    more, untold = len(told) - len(named), [arm for arm in arms if arm not in told]
     endings = [f"{counted(more, 'more arm')} {'does' if more == 1 else 'do'} so too"] if more else []
-    endings += [f"the other {counted(untold, 'arm')} cannot be told from it"] if untold else []
+    rest = listed(untold) if len(untold) <= NAMED else f"the other {counted(len(untold), 'arm')}"
+    endings += [f"for {rest} no difference is shown"] if untold else []
     ending = "".join(f"; {words}" for words in endings)
     verb = "differs" if len(named) == 1 else "differ"
     return (
@@ -271,8 +294,8 @@ def _untold_sentence(rows: dict[str, Row], reference: str, metric: str, results:
     differences = [row["difference"] for row in rows.values()]
     if len(rows) == 1:
         return (
-            f"The other arm differs from {reference} in {metric}, {_sizes(list(rows), results)}, and "
-            f"that cannot be told from chance{_by_holm(list(rows.values()), ' (', ')')}{scope}."
+            f"For the other arm no difference from {reference} in {metric} is shown: "
+            f"{_sizes(list(rows), results)}{_by_holm(list(rows.values()), ' (', ')')}{scope}."
         )
     if len(rows) > NAMED:
         places = results.places("target_recall")
@@ -282,8 +305,8 @@ def _untold_sentence(rows: dict[str, Row], reference: str, metric: str, results:
             f"can be told from chance{scope}."
         )
     return (
-        f"The other arms differ from {reference} in {metric}, {_sizes(list(rows), results)}, and none "
-        f"of that can be told from chance{_by_holm(list(rows.values()), ' (', ')')}{scope}."
+        f"For the other arms no difference from {reference} in {metric} is shown: "
+        f"{_sizes(list(rows), results)}{_by_holm(list(rows.values()), ' (', ')')}{scope}."
     )
 
 

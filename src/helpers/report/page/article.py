@@ -3,7 +3,8 @@
 A cell whose metadata have the tag ``article`` belongs to the article, ``article:<section>`` to that section
 of it; one that also has the tag ``section`` opens a section, whose anchor is the cell's id. Every other cell
 is in the supplement, in a fold for each heading of its notebook. A cell with the tag ``with:gan`` or
-``with:folder`` is on the page only where the run trains a GAN, or takes images from a folder in its place.
+``with:folder`` is on the page only where the run trains a GAN, or takes images from a folder in its place,
+and one with the tag ``with:external`` only where the run has an external test set.
 """
 
 import re
@@ -13,11 +14,13 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 from nbformat import NotebookNode
 
+from helpers.params import Params
 from helpers.report.page.cells import headings, label_of, raw_cell
 from helpers.report.words import capitalised
 
 ARTICLE, SECTION = "article", "section"  # tags of cells
 WITH_GAN, WITH_FOLDER = "with:gan", "with:folder"  # tags of cells for one origin of the images
+WITH_EXTERNAL = "with:external"  # and of cells about an external test set
 LONGEST_TABLE = 15  # rows of a table in the article; longer ones are in the supplement alone
 HEADING = re.compile(r"\s*(#{2,6})\s+(.+?)\s*#*\s*(?:\n+|$)")
 PAPERS_NUMBER = re.compile(r"^\d+(\.\d+)*\s+")  # the paper's number of a section, at a heading's start
@@ -53,10 +56,14 @@ def place_in_article(cell: NotebookNode) -> str | None:
     return None
 
 
-def suits(cell: NotebookNode, trains_gan: bool) -> bool:
-    """Whether a cell belongs to a run whose synthetic images come from a GAN, or else from a folder."""
-    other = WITH_FOLDER if trains_gan else WITH_GAN
-    return other not in cell.metadata.get("tags", [])
+def suits(cell: NotebookNode, params: Params) -> bool:
+    """Whether a cell belongs to such a run: by the origin of its synthetic images, and its test sets."""
+    has = {
+        WITH_GAN: params.trains_gan,
+        WITH_FOLDER: not params.trains_gan,
+        WITH_EXTERNAL: params.data.external_root is not None,
+    }
+    return all(has.get(tag, True) for tag in cell.metadata.get("tags", []))
 
 
 def opens_section(cell: NotebookNode) -> bool:

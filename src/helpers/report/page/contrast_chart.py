@@ -31,7 +31,7 @@ MOST_TICKS = 7
 
 @dataclass(frozen=True)
 class Contrast:
-    """One row of the picture; differences are in points of percentage."""
+    """One row of the picture; differences are in percentage points."""
 
     name: str
     primary: bool  # named before any result was seen
@@ -147,7 +147,7 @@ def said(verdict: Verdict, smallest: float) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Scale:
-    """The axis of a panel, points of percentage."""
+    """The axis of a panel, percentage points."""
 
     low: float
     high: float
@@ -184,7 +184,7 @@ def _panel(metric: str, rows: Sequence[Contrast], results: Results, hidden: bool
         Markup('<span style="left:{}">{}</span>').format(scale.at(tick), _tick(tick)) for tick in scale.ticks
     )
     return Markup(
-        '<table class="contrasts" data-metric="{}"{}><caption>Change of {}, points of percentage{}</caption>'
+        '<table class="contrasts" data-metric="{}"{}><caption>Change of {}, percentage points{}</caption>'
         '<thead><tr><th scope="col">Arm {} other arm</th><td class="plot ticks" aria-hidden="true">{}</td>{}'
         "</tr></thead><tbody>{}</tbody></table>"
     ).format(

@@ -25,6 +25,18 @@ def controls(results: Results) -> list[str]:
     return list(_control_sentences(results))
 
 
+def positive_control(results: Results, blind_only: bool) -> str:
+    """Whether the study saw the loss of real images, or that no arm tests it; with ``blind_only`` empty
+    unless there is such an arm whose loss was not seen.
+    """
+    for control in own.controls(results.params):
+        row = results.control(control)
+        if control.role == own.WITHHELD and row is not None:
+            seen = verdict_of(row).direction is Direction.LOWER
+            return "" if seen and blind_only else _withheld(control, row, results)
+    return "" if blind_only else unseen_loss(results)
+
+
 def unseen_loss(results: Results) -> str:
     """That nobody knows whether the study would see a loss, where no arm tests it; else empty."""
     if any(control.role == own.WITHHELD for control in own.controls(results.params)):
@@ -115,10 +127,11 @@ def _cause(found: Cause, control: own.Control, change: Row, beyond: Row, blur: R
     """The rule of ``verdicts.cause`` in words."""
     recall = f"{results.target} recall"
     one_gan = "For this one GAN, " if control.arm in single_gan_arms(results.params) else ""
-    beside = (
-        f"{control.arm} differs from as many real images of the same sharpness (arm {control.reference}) by "
-        f"{_change(beyond, results)} points ({_ends(beyond, results)})"
-    )
+    difference = f"{_change(beyond, results)} points ({_ends(beyond, results)})"
+    same = f"as many real images of the same sharpness (arm {control.reference})"
+    beside = f"{control.arm} differs from {same} by {difference}"
+    if not verdict_of(beyond).excludes_zero:
+        beside = f"between {control.arm} and {same} no difference is shown, {difference}"
     alone = (
         f"such images alone ({control.reference}) change it by {_change(blur, results)} points "
         f"({_ends(blur, results)})"
@@ -166,12 +179,13 @@ def _blurred(control: own.Control, row: Row, results: Results) -> str:
         way = f"reduced to {size} and enlarged, as synthetic images are (arm {control.arm}),"
         begin = f"Real {results.target} images {way} change"
     elif control.role == own.SHARPNESS:
-        begin = f"Against as many as they are (arms {control.arm} and {control.reference}), the blur changes"
+        arms = f"arms {control.arm} and {control.reference}"
+        begin = f"Compared with the same images as they are ({arms}), the blur changes"
     else:
         arms = f"arms {control.arm} and {control.reference}"
         one_gan = control.arm in single_gan_arms(results.params)
         images = "for this one GAN, synthetic images" if one_gan else "synthetic images"
-        begin = f"Against as many of these, {images} ({arms}) change"
+        begin = f"Compared with as many of these, {images} ({arms}) change"
     return (
         f"{begin} {results.target} recall by {_change(row, results)} points "
         f"({_ends(row, results)}){TAIL.get(verdict_of(row).direction, '')}."
@@ -197,17 +211,18 @@ def shifted_thresholds(results: Results) -> list[str]:
     The area knows no threshold, so that the change of recall may be a shifted threshold and nothing more.
     """
     shifted = {
-        Direction.HIGHER: ("More", "are not yet a better classifier", "rise"),
-        Direction.LOWER: ("Fewer", "are not yet a worse classifier", "fall"),
+        Direction.HIGHER: ("More", "better", "rise"),
+        Direction.LOWER: ("Fewer", "worse", "fall"),
     }
     told = []
     for direction, (more, what, way) in shifted.items():
         shown, arms = _areas(results, direction)
         if arms:
-            also = f"; it does {way} with others ({'; '.join(shown)})" if shown else ""
+            also = f" It does {way} for others ({'; '.join(shown)})." if shown else ""
             told.append(
-                f"{more} {results.target} images found {what}: its area under the ROC curve, which knows no "
-                f"threshold, is not shown to {way} ({'; '.join(arms)}){also}."
+                f"Where {more.lower()} {results.target} images are found, the classifier need not be {what}: "
+                f"its area under the ROC curve, which depends on no threshold, is not shown to {way} "
+                f"({'; '.join(arms)}).{also}"
             )
     return told
 

@@ -105,7 +105,7 @@ class Merger:
         """A notebook as parts, one for each heading that opens a prose cell."""
         source = places.NOTEBOOKS / f"{section.stem}.ipynb"
         cells = combine(read_notebook(source) if source.exists() else None, executed[0][1])
-        cells = [cell for cell in cells if suits(cell, self.params.trains_gan)]
+        cells = [cell for cell in cells if suits(cell, self.params)]
         title = without_papers_number(take_title(cells) or section.title)
         anchor = self.numbering.anchor(f"notebook-{section.anchor}")
         parts = [Part(ABOUT, self.numbering.anchor(f"about-{section.anchor}"))]

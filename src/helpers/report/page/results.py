@@ -15,7 +15,7 @@ from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.page.records import read_json, read_records
 from helpers.report.results.convergence import late_gain
-from helpers.report.words import decimals
+from helpers.report.words import decimals_of
 
 Row = dict[str, Any]  # of a table, by column
 
@@ -106,11 +106,9 @@ class Results:
     def places(self, metric: str) -> int:
         """Decimals of a percentage of so many images.
 
-        One image of fewer than 50 is worth more than two points. An area under a curve moves by far less
-        than a share does, and gets one decimal more.
+        One image of fewer than 50 is worth more than two points. Where the images are not known, as for 50.
         """
-        images = self.images(metric)
-        return (decimals(images) if images else 1) + metric.endswith("_auc")
+        return decimals_of(metric, self.images(metric) or 50)
 
     # --- arms and their comparisons
 

@@ -42,17 +42,19 @@ def contrasts_table(
 ) -> Table:
     """The contrasts named beforehand on one metric: difference, both intervals, p values and verdict.
 
-    ``n`` is the number of images behind the metric. The verdict is that of helpers.evaluation.verdicts.
+    The second interval is the bootstrap's or, of folds, the corrected t's. ``n`` is the number of images
+    behind the metric. The verdict is that of helpers.evaluation.verdicts.
     """
-    numbers = ["role", "difference", "low", "high", "bootstrap_low", "bootstrap_high", "degrees_of_freedom"]
     rows = contrasts[contrasts["metric"] == metric].reset_index(drop=True)
+    other, named = other_interval(contrasts)
+    numbers = ["role", "difference", "low", "high", *other, "degrees_of_freedom"]
     names = (rows["arm"] + f" {MINUS} " + rows["reference"]).rename("contrast")
     frame = pd.concat([names, rows[[*numbers, "p", "p_holm", "replicates"]]], axis=1)
     frame["verdict"] = [_shows(row, smallest_effect) for row in rows.to_dict("records")]
     formats = {
         "difference": lambda value: points_of_images(value, n),
         "low": points_range(n),
-        "bootstrap_low": points_range(n, "bootstrap_low", "bootstrap_high"),
+        other[0]: points_range(n, *other),
         "degrees_of_freedom": lambda value: f"{value:.1f}",
         "p": show_p,
         "p_holm": show_p,
@@ -60,11 +62,18 @@ def contrasts_table(
     headers = {
         "difference": "difference, points",
         "low": "interval",
-        "bootstrap_low": "by bootstrap",
+        other[0]: named,
         "degrees_of_freedom": "degrees of freedom",
         "p_holm": "p after Holm",
     }
-    return Table(frame, formats, headers, hidden=("high", "bootstrap_high"))
+    return Table(frame, formats, headers, hidden=("high", other[1]))
+
+
+def other_interval(differences: pd.DataFrame) -> tuple[tuple[str, str], str]:
+    """The columns of the second interval of these differences, and its name as a header."""
+    if "corrected_low" in differences and differences["corrected_low"].notna().any():
+        return ("corrected_low", "corrected_high"), "by corrected t"
+    return ("bootstrap_low", "bootstrap_high"), "by bootstrap"
 
 
 def other_primary_table(

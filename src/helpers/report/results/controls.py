@@ -8,12 +8,16 @@ import pandas as pd
 
 from helpers.evaluation.verdicts import Direction, verdict_of
 from helpers.evaluation.words import share_words, show_p
-from helpers.report.table import Format, Table, points_range, points_with_ends
+from helpers.report.results.contrasts import other_interval
+from helpers.report.table import Format, Table, of_row, points_with_ends
 from helpers.report.words import (
     MINUS,
-    decimals,
+    NONE,
+    decimals_of,
     metric_name,
     no_interval,
+    points,
+    points_interval,
     points_of_images,
 )
 
@@ -28,35 +32,30 @@ def controls_table(controls: pd.DataFrame, n: int, target: str) -> Table | None:
     """
     if controls.empty:
         return None
-    columns = [
-        "metric",
-        "difference",
-        "low",
-        "high",
-        "bootstrap_low",
-        "bootstrap_high",
-        "p",
-        "replicates",
-        "outcome",
-    ]
+    other, named = other_interval(controls)
+    columns = ["metric", "difference", "low", "high", *other, "p", "replicates", "outcome"]
     rows = controls[controls["metric"].isin(CONTROL_METRICS)].reset_index(drop=True)
     frame = pd.concat(
         [(rows["arm"] + f" {MINUS} " + rows["reference"]).rename("contrast"), rows[columns]], axis=1
     )
     formats: dict[str, Format] = {
         "metric": lambda metric: metric_name(metric, target),
-        "difference": lambda value: points_of_images(value, n),
-        "low": points_range(n),
-        "bootstrap_low": points_range(n, "bootstrap_low", "bootstrap_high"),
+        "difference": of_row(lambda row: points(row["difference"], decimals_of(row["metric"], n))),
+        "low": _ends_of_row(n, "low", "high"),
+        other[0]: _ends_of_row(n, *other),
         "p": show_p,
     }
     headers = {
         "difference": "difference, points",
         "low": "interval",
-        "bootstrap_low": "by bootstrap",
+        other[0]: named,
         "outcome": "by its interval",
     }
-    return Table(frame, formats, headers, hidden=("high", "bootstrap_high"))
+    return Table(frame, formats, headers, hidden=("high", other[1]))
+
+
+def _ends_of_row(n: int, low: str, high: str) -> Format:
+    return of_row(lambda row: points_interval(row[low], row[high], decimals_of(row["metric"], n)) or NONE)
 
 
 def controls_by_metric(controls: pd.DataFrame, n: int, target: str) -> Table | None:
@@ -73,7 +72,7 @@ def controls_by_metric(controls: pd.DataFrame, n: int, target: str) -> Table | N
         for part in ("difference", "low", "high"):
             frame[f"{metric}_{part}"] = wide[part][metric].to_numpy()
     frame["outcome"] = wide["outcome"][shown[0]].to_numpy()
-    formats = {f"{metric}_difference": points_with_ends(metric, decimals(n)) for metric in shown}
+    formats = {f"{metric}_difference": points_with_ends(metric, decimals_of(metric, n)) for metric in shown}
     headers = {f"{metric}_difference": metric_name(metric, target) for metric in shown}
     hidden = tuple(f"{metric}_{end}" for metric in shown for end in ("low", "high"))
     return Table(frame, formats, headers | {"outcome": "recall, by its interval"}, hidden=hidden)

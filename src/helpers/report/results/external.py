@@ -1,7 +1,7 @@
 """The external test set."""
 
-import math
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -12,13 +12,18 @@ from helpers.report.style import arm_colours, styled
 from helpers.report.table import Table, mean_and_spread, percent_range
 from helpers.report.words import (
     MINUS,
+    decimals,
+    listed,
     metric_name,
+    missing,
+    percent_interval_of_images,
     percent_of_images,
     points_with_interval,
 )
 
 # the official test of ISIC 2018 Task 3: the best entry, and the best without private data (balanced accuracy)
 ISIC_2018 = (0.885, 0.856)
+TOLD = 2  # arms that the sentence names
 CONTRASTED = ("balanced_accuracy", "target_recall", "target_operating_recall", "target_roc_auc")
 
 
@@ -91,36 +96,40 @@ def external_table(external: pd.DataFrame, target: str) -> Table | None:
 
 
 def external_section(
-    external: pd.DataFrame, confidence: float = 0.95, one_gan: Container[str] = ()
+    external: pd.DataFrame,
+    changes: pd.DataFrame,
+    reference: str,
+    confidence: float = 0.95,
+    one_gan: Container[str] = (),
 ) -> str | None:
-    """Heading and first words of the section on the external test set; None where the run has none.
+    """How good ``reference`` is on the external test set, and what the first other arms change in recall of
+    the target there; None where the run has no such set.
 
-    ``one_gan`` is as in ``difference_sentence``.
+    ``external`` and ``changes`` are evaluation/external.csv and external_contrasts.csv; ``one_gan`` is as in
+    ``difference_sentence``.
     """
     if external.empty:
         return None
-    rows = external[external["metric"] == "balanced_accuracy"]
-    n, (best, public) = int(rows["images"].iloc[0]), ISIC_2018
-    parts = []
-    for row in rows.itertuples():
-        ends = (
-            (
-                f" ({100 * confidence:.0f} % interval {percent_of_images(row.low, n)} to "
-                f"{percent_of_images(row.high, n)})"
-            )
-            if math.isfinite(row.low)
-            else ""
-        )
-        parts.append(f"*{row.arm}* {percent_of_images(row.mean, n)} %{ends}")
-    scope = ", with synthetic images for this one GAN" if any(arm in one_gan for arm in rows["arm"]) else ""
+    own = external[(external["metric"] == "balanced_accuracy") & (external["arm"] == reference)].iloc[0]
+    n, (best, public) = int(own["images"]), ISIC_2018
+    ends = percent_interval_of_images(own["low"], own["high"], n)
+    known = "" if missing(own["low"]) else f" ({100 * confidence:.0f} % interval {ends})"
+    beside = changes[(changes["reference"] == reference) & (changes["metric"] == "target_recall")]
+    told = [_change_of_recall(row, int(own["target_images"])) for row in beside.head(TOLD).to_dict("records")]
+    scope = ", for this one GAN" if any(arm in one_gan for arm in beside.head(TOLD)["arm"]) else ""
     return (
-        f"### An external test set\n\nThe same classifiers on {n:,} images of a second test set, which "
-        "none of them was trained on or chosen by. Its lesions are "
-        f"not named, so each image counts as one. The ISIC metric, balanced multiclass accuracy{scope}: "
-        f"{'; '.join(parts)}. On the official test set of ISIC 2018 "
-        f"Task 3 the best entry reached {100 * best:.1f} %, the best without private data "
-        f"{100 * public:.1f} %."
+        f"The same classifiers on {n:,} images that none of them was trained on or chosen by, "
+        f"{own['target_images']:,.0f} of them of the target class. Their lesions are not named, so each "
+        f"image counts as one. *{reference}* has a balanced accuracy of {percent_of_images(own['mean'], n)} "
+        f"%{known}; on the official test set of ISIC 2018 Task 3 the best entry reached {100 * best:.1f} %, "
+        f"and the best without private data {100 * public:.1f} %. A stronger classifier may behave otherwise."
+        + (f" Against *{reference}*, recall of the target changes by {listed(told)}{scope}." if told else "")
     )
+
+
+def _change_of_recall(row: Mapping[str, Any], images: int) -> str:
+    change = points_with_interval(row["difference"], row["low"], row["high"], decimals(images))
+    return f"{change} points with *{row['arm']}*"
 
 
 def external_contrasts_table(changes: pd.DataFrame, target: str) -> Table | None:
@@ -132,7 +141,9 @@ def external_contrasts_table(changes: pd.DataFrame, target: str) -> Table | None
     for (arm, reference), rows in changes.groupby(["arm", "reference"], sort=False):
         line = {"contrast": f"{arm} {MINUS} {reference}"}
         for row in rows[rows["metric"].isin(metrics)].to_dict("records"):
-            line[row["metric"]] = points_with_interval(row["difference"], row["low"], row["high"])
+            line[row["metric"]] = points_with_interval(
+                row["difference"], row["low"], row["high"], 1 + row["metric"].endswith("_auc")
+            )
         lines.append(line)
     headers = {name: f"{metric_name(name, target)}, points" for name in metrics}
     return Table(pd.DataFrame(lines, columns=["contrast", *metrics]), headers=headers)

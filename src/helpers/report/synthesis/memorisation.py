@@ -89,8 +89,8 @@ def memorisation_sentence(memorisation: pd.DataFrame) -> str:
         )
     expected, real = 100 * memorisation["expected"].iloc[0], int(memorisation["held_out_images"].iloc[0])
     return (
-        f"The yardstick is set so that {expected:.0f} % of the {real:,} real images of lesions that were not "
-        "trained on lie nearer to a training image than it. Nearer than that lie of the synthetic images "
+        f"The limit is set so that {expected:.0f} % of the {real:,} real images of lesions that were not "
+        "trained on have a training image nearer than that. Of the synthetic images, as near as that are "
         f"{'; '.join(said)}."
     )
 
