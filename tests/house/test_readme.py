@@ -310,7 +310,7 @@ def test_what_the_usual_correction_would_say():
 
     end = interval("filtered - baseline")[1]
     assert f"excluded from {end:.1f} points on, not from 2" in page_text(RESULTS)
-    assert f"by the more cautious usual test, one of {end:.1f}" in page_text("README.md")
+    assert f"by the usual, more cautious test only one of {end:.1f} points or more" in page_text("README.md")
     for contrast in ("all - baseline", "blurred_more - baseline"):
         assert interval(contrast)[0] < 0 < interval(contrast)[1]
     for contrast in ("blurred - oversampled", "blurred_more - oversampled_more"):

@@ -237,6 +237,20 @@ def test_a_contrast_is_drawn_as_named_beforehand_in_the_metrics_that_it_was_name
         assert ["exploratory" in row["class"] for row in drawn] == [hollow]
 
 
+def test_the_picture_says_what_holm_s_rule_holds_back(tmp_path, monkeypatch):
+    build_run(tmp_path, monkeypatch)
+    results = read_results(RunPaths("fake"), fake_params())
+    named = results.comparisons.query("arm == 'filtered' and metric == 'target_recall'").copy()
+    named = named.assign(role="primary", difference=0.01, low=0.002, high=0.018, replicates=5, p_holm=0.13)
+    told = contrast_chart.contrast_chart(replace(results, contrasts=named))
+    row = BeautifulSoup(told, "html.parser").table.tbody.tr
+    said = row.select_one(".said").get_text()
+    assert said == "no gain of 2 points or more; p = 0.13 by Holm's rule"
+    assert "a p value stands where an interval alone excludes 0" in told
+    told = contrast_chart.contrast_chart(replace(results, contrasts=named.assign(p_holm=0.03)))
+    assert "Holm" not in told
+
+
 def test_one_arm_has_no_picture(tmp_path, monkeypatch):
     build_run(tmp_path, monkeypatch, params=fake_params(arms={"baseline": {}}))
     page = BeautifulSoup(render_report("fake").read_text(), "html.parser")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from helpers.evaluation.controls import BEYOND_BLUR, SHARPNESS, controls
-from helpers.evaluation.verdicts import Direction, Gain, Verdict, verdict_of
+from helpers.evaluation.verdicts import Direction, Gain, Verdict, held_back, verdict_of
+from helpers.evaluation.words import show_p
 from helpers.report.page.results import Results, Row
 from helpers.report.words import (
     MINUS,
@@ -42,6 +43,7 @@ class Contrast:
     shown: str  # difference and interval as text
     verdict: Verdict
     why: str  # there is no interval, where there is none
+    adjusted: str = ""  # the p value by Holm's rule that keeps an interval beside 0 from counting as shown
 
 
 def contrast_chart(results: Results) -> Markup:
@@ -121,6 +123,7 @@ def _contrast(arm: str, reference: str, row: Row, metric: str, results: Results)
         shown=points_with_interval(row["difference"], row.get("low"), row.get("high"), places),
         verdict=verdict_of(row, smallest),
         why="" if known else no_interval(row),
+        adjusted=f"p = {show_p(row['p_holm'])} by Holm's rule" if held_back(row) else "",
     )
 
 
@@ -218,7 +221,7 @@ def _row(row: Contrast, scale: Scale, smallest: float, papers: bool) -> Markup:
         Markup("").join(_marks(row, scale, smallest)),
         row.shown,
         paper if papers else "",
-        words,
+        f"{words}; {row.adjusted}" if row.adjusted else words,
     )
 
 
@@ -246,6 +249,8 @@ def _legend(rows: Sequence[Contrast], results: Results) -> str:
         few = {1: "Each arm was trained once", 2: "Each arm was trained twice"}
         why = few.get(results.params.replicates, capitalised(rows[0].why))
         parts.append(f"{why}, so there are no intervals, and nothing can be told from chance")
+    if any(row.adjusted for row in rows):
+        parts.append("a p value stands where an interval alone excludes 0 and Holm's rule does not")
     roles = {row.primary for row in rows}
     if roles == {True, False}:
         parts.append("filled marks were named before any result was seen, hollow ones were not")

@@ -47,6 +47,7 @@ class Convergence:
     best_in_last: int  # whose best epoch is their last one
     gain: float  # mean of ``late_gain``
     limit: int  # of the epochs
+    cosine: bool  # whether the rate falls by a cosine over the epochs
 
     @property
     def reached(self) -> bool:
@@ -69,6 +70,7 @@ def convergence(trainings: pd.DataFrame, config: Classifier) -> Convergence | No
         best_in_last=int((trainings["best_epoch"] == trainings["epochs"]).sum()),
         gain=float(trainings["late_gain"].mean()),
         limit=config.max_epochs,
+        cosine=config.schedule == "cosine",
     )
 
 
@@ -78,8 +80,8 @@ def convergence_sentence(found: Convergence | None) -> str | None:
         return None
     told = (
         f"Of {counted(found.trainings, 'training')}, {found.by_patience} ended because nothing improved any "
-        f"more and {found.trainings - found.by_patience} at the limit of {counted(found.limit, 'epoch')}; "
-        f"{found.best_in_last} had the best epoch last."
+        f"more and {found.trainings - found.by_patience} at the limit of {counted(found.limit, 'epoch')}"
+        f"{', over which the rate falls by a cosine' if found.cosine else ''}; {found.best_in_last} had the best epoch last."
     )
     if not math.isnan(found.gain):
         told += (
