@@ -56,6 +56,14 @@ def test_trainings_of_one_epoch_have_not_converged():
     assert not found.reached and "nan" not in convergence_sentence(found) + unconverged_warning(found)
 
 
+def test_a_planned_end_is_told():
+    table = trainings([5, 5], [4, 5], [0.0, 0.001])
+    planned = Classifier(max_epochs=5, early_stopping_patience=5, schedule="cosine")
+    words = "2 at the limit of 5 epochs, over which the rate falls by a cosine; 1 had"
+    assert words in convergence_sentence(convergence(table, planned))
+    assert "cosine" not in convergence_sentence(convergence(table, CONFIG))
+
+
 def test_nothing_is_said_of_what_is_not_known():
     assert convergence(pd.DataFrame(), CONFIG) is None
     assert convergence_sentence(None) is None and unconverged_warning(None) is None

@@ -81,7 +81,8 @@ def convergence_sentence(found: Convergence | None) -> str | None:
     told = (
         f"Of {counted(found.trainings, 'training')}, {found.by_patience} ended because nothing improved any "
         f"more and {found.trainings - found.by_patience} at the limit of {counted(found.limit, 'epoch')}"
-        f"{', over which the rate falls by a cosine' if found.cosine else ''}; {found.best_in_last} had the best epoch last."
+        f"{', over which the rate falls by a cosine' if found.cosine else ''}; {found.best_in_last} had the "
+        "best epoch last."
     )
     if not math.isnan(found.gain):
         told += (
