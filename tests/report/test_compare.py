@@ -71,7 +71,7 @@ def test_headline_has_both_runs_and_the_difference(base, soup):
     found = table[(table["arm"] == "baseline") & (table["metric"] == "accuracy")].iloc[0]
     assert accuracy[0]["image-split less lesion-split"] == f"{100 * found['difference']:+.0f}" == "+30"
     assert {row["image-split is"] for row in accuracy} == {"higher"}
-    assert {row["image-split is"] for row in rows if row["Metric"].startswith("Melanoma recall")} == {
+    assert {row["image-split is"] for row in rows if row["Metric"].startswith("Recall of melanoma")} == {
         "not told apart"
     }
 

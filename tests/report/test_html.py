@@ -335,7 +335,7 @@ def test_headline_table_holds_paper_run_and_difference(soup, base):
         dict(zip(head, (cell.get_text() for cell in row.find_all(["th", "td"])), strict=True))
         for row in table.find("tbody").find_all("tr")
     ]
-    assert len(rows) == 6 * 3 and rows[0]["Metric"] == "Melanoma recall, n\u00a0=\u00a013"
+    assert len(rows) == 6 * 3 and rows[0]["Metric"] == "Recall of melanoma, n\u00a0=\u00a013"
     filtered = next(
         row for row in rows if row["Metric"] == "Accuracy, n\u00a0=\u00a033" and row["Arm"] == "filtered"
     )
@@ -351,7 +351,7 @@ def test_headline_table_holds_paper_run_and_difference(soup, base):
         means["filtered"] - means["baseline"], 0
     )
     assert filtered["A gain is"] == "supported"
-    assert {row["A gain is"] for row in rows if row["Metric"].startswith("Melanoma recall")} == {
+    assert {row["A gain is"] for row in rows if row["Metric"].startswith("Recall of melanoma")} == {
         "",
         "undecided",
     }

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from matplotlib.typing import LineStyleType
 
+from helpers.evaluation.verdicts import MINIMUM_REPLICATES
 from helpers.paths import RunPaths, require
 from helpers.report.drawing import INK, arm_panels, draw_curve, panel_per_arm
 from helpers.report.paper_values import Paper
@@ -83,12 +84,12 @@ def _mean_curve(curves: pd.DataFrame) -> pd.Series | None:
     """
     found = curves.groupby("epoch")["value"].agg(["mean", "count"])
     replicates = curves["replicate"].nunique()
-    return found.loc[found["count"] == replicates, "mean"] if replicates >= 3 else None
+    return found.loc[found["count"] == replicates, "mean"] if replicates >= MINIMUM_REPLICATES else None
 
 
 def mean_note(history: pd.DataFrame) -> str:
     """What a caption says of the strong lines of ``classifier_curves``; empty where it draws none."""
-    if history["replicate"].nunique() < 3:
+    if history["replicate"].nunique() < MINIMUM_REPLICATES:
         return ""
     return " The strong line of an arm is the mean of its replicates, up to the last epoch that all reached."
 

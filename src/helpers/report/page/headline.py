@@ -4,13 +4,14 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.evaluation.verdicts import FAMILY_LEVEL
+from helpers.evaluation.verdicts import FAMILY_LEVEL, MINIMUM_REPLICATES
 from helpers.params import Params, arm_meaning
 from helpers.report.page.results import Results
 from helpers.report.results.scope import one_gan_note, single_gan_arms
 from helpers.report.words import (
     duration,
     listed,
+    metric_name,
     metric_words,
     part_words,
     percent,
@@ -18,14 +19,14 @@ from helpers.report.words import (
     points_interval,
 )
 
-HEADLINE = {
-    "target_recall": "{target} recall",
-    "accuracy": "Accuracy",
-    "macro_recall": "Macro recall",
-    "macro_precision": "Macro precision",
-    "macro_specificity": "Macro specificity",
-    "paper_bma": "BMA as in the paper",
-}
+HEADLINE = (
+    "target_recall",
+    "accuracy",
+    "macro_recall",
+    "macro_precision",
+    "macro_specificity",
+    "paper_bma",
+)
 FEW_ARMS = 4  # with more, the headline table keeps to its first metrics
 FIRST_METRICS = 3
 MANY_COMPARISONS = 20  # of which some intervals exclude zero by chance
@@ -33,12 +34,7 @@ MANY_COMPARISONS = 20  # of which some intervals exclude zero by chance
 
 def headline_metrics(results: Results) -> list[str]:
     """The metrics of the headline table: all, or the first ones where many arms would make it long."""
-    return list(HEADLINE)[: FIRST_METRICS if len(results.arms) > FEW_ARMS else None]
-
-
-def metric_title(metric: str, results: Results) -> str:
-    """A metric's name at the head of its rows."""
-    return HEADLINE[metric].format(target=results.target.capitalize())
+    return list(HEADLINE[: FIRST_METRICS if len(results.arms) > FEW_ARMS else None])
 
 
 def headline(results: Results) -> pd.DataFrame:
@@ -66,7 +62,7 @@ def _headline_row(arm: str, metric: str, results: Results) -> dict[str, str]:
     ends = results.interval(arm, metric)
     verdict = results.verdict(arm, metric)
     return {
-        "Metric": f"{metric_title(metric, results)}, n\u00a0=\u00a0{results.images(metric):,}",
+        "Metric": f"{metric_name(metric, results.target)}, n\u00a0=\u00a0{results.images(metric):,}",
         "Arm": arm,
         "Paper, %": percent(results.paper_value(arm, metric), 2),  # as printed
         "This run, %": percent(results.values(arm, metric).mean(), places),
@@ -88,7 +84,7 @@ def headline_caption(results: Results) -> str:
         f"{evaluation.reference}, in percentage points."
     )
     start = f"{who}, metric by metric and arm by arm."
-    if replicates < 3:
+    if replicates < MINIMUM_REPLICATES:
         times = "each arm once" if replicates == 1 else "each arm twice"
         return f"{start} This run trained {times}: under three replicates no gain is tested. {changes}{more}"
     effect = f"{100 * evaluation.smallest_effect:g}"

@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from helpers import paths as places
 from helpers.data.sources import SOURCES
 from helpers.files import locked, write_text
 from helpers.report.page.assets import render_template
@@ -57,9 +56,8 @@ def _public_arm(arm: str, results: Results) -> dict[str, Any]:
     }
 
 
-def write_index(reports: Path | None = None) -> Path:
+def write_index(reports: Path) -> Path:
     """Write reports/index.html, the rendered runs side by side; one writer at a time."""
-    reports = reports or places.REPORTS
     with locked(reports / "index.html"):
         runs = [entry for entry in _rendered(reports, "summary.json") if "arms" in entry]
         compared = [entry for entry in _rendered(reports, "comparison.json") if "runs" in entry]

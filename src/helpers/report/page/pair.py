@@ -11,10 +11,17 @@ from helpers.evaluation.runs import compare_runs
 from helpers.evaluation.verdicts import Direction, verdict
 from helpers.paths import RunPaths
 from helpers.report.page.answer import answered
-from helpers.report.page.headline import metric_title
 from helpers.report.page.records import read_params
 from helpers.report.page.results import Results, Row, read_results
-from helpers.report.words import listed, missing, no_interval, percent, points, points_interval
+from helpers.report.words import (
+    listed,
+    metric_name,
+    missing,
+    no_interval,
+    percent,
+    points,
+    points_interval,
+)
 
 METRICS = ("target_recall", "accuracy", "macro_recall", "macro_precision")
 NOT_TOLD_APART = "not told apart"
@@ -71,7 +78,7 @@ class Pair:
     def label(self, metric: str) -> str:
         """A metric's name with the test images behind it in either run."""
         counts = " and ".join(f"{side.images(metric):,}" for _, side in self.sides)
-        return f"{metric_title(metric, self.first)}, n\u00a0=\u00a0{counts}"
+        return f"{metric_name(metric, self.first.target)}, n\u00a0=\u00a0{counts}"
 
 
 def open_pair(first: str, second: str) -> Pair:

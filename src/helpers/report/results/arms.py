@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.evaluation.verdicts import Direction, verdict_of
+from helpers.evaluation.verdicts import FAMILY_LEVEL, Direction, verdict_of
 from helpers.report.paper_values import Paper, paper_metrics
 from helpers.report.table import Format, Table, of_row
 from helpers.report.words import NONE, metric_name, missing, percent, percent_of_images
@@ -83,7 +83,7 @@ def caption(arms: pd.DataFrame, confidence: float, paper: Paper) -> str:
     what = f"means over replicates{ends}"
     marks = (
         "; a triangle marks a mean whose difference to the first row has an interval without zero, and for a "
-        "contrast named beforehand also p below 0.05 by Holm's rule; the others are exploratory"
+        f"contrast named beforehand also p below {FAMILY_LEVEL:g} by Holm's rule; the others are exploratory"
         if intervals
         else ""
     )

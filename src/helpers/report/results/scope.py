@@ -73,7 +73,7 @@ def estimand_sentence(params: Params) -> str:
     if params.parts > 1:
         # each part has GANs of its own: their chance is in the interval
         return text + (_folds(params) if params.trains_gan else scope + _folds(params))
-    if params.replicates < 3:
+    if params.replicates < MINIMUM_REPLICATES:
         return (
             f"{text}{scope} Fewer than three replicates say nothing about procedures: single runs are "
             "shown, without an interval."
