@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from helpers import JOBS_LOCK_VARIABLE
 from helpers.engine.changes import changed_values, listed
+from helpers.engine.key_parts import number_parameters
 from helpers.engine.records import read_record
-from helpers.engine.stages import STAGES, Job, number_parameters, outputs, threads
+from helpers.engine.stages import STAGES, Job, outputs, threads
 from helpers.errors import UserError
 from helpers.files import write_json
 from helpers.params import Params, override
