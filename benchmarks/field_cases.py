@@ -18,8 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-LOGS = ROOT / "artifacts" / "field-cases"
+from helpers.paths import ARTIFACTS, ROOT
+
+LOGS = ARTIFACTS / "field-cases"
 SCRIPTS = ("make.sh", "run.sh")
 
 

@@ -20,8 +20,9 @@ import nbformat
 import pandas as pd
 from PIL import Image, ImageFilter
 
-ROOT = Path(__file__).resolve().parents[1]
-RUN, IMAGES = "judge-cases", ROOT / "artifacts" / "judge-images"
+from helpers.paths import ARTIFACTS, ROOT, RunPaths
+
+RUN, IMAGES = "judge-cases", ARTIFACTS / "judge-images"
 BLUR = 6.0  # pixels, standard deviation; the drawings are 600 x 450
 SEED = 2  # of the drawing of new images; the photographs have seed 1
 FILTERED = "{synthetic: {select: top, rank: classifier, fraction: 0.3}}"
@@ -68,7 +69,6 @@ def call(case: str, images: int, *more: str) -> None:
 def draw_cases(folder: Path, images: int) -> dict[str, Path]:
     """The four sets as folders of JPEG files, by name."""
     from helpers.data.phantom.writing import draw_dataset
-    from helpers.paths import RunPaths
 
     folder.mkdir(parents=True, exist_ok=True)
     first = RunPaths(RUN)
@@ -96,8 +96,6 @@ def draw_cases(folder: Path, images: int) -> dict[str, Path]:
 
 def said() -> dict[str, str]:
     """What notebook 03 of the run says, and what the arms found where they were trained."""
-    from helpers.paths import RunPaths
-
     paths = RunPaths(RUN)
     notebook = nbformat.read(paths.notebooks / "03_generation_filtering-seed-0.ipynb", as_version=4)
     found = {}

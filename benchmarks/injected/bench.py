@@ -13,13 +13,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+from helpers.engine.stages import jobs
+from helpers.params import load_params
+from helpers.paths import ROOT
+
+sys.path.insert(0, str(ROOT / "tests"))
 
 from support import fake_stages
 from support.project import Project, copy_project
 
 SMOKE = ("--params", "params/smoke.yaml")
-STAGES = ("eda", "gan", "synthesis", "classifier", "evaluation", "report")
+STAGES = tuple(dict.fromkeys(job.stage for job in jobs(load_params("smoke"))))  # that have a job there
 TIMES = ("timing", "cost", "environment", "provenance")  # tables of times and machines
 
 

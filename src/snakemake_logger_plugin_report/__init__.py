@@ -1,7 +1,6 @@
 """A logger plugin of Snakemake that writes what went wrong as data: a line of JSON for each error.
 
-Snakemake finds it by the name of this package. The file is named by the environment variable
-REPORT_ENGINE_EVENTS.
+Snakemake finds it by the name of this package.
 """
 
 import json
@@ -11,6 +10,7 @@ from logging import LogRecord
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+EVENTS_VARIABLE = "REPORT_ENGINE_EVENTS"  # the environment variable that names the file
 TOLD = {LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR, LogEvent.ERROR}
 
 
@@ -24,7 +24,7 @@ class LogHandler(LogHandlerBase):
     needs_rulegraph = False
 
     def __post_init__(self) -> None:
-        self.baseFilename = os.environ.get("REPORT_ENGINE_EVENTS", os.devnull)
+        self.baseFilename = os.environ.get(EVENTS_VARIABLE, os.devnull)
         self.file = open(self.baseFilename, "a", encoding="utf-8")  # noqa: SIM115 (open as long as the engine runs)
 
     def emit(self, record: LogRecord) -> None:

@@ -16,7 +16,8 @@ from helpers.data.arrays import load_images
 from helpers.data.decoding import resize_image
 from helpers.data.prepare import prepare_data
 from helpers.data.resizing import Way, resize_images
-from helpers.engine.stages import Job, number_parameters
+from helpers.engine.key_parts import number_parameters
+from helpers.engine.stages import Job
 from helpers.errors import ParameterError
 from helpers.params import Arm, Classifier, SyntheticImages, departures, load_params
 from helpers.paths import RunPaths

@@ -10,8 +10,9 @@ from safetensors.torch import load_file
 from helpers.classifier.inference import predict_images
 from helpers.data.manifest import load_split
 from helpers.data.trained_on import TRAINED_ON, record_training, refuse_leak
+from helpers.engine.key_parts import number_parameters
 from helpers.engine.keys import Keys
-from helpers.engine.stages import Job, jobs, number_parameters, outputs, upstream
+from helpers.engine.stages import Job, jobs, outputs, upstream
 from helpers.errors import DataError, MissingStageError, ParameterError
 from helpers.params import Params, departures, load_params
 from helpers.paths import RunPaths

@@ -323,7 +323,8 @@ def test_the_front_door_takes_the_folder(tmp_path):
 
 
 def test_the_columns_make_only_runs_on_own_images_stale():
-    from helpers.engine.stages import Job, number_parameters
+    from helpers.engine.key_parts import number_parameters
+    from helpers.engine.stages import Job
 
     assert "columns" not in number_parameters(Job("eda"), load_params("quick"))["data"]
     own = load_params("quick", ["data.source=folder", "data.root=x", "data.columns.class=finding"])

@@ -56,6 +56,18 @@ def test_other_parameters_are_named_with_both_ways_out(run):
     assert "--force classifier" in told and "add --set classifier.frozen_stages=4" in told
 
 
+@pytest.mark.parametrize(("others", "said"), [(1, "(and 1 more job) was"), (2, "(and 2 more jobs) was")])
+def test_further_results_are_counted(run, others, said):
+    params = load_params("smoke", ["classifier.frozen_stages=4"])
+    filtered, gan = Job("classifier", {"arm": "filtered", "replicate": 0}), Job("gan", {"seed": 0})
+    trained = [JOB, filtered, gan][: others + 1]
+    for job in trained:
+        by_hand.leave_note(run, job, Keys(run, params))
+    with pytest.raises(UserError) as mistake:
+        ask(run, "gan.steps=3", jobs=trained)
+    assert said in str(mistake.value)
+
+
 def test_nothing_is_asked_where_the_parameters_are_these_or_the_job_stays(run):
     ask(run)
     retrain(run, "classifier.frozen_stages=4")

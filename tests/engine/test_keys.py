@@ -5,9 +5,10 @@ import os
 
 from helpers.engine import data
 from helpers.engine.data import data_fingerprint
+from helpers.engine.key_parts import code_modules, number_parameters
 from helpers.engine.keys import Keys
 from helpers.engine.plan import wanted_jobs
-from helpers.engine.stages import STAGES, Job, code_modules, jobs, number_parameters, upstream
+from helpers.engine.stages import STAGES, Job, jobs, upstream
 from helpers.fingerprints import WITHOUT_EFFECT_ON_NUMBERS, _read_source
 from helpers.params import load_params
 from helpers.paths import RunPaths

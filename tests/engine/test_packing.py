@@ -344,7 +344,7 @@ def test_a_record_may_not_lead_out_of_its_jobs_folder(elsewhere, name, told, sai
 
 
 def test_a_file_that_would_fill_the_memory_is_refused(elsewhere, monkeypatch):
-    monkeypatch.setattr("helpers.engine.packing.LARGEST", 20_000)
+    monkeypatch.setattr("helpers.engine.unpacking.LARGEST", 20_000)
     files = {"part.json": b"{}", "a" * 200: b"", "long": bytes(30_000)}
     told = elsewhere.here("--unpack", packed(elsewhere, files), code=2).stderr
     assert "it holds more than a part of a run can" in told

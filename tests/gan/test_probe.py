@@ -7,7 +7,8 @@ from sklearn.metrics import roc_auc_score
 
 from helpers.data.arrays import load_images
 from helpers.data.manifest import load_split
-from helpers.engine.stages import Job, number_parameters, upstream
+from helpers.engine.key_parts import number_parameters
+from helpers.engine.stages import Job, upstream
 from helpers.gan import probe
 from helpers.gan.probe import FEWEST, separability
 from helpers.params import load_params

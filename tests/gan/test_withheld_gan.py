@@ -11,9 +11,10 @@ from helpers import paths
 from helpers.data.manifest import load_split
 from helpers.data.prepare import prepare_data
 from helpers.data.trained_on import TRAINED_ON
+from helpers.engine.key_parts import number_parameters
 from helpers.engine.keys import Keys
 from helpers.engine.plan import wanted_jobs
-from helpers.engine.stages import Job, jobs, number_parameters, outputs, upstream, wildcard
+from helpers.engine.stages import Job, jobs, outputs, upstream, wildcard
 from helpers.errors import DataError, ParameterError
 from helpers.params import load_params
 from helpers.paths import RunPaths

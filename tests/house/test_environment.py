@@ -145,10 +145,11 @@ def test_every_import_of_the_project_is_declared():
         "yaml": "pyyaml",
         "bs4": "beautifulsoup4",
     }
+    own = {path.parent.name for path in (ROOT / "src").glob("*/__init__.py")}  # packages of the project
     foreign = {
         own_names.get(name, canonicalize_name(name))
-        for name in modules
-        if name not in sys.stdlib_module_names and name not in ("helpers", "IPython")
+        for name in modules - own
+        if name not in sys.stdlib_module_names and name != "IPython"
     }
     assert foreign <= set(direct()), f"imported but not declared: {sorted(foreign - set(direct()))}"
 

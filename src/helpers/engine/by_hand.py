@@ -12,18 +12,22 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers import JOBS_LOCK_VARIABLE
-from helpers.engine.changes import changed_values, listed
+from helpers.data.wording import shown
+from helpers.engine.changes import MOST, changed_values
+from helpers.engine.key_parts import number_parameters
 from helpers.engine.records import read_record
-from helpers.engine.stages import STAGES, Job, number_parameters, outputs, threads
+from helpers.engine.stages import STAGES, Job, outputs, threads
 from helpers.errors import UserError
 from helpers.files import write_json
 from helpers.params import Params, override
 from helpers.paths import RunPaths
+from helpers.report.words import counted
 
 if TYPE_CHECKING:
     from helpers.engine.keys import Keys
@@ -81,18 +85,19 @@ def ask_before_throwing_away(run: RunPaths, doomed: Sequence[Job], keys: "Keys")
     ``doomed`` are the jobs that would be. Raises UserError where the answer is no, and where nobody can be
     asked.
     """
-    question, way_out, stages = _told(run, doomed, keys)
-    if not question:
+    found = _other_results(run, doomed, keys)
+    if found is None:
         return
     if sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
         answer = input(
-            f"{question} Make it anew with this command's parameters, and lose that result? [y/N] "
+            f"{found.sentence} Make it anew with this command's parameters, and lose that result? [y/N] "
         )
         if answer.strip().lower() in ("y", "yes"):
             return
-    force = " ".join(f"--force {stage}" for stage in stages)
+    force = " ".join(f"--force {stage}" for stage in found.stages)
     raise UserError(
-        f"{question} Nothing was touched. {way_out} {force} makes it anew with this command's parameters."
+        f"{found.sentence} Nothing was touched. {found.way_out} {force} makes it anew with this command's "
+        "parameters."
     )
 
 
@@ -101,36 +106,44 @@ def refuse_a_mixture(run: RunPaths, read: Sequence[Job], keys: "Keys") -> None:
 
     So asks a start with ``--only``, which would otherwise show its result under this command's parameters.
     """
-    question, way_out, _ = _told(run, read, keys)
-    if question:
-        raise UserError(f"{question} {way_out}")
+    found = _other_results(run, read, keys)
+    if found is not None:
+        raise UserError(f"{found.sentence} {found.way_out}")
 
 
-def _told(run: RunPaths, jobs: Sequence[Job], keys: "Keys") -> tuple[str, str, list[str]]:
-    """What was computed by hand with other parameters, the way to its page, and its stages; or nothing."""
+@dataclass(frozen=True)
+class _OtherResults:
+    """Results of notebooks run by hand that have other parameters than the command's."""
+
+    sentence: str  # which they are, and how they differ
+    way_out: str  # how to have a page of them
+    stages: list[str]
+
+
+def _other_results(run: RunPaths, jobs: Sequence[Job], keys: "Keys") -> _OtherResults | None:
+    """Those of these jobs; None where there are none."""
     changed = [
-        (job, told)
+        (job, differences)
         for job in jobs
         if (read_record(run, job) or {}).get("key") != keys.key(job)
-        and (told := _other_parameters(run, job, keys))
+        and (differences := _other_parameters(run, job, keys))
     ]
     if not changed:
-        return "", "", []
-    job, told = changed[0]
-    rest = f" (and {len(changed) - 1} more jobs)" if len(changed) > 1 else ""
-    differences = listed([f"{name} {then} in place of {now}" for name, then, now in told])
-    return (
-        f"{job.title}{rest} was computed by a notebook outside of run_all.py with other parameters: "
-        f"{differences}.",
-        f"To have a page of it, add {_as_options(told)} to the command: that result is then kept as it is, "
-        "and the rest is made to match it.",
+        return None
+    job, differences = changed[0]
+    rest = f" (and {counted(len(changed) - 1, 'more job')})" if len(changed) > 1 else ""
+    told = shown([f"{name} {then} in place of {now}" for name, then, now in differences], MOST)
+    return _OtherResults(
+        f"{job.title}{rest} was computed by a notebook outside of run_all.py with other parameters: {told}.",
+        f"To have a page of it, add {_as_options(differences)} to the command: that result is then kept as "
+        "it is, and the rest is made to match it.",
         list(dict.fromkeys(each.stage for each, _ in changed)),
     )
 
 
-def _as_options(told: Sequence[tuple[str, Any, Any]]) -> str:
+def _as_options(differences: Sequence[tuple[str, Any, Any]]) -> str:
     """The options by which a command takes the parameters of a note, ready for a shell."""
-    return " ".join(f"--set {shlex.quote(override(name, then))}" for name, then, _ in told)
+    return " ".join(f"--set {shlex.quote(override(name, then))}" for name, then, _ in differences)
 
 
 def _other_parameters(run: RunPaths, job: Job, keys: "Keys") -> list[tuple[str, Any, Any]]:

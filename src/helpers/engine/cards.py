@@ -37,6 +37,11 @@ def visible_cards() -> list[str]:
     ]
 
 
+def count_gpus() -> int:
+    """NVIDIA cards that the jobs of a run share on this machine."""
+    return len(visible_cards())
+
+
 def gpus_asked(stage: Stage, params: Params, there: int) -> int:
     """GPUs that a job of ``stage`` holds: one where its parameters allow it and there are any."""
     return int(stage.on_card and there > 0 and params.compute.device != "cpu")

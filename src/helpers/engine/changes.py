@@ -1,7 +1,7 @@
 """What differs between two states of a job, for the sentences that say why it runs again."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from helpers.params import flatten
@@ -16,8 +16,3 @@ def changed_values(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[tupl
     """
     a, b = flatten(then), flatten(json.loads(json.dumps(now, default=str)))
     return [(key, a.get(key), b.get(key)) for key in dict.fromkeys((*b, *a)) if a.get(key) != b.get(key)]
-
-
-def listed(things: Sequence[str]) -> str:
-    """The first ones, and how many there are besides."""
-    return ", ".join(things[:MOST]) + (f" and {len(things) - MOST} more" if len(things) > MOST else "")

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from helpers.cores import allowed_cores
 from helpers.data.sources import SOURCES
-from helpers.engine import packing, reader_study
+from helpers.engine import reader_study, several_machines
 from helpers.engine.plan import Share, stages_asked_for
 from helpers.engine.stages import OF_ALL, STAGES
 from helpers.engine.start import make
@@ -35,6 +35,18 @@ Files of a run: artifacts/<run>/; its page: reports/<run>/report.html.
 Exit codes: 0 done, 1 a job failed, 2 a mistake in the command, the parameters or the data,
 130 and 143 stopped by Ctrl-C or a signal.
 """
+
+# options that say what a start makes and how
+OF_A_START = (
+    *("--dry-run", "--run", "--set", "--data-root", "--until", "--only", "--force"),
+    *("--accept-code", "--profile"),
+)
+USELESS = {  # the options that say nothing, beside what starts no run
+    "--compare": ("--dry-run",),
+    "--reader-study": ("--dry-run",),
+    "--pack": OF_A_START,
+    "--unpack": (*OF_A_START, "--replicates", "--arms"),
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -62,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
     _add_what(page)
     _add_part(page, stages)
     _add_how(page)
-    packing.add_options(page)
+    several_machines.add_options(page)
     reader_study.add_options(page, _positive)
     return page
 
@@ -183,10 +195,16 @@ def _numbers(text: str) -> list[int]:
 
 
 def _refuse_useless(options: argparse.Namespace) -> None:
-    """Raise UserError where ``--dry-run`` stands beside what writes all the same."""
-    asked = "--compare" if options.compare else "--reader-study" if options.reader_study else None
-    if options.dry_run and asked:
-        raise UserError(f"--dry-run says nothing beside {asked}: leave it out.")
+    """Raise UserError where an option says nothing beside another (``USELESS``)."""
+    for asked, others in USELESS.items():
+        useless = next((option for option in others if _given(options, option)), None)
+        if useless and _given(options, asked) is not None:
+            raise UserError(f"{useless} says nothing beside {asked}: leave it out.")
+
+
+def _given(options: argparse.Namespace, option: str) -> Any:
+    """What the command line says of an option."""
+    return getattr(options, "overrides" if option == "--set" else option.strip("-").replace("-", "_"))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -200,8 +218,8 @@ def main(arguments: list[str] | None = None) -> int:
             code = _list()
         elif options.compare:
             code = _compare(*options.compare)
-        elif packing.asked_for(options):
-            code = packing.make(options)
+        elif several_machines.asked_for(options):
+            code = several_machines.make(options)
         elif reader_study.asked_for(options):
             code = reader_study.make(options)
         else:

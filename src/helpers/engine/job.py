@@ -45,7 +45,7 @@ NOTEBOOK = "notebook"  # the word that asks for it
 
 def main(arguments: list[str]) -> int:
     """Run one task; tell the front door how it goes by files in the run's logs."""
-    run, task = _told(arguments)
+    run, task = _task_asked_for(arguments)
     runfile = load_runfile(run)
     job = task.job
     if job not in (every := list(jobs(runfile.params))):
@@ -83,7 +83,8 @@ def _way_to_look(job: Job) -> str:
     return f" To look at it, open notebook {notebook} in JupyterLab (make lab): it reads what is finished."
 
 
-def _told(words: list[str]) -> tuple[RunPaths, Task]:
+def _task_asked_for(words: list[str]) -> tuple[RunPaths, Task]:
+    """The run and the task that the words of a command line name."""
     notebook = words[-1:] == [NOTEBOOK]
     try:
         run, stage, *pairs = words[:-1] if notebook else words

@@ -12,15 +12,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from helpers.engine.data import data_fingerprint, view_files
+from helpers.engine.key_parts import code_modules, number_parameters, shown_parameters
 from helpers.engine.records import elsewhere, numbers, read_record, read_view
-from helpers.engine.stages import (
-    STAGES,
-    Job,
-    code_modules,
-    number_parameters,
-    shown_parameters,
-    upstream,
-)
+from helpers.engine.stages import STAGES, Job, upstream
 from helpers.files import digest, json_text
 from helpers.fingerprints import code_parts, notebook_parts
 from helpers.params import Params, own_paths

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from helpers.data.wording import shown
 from helpers.engine.by_hand import SHOW_ONLY_VARIABLE, leave_note
-from helpers.engine.changes import changed_values, listed
+from helpers.engine.changes import MOST, changed_values
 from helpers.engine.keys import Keys
 from helpers.engine.process import refuse_beside_a_start
 from helpers.engine.records import elsewhere, faults, here, read_sealed, record_path, view_path
@@ -233,7 +234,9 @@ def _judged(job: Job, keys: Keys, broken: list[tuple[Path, bool]]) -> Planned:
     if record["key"] != keys.key(job):
         return Planned(job, _what_changed(record, keys.parts(job), job), True)
     if broken:
-        return Planned(job, _told(broken), True, tuple(path for path, missing in broken if not missing))
+        return Planned(
+            job, _what_is_broken(broken), True, tuple(path for path, missing in broken if not missing)
+        )
     return Planned(job)
 
 
@@ -246,7 +249,7 @@ def _view_judged(job: Job, keys: Keys, broken: list[tuple[Path, bool]]) -> Plann
         return Planned(job, f"shown anew: {why}")
     if view["key"] != keys.view(job):
         return Planned(job, f"shown anew: {_view_changed(view, keys.view_parts(job))}")
-    return Planned(job, f"shown anew: {_told(broken)}") if broken else Planned(job)
+    return Planned(job, f"shown anew: {_what_is_broken(broken)}") if broken else Planned(job)
 
 
 def _view_changed(view: dict[str, Any], now: dict[str, Any]) -> str:
@@ -257,13 +260,12 @@ def _view_changed(view: dict[str, Any], now: dict[str, Any]) -> str:
         return "its images came or went"
     then, read = view.get("read", {}), now.get("read", {})
     names = [name for name in dict.fromkeys((*read, *then)) if read.get(name) != then.get(name)]
-    return f"what readers answered changed: {listed(names)}" if names else "its numbers changed"
+    return f"what readers answered changed: {shown(names, MOST)}" if names else "its numbers changed"
 
 
-def _told(broken: list[tuple[Path, bool]]) -> str:
-    names = ", ".join(path.name for path, _ in broken[:2]) + (
-        f" and {len(broken) - 2} more" if len(broken) > 2 else ""
-    )
+def _what_is_broken(broken: list[tuple[Path, bool]]) -> str:
+    """The files that are missing or damaged, in words."""
+    names = shown([path.name for path, _ in broken], 2)
     if all(missing for _, missing in broken):
         return f"missing: {names}"
     return f"{names} {'is' if len(broken) == 1 else 'are'} damaged or changed by hand"
@@ -284,9 +286,9 @@ def _what_changed(record: dict[str, Any], now: dict[str, Any], job: Job) -> str:
 def _changed_values(then: dict[str, Any], now: dict[str, Any]) -> str:
     """What differs in the parameters, as ``gan.steps 400 -> 500``."""
     changed = changed_values(then["parameters"], now["parameters"])
-    return listed([f"{key} {before} -> {after}" for key, before, after in changed])
+    return shown([f"{key} {before} -> {after}" for key, before, after in changed], MOST)
 
 
 def _changed_files(then: dict[str, Any], now: dict[str, Any]) -> str:
     a, b = then["code"], now["code"]
-    return listed([name for name in dict.fromkeys((*b, *a)) if a.get(name) != b.get(name)])
+    return shown([name for name in dict.fromkeys((*b, *a)) if a.get(name) != b.get(name)], MOST)

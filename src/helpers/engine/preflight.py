@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from helpers.data.sources import SOURCES
-from helpers.data.wording import shown
+from helpers.data.wording import plural, shown
 from helpers.device import check_pair, pick_device
-from helpers.engine.snakemake import count_gpus
+from helpers.engine.cards import count_gpus
 from helpers.errors import DataError, ParameterError
 from helpers.evaluation.roles import roles
 from helpers.gan.recipes import require_package
@@ -158,8 +158,8 @@ def _check_headers(parameter: str, files: Iterable[tuple[Path, str]], formats: t
             broken.append(f"{name} ({getattr(error, 'strerror', None) or error})")
     if broken:
         raise DataError(
-            f"{len(broken):,} {'image' if len(broken) == 1 else 'images'} of {parameter} cannot be used: "
-            f"{shown(broken)}. Replace or remove them."
+            f"{plural(broken, 'image')} of {parameter} cannot be used: {shown(broken)}. Replace or remove "
+            "them."
         )
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.cores import allowed_cores
-from helpers.engine.cards import visible_cards
+from helpers.engine.cards import count_gpus
 from helpers.engine.process import TICKET_VARIABLE, die_with_parent, held_ticket
 from helpers.engine.profiles import Profile
 from helpers.engine.runfile import RunFile
@@ -29,12 +29,6 @@ from helpers.files import write_json
 from helpers.paths import ROOT, RunPaths
 
 GRACE = 4.0  # seconds between asking the engine to stop and stopping it
-EVENTS_VARIABLE = "REPORT_ENGINE_EVENTS"  # where the logger plugin writes, a line of JSON an event
-
-
-def count_gpus() -> int:
-    """NVIDIA cards that the jobs of a run share."""
-    return len(visible_cards())
 
 
 def stamp(task: Task) -> str:
@@ -92,6 +86,8 @@ def command(
 
 def environment(run: RunPaths) -> dict[str, str]:
     """Environment of the engine and its jobs: this project's code, no surprises from outside."""
+    from snakemake_logger_plugin_report import EVENTS_VARIABLE  # it loads packages of Snakemake
+
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE_", "REPORT_"))}
     # a profile's commands find this Python
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])

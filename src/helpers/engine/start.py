@@ -11,6 +11,7 @@ from helpers.cores import allowed_cores
 from helpers.data.sources import SOURCES
 from helpers.engine import preflight
 from helpers.engine.by_hand import ask_before_throwing_away, refuse_a_mixture
+from helpers.engine.cards import count_gpus
 from helpers.engine.failures import died, read_failures, tell_failures
 from helpers.engine.keys import Keys
 from helpers.engine.plan import Planned, Share, make_plan, stages_asked_for
@@ -18,7 +19,7 @@ from helpers.engine.process import run_lock
 from helpers.engine.profiles import load_profile
 from helpers.engine.records import put_aside, read_record, remove_damaged_caches, require_whole_inputs
 from helpers.engine.runfile import RunFile, accepted_code, damaged_preparation
-from helpers.engine.snakemake import command, count_gpus, draw_map, execute
+from helpers.engine.snakemake import command, draw_map, execute
 from helpers.engine.stages import STAGES, Job, Task, own_folder, tasks, threads, upstream
 from helpers.engine.view import View
 from helpers.errors import UserError, printable
@@ -26,7 +27,7 @@ from helpers.files import atomic_path, remove_leftovers
 from helpers.params import Params
 from helpers.paths import RunPaths, as_typed
 from helpers.report.names import text_width
-from helpers.report.words import duration
+from helpers.report.words import counted, duration
 
 MOST_ROUNDS = 4  # of one start; more than one are needed only where files change while it runs
 
@@ -260,8 +261,7 @@ def _say_result(runfile: RunFile) -> None:
         ]
         print(f"{arm:<{width}}" + "".join(f"{100 * mean:>16.1f}%" for mean in means))
     told = SOURCES.get(params.data.source).short_phrase
-    replicates = f"{params.replicates} {'replicate' if params.replicates == 1 else 'replicates'}"
-    print(f"({told}; mean of {replicates})\n\nReport: {as_typed(run.report)}")
+    print(f"({told}; mean of {counted(params.replicates, 'replicate')})\n\nReport: {as_typed(run.report)}")
 
 
 def _mean(values: list[float]) -> float:

@@ -16,8 +16,10 @@ import pandas as pd
 from helpers.evaluation.intervals import paired_difference
 from helpers.evaluation.significance import wilson
 from helpers.readers.answers import Readings
+from helpers.readers.key import REAL
+from helpers.readers.key import SYNTHETIC as COMPUTED
 
-ALL, REAL, COMPUTED = "all", "real", "synthetic"
+ALL = "all"  # images, of either kind
 MEASURES = {  # column of Readings.table, and the images that it is asked of
     "told_apart": ("right", ALL),
     "sensitivity": ("right", COMPUTED),
