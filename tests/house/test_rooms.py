@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "evaluation": DATA,
     "stages": {SHARED, "params", *COMPUTING, "engine", "report"},
     "readers": {SHARED, "params", "data", "gan", "evaluation", "report", "engine"},
-    "report": {SHARED, "params", *COMPUTING, "readers", "engine"},
+    "report": {SHARED, "params", *COMPUTING, "readers"},
     "engine": {SHARED, "params", *COMPUTING, "readers", "report"},
 }
 # where a room knows of another for one purpose alone: the modules that may be imported
@@ -36,7 +36,6 @@ ONLY = {
     ("readers", "gan"): {"features"},
     ("readers", "report"): {"page", "pictures", "words"},
     ("readers", "engine"): {"records", "runfile", "stages"},
-    ("report", "engine"): {"changes"},
     ("engine", "evaluation"): {"roles"},  # of arms, in contrasts that are refused before a run
 }
 

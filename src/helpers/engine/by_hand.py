@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from helpers import JOBS_LOCK_VARIABLE
 from helpers.data.wording import shown
-from helpers.engine.changes import MOST, changed_values
 from helpers.engine.key_parts import number_parameters
 from helpers.engine.records import read_record
-from helpers.engine.stages import STAGES, Job, outputs, threads
+from helpers.engine.stages import MOST, STAGES, Job, outputs, threads
 from helpers.errors import UserError
 from helpers.files import write_json
-from helpers.params import Params, override
+from helpers.params import Params, changed_values, override
 from helpers.paths import RunPaths
 from helpers.report.words import counted
 

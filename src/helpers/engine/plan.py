@@ -14,12 +14,12 @@ from typing import Any
 
 from helpers.data.wording import shown
 from helpers.engine.by_hand import SHOW_ONLY_VARIABLE, leave_note
-from helpers.engine.changes import MOST, changed_values
 from helpers.engine.keys import Keys
 from helpers.engine.process import refuse_beside_a_start
 from helpers.engine.records import elsewhere, faults, here, read_sealed, record_path, view_path
 from helpers.engine.runfile import Accepted
 from helpers.engine.stages import (
+    MOST,
     STAGES,
     Job,
     Task,
@@ -32,7 +32,7 @@ from helpers.engine.stages import (
     with_upstream,
 )
 from helpers.errors import MissingStageError, UserError
-from helpers.params import Params
+from helpers.params import Params, changed_values
 from helpers.paths import RunPaths
 
 

@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from helpers.data.wording import shown
-from helpers.engine.changes import MOST
 from helpers.engine.packing import pack
 from helpers.engine.plan import Share
+from helpers.engine.stages import MOST
 from helpers.engine.unpacking import Unpacked, unpack
 from helpers.errors import UserError
 from helpers.paths import RunPaths, as_typed

@@ -26,6 +26,7 @@ EVALUATION_TABLES = (
     *("metrics_by_lesion", "per_class_by_lesion", "reliability", "curves", "decision_curve", "external"),
     *("external_contrasts", "subgroups", "mcnemar", "claims", "audit", "selectors"),
 )
+MOST = 3  # jobs or differences that a sentence names before it counts the others
 
 
 @dataclass(frozen=True, kw_only=True)

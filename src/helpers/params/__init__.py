@@ -12,6 +12,7 @@ from helpers.params.evaluation import Evaluation
 from helpers.params.gan import Diffusion, Gan
 from helpers.params.meaning import (
     arm_meaning,
+    changed_values,
     choices,
     comparable_values,
     departures,
@@ -51,6 +52,7 @@ __all__ = [
     "SyntheticImages",
     "Withhold",
     "arm_meaning",
+    "changed_values",
     "choices",
     "comparable_values",
     "departures",

@@ -1,5 +1,6 @@
 """What parameters mean, in words and as flat values, and where a run departs from the paper."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import UnionType
@@ -43,6 +44,15 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         deeper = isinstance(value, Mapping) and prefix != "arms." and f"{prefix}{key}" != "data.columns"
         flat.update(flatten(value, f"{prefix}{key}.") if deeper else {f"{prefix}{key}": value})
     return flat
+
+
+def changed_values(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """The parameters that differ: name, such as ``gan.steps``, the value then, and the value now.
+
+    ``then`` was read from a file; ``now`` may hold what JSON writes as text.
+    """
+    a, b = flatten(then), flatten(json.loads(json.dumps(now, default=str)))
+    return [(key, a.get(key), b.get(key)) for key in dict.fromkeys((*b, *a)) if a.get(key) != b.get(key)]
 
 
 def result_values(section: Section) -> dict[str, Any]:

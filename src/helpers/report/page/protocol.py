@@ -4,9 +4,8 @@ import re
 from collections.abc import Container
 from typing import Any
 
-from helpers.engine.changes import changed_values
 from helpers.files import digest, file_digest
-from helpers.params import Params, comparable_values, flatten, load_params, public_parameters
+from helpers.params import Params, changed_values, comparable_values, flatten, load_params, public_parameters
 from helpers.paths import ROOT
 from helpers.report.words import counted, plain
 
