@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from helpers.data.by_class import CLASS, rows_of_class
 from helpers.params import Params
 from helpers.report.drawing import without_images
+from helpers.report.measures import measure_name
 from helpers.report.pictures import image_rows, veil
 from helpers.report.table import Table
 from helpers.report.words import NONE, listed, missing, percent, significant
@@ -78,9 +79,12 @@ def class_table(tables: Mapping[str, pd.DataFrame]) -> Table | None:
         row["probe"] = _beside(probe["auc"].get("synthetic"), probe["auc"].get("training"))
         row["nearer"] = NONE if missing(nearer["share"]) else percent(nearer["share"], 0)
         rows.append(row | {"learned_from": int(nearer["training_images"])})
+    features = tables["fidelity"]["features"].iloc[0]
     headers = {
-        "kernel_distance": f"kernel distance ({HELD_OUT})",
-        "coverage": f"coverage ({HELD_OUT})",
+        measure: f"{measure_name(measure, features)} ({HELD_OUT})"
+        for measure in ("kernel_distance", "coverage")
+    }
+    headers |= {
         "probe": "told from held-out real, AUC (real training)",
         "nearer": "nearer to a training image than 95 % of new lesions, %",
         "learned_from": "training images",

@@ -10,6 +10,7 @@ from helpers.evaluation.verdicts import verdict
 from helpers.gan.fidelity import MEASURES
 from helpers.gan.variety import DIFFERENT
 from helpers.report.drawing import DASHED, FAINT, INK, SYNTHETIC, draw_curve
+from helpers.report.measures import MEASURE_NAMES, measure_name
 from helpers.report.style import styled
 from helpers.report.synthesis.scored import best
 from helpers.report.table import Format, Table, of_row
@@ -22,33 +23,12 @@ from helpers.report.words import (
     with_interval,
 )
 
-MEASURE_NAMES = {  # and which way is better
-    "kernel_distance": ("kernel distance", "lower"),
-    "frechet_distance": ("Fréchet distance", "lower"),
-    "precision": ("precision", "higher"),
-    "recall": ("recall", "higher"),
-    "density": ("density", "higher"),
-    "coverage": ("coverage", "higher"),
-    DIFFERENT: ("different images in a sample", "higher"),
-}
-
-
-# these names belong to that network's features
-ON_INCEPTION = {"kernel_distance": "KID", "frechet_distance": "FID"}
-
-
 SET_NAMES = {
     "kept": "kept by the filter",
     "dropped": "left out",
     "random": "drawn at random",
     "real": "real, held out",
 }
-
-
-def measure_name(measure: str, features: str) -> str:
-    """The plain name of one of the fidelity's measures: KID and FID on Inception's features only."""
-    name = MEASURE_NAMES[measure][0]
-    return ON_INCEPTION.get(measure, name) if features == "inception" else name
 
 
 def fidelity_table(fidelity: pd.DataFrame) -> Table:
@@ -133,12 +113,16 @@ def filter_effect_table(fidelity: pd.DataFrame) -> Table:
 
 def filter_outcome(measure: str, low: float, high: float) -> str:
     """What the interval of the difference to random images says of filtering, by which way is better."""
-    return improvement(verdict(low, high).direction, higher_is_better=MEASURE_NAMES[measure][1] == "higher")
+    return improvement(
+        verdict(low, high).direction, higher_is_better=MEASURE_NAMES[measure].better == "higher"
+    )
 
 
 def _measure_column(fidelity: pd.DataFrame) -> pd.DataFrame:
     measures = [measure for measure in MEASURE_NAMES if measure in set(fidelity["measure"])]
-    return pd.DataFrame({"measure": measures, "better": [MEASURE_NAMES[measure][1] for measure in measures]})
+    return pd.DataFrame(
+        {"measure": measures, "better": [MEASURE_NAMES[measure].better for measure in measures]}
+    )
 
 
 def filter_effect_sentence(
@@ -204,7 +188,7 @@ def filter_sweep(sweep: pd.DataFrame, keep_fraction: float) -> Figure:
     figure = Figure(figsize=(9, 4.8))
     panels = figure.subplots(2, 3, sharex=True)
     for axes, measure in zip(panels.T.flat, MEASURES, strict=True):
-        better = MEASURE_NAMES[measure][1]
+        better = MEASURE_NAMES[measure].better
         steps, floor = (
             kept[kept["measure"] == measure].sort_values("fraction"),
             real[real["measure"] == measure],
