@@ -278,6 +278,15 @@ class TestFigures:
         assert set(fills[0]) == {"white"} and "white" not in fills[1]
         assert [text.get_text() for text in figure.legends[0].get_texts()] == ["primary", "exploratory"]
 
+    def test_the_key_of_the_contrasts_names_the_bootstrap_only_where_it_is_drawn(self, drawn):
+        ends = {"bootstrap_low": math.nan, "bootstrap_high": math.nan}
+        folds = results.contrasts.named_contrasts(contrasts().assign(**ends), metrics(), 0.02)
+        keys = [
+            [text.get_text() for text in figure.legends[0].get_texts()]
+            for figure in (drawn["contrasts"], folds)
+        ]
+        assert keys == [["one replicate", "interval", "the same by bootstrap"], ["one replicate", "interval"]]
+
     def test_reliability_adds_replicates_by_their_images(self, drawn):
         axes = drawn["reliability"].axes[1]
         points = np.asarray(axes.collections[0].get_offsets())
