@@ -14,10 +14,12 @@ from PIL import Image
 from helpers import paths
 from helpers.errors import ParameterError
 from helpers.evaluation.paper import published, published_beside
+from helpers.gan.records import GRID, sample_grid, write_samples
 from helpers.params import Params
 from helpers.report import (
     drawing,
     eda,
+    film_strip,
     gan,
     paper_values,
     publish,
@@ -469,6 +471,12 @@ class TestDrawings:
         own = gan.gan_training(gan_history(), published_beside("folder"))
         assert not any(axes.collections for axes in own.axes) and own.axes[2].get_xlabel() == "generator step"
 
+    def test_the_caption_of_figure_3_says_of_the_gap_what_docs_gan_says(self):
+        told = gan.training_caption(published(), gan_history())
+        assert "gap shrinks as the generator learns" in told and "grows again is a warning" in told
+        guide = (paths.ROOT / "docs" / "gan.md").read_text(encoding="utf-8").replace("\n  ", " ")
+        assert "it shrinks as the generator learns. A difference that grows again" in guide
+
     def test_the_papers_scores_do_not_give_its_critic_loss(self):
         told = gan.paper_scores_sentence(published())
         assert "a critic loss of \N{MINUS SIGN}1,000" in told and "about \N{MINUS SIGN}8" in told
@@ -494,38 +502,44 @@ class TestDrawings:
 
     def test_film_strip_follows_a_tile_through_training(self, tmp_path):
         for step in (1, 20, 300):
-            grid = np.zeros((16, 24, 3), np.uint8)
-            grid[:, :, 0] = np.repeat(np.repeat(np.arange(6).reshape(2, 3), 8, 0), 8, 1) + 10 * (step > 1)
-            Image.fromarray(grid).save(tmp_path / f"step-{step:07d}.png")
-        figure = gan.film_strip(tmp_path, rows=2, columns=3)
+            tiles = np.arange(GRID[0] * GRID[1]) + 100 * (step > 1)
+            write_samples(
+                sample_grid(np.uint8(tiles[:, None, None, None] * np.ones((8, 8, 3)))), step, tmp_path
+            )
+        figure = film_strip.film_strip(tmp_path / "samples", rows=2)
         shown = [
             [axes.images[0].get_array()[0, 0, 0] for axes in figure.axes[row * 3 : row * 3 + 3]]
             for row in (0, 1)
         ]
-        assert shown == [[0, 10, 10], [1, 11, 11]]
+        assert shown == [[0, 100, 100], [1, 101, 101]]
         assert [figure.axes[place].get_title(loc="center") for place in range(3)] == [
             "step 1",
             "step 20",
             "step 300",
         ]
 
-    @pytest.mark.parametrize(("count", "columns"), [(1, 1), (3, 3), (9, 9), (41, 10)])
-    def test_film_strip_is_centred_with_at_most_ten_columns(self, tmp_path, count, columns):
+    @pytest.mark.parametrize(("count", "columns"), [(1, 1), (3, 3), (9, 9), (11, 11), (41, 11)])
+    def test_film_strip_is_centred_with_the_start_and_ten_parts_of_the_training(
+        self, tmp_path, count, columns
+    ):
         steps = [1, *range(50, 50 * count, 50)]
         for step in steps:
             Image.fromarray(np.zeros((8, 48, 3), np.uint8)).save(tmp_path / f"step-{step:07d}.png")
-        figure = gan.film_strip(tmp_path)
+        figure = film_strip.film_strip(tmp_path)
+        told = f"saved at {count} steps; {columns} of these are shown"
+        assert (told in film_strip.caption(tmp_path)) == (count > columns)
         shown = [
             int(axes.get_title(loc="center").split()[1].replace(",", "")) for axes in figure.axes[:columns]
         ]
         assert (len(figure.axes), shown[0], shown[-1]) == (6 * columns, steps[0], steps[-1])
+        assert len(set(np.diff(shown[1:]))) <= 1  # no step is missing between two others
         figure.draw_without_rendering()
         left, right = figure.axes[0].get_position().x0, figure.axes[columns - 1].get_position().x1
         assert left == pytest.approx(1 - right, abs=0.01) and 9 * (right - left) / columns < 1.6
         assert columns < 9 or left < 0.01
 
     def test_no_samples_are_said_to_be_none(self, tmp_path):
-        assert "No samples" in gan.film_strip(tmp_path).axes[0].texts[0].get_text()
+        assert "No samples" in film_strip.film_strip(tmp_path).axes[0].texts[0].get_text()
 
     def test_spikes_do_not_flatten_a_curve(self):
         values = np.r_[1e6, np.ones(1000)]
