@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -345,6 +346,37 @@ class TestDrawings:
         )
         assert paper[4, 4] == pytest.approx(120 / 167) and ours[4, 4] == pytest.approx(20 / 32)
         assert less == pytest.approx(ours - paper)
+
+    @pytest.mark.parametrize(
+        ("wrong", "beside"), [(9, published()), (9000, None)], ids=["changes", "large counts"]
+    )
+    def test_numbers_fit_into_the_cells_and_titles_beside_one_another(self, wrong, beside):
+        arms = [*ARMS, "oversampled_more_than_that", "another_one_of_many", "again"]
+        tables = confusion(arms, SEVEN)
+        for found in tables.values():
+            found.loc[found["prediction"] == "nv", "count"] = wrong
+        for figure in (
+            results.classes.confusion_matrices(tables, beside),
+            results.classes.further_matrices(tables, beside),
+        ):
+            figure.draw_without_rendering()
+            panels = [axes for axes in figure.axes if axes.texts]
+            assert panels
+            for axes in panels:
+                cell = axes.get_window_extent().width / len(SEVEN)
+                assert max(text.get_window_extent().width for text in axes.texts if text.get_text()) < cell
+            titles = [axes._left_title.get_window_extent() for axes in panels]
+            for first, second in itertools.combinations(titles, 2):
+                assert not first.overlaps(second)
+
+    def test_the_caption_of_further_matrices_says_what_stands_where(self):
+        told = results.classes.further_caption
+        assert told(confusion([*ARMS, "again"], SEVEN), published()) == (
+            "Top: this run minus the paper, in percentage points. "
+            "Below: the arms that the paper does not have."
+        )
+        assert told(confusion(ARMS, SEVEN), published()) == "This run minus the paper, in percentage points."
+        assert "paper" not in told(confusion(MANY), published())
 
     def test_confusion_of_other_classes_stands_alone(self):
         figure = results.classes.confusion_matrices(confusion(), published())
