@@ -31,6 +31,7 @@ from helpers.report import (
     training_curves,
     words,
 )
+from helpers.report.page.pictures import TALL
 from helpers.report.pictures import image_rows, picture_policy, veil
 
 ARMS = ["baseline", "filtered", "all"]
@@ -324,6 +325,17 @@ class TestDrawings:
         for axes in panels:  # training and validation of each of two replicates, and the best epochs
             assert len({line.get_color() for line in axes.lines}) == 1 and len(axes.lines) == 5
         assert len({axes.get_ylim() for axes in panels}) == 2
+
+    @pytest.mark.parametrize("count", [9, 12])
+    def test_curves_of_many_arms_are_as_high_as_the_article_shows_without_a_frame(self, count):
+        arms = [f"arm_{number}" for number in range(count)]
+        figure = training_curves.classifier_curves(histories(arms), published())
+        assert 96 * figure.get_size_inches()[1] <= TALL
+        figure.draw_without_rendering()
+        panels = [axes for axes in figure.axes if axes.get_title("left")]
+        assert min(axes.get_window_extent().height for axes in panels) > 70  # of them, 45 pixels were too few
+        titles = [axes._left_title.get_window_extent() for axes in panels]
+        assert not any(one.overlaps(other) for one, other in itertools.combinations(titles, 2))
 
     def test_confusion_adds_replicates_and_shades_by_row(self, drawn):
         axes = drawn["confusion_matrices"].axes[0]
