@@ -1,10 +1,13 @@
 """How near the synthetic images are to the real ones as sets, and what the filter does to that."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from helpers.evaluation.verdicts import verdict
 from helpers.gan.fidelity import MEASURES
@@ -23,6 +26,7 @@ from helpers.report.words import (
     with_interval,
 )
 
+BAND: dict[str, Any] = {"alpha": 0.2, "linewidth": 0}  # the middle 95 % of the draws
 SET_NAMES = {
     "kept": "kept by the filter",
     "dropped": "left out",
@@ -194,10 +198,10 @@ def filter_sweep(sweep: pd.DataFrame, keep_fraction: float) -> Figure:
             real[real["measure"] == measure],
         )
         places = 100 * steps["fraction"]
-        axes.fill_between(places, steps["low"], steps["high"], color=SYNTHETIC, alpha=0.2, linewidth=0)
+        axes.fill_between(places, steps["low"], steps["high"], color=SYNTHETIC, **BAND)
         draw_curve(axes, places, steps["value"], color=SYNTHETIC, marker="o", markersize=4)
         for row in floor.itertuples():
-            axes.axhspan(row.low, row.high, color=FAINT, alpha=0.2, linewidth=0)
+            axes.axhspan(row.low, row.high, color=FAINT, **BAND)
             axes.axhline(row.value, color=INK, linewidth=1, linestyle=DASHED)
         axes.axvline(100 * keep_fraction, color=INK, linewidth=0.8, linestyle=":")
         if better == "higher":
@@ -209,10 +213,18 @@ def filter_sweep(sweep: pd.DataFrame, keep_fraction: float) -> Figure:
     for axes in panels[-1]:
         axes.set_xlabel("share of images kept, %")
         axes.set_xticks(range(20, 101, 20))
-    handles = [
-        Line2D([], [], color=SYNTHETIC, marker="o", markersize=4, label="best synthetic images"),
-        Line2D([], [], color=INK, linewidth=1, linestyle=DASHED, label="held-out real images"),
-        Line2D([], [], color=INK, linewidth=0.8, linestyle=":", label="this run's filter"),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    _sweep_legend(figure)
     return figure
+
+
+def _sweep_legend(figure: Figure) -> None:
+    """Keys of the lines of ``filter_sweep``, and of both kinds of band in one entry."""
+    keys: dict[str, Any] = {
+        "best synthetic images": Line2D([], [], color=SYNTHETIC, marker="o", markersize=4),
+        "held-out real images": Line2D([], [], color=INK, linewidth=1, linestyle=DASHED),
+        "middle 95 % of the draws of each": (Patch(color=SYNTHETIC, **BAND), Patch(color=FAINT, **BAND)),
+        "this run's filter": Line2D([], [], color=INK, linewidth=0.8, linestyle=":"),
+    }
+    side_by_side = {tuple: HandlerTuple(ndivide=None)}
+    place: dict[str, Any] = {"loc": "outside lower center", "ncols": 4}
+    figure.legend(list(keys.values()), list(keys), handler_map=side_by_side, **place)
