@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from helpers.evaluation.paper import published, published_beside
@@ -349,6 +350,23 @@ def test_the_sweep_shows_every_measure_beside_its_floor():
     np.testing.assert_allclose(drawn[0].get_xdata(), np.arange(10, 101, 10))
     assert smallest_text(figure) >= 9
     assert drawn[1].get_ydata()[0] == pytest.approx(0.04) and drawn[2].get_xdata()[0] == pytest.approx(30)
+    figure.draw_without_rendering()
+    key = figure.legends[0]
+    assert "middle 95 % of the draws of each" in [text.get_text() for text in key.get_texts()]
+    shades = {patch.get_facecolor()[:3] for patch in key.findobj(Rectangle)}
+    bands = {tuple(band.get_facecolor()[0, :3]) for band in figure.axes[0].collections}
+    bands |= {patch.get_facecolor()[:3] for patch in figure.axes[0].patches}
+    assert bands <= shades and len(bands) == 2  # both kinds of band are in the key
+    assert key.get_window_extent().x0 >= 0 and key.get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_the_caption_of_the_probe_explains_the_words_at_its_rows_and_claims_no_more():
+    rows = pd.DataFrame({"detail": ["as they come", "after the round trip"]})
+    told = synthesis.probe.probe_caption(rows)
+    assert "*As they come*: the images as the classifier sees them." in told
+    assert "*After the round trip*: all images" in told and "blur is not the only cue" in told
+    assert "round trip" not in synthesis.probe.probe_caption(rows.iloc[:1])
+    assert "*As they come*" not in synthesis.probe.probe_caption(rows.iloc[1:])
 
 
 def test_figure_4_sets_the_count_beside_the_papers():

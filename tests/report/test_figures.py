@@ -18,6 +18,7 @@ from helpers.evaluation.paper import published, published_beside
 from helpers.gan.records import GRID, sample_grid, write_samples
 from helpers.params import Params
 from helpers.report import (
+    classifier,
     drawing,
     eda,
     film_strip,
@@ -337,6 +338,18 @@ class TestDrawings:
         titles = [axes._left_title.get_window_extent() for axes in panels]
         assert not any(one.overlaps(other) for one, other in itertools.combinations(titles, 2))
 
+    def test_a_caption_of_training_images_speaks_of_synthetic_ones_where_there_are_some(self):
+        told = [
+            classifier.training_images_caption("all", 0, [0, 0, 1, 1, 2], synthetic) for synthetic in range(3)
+        ]
+        assert told[0] == "What arm all, replicate 0, trains on. It has no synthetic images."
+        assert "join one class; see how far they go to make it" in told[1]
+        assert "join 2 classes; see how far they go to make them" in told[2]
+        assert ["synthetic" in classifier.training_images_alt(synthetic) for synthetic in (0, 3)] == [
+            False,
+            True,
+        ]
+
     def test_confusion_adds_replicates_and_shades_by_row(self, drawn):
         axes = drawn["confusion_matrices"].axes[0]
         assert sorted({text.get_text() for text in axes.texts}) == ["2", "20"]
@@ -455,6 +468,14 @@ class TestDrawings:
         kept = np.histogram(table.loc[table["selected"] == 1, "score"], bins)[0]
         left = np.histogram(table.loc[table["selected"] == 0, "score"], bins)[0]
         assert not np.any((kept > 0) & (left > 0))
+
+    def test_the_words_at_the_cut_stand_beside_its_line_in_a_browser_too(self, drawn):
+        axes = drawn["score_histogram"].axes[0]
+        (words_there,) = axes.texts
+        assert words_there.get_text() == words_there.get_text().strip()  # SVG drops a space at an end
+        drawn["score_histogram"].draw_without_rendering()
+        line = axes.transData.transform((words_there.xy[0], 0))[0]
+        assert words_there.get_window_extent().x0 > line + 3
 
     def test_histogram_of_equal_scores_is_drawn(self):
         synthesis.scores.score_histogram(scores().assign(score=1.0))
