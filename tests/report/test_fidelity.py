@@ -11,6 +11,7 @@ from helpers.gan.fidelity import MEASURES
 from helpers.gan.variety import DIFFERENT
 from helpers.report import synthesis, words
 from helpers.report.drawing import ELSEWHERE
+from helpers.report.pictures import veil
 
 NOTHING = {"kernel_distance": (0.01, -0.02, 0.04)}
 CRITIC = pd.DataFrame({"score": [1.0]})  # scores.csv of a run whose images a critic scored
@@ -417,13 +418,38 @@ def test_closest_pairs_stand_below_each_other_turned_and_veiled():
     pictures = [np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.images]
     expected = [images[3], images[1], real[5], real[5], images[0], images[2], real[6][:, ::-1], real[7][::-1]]
     assert all(np.array_equal(drawn, wanted) for drawn, wanted in zip(pictures, expected, strict=True))
-    veiled = [
-        np.asarray(axes.images[0].get_array())
-        for axes in synthesis.memorisation.closest_pairs(images, real, pairs, "omit").axes
-        if axes.images
-    ]
-    assert np.array_equal(veiled[0], images[3]) and (veiled[2] == 225).all() and (veiled[7] == 225).all()
+    omitted = synthesis.memorisation.closest_pairs(images, real, pairs, "omit")
+    alone = [axes for axes in omitted.axes if axes.images]
+    shown = [np.asarray(axes.images[0].get_array()) for axes in alone]
+    assert all(np.array_equal(drawn, images[index]) for drawn, index in zip(shown, (3, 1, 0, 2), strict=True))
+    assert [axes.get_xlabel() for axes in alone] == ["0.5", "1.25", "3", "4"]
     says_that_its_images_are_elsewhere(synthesis.memorisation.closest_pairs(images[:0], real, pairs))
+
+
+@pytest.mark.parametrize("policy", ["show", "blur", "omit"])
+def test_no_caption_asks_to_look_at_photographs_that_are_not_shown(policy):
+    captions = [
+        synthesis.scores.samples_caption("mel", policy),
+        synthesis.memorisation.pairs_caption(policy),
+        synthesis.classes.samples_caption(policy),
+    ]
+    alts = [synthesis.scores.samples_alt(policy), synthesis.memorisation.pairs_alt(policy)]
+    alts.append(synthesis.classes.samples_alt(policy))
+    omitted = policy == "omit"
+    assert all(("are not shown on this page" in told) == omitted for told in captions)
+    assert not [told for told in captions if omitted and ("eal training" in told or "above" in told)]
+    assert ("Look for the same lesion" in captions[1]) == (policy == "show")
+    assert not [told for told in alts if omitted and ("real" in told or "Four" in told)]
+
+
+def test_figure_4_has_no_row_of_photographs_that_are_not_shown():
+    images = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)
+    table = pd.DataFrame({"index": range(40), "score": np.linspace(1, 0, 40), "rank": range(1, 41)})
+    table["selected"] = [1] * 12 + [0] * 28
+    figure = synthesis.scores.synthetic_samples(veil(list(images[:8]), "omit"), images, table, columns=4)
+    assert len(figure.axes) == 3 * 5
+    named = [axes.get_label() for axes in figure.axes if axes.images]
+    assert len(named) == 12 and all(label.startswith("synthetic ") for label in named)
 
 
 def says_that_its_images_are_elsewhere(figure):
