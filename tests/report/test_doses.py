@@ -76,6 +76,10 @@ def test_table_and_figure_hold_every_dose():
     panels = shown.dose_figure(table, arms, "mel").axes
     assert [len(axes.containers) for axes in panels] == [2, 2]  # a line for each share
     assert [text.get_text() for text in panels[-1].texts] == ["100 % real (20)", "50 % real (10)"]
+    everything = params().synthesis.count
+    for axes in panels:  # the arms below each number, those of more real images first
+        told = [label.get_text() for label in axes.get_xticklabels()]
+        assert told == ["0\nbaseline\nhalf", "3\nfew\nhalf_few", f"{everything}\nall"]
 
 
 def test_without_intervals_the_means_stand_alone():

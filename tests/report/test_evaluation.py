@@ -73,18 +73,18 @@ def metrics(arms=ARMS, replicates=3):
     )
 
 
-def curves():
+def curves(arms=ARMS):
     x = np.arange(101) / 100
     rows = [
         pd.DataFrame({"arm": arm, "replicate": r, "curve": curve, "x": x, "y": y})
-        for arm in ARMS
+        for arm in arms
         for r in (0, 1)
         for curve, y in (("roc", np.sqrt(x)), ("precision_recall", 1 - x / 2))
     ]
     return pd.concat(rows)
 
 
-def bins():
+def bins(arms=ARMS):
     rows = [
         {
             "arm": arm,
@@ -96,7 +96,7 @@ def bins():
             "probability": k / 10 + 0.05,
             "frequency": k / 10,
         }
-        for arm in ARMS
+        for arm in arms
         for r in (0, 1)
         for of in ("predicted class", "target")
         for k in range(10)
@@ -278,6 +278,15 @@ class TestFigures:
         assert set(fills[0]) == {"white"} and "white" not in fills[1]
         assert [text.get_text() for text in figure.legends[0].get_texts()] == ["primary", "exploratory"]
 
+    def test_the_key_of_the_contrasts_names_the_bootstrap_only_where_it_is_drawn(self, drawn):
+        ends = {"bootstrap_low": math.nan, "bootstrap_high": math.nan}
+        folds = results.contrasts.named_contrasts(contrasts().assign(**ends), metrics(), 0.02)
+        keys = [
+            [text.get_text() for text in figure.legends[0].get_texts()]
+            for figure in (drawn["contrasts"], folds)
+        ]
+        assert keys == [["one replicate", "interval", "the same by bootstrap"], ["one replicate", "interval"]]
+
     def test_reliability_adds_replicates_by_their_images(self, drawn):
         axes = drawn["reliability"].axes[1]
         points = np.asarray(axes.collections[0].get_offsets())
@@ -290,15 +299,33 @@ class TestFigures:
             len(drawn["decision"].axes[0].collections) == 3 and not drawn["decision-four"].axes[0].collections
         )
         panels = [axes for axes in drawn["decision-many"].axes if axes.get_title("left")]
-        assert [len(axes.collections) for axes in panels] == [1] + 8 * [2]
+        assert [len(axes.collections) for axes in panels] == 9 * [1]
 
-    def test_many_arms_have_a_panel_each_with_the_reference_in_grey(self, drawn):
+    def test_many_arms_have_a_panel_each_with_the_reference_as_a_thin_line_over_theirs(self, drawn):
         for name, sides in (("discrimination-many", 2), ("reliability-many", 2), ("decision-many", 1)):
             panels = [axes for axes in drawn[name].axes if axes.get_title("left")]
             assert [axes.get_title("left") for axes in panels] == MANY * sides, name
-            behind = [sum(line.get_color() == drawing.BEHIND for line in axes.lines) for axes in panels]
-            assert behind == ([0] + 8 * [1]) * sides, name
             assert drawn[name].legends[0].get_texts()[0].get_text() == "baseline"
+            for axes, arm in zip(panels, MANY * sides, strict=True):
+                own = [line for line in axes.lines if line.get_color() == arm_colours(MANY)[arm]]
+                over = [line for line in axes.lines if line.get_linewidth() == drawing.THIN]
+                assert len(over) == (arm != "baseline"), (name, arm)
+                for thin in over:
+                    last = max(own, key=lambda line: line.get_linewidth())
+                    assert last.get_linewidth() > thin.get_linewidth() and thin.get_color() == drawing.INK
+                    assert list(axes.lines).index(thin) > list(axes.lines).index(last)
+
+    @pytest.mark.parametrize("count", [3, 9, 12])
+    def test_a_diagonal_rises_by_45_degrees_in_panels_large_enough_to_read(self, count):
+        names = [f"arm_{number}" for number in range(count)]
+        figure = results.probabilities.discrimination(curves(names), "mel", names[0])
+        other = results.probabilities.reliability(bins(names), "mel", names[0])
+        for drawn in (figure, other):
+            drawn.draw_without_rendering()
+            for axes in [axes for axes in drawn.axes if axes.lines]:
+                ends = axes.transData.transform([(0, 0), (100, 100)])
+                across, up = ends[1] - ends[0]
+                assert across == pytest.approx(up, rel=0.01) and up > 110  # pixels of 1/100 inch
 
 
 def cells(table):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from helpers.evaluation.paper import published, published_beside
@@ -10,6 +11,7 @@ from helpers.gan.fidelity import MEASURES
 from helpers.gan.variety import DIFFERENT
 from helpers.report import synthesis, words
 from helpers.report.drawing import ELSEWHERE
+from helpers.report.pictures import veil
 
 NOTHING = {"kernel_distance": (0.01, -0.02, 0.04)}
 CRITIC = pd.DataFrame({"score": [1.0]})  # scores.csv of a run whose images a critic scored
@@ -349,6 +351,23 @@ def test_the_sweep_shows_every_measure_beside_its_floor():
     np.testing.assert_allclose(drawn[0].get_xdata(), np.arange(10, 101, 10))
     assert smallest_text(figure) >= 9
     assert drawn[1].get_ydata()[0] == pytest.approx(0.04) and drawn[2].get_xdata()[0] == pytest.approx(30)
+    figure.draw_without_rendering()
+    key = figure.legends[0]
+    assert "middle 95 % of the draws of each" in [text.get_text() for text in key.get_texts()]
+    shades = {patch.get_facecolor()[:3] for patch in key.findobj(Rectangle)}
+    bands = {tuple(band.get_facecolor()[0, :3]) for band in figure.axes[0].collections}
+    bands |= {patch.get_facecolor()[:3] for patch in figure.axes[0].patches}
+    assert bands <= shades and len(bands) == 2  # both kinds of band are in the key
+    assert key.get_window_extent().x0 >= 0 and key.get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_the_caption_of_the_probe_explains_the_words_at_its_rows_and_claims_no_more():
+    rows = pd.DataFrame({"detail": ["as they come", "after the round trip"]})
+    told = synthesis.probe.probe_caption(rows)
+    assert "*As they come*: the images as the classifier sees them." in told
+    assert "*After the round trip*: all images" in told and "blur is not the only cue" in told
+    assert "round trip" not in synthesis.probe.probe_caption(rows.iloc[:1])
+    assert "*As they come*" not in synthesis.probe.probe_caption(rows.iloc[1:])
 
 
 def test_figure_4_sets_the_count_beside_the_papers():
@@ -399,13 +418,38 @@ def test_closest_pairs_stand_below_each_other_turned_and_veiled():
     pictures = [np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.images]
     expected = [images[3], images[1], real[5], real[5], images[0], images[2], real[6][:, ::-1], real[7][::-1]]
     assert all(np.array_equal(drawn, wanted) for drawn, wanted in zip(pictures, expected, strict=True))
-    veiled = [
-        np.asarray(axes.images[0].get_array())
-        for axes in synthesis.memorisation.closest_pairs(images, real, pairs, "omit").axes
-        if axes.images
-    ]
-    assert np.array_equal(veiled[0], images[3]) and (veiled[2] == 225).all() and (veiled[7] == 225).all()
+    omitted = synthesis.memorisation.closest_pairs(images, real, pairs, "omit")
+    alone = [axes for axes in omitted.axes if axes.images]
+    shown = [np.asarray(axes.images[0].get_array()) for axes in alone]
+    assert all(np.array_equal(drawn, images[index]) for drawn, index in zip(shown, (3, 1, 0, 2), strict=True))
+    assert [axes.get_xlabel() for axes in alone] == ["0.5", "1.25", "3", "4"]
     says_that_its_images_are_elsewhere(synthesis.memorisation.closest_pairs(images[:0], real, pairs))
+
+
+@pytest.mark.parametrize("policy", ["show", "blur", "omit"])
+def test_no_caption_asks_to_look_at_photographs_that_are_not_shown(policy):
+    captions = [
+        synthesis.scores.samples_caption("mel", policy),
+        synthesis.memorisation.pairs_caption(policy),
+        synthesis.classes.samples_caption(policy),
+    ]
+    alts = [synthesis.scores.samples_alt(policy), synthesis.memorisation.pairs_alt(policy)]
+    alts.append(synthesis.classes.samples_alt(policy))
+    omitted = policy == "omit"
+    assert all(("are not shown on this page" in told) == omitted for told in captions)
+    assert not [told for told in captions if omitted and ("eal training" in told or "above" in told)]
+    assert ("Look for the same lesion" in captions[1]) == (policy == "show")
+    assert not [told for told in alts if omitted and ("real" in told or "Four" in told)]
+
+
+def test_figure_4_has_no_row_of_photographs_that_are_not_shown():
+    images = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)
+    table = pd.DataFrame({"index": range(40), "score": np.linspace(1, 0, 40), "rank": range(1, 41)})
+    table["selected"] = [1] * 12 + [0] * 28
+    figure = synthesis.scores.synthetic_samples(veil(list(images[:8]), "omit"), images, table, columns=4)
+    assert len(figure.axes) == 3 * 5
+    named = [axes.get_label() for axes in figure.axes if axes.images]
+    assert len(named) == 12 and all(label.startswith("synthetic ") for label in named)
 
 
 def says_that_its_images_are_elsewhere(figure):

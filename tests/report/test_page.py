@@ -102,6 +102,25 @@ def test_words_in_a_drawing_stay_legible_on_a_telephone(browser, address):
     page.context.close()
 
 
+@pytest.mark.parametrize("script", [True, False])
+def test_a_box_that_is_narrower_than_its_figure_says_that_it_scrolls(browser, base, tmp_path, script):
+    """The words are the style's, stay in view while the figure pans, and are not printed."""
+    text = (base / "fake" / "report.html").read_text(encoding="utf-8")
+    broad = tmp_path / "broad.html"
+    broad.write_text(text.replace('<figure class="figure"', '<figure class="figure broad"', 1))
+    page = open_page(browser, broad.as_uri(), width=390, java_script_enabled=script)
+    pans = "document.querySelectorAll('figure.figure .pan')"
+    told = f"(which) => getComputedStyle({pans}[which], '::before').content"
+    words = [page.evaluate(told, which) for which in (0, 1)]
+    assert "Scroll sideways \u2192" in words[0] and words[1] == "none"
+    page.emulate_media(media="print")
+    assert page.evaluate(told, 0) == "none"
+    page.emulate_media(media="screen")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert page.evaluate(told, 0) == "none"
+    page.context.close()
+
+
 @pytest.mark.parametrize("width", [1440, 390])
 def test_figures_of_the_article_do_not_shrink(browser, address, width):
     """At 864 px the smallest words of a drawing are 11 px; a telephone pans a figure of that width."""
@@ -269,6 +288,8 @@ def test_contents_follow_the_reading(browser, address):
 def test_contents_are_closed_on_a_telephone(browser, address):
     page = open_page(browser, address, width=390)
     assert not page.evaluate("document.querySelector('.contents details').open")
+    shown = page.evaluate("getComputedStyle(document.querySelector('.contents summary')).display")
+    assert shown == "list-item"  # which has the arrow of what opens
     page.context.close()
 
 

@@ -5,8 +5,12 @@ import pandas as pd
 import pytest
 
 from helpers.evaluation.roles import added_images
+from helpers.gan.fidelity import MEASURES
 from helpers.params import load_params
+from helpers.paths import RunPaths
+from helpers.report.page.sliders import filter_table
 from helpers.report.results import selection as shown
+from helpers.report.synthesis.fidelity import filter_sweep
 from helpers.stages.selectors import ranked_counts
 
 ARMS = """arms={
@@ -97,6 +101,31 @@ def test_every_selector_has_a_line_and_a_name(params):
         assert {text.get_text() for text in axes.texts} == {"critic", "classifier", "random"}
         heights = sorted(text.xyann[1] + text.xy[1] for text in axes.texts)
         assert np.diff(heights).min() > 0  # no name hides another
+
+
+@pytest.mark.parametrize(
+    ("features", "name"), [("efficientnet_lite2", "Kernel distance"), ("inception", "KID")]
+)
+def test_a_measure_has_one_name_in_every_figure_and_table(params, tmp_path, monkeypatch, features, name):
+    """The panels and the table of the selectors, the sweep of the filter, and the table with a slider."""
+    monkeypatch.setattr("helpers.paths.ARTIFACTS", tmp_path)
+    kept, found = shown.kept_numbers(params, params.synthesis.count), fidelity().assign(features=features)
+    panels = shown.selection_figure(kept, comparisons(kept["arm"]), found, "mel").axes
+    assert panels[2].get_title("left") == f"{name}, lower is better"
+    columns = shown.selection_table(kept, comparisons(kept["arm"]), found, "mel").shown.columns
+    assert name in columns and "Coverage" in columns
+    ends = {"value": 0.5, "low": 0.4, "high": 0.6, "features": features}
+    sets = [("kept", 0.1), ("kept", 1.0), ("real", np.nan)]
+    sweep = pd.DataFrame(
+        {"set": which, "fraction": share, "measure": measure} | ends
+        for which, share in sets
+        for measure in MEASURES
+    )
+    assert filter_sweep(sweep, 0.3).axes[0].get_title("left") == f"{name} (lower is better)"
+    folder = RunPaths("names").synthetic(0)
+    folder.mkdir(parents=True)
+    sweep.to_csv(folder / "filter-sweep.csv", index=False)
+    assert f">{name}: 0 is best<" in filter_table(RunPaths("names"), params)
 
 
 def test_images_at_random_are_as_near_at_every_number(params):

@@ -27,6 +27,23 @@ def training_sentence(summary: Mapping[str, Any]) -> str:
     )
 
 
+def training_images_caption(arm: str, replicate: int, labels: Sequence[int], synthetic: int) -> str:
+    """The caption of ``training_images``; it speaks of synthetic images only where the arm has some."""
+    start = f"What arm {arm}, replicate {replicate}, trains on."
+    if not synthetic:
+        return f"{start} It has no synthetic images."
+    joined = len(set(labels[-synthetic:]))
+    which, them = ("one class", "it") if joined == 1 else (f"{joined} classes", "them")
+    aim = f"see how far they go to make {them} as frequent as the largest."
+    return f"{start} Synthetic images join {which}; {aim}"
+
+
+def training_images_alt(synthetic: int) -> str:
+    """What ``training_images`` shows, for those who do not see it."""
+    apart = ", synthetic ones apart" if synthetic else ""
+    return f"Horizontal bars of the number of training images of each class{apart}."
+
+
 @styled
 def training_images(labels: Sequence[int], classes: Sequence[str], synthetic: int) -> Figure:
     """What an arm trains on: images per class, from zero, the synthetic ones on top of the photographs.

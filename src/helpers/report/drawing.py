@@ -20,7 +20,8 @@ SYNTHETIC = "#009E73"  # synthetic images, wherever they stand beside real ones
 DASHED = (0, (4, 3))
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#882255", "#6B7A00", "#111111")  # lines that are no arms
 FEW_ARMS = 4  # more of them are told apart by place, a row or a panel each, and no longer by colour
-PANELS = 6  # in a row, of many arms
+PANELS, PANEL = 5, 1.45  # of many arms: panels in a row, and the height of each, inches
+THIN = 0.9  # points: the reference's line over that of an arm
 
 
 @styled
@@ -149,64 +150,85 @@ def arm_panels(
     arms: Sequence[str],
     titles: Mapping[str, tuple[str, str]],
     height: float,
-    sharex: bool = False,
-    sharey: bool = False,
+    panel: float = PANEL,
+    across: int = PANELS,
+    square: bool = False,
 ) -> tuple[Figure, list[dict[str, Axes]]]:
     """A figure and, per title, the axes in which each arm is drawn: one for all of a few arms, a small one
     for each of many.
 
-    ``titles`` maps a title to the labels of its x and y axis; ``height`` is that of few arms, inches;
-    ``sharex`` and ``sharey`` go to their subplots.
+    ``titles`` maps a title to the labels of its x and y axis; ``height`` is that of few arms, inches. Of
+    many, at most ``across`` stand in a row, and each is ``panel`` inches high. ``square`` panels are as
+    wide as high, so that a diagonal rises by 45 degrees.
     """
-    if not panel_per_arm(arms):
-        figure = Figure(figsize=(9, height))
-        panels = figure.subplots(1, len(titles), squeeze=False, sharex=sharex, sharey=sharey)[0]
-        for axes, (title, (x, y)) in zip(panels, titles.items(), strict=True):
-            axes.set(title=wrapped(title, 90 // len(titles)), xlabel=wrapped(x, 160 // len(titles)), ylabel=y)
-        return figure, [dict.fromkeys(arms, axes) for axes in panels]
-    rows, found = -(-len(arms) // PANELS), []
+    if panel_per_arm(arms):
+        return _panel_each(arms, titles, panel, across, square)
+    figure = Figure(figsize=(9, height))
+    panels = figure.subplots(1, len(titles), squeeze=False)[0]
+    for axes, (title, (x, y)) in zip(panels, titles.items(), strict=True):
+        axes.set(title=wrapped(title, 90 // len(titles)), xlabel=wrapped(x, 160 // len(titles)), ylabel=y)
+        axes.set_box_aspect(1 if square else None)
+    return figure, [dict.fromkeys(arms, axes) for axes in panels]
+
+
+def _panel_each(
+    arms: Sequence[str], titles: Mapping[str, tuple[str, str]], panel: float, across: int, square: bool
+) -> tuple[Figure, list[dict[str, Axes]]]:
+    """``arm_panels`` of many arms: below each title a grid of panels, whose axis has a label where it is not
+    that of the title below.
+    """
+    rows, found = -(-len(arms) // across), []
     columns = -(-len(arms) // rows)
-    figure = Figure(figsize=(9, len(titles) * (0.55 + (1.3 if rows == 1 else 0.88 * rows))))
-    for part, (title, (x, y)) in zip(
-        figure.subfigures(len(titles), 1, squeeze=False)[:, 0], titles.items(), strict=True
-    ):
+    labels = [x for x, _ in titles.values()]
+    own = [x != below for x, below in zip(labels, [*labels[1:], ""], strict=True)]
+    heights = [0.45 + 0.15 * named + (panel + 0.3) * rows for named in own]
+    figure = Figure(figsize=(9, sum(heights) + 0.25))
+    parts = figure.subfigures(len(titles), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for part, (title, (x, y)), named in zip(parts, titles.items(), own, strict=True):
         grid = part.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
         part.suptitle(wrapped(title, 100), x=0.01, ha="left", fontsize=9.5, fontweight="bold")
-        part.supxlabel(wrapped(x, 130), fontsize=8.5)
+        part.supxlabel(wrapped(x, 130) if named else "", fontsize=8.5)
         part.supylabel(y, fontsize=8.5)
         for axes in grid[len(arms) :]:
             axes.set_axis_off()
         for axes, arm in zip(grid, arms, strict=False):
             axes.set_title(arm, fontsize=8.5, fontweight="normal", pad=3)
+            axes.set_box_aspect(1 if square else None)
         found.append(dict(zip(arms, grid, strict=False)))
     return figure, found
 
 
-def draw_arms(panels: Mapping[str, Axes], reference: str, draw: Callable[[Axes, str, str], None]) -> None:
-    """Call ``draw(axes, arm, colour)`` for every arm; where each has its own panel, first for the reference,
-    in grey.
+def draw_arms(
+    panels: Mapping[str, Axes], reference: str, draw: Callable[[Axes, str, str, bool], None]
+) -> None:
+    """Call ``draw(axes, arm, colour, thin)`` for every arm; where each has its own panel, then for the
+    reference as well, which is to be a thin black line over that of the arm.
     """
     for arm, axes in panels.items():
+        draw(axes, arm, arm_colours(panels)[arm], False)
         if panel_per_arm(panels) and arm != reference and reference in panels:
-            draw(axes, reference, BEHIND)
-        draw(axes, arm, arm_colours(panels)[arm])
+            draw(axes, reference, INK, True)
 
 
 def arm_legend(figure: Figure, arms: Sequence[str], reference: str, *more: Line2D, **marks: Any) -> None:
-    """Keys of the arms' colours, or, where each arm has its own panel, of the grey behind it; ``more``
+    """Keys of the arms' colours, or, where each arm has its own panel, of the thin line in it; ``more``
     follow.
     """
-    colours = {reference: BEHIND} if panel_per_arm(arms) else arm_colours(arms)
-    handles = [Line2D([], [], color=colour, label=arm, **marks) for arm, colour in colours.items()]
+    if panel_per_arm(arms):
+        handles = [Line2D([], [], color=INK, linewidth=THIN, markersize=2, label=reference, **marks)]
+    else:
+        handles = [
+            Line2D([], [], color=colour, label=arm, **marks) for arm, colour in arm_colours(arms).items()
+        ]
     figure.legend(handles=[*handles, *more], loc="outside lower center", ncols=6)
 
 
 def panels_note(arms: Collection[str], reference: str = "") -> str:
     """What a caption of curves adds where each arm has its panel (``panel_per_arm``); ``reference`` is
-    the arm in grey behind it, if any.
+    the arm that is drawn in each of them (``draw_arms``), if any.
     """
     return (
-        f" Each arm has its panel{f', with *{reference}* in grey' if reference else ''}."
+        f" Each arm has its panel{f', with *{reference}* as a thin black line' if reference else ''}."
         if panel_per_arm(arms)
         else ""
     )

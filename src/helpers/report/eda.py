@@ -205,10 +205,12 @@ def photographs(
     dataset: Any, split: pd.DataFrame, per_class: int = 4, policy: str = "show", width: int = 160
 ) -> dict[str, list[np.ndarray]]:
     """The first training images of every class, frequent classes first, reduced and veiled as ``policy``
-    says.
+    says; none where it omits them.
 
     ``dataset`` is an opened helpers.data.dataset.Dataset; ``split`` has columns image_id, dx, split.
     """
+    if policy == "omit":
+        return {}
     training = split[split["split"] == "train"]
     firsts = {
         name: training.loc[training["dx"] == name, "image_id"].head(per_class)
@@ -223,12 +225,15 @@ def photographs(
 @styled
 def sample_images(
     images: Mapping[str, Sequence[np.ndarray]], names: Mapping[str, str] | None = None
-) -> Figure:
+) -> Figure | None:
     """The paper's Figure 1: a column per class with a few of its images; many classes in bands, with fewer
     images of each.
 
-    ``images`` maps a class to uint8 arrays (H, W, 3); ``names`` maps it to a plain name.
+    ``images`` maps a class to uint8 arrays (H, W, 3); ``names`` maps it to a plain name. None where there are
+    no images.
     """
+    if not images:
+        return None
     names, classes = names or {}, list(images)
     columns, rows = _sample_grid(classes, max(len(column) for column in images.values()))
     bands = [classes[start : start + columns] for start in range(0, len(classes), columns)]

@@ -1,7 +1,6 @@
 """Notebook 02: the generative network and its training."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,16 +13,11 @@ from matplotlib.ticker import NullLocator
 
 from helpers.gan.recipes import RECIPES
 from helpers.params import Gan
-from helpers.report.drawing import INK, draw_curve, empty_figure, set_paddings
+from helpers.report.drawing import INK, draw_curve, set_paddings
 from helpers.report.paper_values import Paper
-from helpers.report.pictures import draw_picture
-from helpers.report.style import SMALLEST, SPLITS, styled
+from helpers.report.style import SPLITS, styled
 from helpers.report.table import Table
 from helpers.report.words import plain
-
-FILM_STRIP_ALT = (
-    "Rows of generated images, from the first training steps on the left to the last on the right."
-)
 
 
 def architecture_table(gan: Gan, paper: Paper) -> Table:
@@ -160,8 +154,8 @@ def training_caption(paper: Paper, history: pd.DataFrame) -> str:
             "bounded. Nothing of the paper's can stand beside these curves."
         )
     return (
-        f"{shown} The critic's two scores should stay apart without running away, and the gradient penalty "
-        f"should stay small.{paper_curves_note(paper, history)}"
+        f"{shown} Real images score higher; the gap shrinks as the generator learns. A gap that grows again "
+        f"is a warning. The gradient penalty should stay small.{paper_curves_note(paper, history)}"
     )
 
 
@@ -310,62 +304,3 @@ def _without_spikes(values: np.ndarray) -> tuple[float, float]:
     )
     room = 0.06 * (high - low) or 0.5
     return low - room, high + room
-
-
-@styled
-def film_strip(
-    directory: Path, frames: int = 10, rows: int = 6, columns: int = 6, classes: int = 1
-) -> Figure:
-    """Samples of the generator over its training, the same latent codes in a row.
-
-    ``directory`` holds grids, step-<number>.png, each of square tiles, ``columns`` wide; the first ``rows``
-    tiles are shown, or the first tile of each of the GAN's ``classes``, which follow one another in a grid;
-    at no more than ``frames`` steps, evenly from the first to the last.
-    """
-    from PIL import Image
-
-    files = {int(file.stem.split("-")[1]): file for file in Path(directory).glob("step-*.png")}
-    if not files:
-        return empty_figure("No samples of this training are on this machine.")
-    tiles = {}
-    for step in _evenly(sorted(files), frames):
-        with Image.open(files[step]) as opened:
-            every = _tiles(np.asarray(opened.convert("RGB")), columns)
-        firsts = [-(-len(every) * place // classes) for place in range(classes)]
-        tiles[step] = every[:rows] if classes == 1 else [every[place] for place in firsts]
-    height = min(map(len, tiles.values()))
-    # inches; a few small images do not become giants, and stand in the middle
-    side = min(9 / len(tiles), 1.5)
-    width = len(tiles) * side / 9
-    figure = Figure(figsize=(9, height * side + 0.2))
-    set_paddings(figure, w_pad=0.015, h_pad=0.015, wspace=0, hspace=0, rect=((1 - width) / 2, 0, width, 1))
-    grid = figure.subplots(height, len(tiles), squeeze=False)
-    for column, (step, pictures) in zip(grid.T, tiles.items(), strict=True):
-        for axes, picture in zip(column, pictures, strict=False):
-            draw_picture(axes, picture)
-        column[0].set_title(f"step {step:,}", fontsize=SMALLEST, fontweight="normal", loc="center", pad=3)
-    return figure
-
-
-def _evenly(steps: Sequence[int], count: int) -> list[int]:
-    """At most ``count`` of the sorted steps: the first, the last, and those nearest to even distances between
-    them.
-    """
-    if len(steps) <= count:
-        return list(steps)
-    return sorted(
-        {
-            min(steps, key=lambda step: abs(step - wanted))
-            for wanted in np.linspace(steps[0], steps[-1], count)
-        }
-    )
-
-
-def _tiles(grid: np.ndarray, columns: int) -> list[np.ndarray]:
-    """The square tiles of a grid, row by row."""
-    side = grid.shape[1] // columns
-    return [
-        grid[top : top + side, left : left + side]
-        for top in range(0, grid.shape[0] - side + 1, side)
-        for left in range(0, grid.shape[1] - side + 1, side)
-    ]

@@ -10,14 +10,8 @@ import pandas as pd
 from helpers.data.by_class import rows_of_class
 from helpers.params import Params
 from helpers.paths import RunPaths, class_folders
-from helpers.report.gan import (
-    FILM_STRIP_ALT,
-    film_strip,
-    gan_sentence,
-    gan_training,
-    training_alt,
-    training_caption,
-)
+from helpers.report import film_strip
+from helpers.report.gan import gan_sentence, gan_training, training_alt, training_caption
 from helpers.report.paper_values import Paper
 from helpers.report.publish import show_figure, show_text
 from helpers.report.words import listed
@@ -87,5 +81,5 @@ def show_trainings(
         name, caption = f"{each.name}-seed-{gan}", each.note + training_caption(paper, each.history)
         figure, alt = gan_training(each.history, paper), training_alt(each.history)
         show_figure(figure, run, f"gan-training-{name}", caption, alt)
-        caption = f"{each.note}What the generator paints as it learns."
-        show_figure(film_strip(each.samples), run, f"film-strip-{name}", caption, FILM_STRIP_ALT)
+        caption = each.note + film_strip.caption(each.samples)
+        show_figure(film_strip.film_strip(each.samples), run, f"film-strip-{name}", caption, film_strip.ALT)

@@ -24,26 +24,26 @@ def picture_policy(params: Params) -> str:
 
 
 def photographs_sentence(policy: str) -> str:
-    """Why pictures are blurred or grey, or nothing where they are shown (``policy`` is
+    """Why pictures are blurred or not there, or nothing where they are shown (``policy`` is
     ``picture_policy``'s).
     """
     if policy == "show":
         return ""
-    how = {"blur": "blurred beyond recognition", "omit": "left out, a grey tile in place of each"}[policy]
+    how = {"blur": "blurred beyond recognition on this page", "omit": "not shown on this page"}[policy]
     return (
-        f"The photographs of the data set are {how} (report.real_images is '{policy}'): this page may go to "
-        "people who may not see them."
+        f"Photographs of the data set are {how} (report.real_images is '{policy}'): it may go to people who "
+        "may not see them."
     )
 
 
 def veil(images: Sequence[np.ndarray], policy: str) -> list[np.ndarray]:
-    """Images, uint8 (H, W, 3), as the page may show them: as they are, blurred beyond recognition, or grey
-    tiles.
+    """Images, uint8 (H, W, 3), as the page may show them: as they are, blurred beyond recognition, or
+    none of them.
     """
     if policy == "show":
         return list(images)
     if policy == "omit":
-        return [np.full_like(image, 225) for image in images]
+        return []
     from PIL import Image
 
     veiled = []
@@ -75,6 +75,11 @@ def picture_row(images: Sequence[np.ndarray]) -> str:
     buffer = io.BytesIO()
     Image.fromarray(np.concatenate(list(images), axis=1)).save(buffer, "WEBP", quality=80, method=4)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def rows_shown(rows: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Sequence[np.ndarray]]:
+    """The rows that have images: those of photographs that are not shown have none."""
+    return {name: images for name, images in rows.items() if len(images)}
 
 
 @styled

@@ -187,7 +187,8 @@ def _curve_panels(
     """
     measures = ("loss", "accuracy")
     if panel_per_arm(arms):
-        figure, grid = arm_panels(arms, {"Loss": ("epoch", ""), "Accuracy, %": ("epoch", "")}, 0)
+        titles = {"Loss": ("epoch", ""), "Accuracy, %": ("epoch", "")}
+        figure, grid = arm_panels(arms, titles, 0, panel=0.78 if len(arms) > 6 else 1.2, across=6)
         return (
             figure,
             {

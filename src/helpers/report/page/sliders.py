@@ -16,20 +16,13 @@ from helpers.data.by_class import rows_of_class
 from helpers.files import read_table
 from helpers.params import Params
 from helpers.paths import RunPaths
+from helpers.report.measures import MEASURE_NAMES, measure_name
 from helpers.report.page.results import Results
 from helpers.report.pictures import picture_row, smaller
-from helpers.report.words import percent, points, significant
+from helpers.report.words import capitalised, percent, points, significant
 
 START = 0.1  # threshold probability of the table without a script
 STRIP, TILE = 30, 32  # images that show where the filter cuts; pixels of each
-MEASURES = {
-    "kernel_distance": "Kernel distance (0 is best)",
-    "frechet_distance": "Fr\u00e9chet distance (0 is best)",
-    "precision": "Precision: do they look real?",
-    "density": "Density: how deep among real ones?",
-    "recall": "Recall: are they as various?",
-    "coverage": "Coverage: have real ones such neighbours?",
-}
 
 Steps = Mapping[str, Sequence[Sequence[str]]]  # by row: at each place of the slider, a text for each column
 
@@ -79,10 +72,11 @@ def filter_table(run: RunPaths, params: Params) -> Markup:
     fractions = sorted(set(kept["fraction"]))
     real = table[table["set"] == "real"].set_index("measure")["value"].to_dict()
     steps: dict[str, list[list[str]]] = {}
-    for measure, name in MEASURES.items():
+    for measure, shown in MEASURE_NAMES.items():
         part = kept[kept["measure"] == measure].sort_values("fraction")
         if len(part) == len(fractions):
-            steps[name] = [
+            name = capitalised(measure_name(measure, part["features"].iloc[0]))
+            steps[f"{name}: {shown.hint}"] = [
                 [
                     f"{significant(row['value'])} ({significant(row['low'])} to {significant(row['high'])})",
                     significant(real[measure]) if measure in real else "",

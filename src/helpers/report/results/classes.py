@@ -1,7 +1,7 @@
 """Every class by itself: confusion matrices, recall, and the change of recall."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -18,6 +18,7 @@ from helpers.report.style import arm_colours, styled
 from helpers.report.table import Format, Table, of_row, percent_range
 from helpers.report.words import (
     MINUS,
+    capitalised,
     metric_name,
     percent_of_images,
     points_interval_of_images,
@@ -64,52 +65,59 @@ def _matrices(confusion: Mapping[str, pd.DataFrame], paper: Paper | None, first:
     classes = sorted(set(next(iter(confusion.values()))["label"]))
     ours = {arm: prediction_counts(table, classes) for arm, table in confusion.items()}
     theirs = _published_counts(paper, classes)
-    panels, layout = _panels(ours, theirs)[not first], MatrixLayout.of(classes, _largest(ours), bool(theirs))
+    panels = _panels(ours, theirs)[not first]
     if not panels:
         return None
+    kinds = {panel.minus is not None for panel in panels if panel}
+    layout = (
+        MatrixLayout.beside_paper(classes, changes=True in kinds)
+        if theirs
+        else MatrixLayout.of(classes, _largest(ours))
+    )
+    figure, grid = layout.figure([panel.title if panel else "" for panel in panels], len(kinds))
     columns = layout.columns
-    figure, grid = layout.figure(len(panels))
     colours = arm_colours([*ours, *theirs])
     drawn: dict[bool, Axes] = {}  # a panel of shares and one of differences, for the scales
     for axes, panel in zip(grid, [*panels, *[None] * (len(grid) - len(panels))], strict=True):
         if panel is None:
             axes.set_visible(False)
             continue
-        arm, title, counts, minus = panel
-        _matrix(axes, counts, minus, bool(theirs), layout)
-        _head(axes, title, colours[arm])
-        drawn.setdefault(minus is not None, axes)
+        _matrix(axes, panel, bool(theirs), layout)
+        _head(axes, layout.title(panel.title), colours[panel.arm])
+        drawn.setdefault(panel.minus is not None, axes)
     for index, axes in enumerate(grid):
         axes.set_ylabel("diagnosis" if index % columns == 0 else "")
     bar: dict[str, Any] = {"location": "bottom", "shrink": 0.35, "aspect": 35, "pad": 0.02 * 3 / columns}
     for difference, axes in drawn.items():
         scale: Callable[[float, int], str] = _signed_points if difference else lambda x, _: f"{x:.0%}"
-        label = "run less paper, points of the diagnosis" if difference else "share of the diagnosis"
+        label = "this run minus the paper, percentage points" if difference else "share of the diagnosis"
         bar["extend"] = "both" if difference else "neither"
         figure.colorbar(axes.collections[0], ax=list(grid), format=scale, **bar).set_label(label)
     return figure
 
 
-Panel = tuple[
-    str, str, pd.DataFrame, pd.DataFrame | None
-]  # arm, title, counts, counts to take their shares from
+class Panel(NamedTuple):
+    """One matrix: an arm's counts, or, with ``minus``, their shares less the shares of those."""
+
+    arm: str
+    title: str
+    counts: pd.DataFrame
+    minus: pd.DataFrame | None = None
 
 
 def _panels(
     ours: Mapping[str, pd.DataFrame], theirs: Mapping[str, pd.DataFrame]
 ) -> tuple[list[Panel | None], list[Panel | None]]:
     """The panels of the first figure and of the second in their order, None for an empty place."""
+    published: list[Panel | None] = [Panel(arm, f"paper: {arm}", counts) for arm, counts in theirs.items()]
     if not set(theirs) & set(ours):
-        mine: list[Panel | None] = [(arm, arm, counts, None) for arm, counts in ours.items()]
-        published: list[Panel | None] = [
-            (arm, f"paper: {arm}", counts, None) for arm, counts in theirs.items()
-        ]
+        mine: list[Panel | None] = [Panel(arm, arm, counts) for arm, counts in ours.items()]
         return published + mine[:FIRST_ARMS], mine[FIRST_ARMS:]
     both = [arm if arm in ours else None for arm in theirs]
-    first: list[Panel | None] = [(arm, f"paper: {arm}", counts, None) for arm, counts in theirs.items()]
-    first += [(arm, f"this run: {arm}", ours[arm], None) if arm else None for arm in both]
-    second = [(arm, f"difference: {arm}", ours[arm], theirs[arm]) if arm else None for arm in both]
-    return first, second + [(arm, f"this run: {arm}", ours[arm], None) for arm in ours if arm not in theirs]
+    first = [Panel(arm, f"this run: {arm}", ours[arm]) if arm else None for arm in both]
+    second = [Panel(arm, f"difference: {arm}", ours[arm], theirs[arm]) if arm else None for arm in both]
+    others = [Panel(arm, f"this run: {arm}", ours[arm]) for arm in ours if arm not in theirs]
+    return published + first, second + others
 
 
 def prediction_counts(table: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
@@ -150,12 +158,11 @@ def _signed_points(share: float, _: int = 0) -> str:
     return f"{points:+d}".replace("-", MINUS) if points else "0"
 
 
-def _matrix(
-    axes: Axes, counts: pd.DataFrame, minus: pd.DataFrame | None, percent: bool, layout: MatrixLayout
-) -> None:
-    """One heatmap: counts or shares of the row; with ``minus`` the difference of the shares, in points."""
+def _matrix(axes: Axes, panel: Panel, percent: bool, layout: MatrixLayout) -> None:
+    """One heatmap: counts or shares of the row, or the difference of the shares, in points."""
     import seaborn
 
+    counts, minus = panel.counts, panel.minus
     shares, words = _shares(counts), counts.map("{:.0f}".format)
     colours: dict[str, Any] = {"cmap": "Blues", "vmin": 0, "vmax": 1}
     if minus is not None:
@@ -197,6 +204,18 @@ def confusion_caption(confusion: Mapping[str, pd.DataFrame], n: int, replicates:
         "Figure 7); below them this run's. Numbers and shades are shares of the row in percent, and an empty "
         "cell is (or rounds to) zero."
     )
+
+
+def further_caption(confusion: Mapping[str, pd.DataFrame], paper: Paper) -> str:
+    """What ``further_matrices`` draws: changes against the paper, further arms, or both."""
+    classes = sorted(set(next(iter(confusion.values()))["label"]))
+    theirs = _published_counts(paper, classes)
+    if not set(theirs) & set(confusion):
+        return "The arms that the matrices above leave out."
+    changes = "this run minus the paper, in percentage points."
+    if set(confusion) <= set(theirs):
+        return capitalised(changes)
+    return f"Top: {changes} Below: the arms that the paper does not have."
 
 
 def _percent_of(column: str, images: str) -> Format:

@@ -127,6 +127,7 @@ def named_contrasts(
     handles = [Line2D([], [], color=INK, linestyle="", label="one replicate", **DOT)]
     if rows["low"].notna().any():
         handles.append(Line2D([], [], color=INK, linewidth=2.4, marker="s", label="interval"))
+    if rows["bootstrap_low"].notna().any():
         handles.append(Line2D([], [], color=INK, linewidth=0.9, label="the same by bootstrap"))
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure

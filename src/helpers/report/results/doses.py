@@ -75,12 +75,14 @@ def _unranked(added: SyntheticImages | None) -> bool:
 def dose_figure(table: pd.DataFrame, arms: pd.DataFrame, target: str) -> Figure | None:
     """A panel per metric of METRICS: its mean and interval against the number of synthetic images.
 
-    There is a line for each share of real images, named at its end. ``arms`` is evaluation/arms.csv. None
-    where there are no doses.
+    There is a line for each share of real images, named at its end; the arms of its points stand below each
+    number. ``arms`` is evaluation/arms.csv. None where there are no doses.
     """
     if table.empty:
         return None
-    figure = Figure(figsize=(9, 3.8))
+    counts = table.groupby("synthetic")["arm"].apply(list)
+    places = [f"{count:,}\n" + "\n".join(of) for count, of in counts.items()]
+    figure = Figure(figsize=(9, 3.8 + 0.15 * counts.map(len).max()))
     panels = figure.subplots(1, len(METRICS))
     for axes, metric in zip(panels, METRICS, strict=True):
         rows = table.merge(arms[arms["metric"] == metric], on="arm")
@@ -92,7 +94,8 @@ def dose_figure(table: pd.DataFrame, arms: pd.DataFrame, target: str) -> Figure 
         series = rows.assign(x=rows["synthetic"], series=rows["share"].map(names), **percent_of)
         draw_series(axes, series, named=metric == METRICS[-1])
         axes.set_title(metric_name(metric, target), fontsize=9)
-        axes.set_xlabel("synthetic images in training")
+        axes.set_xticks(range(len(places)), places)
+        axes.set_xlabel("synthetic images in training, and the arms")
     panels[0].set_ylabel("percent, not from zero")
     return figure
 

@@ -8,12 +8,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.report.drawing import set_paddings
-from helpers.report.names import Labels, axis_labels, shortened, text_width
+from helpers.report.names import Labels, axis_labels, shortened, text_width, title_room, wrapped
 from helpers.report.style import SMALLEST
 
 FEW = 10  # more classes than that want larger panels
 SMALL, USUAL = 6.5, SMALLEST  # points; the small ones are of matrices with more rows than lines of text
-LETTER = 0.6  # width of a digit or letter, in its size
+LETTER = 0.64  # width of a digit or letter, in its size
+SHARE, CHANGE = 2.4, 3.4  # width of '<1' and of '+35', in digits
+ROOMY = 17.3  # points: the width of a cell of few classes, if its number asks for no more
+BESIDE = 4  # points between numbers of neighbouring cells
+TITLE = 6.5  # points: about the width of a letter of a title
 KEY_WIDTH = 150  # of one column of the key, as wide as the figure (helpers.report.names.text_width)
 LINE = 0.155  # inches from one line of the key to the next
 
@@ -27,15 +31,22 @@ class MatrixLayout:
 
     columns: int
     labels: Labels
-    digits: int  # of the largest number that a cell should hold
+    digits: float  # width of the widest number that a cell should hold, in digits
 
     @classmethod
-    def of(cls, classes: Sequence[str], largest: int, beside_paper: bool = False) -> "MatrixLayout":
-        """The layout for these classes and the ``largest`` number of predictions of a cell; beside the paper
-        its three matrices stay side by side, and cells hold percentages.
+    def of(cls, classes: Sequence[str], largest: int) -> "MatrixLayout":
+        """The layout for these classes and the ``largest`` number of predictions of a cell."""
+        labels, digits = axis_labels(classes, 14), len(str(largest))
+        three = cls(3, labels, digits)
+        few = len(classes) <= FEW and three._number <= three.cell
+        return three if few else cls(2 if len(classes) <= 20 else 1, labels, digits)
+
+    @classmethod
+    def beside_paper(cls, classes: Sequence[str], changes: bool) -> "MatrixLayout":
+        """The layout beside the paper, whose three matrices stay side by side: cells hold percentages, or
+        ``changes`` of them, with a sign.
         """
-        columns = 3 if len(classes) <= FEW or beside_paper else 2 if len(classes) <= 20 else 1
-        return cls(columns, axis_labels(classes, 14), 3 if beside_paper else len(str(largest)))
+        return cls(3, axis_labels(classes, 14), CHANGE if changes else SHARE)
 
     @property
     def few(self) -> bool:
@@ -53,23 +64,44 @@ class MatrixLayout:
         return self.digits * LETTER * self.fontsize <= self.cell
 
     @property
+    def _number(self) -> float:
+        """The width of a cell that its number asks for, points."""
+        return self.digits * LETTER * USUAL + BESIDE
+
+    @property
     def cell(self) -> float:
         """About the width of a cell, points."""
-        return 72 * (9 / self.columns - 0.8) / len(self.labels.texts)
+        room = self._side - self._names if self.columns == 3 else 9 / self.columns - 0.8
+        return 72 * room / len(self.labels.texts)
+
+    @property
+    def _names(self) -> float:
+        """What the names of the rows and columns and a title take of the side of a panel, inches."""
+        return 0.45 + 0.075 * max(map(text_width, self.labels.texts))
 
     @property
     def _side(self) -> float:
-        """The side of one of three panels in a row, inches: cells as large as their numbers ask for."""
-        names = 0.075 * max(map(text_width, self.labels.texts))
-        return min(3.2, 0.24 * len(self.labels.texts) + 0.45 + names)
+        """The side of a panel, inches: of three in a row, cells are as large as their numbers ask for."""
+        if self.columns < 3:
+            return 9.3 / self.columns
+        return min(2.9, max(ROOMY, self._number) * len(self.labels.texts) / 72 + self._names)
 
-    def figure(self, panels: int) -> tuple[Figure, np.ndarray]:
-        """A figure with axes for so many panels, row by row, and with the key of the classes."""
-        rows, side, width = -(-panels // self.columns), 9.3 / self.columns, 9.0
-        if self.columns == 3:
-            side = self._side
-            width = min(9.0, 3 * side + 0.3)
-        height, key = side * rows + 0.6, self.labels.key
+    def title(self, text: str) -> str:
+        """A title of a panel in lines that are no wider than it."""
+        width = int((72 * self._side - 20) / TITLE)
+        return (
+            text
+            if text_width(text) <= width
+            else "\n".join(wrapped(part, width) for part in text.replace(": ", ":\n").split("\n"))
+        )
+
+    def figure(self, titles: Sequence[str], bars: int = 1) -> tuple[Figure, np.ndarray]:
+        """A figure with axes for panels of these ``titles``, row by row, room for so many bars of colours,
+        and the key of the classes.
+        """
+        rows, key = -(-len(titles) // self.columns), self.labels.key
+        width = min(9.0, 3 * self._side + 0.3) if self.columns == 3 else 9.0
+        height = (self._side + title_room(map(self.title, titles))) * rows + 0.6 * bars
         lines, across = _key_lines(key)
         figure = Figure(figsize=(9 if lines else width, height + LINE * lines), layout="compressed")
         set_paddings(figure, h_pad=0.08)  # square panels keep their titles inside

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from helpers.report.drawing import (
-    BEHIND,
     DASHED,
     FAINT,
     INK,
+    THIN,
     arm_legend,
     arm_panels,
     draw_arms,
@@ -22,13 +22,15 @@ from helpers.report.drawing import (
 )
 from helpers.report.style import styled
 
+MEAN = 2.2  # points: the line of an arm's mean, broader than that of the reference over it
+
 
 @styled
 def discrimination(curves: pd.DataFrame, target: str, reference: str) -> Figure:
     """ROC and precision-recall curves of the target: the mean over replicates as a line, each replicate
     faint.
 
-    ``curves`` is evaluation/curves.csv. Many arms have a panel each, with the reference in grey.
+    ``curves`` is evaluation/curves.csv. Many arms have a panel each, with the reference as a thin line.
     """
     if curves.empty:
         return empty_figure(f"The test images have no {target}, or nothing else.")
@@ -37,23 +39,24 @@ def discrimination(curves: pd.DataFrame, target: str, reference: str) -> Figure:
         f"ROC, {target}": ("1 \N{MINUS SIGN} specificity, %", "sensitivity, %"),
         f"Precision and recall, {target}": ("recall (sensitivity), %", "precision, %"),
     }
-    figure, parts = arm_panels(arms, titles, 4.3)
+    figure, parts = arm_panels(arms, titles, 4.3, square=True)
     for name, panels in zip(("roc", "precision_recall"), parts, strict=True):
         lines = 100 * curves[curves["curve"] == name].pivot_table(
             index="x", columns=["arm", "replicate"], values="y"
         )
 
-        def draw(axes: Axes, arm: str, colour: str, lines: pd.DataFrame = lines) -> None:
-            if lines[arm].shape[1] > 1 and colour != BEHIND:
+        def draw(axes: Axes, arm: str, colour: str, thin: bool, lines: pd.DataFrame = lines) -> None:
+            if lines[arm].shape[1] > 1 and not thin:
                 for one in lines[arm]:
                     draw_curve(
                         axes, 100 * lines.index, lines[arm][one], color=colour, linewidth=0.6, alpha=0.3
                     )
-            draw_curve(axes, 100 * lines.index, lines[arm].mean(axis=1), color=colour, linewidth=1.8)
+            width = THIN if thin else MEAN
+            draw_curve(axes, 100 * lines.index, lines[arm].mean(axis=1), color=colour, linewidth=width)
 
         draw_arms(panels, reference, draw)
         for axes in set(panels.values()):
-            axes.set(xlim=(-1, 101), ylim=(0, 102))
+            axes.set(xlim=(-2, 102), ylim=(-2, 102))
             if name == "roc":
                 axes.plot([0, 100], [0, 100], color=FAINT, linewidth=0.8, linestyle=DASHED)
     arm_legend(figure, arms, reference)
@@ -67,31 +70,25 @@ def reliability(bins: pd.DataFrame, target: str, reference: str) -> Figure:
 
     ``bins`` is evaluation/reliability.csv. Lines join the bins with all replicates added, dots grow with the
     images in them. Many arms
-    have a panel each, with the reference in grey.
+    have a panel each, with the reference as a thin line.
     """
     arms = list(dict.fromkeys(bins["arm"]))
     axis = ("probability, %", "how often it was so, %")
-    figure, parts = arm_panels(
-        arms, {"Predicted class": axis, f"Probability of {target}": axis}, 4.5, sharex=True, sharey=True
-    )
+    titles = {"Predicted class": axis, f"Probability of {target}": axis}
+    figure, parts = arm_panels(arms, titles, 4.5, square=True)
     bins = bins.assign(
         p=100 * bins["images"] * bins["probability"], f=100 * bins["images"] * bins["frequency"]
     )
     for of, panels in zip(("predicted class", "target"), parts, strict=True):
         added = bins[bins["probability_of"] == of].groupby(["arm", "bin_from"])[["images", "p", "f"]].sum()
 
-        def draw(axes: Axes, arm: str, colour: str, added: pd.DataFrame = added) -> None:
-            rows, grown = added.loc[arm], 30 if panel_per_arm(arms) else 110
+        def draw(axes: Axes, arm: str, colour: str, thin: bool, added: pd.DataFrame = added) -> None:
+            rows, grown = added.loc[arm], 40 if panel_per_arm(arms) else 110
             x, y = rows["p"] / rows["images"], rows["f"] / rows["images"]
-            draw_curve(axes, x, y, color=colour, linewidth=1.2, alpha=0.8)
-            axes.scatter(
-                x,
-                y,
-                s=6 + grown * np.sqrt(rows["images"] / rows["images"].sum()),
-                color=colour,
-                alpha=0.75,
-                linewidths=0,
-            )
+            draw_curve(axes, x, y, color=colour, linewidth=THIN if thin else 1.6, alpha=0.8)
+            sizes = 8 + grown * np.sqrt(rows["images"] / rows["images"].sum())
+            dots: dict[str, Any] = {"s": 3} if thin else {"s": sizes, "alpha": 0.75}
+            axes.scatter(x, y, color=colour, linewidths=0, **dots)
 
         draw_arms(panels, reference, draw)
         for axes in set(panels.values()):
@@ -108,7 +105,7 @@ def decision_curve(table: pd.DataFrame, target: str, reference: str) -> Figure:
 
     ``table`` is evaluation/decision_curve.csv. The dashed line acts on every image, the line at zero on none.
     Many arms have a panel each,
-    with the reference in grey.
+    with the reference as a thin line.
     """
     if table.empty:
         return empty_figure(f"The classifiers know no class {target}.")
@@ -117,18 +114,13 @@ def decision_curve(table: pd.DataFrame, target: str, reference: str) -> Figure:
     figure, (panels,) = arm_panels(arms, {"": labels}, 3.9)
     shares = table.set_index("arm").mul(100)
 
-    def draw(axes: Axes, arm: str, colour: str) -> None:
+    def draw(axes: Axes, arm: str, colour: str, thin: bool) -> None:
         part = shares.loc[arm]
-        if len(arms) <= 3 or panel_per_arm(arms):
-            axes.fill_between(
-                part["threshold"],
-                part["low"],
-                part["high"],
-                color=colour,
-                alpha=0.15 if colour == BEHIND else 0.1,
-                linewidth=0,
-            )
-        draw_curve(axes, part["threshold"], part["mean"], color=colour, linewidth=1.8)
+        if len(arms) <= 3 or (panel_per_arm(arms) and not thin):
+            band: dict[str, Any] = {"color": colour, "alpha": 0.15, "linewidth": 0}
+            axes.fill_between(part["threshold"], part["low"], part["high"], **band)
+        width = THIN if thin else MEAN
+        draw_curve(axes, part["threshold"], part["mean"], color=colour, linewidth=width)
 
     draw_arms(panels, reference, draw)
     everyone = shares.loc[arms[0]]

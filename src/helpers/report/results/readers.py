@@ -14,7 +14,7 @@ from helpers.readers import analysis
 from helpers.readers.analysis import COMPUTED, REAL
 from helpers.readers.answers import Readings, read_readings
 from helpers.readers.key import SYNTHETIC
-from helpers.report.pictures import image_rows, veil
+from helpers.report.pictures import image_rows, rows_shown, veil
 from helpers.report.table import Table, of_row, percent_range
 from helpers.report.words import (
     NONE,
@@ -209,4 +209,5 @@ def misleading_images(readings: Readings | None, policy: str) -> Figure | None:
         images = [readings.key.pixels[places[each]] for each in worst["image"]]
         rows[name] = veil(images, policy) if kind == REAL else images
         notes[name] = [f"{row.wrong} of {row.readers}" for row in worst.itertuples()]
-    return image_rows(rows, notes) if rows else None
+    shown = rows_shown(rows)
+    return image_rows(shown, {name: notes[name] for name in shown}) if shown else None

@@ -8,10 +8,12 @@ from helpers.evaluation.roles import added_images, adding
 from helpers.gan.selectors import SELECTORS
 from helpers.params import Params
 from helpers.report.drawing import BAND, draw_series
+from helpers.report.measures import MEASURE_NAMES, measure_name
 from helpers.report.style import styled
 from helpers.report.table import Format, Table, points_with_ends
 from helpers.report.words import (
     FEATURE_NAMES,
+    capitalised,
     counted,
     listed,
     metric_name,
@@ -19,7 +21,7 @@ from helpers.report.words import (
 )
 
 GAINS = ("target_recall", "target_roc_auc")
-NEARNESS = {"kernel_distance": "Kernel distance, lower is better", "coverage": "Coverage, higher is better"}
+NEARNESS = ("kernel_distance", "coverage")
 RANDOM, REAL = "random", "real"
 
 
@@ -88,20 +90,30 @@ def selection_figure(
     """
     if kept.empty:
         return None
+    nearness = _nearness_titles(fidelity)
     panels = [(metric_name(metric, target), _gains(kept, comparisons, metric)) for metric in GAINS]
-    panels += [
-        (title, _fidelity(kept, fidelity, measure)) for measure, title in NEARNESS.items() if len(fidelity)
-    ]
+    panels += [(title, _fidelity(kept, fidelity, measure)) for measure, title in nearness.items()]
     figure = Figure(figsize=(9, 3.6 * (len(panels) // 2)))
     for number, (title, rows) in enumerate(panels):
         axes = figure.add_subplot(len(panels) // 2, 2, number + 1)
-        if title not in NEARNESS.values():
+        if title not in nearness.values():
             axes.axhline(0, color=BAND, linewidth=3, zorder=0)
             axes.set_ylabel("points against the reference" if number == 0 else "")
         draw_series(axes, rows, named=number % 2 == 1)
         axes.set_title(title, fontsize=9)
         axes.set_xlabel("synthetic images kept")
     return figure
+
+
+def _nearness_titles(fidelity: pd.DataFrame) -> dict[str, str]:
+    """The titles of the panels of NEARNESS, with which way is better; none where it was not measured."""
+    if fidelity.empty:
+        return {}
+    names = {measure: measure_name(measure, fidelity["features"].iloc[0]) for measure in NEARNESS}
+    return {
+        measure: f"{capitalised(name)}, {MEASURE_NAMES[measure].better} is better"
+        for measure, name in names.items()
+    }
 
 
 def _gains(kept: pd.DataFrame, comparisons: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -144,6 +156,7 @@ def selection_table(
         pairs = zip(frame["selector"], frame["kept"], strict=True)
         frame = frame.assign(**{measure: [means.get(pair) for pair in pairs]})
         formats[measure] = significant
+        headers[measure] = measure_name(measure, fidelity["features"].iloc[0])
     return Table(frame, formats, headers, hidden=tuple(hidden))
 
 

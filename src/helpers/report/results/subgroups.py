@@ -71,22 +71,19 @@ def subgroup_figure(subgroups: pd.DataFrame, arms: Sequence[str], target: str) -
     return figure
 
 
-def subgroup_table(
-    subgroups: pd.DataFrame, arms: Sequence[str], reference: str, target: str, metric: str = RECALL
-) -> Table:
-    """One row a group: its images, the reference's mean and each arm's difference, with intervals.
+def subgroup_table(subgroups: pd.DataFrame, arms: Sequence[str], reference: str, target: str) -> Table:
+    """One row a group: its images, the reference's mean recall and each arm's difference, with intervals.
 
     Groups with too few images of the target stand there with their counts.
     """
     lines = []
     for (kind, group), rows in subgroups.groupby(["kind", "group"], sort=False):
         counts = rows.iloc[0]
-        n = int(counts["target_images"] if metric == RECALL else counts["images"])
+        n = int(counts["target_images"])
         line = {"by": kind, "group": group, "images": counts["images"], f"of them {target}": n}
-        line[f"of them {target}"] = int(counts["target_images"])
-        of_metric = rows[rows["metric"] == metric].set_index("arm")
-        line[f"{reference}, %"] = _cell(of_metric, reference, n, change=False)
-        line |= {f"{arm} {MINUS} {reference}, points": _cell(of_metric, arm, n, change=True) for arm in arms}
+        recalls = rows[rows["metric"] == RECALL].set_index("arm")
+        line[f"{reference}, %"] = _cell(recalls, reference, n, change=False)
+        line |= {f"{arm} {MINUS} {reference}, points": _cell(recalls, arm, n, change=True) for arm in arms}
         lines.append(line)
     return Table(pd.DataFrame(lines))
 

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from helpers.data.by_class import CLASS, rows_of_class
 from helpers.params import Params
 from helpers.report.drawing import without_images
-from helpers.report.pictures import image_rows, veil
+from helpers.report.measures import measure_name
+from helpers.report.pictures import image_rows, photographs_sentence, rows_shown, veil
 from helpers.report.table import Table
 from helpers.report.words import NONE, listed, missing, percent, significant
 
@@ -41,7 +42,8 @@ def classes_section(params: Params) -> str | None:
 def class_samples(
     real: Mapping[str, np.ndarray], images: np.ndarray, scores: pd.DataFrame, policy: str = "show"
 ) -> Figure | None:
-    """For each class a row of real training images above one of synthetic images; None for one class.
+    """For each class a row of real training images, where they are shown, above one of synthetic images; None
+    for one class.
 
     ``real`` maps a class to its images, uint8 (n, R, R, 3), shown as ``policy`` says; ``images`` are those of
     scores.csv, whose columns are class, index and seed among others, or none where they are on another
@@ -56,7 +58,23 @@ def class_samples(
         first = rows_of_class(scores, name).sort_values("seed")["index"].iloc[:COLUMNS]
         rows[f"Real {name}"] = veil(list(own[:COLUMNS]), policy)
         rows[f"Synthetic {name}"] = [images[index] for index in first]
-    return image_rows(rows)
+    return image_rows(rows_shown(rows))
+
+
+def samples_caption(policy: str) -> str:
+    """What ``class_samples`` shows, where photographs are shown as ``policy`` says."""
+    start = (
+        "Synthetic images of every class; those in one column come from the same random numbers."
+        if policy == "omit"
+        else "Every class: real training images above synthetic ones of the same random numbers."
+    )
+    return f"{start} {photographs_sentence(policy)}"
+
+
+def samples_alt(policy: str) -> str:
+    """What ``class_samples`` shows, for those who do not see it."""
+    real = "" if policy == "omit" else "a row of real images above "
+    return f"For each class {real}a row of synthetic images."
 
 
 def class_table(tables: Mapping[str, pd.DataFrame]) -> Table | None:
@@ -78,9 +96,12 @@ def class_table(tables: Mapping[str, pd.DataFrame]) -> Table | None:
         row["probe"] = _beside(probe["auc"].get("synthetic"), probe["auc"].get("training"))
         row["nearer"] = NONE if missing(nearer["share"]) else percent(nearer["share"], 0)
         rows.append(row | {"learned_from": int(nearer["training_images"])})
+    features = tables["fidelity"]["features"].iloc[0]
     headers = {
-        "kernel_distance": f"kernel distance ({HELD_OUT})",
-        "coverage": f"coverage ({HELD_OUT})",
+        measure: f"{measure_name(measure, features)} ({HELD_OUT})"
+        for measure in ("kernel_distance", "coverage")
+    }
+    headers |= {
         "probe": "told from held-out real, AUC (real training)",
         "nearer": "nearer to a training image than 95 % of new lesions, %",
         "learned_from": "training images",

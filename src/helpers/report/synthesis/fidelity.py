@@ -1,15 +1,19 @@
 """How near the synthetic images are to the real ones as sets, and what the filter does to that."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from helpers.evaluation.verdicts import verdict
 from helpers.gan.fidelity import MEASURES
 from helpers.gan.variety import DIFFERENT
 from helpers.report.drawing import DASHED, FAINT, INK, SYNTHETIC, draw_curve
+from helpers.report.measures import MEASURE_NAMES, measure_name
 from helpers.report.style import styled
 from helpers.report.synthesis.scored import best
 from helpers.report.table import Format, Table, of_row
@@ -22,33 +26,13 @@ from helpers.report.words import (
     with_interval,
 )
 
-MEASURE_NAMES = {  # and which way is better
-    "kernel_distance": ("kernel distance", "lower"),
-    "frechet_distance": ("Fréchet distance", "lower"),
-    "precision": ("precision", "higher"),
-    "recall": ("recall", "higher"),
-    "density": ("density", "higher"),
-    "coverage": ("coverage", "higher"),
-    DIFFERENT: ("different images in a sample", "higher"),
-}
-
-
-# these names belong to that network's features
-ON_INCEPTION = {"kernel_distance": "KID", "frechet_distance": "FID"}
-
-
+BAND: dict[str, Any] = {"alpha": 0.2, "linewidth": 0}  # the middle 95 % of the draws
 SET_NAMES = {
     "kept": "kept by the filter",
     "dropped": "left out",
     "random": "drawn at random",
     "real": "real, held out",
 }
-
-
-def measure_name(measure: str, features: str) -> str:
-    """The plain name of one of the fidelity's measures: KID and FID on Inception's features only."""
-    name = MEASURE_NAMES[measure][0]
-    return ON_INCEPTION.get(measure, name) if features == "inception" else name
 
 
 def fidelity_table(fidelity: pd.DataFrame) -> Table:
@@ -133,12 +117,16 @@ def filter_effect_table(fidelity: pd.DataFrame) -> Table:
 
 def filter_outcome(measure: str, low: float, high: float) -> str:
     """What the interval of the difference to random images says of filtering, by which way is better."""
-    return improvement(verdict(low, high).direction, higher_is_better=MEASURE_NAMES[measure][1] == "higher")
+    return improvement(
+        verdict(low, high).direction, higher_is_better=MEASURE_NAMES[measure].better == "higher"
+    )
 
 
 def _measure_column(fidelity: pd.DataFrame) -> pd.DataFrame:
     measures = [measure for measure in MEASURE_NAMES if measure in set(fidelity["measure"])]
-    return pd.DataFrame({"measure": measures, "better": [MEASURE_NAMES[measure][1] for measure in measures]})
+    return pd.DataFrame(
+        {"measure": measures, "better": [MEASURE_NAMES[measure].better for measure in measures]}
+    )
 
 
 def filter_effect_sentence(
@@ -204,16 +192,16 @@ def filter_sweep(sweep: pd.DataFrame, keep_fraction: float) -> Figure:
     figure = Figure(figsize=(9, 4.8))
     panels = figure.subplots(2, 3, sharex=True)
     for axes, measure in zip(panels.T.flat, MEASURES, strict=True):
-        better = MEASURE_NAMES[measure][1]
+        better = MEASURE_NAMES[measure].better
         steps, floor = (
             kept[kept["measure"] == measure].sort_values("fraction"),
             real[real["measure"] == measure],
         )
         places = 100 * steps["fraction"]
-        axes.fill_between(places, steps["low"], steps["high"], color=SYNTHETIC, alpha=0.2, linewidth=0)
+        axes.fill_between(places, steps["low"], steps["high"], color=SYNTHETIC, **BAND)
         draw_curve(axes, places, steps["value"], color=SYNTHETIC, marker="o", markersize=4)
         for row in floor.itertuples():
-            axes.axhspan(row.low, row.high, color=FAINT, alpha=0.2, linewidth=0)
+            axes.axhspan(row.low, row.high, color=FAINT, **BAND)
             axes.axhline(row.value, color=INK, linewidth=1, linestyle=DASHED)
         axes.axvline(100 * keep_fraction, color=INK, linewidth=0.8, linestyle=":")
         if better == "higher":
@@ -225,10 +213,18 @@ def filter_sweep(sweep: pd.DataFrame, keep_fraction: float) -> Figure:
     for axes in panels[-1]:
         axes.set_xlabel("share of images kept, %")
         axes.set_xticks(range(20, 101, 20))
-    handles = [
-        Line2D([], [], color=SYNTHETIC, marker="o", markersize=4, label="best synthetic images"),
-        Line2D([], [], color=INK, linewidth=1, linestyle=DASHED, label="held-out real images"),
-        Line2D([], [], color=INK, linewidth=0.8, linestyle=":", label="this run's filter"),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    _sweep_legend(figure)
     return figure
+
+
+def _sweep_legend(figure: Figure) -> None:
+    """Keys of the lines of ``filter_sweep``, and of both kinds of band in one entry."""
+    keys: dict[str, Any] = {
+        "best synthetic images": Line2D([], [], color=SYNTHETIC, marker="o", markersize=4),
+        "held-out real images": Line2D([], [], color=INK, linewidth=1, linestyle=DASHED),
+        "middle 95 % of the draws of each": (Patch(color=SYNTHETIC, **BAND), Patch(color=FAINT, **BAND)),
+        "this run's filter": Line2D([], [], color=INK, linewidth=0.8, linestyle=":"),
+    }
+    side_by_side = {tuple: HandlerTuple(ndivide=None)}
+    place: dict[str, Any] = {"loc": "outside lower center", "ncols": 4}
+    figure.legend(list(keys.values()), list(keys), handler_map=side_by_side, **place)

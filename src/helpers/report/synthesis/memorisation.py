@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from helpers.report.drawing import without_images
-from helpers.report.pictures import image_rows, veil
+from helpers.report.pictures import image_rows, photographs_sentence, rows_shown, veil
 from helpers.report.table import Table, of_row
 from helpers.report.words import (
     FEATURE_NAMES,
@@ -96,8 +96,8 @@ def memorisation_sentence(memorisation: pd.DataFrame) -> str:
 
 
 def closest_pairs(images: np.ndarray, real: np.ndarray, pairs: pd.DataFrame, policy: str = "show") -> Figure:
-    """The synthetic images nearest to a training image, above that image, veiled as ``policy`` says; the
-    numbers are distances.
+    """The synthetic images nearest to a training image, above that image, veiled or left out as ``policy``
+    says; the numbers are distances.
 
     ``images`` and ``real`` are uint8 (N, R, R, 3), ``pairs`` is synthetic/seed-<g>/memorisation-pairs.csv; a
     training image is turned as its
@@ -111,11 +111,34 @@ def closest_pairs(images: np.ndarray, real: np.ndarray, pairs: pd.DataFrame, pol
     for space, part in pairs.groupby("space", sort=False):
         where = "features" if space in FEATURE_NAMES else "pixels"
         below = f"Nearest training image by {where}"
-        rows[f"Synthetic ({where})"] = [images[index] for index in part["synthetic_index"]]
+        above = f"Synthetic ({where})"
+        rows[above] = [images[index] for index in part["synthetic_index"]]
         turned = [
             real[row.training_index, :: 1 - 2 * (row.mirrored // 2), :: 1 - 2 * (row.mirrored % 2)]
             for row in part.itertuples()
         ]
         rows[below] = veil(turned, policy)
-        notes[below] = [significant(distance) for distance in part["distance"]]
-    return image_rows(rows, notes)
+        notes[below if rows[below] else above] = [significant(distance) for distance in part["distance"]]
+    return image_rows(rows_shown(rows), notes)
+
+
+def pairs_caption(policy: str) -> str:
+    """What ``closest_pairs`` shows, where photographs are shown as ``policy`` says."""
+    ways = "by features and by pixels (turned as it fits best)"
+    if policy == "omit":
+        return (
+            f"The synthetic images that come nearest to a training image, {ways}; the numbers are their "
+            f"distances to it. {photographs_sentence(policy)}"
+        )
+    look = "Look for the same lesion, not for the same colours. " if policy == "show" else ""
+    return (
+        f"The synthetic images nearest to a training image, above that image, {ways}; the numbers are "
+        f"distances. {look}{photographs_sentence(policy)}"
+    )
+
+
+def pairs_alt(policy: str) -> str:
+    """What ``closest_pairs`` shows, for those who do not see it."""
+    if policy == "omit":
+        return "Two rows of synthetic images with their distances to the nearest training image."
+    return "Four rows of images: synthetic ones above their nearest training image, twice."

@@ -20,6 +20,14 @@ SOURCE_NAMES = {
     "training": "real, training",
     "blurred training": "real, training, reduced and enlarged",
 }
+DETAILS = {  # what a caption says of the values of the column detail
+    "as they come": "*As they come*: the images as the classifier sees them.",
+    "after the round trip": (
+        "*After the round trip*: all images, the real ones too, were first reduced to the size of the "
+        "synthetic ones and enlarged again. If synthetic images are still told apart after all images were "
+        "reduced in the same way, blur is not the only cue."
+    ),
+}
 CHANCE = 0.5
 
 
@@ -65,6 +73,17 @@ def probe_figure(probe: pd.DataFrame) -> Figure | None:
         axes.grid(False, axis="y")
         name_rows(axes, [f"{SOURCE_NAMES[row.compared]}, {row.detail}" for row in rows.itertuples()])
     return figure
+
+
+def probe_caption(probe: pd.DataFrame) -> str:
+    """What ``probe_figure`` shows, and what the words at its rows mean."""
+    text = (
+        "How well a linear probe on the classifier's frozen features tells images from held-out real ones: "
+        "area under the ROC curve, cross-validated by lesion, and its 95 % interval by a bootstrap over "
+        "lesions. The dashed line is chance."
+    )
+    text += "".join(f" {words}" for detail, words in DETAILS.items() if detail in set(probe["detail"]))
+    return text
 
 
 def probe_sentence(probe: pd.DataFrame) -> str:

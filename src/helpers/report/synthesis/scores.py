@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from helpers.gan.filtering import scored_by
 from helpers.report.drawing import DASHED, ELSEWHERE, FAINT, INK, SYNTHETIC, set_paddings, without_images
 from helpers.report.paper_values import Paper
-from helpers.report.pictures import draw_image_rows, image_rows, rows_height
+from helpers.report.pictures import draw_image_rows, image_rows, photographs_sentence, rows_height, rows_shown
 from helpers.report.style import SMALLEST, styled
 from helpers.report.synthesis.scored import AXES, NAMES, best
 from helpers.report.synthesis.variety import HEIGHT as COUNTS_HEIGHT
@@ -69,9 +69,11 @@ def score_histogram(scores: pd.DataFrame) -> Figure:
     )
     axes.axvline(cut, color=INK, linewidth=1, linestyle=DASHED)
     axes.annotate(
-        f" cut at {significant(cut)}",
+        f"cut at {significant(cut)}",
         (cut, 0.97),
+        (5, 0),  # points right of the line: a browser drops a space at the beginning of a text
         xycoords=("data", "axes fraction"),
+        textcoords="offset points",
         va="top",
         fontsize=SMALLEST,
     )
@@ -105,7 +107,7 @@ def synthetic_samples(
     seed: int = 0,
     beside: tuple[pd.DataFrame, Paper] | None = None,
 ) -> Figure:
-    """The paper's Figure 4: real images above kept, best and worst synthetic ones.
+    """The paper's Figure 4: real images, if any, above kept, best and worst synthetic ones.
 
     ``images`` are uint8 (count, R, R, 3), or none where they are on another machine; ``scores`` has index,
     score, rank and selected per image. ``beside`` (fidelity.csv and the paper) adds how many different images
@@ -121,11 +123,9 @@ def synthetic_samples(
         "Best scores": ranked.head(columns),
         "Worst scores": ranked.tail(columns),
     }
-    rows: dict[str, Sequence[np.ndarray]] = {"Real": list(real)[:columns]}
-    notes = {}
-    for name, part in chosen.items():
-        rows[name] = [images[index] for index in part["index"]]
-        notes[name] = [significant(score) for score in part["score"]]
+    synthetic = {name: [images[index] for index in part["index"]] for name, part in chosen.items()}
+    rows = rows_shown({"Real": list(real)[:columns], **synthetic})
+    notes = {name: [significant(score) for score in part["score"]] for name, part in chosen.items()}
     if beside is None or counted_sets(beside[0]).empty:
         figure = image_rows(rows, notes)
         _name_images(figure, len(rows), list(chosen.values()))
@@ -138,6 +138,26 @@ def synthetic_samples(
     _name_images(above, len(rows), list(chosen.values()))
     draw_counts(below, *beside)
     return figure
+
+
+def samples_caption(target: str, policy: str) -> str:
+    """What ``synthetic_samples`` shows beside the paper, where photographs are shown as ``policy`` says."""
+    first = f"Real training images of {target} above synthetic ones: kept images"
+    if policy == "omit":
+        first = f"Synthetic images of {target}: kept ones"
+    return (
+        f"{first} drawn at random, then the best and the worst by score (the numbers). Can you tell best "
+        "from worst without the numbers? Below: how many different images a sample holds (square: mean over "
+        "the draws, line: the middle 95 % of them), beside held-out real images and the count in the paper's "
+        f"own sample. {photographs_sentence(policy)}"
+    )
+
+
+def samples_alt(policy: str) -> str:
+    """What ``synthetic_samples`` shows, for those who do not see it."""
+    rows = "synthetic kept, synthetic with the best scores, synthetic with the worst scores"
+    shown = f"Three rows of images: {rows}" if policy == "omit" else f"Four rows of images: real, {rows}"
+    return f"{shown}. Below them, counts of different images in a sample."
 
 
 def _counts_alone(beside: tuple[pd.DataFrame, Paper] | None) -> Figure:

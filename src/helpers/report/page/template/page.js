@@ -156,7 +156,8 @@
       return button;
     });
     const fit = () => ["Left", "Top", "Width", "Height"].forEach((key) => { layer.style[key.toLowerCase()] = `${image[`offset${key}`]}px`; });
-    new ResizeObserver(fit).observe(image);
+    const observer = new ResizeObserver(fit); // of the box too: words above the image appear where it is narrow
+    [image, one(".pan", figure)].forEach((part) => observer.observe(part));
   });
 
   // what pans sideways fades at the edge behind which there is more
