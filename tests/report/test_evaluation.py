@@ -287,6 +287,16 @@ class TestFigures:
         ]
         assert keys == [["one replicate", "interval", "the same by bootstrap"], ["one replicate", "interval"]]
 
+    def test_of_folds_the_thin_line_is_the_corrected_interval(self):
+        ends = {"bootstrap_low": math.nan, "bootstrap_high": math.nan}
+        rows = contrasts().assign(**ends)
+        rows = rows.assign(corrected_low=rows["low"] - 0.01, corrected_high=rows["high"] + 0.01)
+        (legend,) = results.contrasts.named_contrasts(rows, metrics(), 0.02).legends
+        assert [text.get_text() for text in legend.get_texts()][-1] == "the same by corrected t"
+        said = results.contrasts.named_contrasts_caption(rows, "mel", 160)
+        assert "the thin line the same by corrected t." in said
+        assert results.contrasts.contrasts_table(rows, 160, 0.02).headers["corrected_low"] == "by corrected t"
+
     def test_reliability_adds_replicates_by_their_images(self, drawn):
         axes = drawn["reliability"].axes[1]
         points = np.asarray(axes.collections[0].get_offsets())

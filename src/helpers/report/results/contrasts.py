@@ -103,9 +103,8 @@ def named_contrasts(
 ) -> Figure:
     """The contrasts named beforehand on one metric, in points: a dot per replicate, and the intervals.
 
-    ``contrasts`` and ``metrics`` are the tables of evaluation/. The interval is a thick line, the bootstrap's
-    a
-    thin one below it; without an interval the dots stand alone.
+    ``contrasts`` and ``metrics`` are the tables of evaluation/. The interval is a thick line, the second one
+    (``other_interval``) a thin line below it; without an interval the dots stand alone.
     """
     rows = contrasts[contrasts["metric"] == metric]
     if rows.empty:
@@ -116,9 +115,10 @@ def named_contrasts(
     axes = figure.subplots()
     axes.axvspan(-100 * smallest_effect, 100 * smallest_effect, color=BAND, zorder=0)
     axes.axvline(0, color=FAINT, linewidth=1)
+    other, named = other_interval(rows)
     for place, row in enumerate(rows.to_dict("records")):
         changes = 100 * (values[row["arm"]] - values[row["reference"]])
-        _draw_contrast(axes, place, row, changes.to_numpy(), colours[row["arm"]])
+        _draw_contrast(axes, place, row, other, changes.to_numpy(), colours[row["arm"]])
     name_rows(axes, [f"{row.arm} {MINUS} {row.reference}\n({row.role})" for row in rows.itertuples()])
     axes.set_ylim(len(rows) - 0.4, -0.5)
     axes.set_xlabel(f"difference in {metric_words(metric)}, points")
@@ -127,15 +127,17 @@ def named_contrasts(
     handles = [Line2D([], [], color=INK, linestyle="", label="one replicate", **DOT)]
     if rows["low"].notna().any():
         handles.append(Line2D([], [], color=INK, linewidth=2.4, marker="s", label="interval"))
-    if rows["bootstrap_low"].notna().any():
-        handles.append(Line2D([], [], color=INK, linewidth=0.9, label="the same by bootstrap"))
+    if rows[other[0]].notna().any():
+        handles.append(Line2D([], [], color=INK, linewidth=0.9, label=f"the same {named}"))
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
 
-def _draw_contrast(axes: Axes, place: int, row: Mapping[str, Any], changes: np.ndarray, colour: str) -> None:
-    """One row: the replicates above the interval, or in its place where there is none, and the bootstrap's
-    below.
+def _draw_contrast(
+    axes: Axes, place: int, row: Mapping[str, Any], other: tuple[str, str], changes: np.ndarray, colour: str
+) -> None:
+    """One row: the replicates above the interval, or in its place where there is none, and the ``other``
+    interval below.
     """
     known = np.isfinite(row["low"])
     axes.plot(changes, [place - 0.2 * known] * len(changes), linestyle="", color=colour, **DOT)
@@ -143,8 +145,8 @@ def _draw_contrast(axes: Axes, place: int, row: Mapping[str, Any], changes: np.n
         ends = (100 * row["low"], 100 * row["high"])
         hollow = row["role"] != "primary"
         draw_interval(axes, place, 100 * row["difference"], ends, colour, hollow, size=7, width=2.4)
-    if np.isfinite(row["bootstrap_low"]):
-        ends = (100 * row["bootstrap_low"], 100 * row["bootstrap_high"])
+    if np.isfinite(row[other[0]]):
+        ends = tuple(100 * row[end] for end in other)
         axes.plot(ends, [place + 0.22] * 2, color=colour, linewidth=0.9, solid_capstyle="butt")
 
 
@@ -154,7 +156,7 @@ def named_contrasts_caption(
     """The caption of ``named_contrasts``; it speaks of intervals only where some are drawn. ``one_gan``
     as in ``difference_sentence``.
     """
-    note, resampled = one_gan_note(contrasts["arm"], one_gan), contrasts["bootstrap_low"].notna().any()
+    note, (other, named) = one_gan_note(contrasts["arm"], one_gan), other_interval(contrasts)
     start = (
         f"{which_contrasts(contrasts)}, in recall of {target} (n = {n:,} test images of it). A dot is the "
         "difference between two trainings of one seed"
@@ -166,7 +168,7 @@ def named_contrasts_caption(
         )
     return (
         f"{start}, the thick line the {100 * confidence:.0f} % interval of the difference between "
-        f"procedures{', the thin line the same by bootstrap' if resampled else ''}. "
+        f"procedures{f', the thin line the same {named}' if contrasts[other[0]].notna().any() else ''}. "
         "See whether a line leaves the grey band, the smallest effect of interest; hollow squares are "
         f"exploratory.{note}"
     )
