@@ -587,7 +587,7 @@ class TestSentences:
 
     def test_withheld_photographs_are_explained(self):
         assert pictures.photographs_sentence("show") == ""
-        assert "left out" in pictures.photographs_sentence(
+        assert "not shown" in pictures.photographs_sentence(
             "omit"
         ) and "blurred" in pictures.photographs_sentence("blur")
 

@@ -38,7 +38,7 @@ class MatrixLayout:
         """The layout for these classes and the ``largest`` number of predictions of a cell."""
         labels, digits = axis_labels(classes, 14), len(str(largest))
         three = cls(3, labels, digits)
-        few = len(classes) <= FEW and three._number <= three.cell
+        few = len(classes) <= FEW and three._number <= three.cell + 1e-6
         return three if few else cls(2 if len(classes) <= 20 else 1, labels, digits)
 
     @classmethod
