@@ -647,7 +647,7 @@ def test_arms_that_are_not_named_are_counted(tmp_path, monkeypatch):
     table.loc[apart, ["difference", "low", "high"]] = 0.1, 0.05, 0.15
     table.loc[table["arm"] == "more8", ["low", "high"]] = -0.1, 0.1
     said = answer.abstract(replace(results, comparisons=table))[2]
-    assert "arm more5 by +10 points differ" in said and "more6" not in said
+    assert "arm more5 by +10 points; 2 more arms do so too" in said and "more6" not in said
     assert said.endswith("; 2 more arms do so too; for more8 no difference is shown.")
 
 

@@ -282,10 +282,11 @@ def _told_sentence(
     rest = listed(untold) if len(untold) <= NAMED else f"the other {counted(len(untold), 'arm')}"
     endings += [f"for {rest} no difference is shown"] if untold else []
     ending = "".join(f"; {words}" for words in endings)
-    verb = "differs" if len(named) == 1 else "differ"
+    which = "one differs" if len(named) == 1 else "these differ"
+    ends = "an interval that excludes" if len(named) == 1 else "intervals that exclude"
     return (
-        f"Of the other arms, {_sizes(named, results)} {verb} from {reference} in {metric}, with intervals "
-        f"that exclude zero{scope}{ending}."
+        f"Of the other arms, {which} from {reference} in {metric}, with {ends} zero: "
+        f"{_sizes(named, results)}{scope}{ending}."
     )
 
 
