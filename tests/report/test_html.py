@@ -623,7 +623,10 @@ def test_abstract_has_three_sentences(tmp_path, monkeypatch, arms, replicates):
     # with intervals of 8 points to either side no made-up arm's recall is told from the baseline's but the
     # sixth's
     assert "improves" not in sentences[1] and "lowers" not in sentences[1]
-    assert ("exclude zero" in sentences[2]) == (arms == 6 and replicates == 3)
+    assert (
+        "one differs from baseline in melanoma recall, with an interval that excludes zero: arm weighted"
+        in sentences[2]
+    ) == (arms == 6 and replicates == 3)
     assert "52\u00a0%" in control_sentences.leak(results)  # test images whose lesion is in training: 17 of 33
 
 
