@@ -220,7 +220,10 @@ def test_the_answer_says_what_no_change_is_worth(simulated, change, loss, said):
 @pytest.mark.parametrize(
     ("high", "said"),
     [
-        (0.0252, " (by the usual corrected t test for folds, which is wider, one of 2.6 points or more)."),
+        (
+            0.0252,
+            "by the usual corrected t interval for folds, which is wider, only one of 2.6 points or more.",
+        ),
         (0.0199, "A gain of 2 points or more is excluded."),
         (np.nan, "A gain of 2 points or more is excluded."),
     ],

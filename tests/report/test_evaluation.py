@@ -294,7 +294,7 @@ class TestFigures:
         (legend,) = results.contrasts.named_contrasts(rows, metrics(), 0.02).legends
         assert [text.get_text() for text in legend.get_texts()][-1] == "the same by corrected t"
         said = results.contrasts.named_contrasts_caption(rows, "mel", 160)
-        assert "the thin line the same by corrected t." in said
+        assert "the thin line the same by corrected t (Nadeau and Bengio 2003, wider). " in said
         assert results.contrasts.contrasts_table(rows, 160, 0.02).headers["corrected_low"] == "by corrected t"
 
     def test_reliability_adds_replicates_by_their_images(self, drawn):
@@ -591,6 +591,9 @@ class TestSentences:
         bare = results.external.external_section(external(math.nan, math.nan), changes.iloc[:0], "baseline")
         assert "interval" not in bare and bare.endswith("otherwise.")
         assert results.external.external_section(external().iloc[:0], changes, "baseline") is None
+        without = external().assign(target_images=0)
+        said = results.external.external_section(without, changes.assign(difference=math.nan), "baseline")
+        assert "none of them of the target class" in said and "recall" not in said
 
     def test_of_many_arms_only_those_told_apart_have_a_sentence(self):
         row = {

@@ -19,6 +19,7 @@ from helpers.paths import ROOT, RunPaths
 from helpers.report import words
 from helpers.report.page import (
     answer,
+    article,
     assets,
     cell_html,
     cells,
@@ -249,6 +250,21 @@ def test_the_picture_says_what_holm_s_rule_holds_back(tmp_path, monkeypatch):
     assert "a p value stands where an interval alone excludes 0" in told
     told = contrast_chart.contrast_chart(replace(results, contrasts=named.assign(p_holm=0.03)))
     assert "Holm" not in told
+
+
+@pytest.mark.parametrize(
+    ("tag", "changed", "shown"),
+    [
+        ("with:gan", {}, True),
+        ("with:folder", {}, False),
+        ("with:external", {}, False),
+        ("with:external", {"data": {"external_root": "elsewhere"}}, True),
+        ("article", {}, True),
+    ],
+)
+def test_a_cell_is_on_the_pages_of_the_runs_that_its_tag_names(tag, changed, shown):
+    cell = nbformat.v4.new_markdown_cell("words", metadata={"tags": [tag]})
+    assert article.suits(cell, validate(changed)) is shown
 
 
 def test_one_arm_has_no_picture(tmp_path, monkeypatch):

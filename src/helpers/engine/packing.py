@@ -48,7 +48,7 @@ class Packed:
 
     jobs: list[Job]
     unfinished: list[Job]  # asked for, and not in it
-    left_out: int  # bytes of networks and images
+    left_out: int  # bytes of what is not taken along (``stays``)
 
 
 def pack(run: RunPaths, target: Path, share: Share = EVERY_TRAINING) -> Packed:

@@ -51,8 +51,8 @@ def make(options: argparse.Namespace) -> int:
     packed = pack(RunPaths(options.pack), target, Share.asked_for(options))
     print(
         f"{as_typed(target)}: {counted(len(packed.jobs), 'finished job')}, "
-        f"{target.stat().st_size / 1e6:.1f} MB. Networks and images, {packed.left_out / 1e6:,.0f} MB, are "
-        "not in it."
+        f"{target.stat().st_size / 1e6:.1f} MB. Networks, images and the predictions of trunks, "
+        f"{packed.left_out / 1e6:,.0f} MB, are not in it."
     )
     if packed.unfinished:
         print(f"Not finished, and not in it: {shown([job.title for job in packed.unfinished], MOST)}.")

@@ -37,7 +37,7 @@ def abstract(results: Results) -> list[str]:
     """What was done, the first arm's change and what caused it, the other arms' changes, what no difference
     is worth, and whether the trainings had not converged.
 
-    At most a sentence each.
+    At most two sentences each.
     """
     warning = unconverged_warning(convergence(results.trainings, results.params.classifier))
     others = results.others
@@ -58,8 +58,9 @@ def _exploratory(results: Results) -> str:
 
 
 def _sight(arm: str, results: Results) -> str:
-    """Whether the study would see a loss, where it shows no change and says how large one can be; and always
-    where it should have seen a loss and did not.
+    """Whether the study would see a loss, where it excludes a gain and shows no change.
+
+    Where it only shows no change: that it did not see a loss which it should have seen.
     """
     verdict = results.verdict(arm, "target_recall")
     if verdict is None or verdict.excludes_zero:
@@ -96,7 +97,9 @@ def _by_corrected_t(arm: str, results: Results) -> str:
     if high is None or pd.isna(high) or high <= results.params.evaluation.smallest_effect:
         return ""
     end = math.ceil(1000 * high) / 10  # rounded up, so that it is excluded
-    return f" (by the usual corrected t test for folds, which is wider, one of {end:.1f} points or more)"
+    return (
+        f"; by the usual corrected t interval for folds, which is wider, only one of {end:.1f} points or more"
+    )
 
 
 def answered(results: Results) -> dict[str, str]:
@@ -293,11 +296,6 @@ def _told_sentence(
 def _untold_sentence(rows: dict[str, Row], reference: str, metric: str, results: Results, scope: str) -> str:
     """No arm's interval excludes zero."""
     differences = [row["difference"] for row in rows.values()]
-    if len(rows) == 1:
-        return (
-            f"For the other arm no difference from {reference} in {metric} is shown: "
-            f"{_sizes(list(rows), results)}{_by_holm(list(rows.values()), ' (', ')')}{scope}."
-        )
     if len(rows) > NAMED:
         places = results.places("target_recall")
         low, high = points(min(differences), places), points(max(differences), places)
@@ -305,9 +303,12 @@ def _untold_sentence(rows: dict[str, Row], reference: str, metric: str, results:
             f"None of the other {len(rows)} arms, {low} to {high} points apart from {reference} in {metric}, "
             f"can be told from chance{scope}."
         )
+    which, of = "arm" if len(rows) == 1 else "arms", f"difference from {reference} in {metric}"
+    untested = all(verdict_of(row).direction is Direction.NOT_TESTED for row in rows.values())
+    said = f"the {of} is not tested" if untested else f"no {of} is shown"
     return (
-        f"For the other arms no difference from {reference} in {metric} is shown: "
-        f"{_sizes(list(rows), results)}{_by_holm(list(rows.values()), ' (', ')')}{scope}."
+        f"For the other {which} {said}: {_sizes(list(rows), results)}"
+        f"{_by_holm(list(rows.values()), ' (', ')')}{scope}."
     )
 
 

@@ -32,8 +32,8 @@ def positive_control(results: Results, blind_only: bool) -> str:
     for control in own.controls(results.params):
         row = results.control(control)
         if control.role == own.WITHHELD and row is not None:
-            seen = verdict_of(row).direction is Direction.LOWER
-            return "" if seen and blind_only else _withheld(control, row, results)
+            blind = verdict_of(row).direction in (Direction.NOT_SHOWN, Direction.HIGHER)
+            return _withheld(control, row, results) if blind or not blind_only else ""
     return "" if blind_only else unseen_loss(results)
 
 
@@ -130,7 +130,7 @@ def _cause(found: Cause, control: own.Control, change: Row, beyond: Row, blur: R
     difference = f"{_change(beyond, results)} points ({_ends(beyond, results)})"
     same = f"as many real images of the same sharpness (arm {control.reference})"
     beside = f"{control.arm} differs from {same} by {difference}"
-    if not verdict_of(beyond).excludes_zero:
+    if verdict_of(beyond).direction is Direction.NOT_SHOWN:
         beside = f"between {control.arm} and {same} no difference is shown, {difference}"
     alone = (
         f"such images alone ({control.reference}) change it by {_change(blur, results)} points "

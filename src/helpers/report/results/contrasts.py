@@ -166,9 +166,11 @@ def named_contrasts_caption(
             f"{start}; {no_interval(contrasts.iloc[0])}, which leaves no interval, and nothing follows from "
             f"them. The grey band is the smallest effect of interest.{note}"
         )
+    source = " (Nadeau and Bengio 2003, wider)" if other[0] == "corrected_low" else ""
+    thin = f", the thin line the same {named}{source}" if contrasts[other[0]].notna().any() else ""
     return (
         f"{start}, the thick line the {100 * confidence:.0f} % interval of the difference between "
-        f"procedures{f', the thin line the same {named}' if contrasts[other[0]].notna().any() else ''}. "
+        f"procedures{thin}. "
         "See whether a line leaves the grey band, the smallest effect of interest; hollow squares are "
         f"exploratory.{note}"
     )

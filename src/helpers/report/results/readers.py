@@ -14,7 +14,7 @@ from helpers.readers import analysis
 from helpers.readers.analysis import COMPUTED, REAL
 from helpers.readers.answers import Readings, read_readings
 from helpers.readers.key import SYNTHETIC
-from helpers.report.pictures import image_rows, rows_shown, veil
+from helpers.report.pictures import image_rows, photographs_sentence, rows_shown, veil
 from helpers.report.table import Table, of_row, percent_range
 from helpers.report.words import (
     NONE,
@@ -190,6 +190,22 @@ def _share(column: str) -> Callable[[pd.Series], str]:
     """A share of a reader's images, or of the half of them that it is asked of, in percent."""
     part = 1 if analysis.MEASURES[column][1] == analysis.ALL else 2
     return lambda row: percent_of_images(row[column], row["images"] // part)
+
+
+def misled_caption(policy: str) -> str:
+    """The caption of ``misleading_images``."""
+    images = "synthetic images" if policy == "omit" else "images"
+    return (
+        f"The {images} that misled most readers, and how many of them. {photographs_sentence(policy)}".strip()
+    )
+
+
+def misled_alt(policy: str) -> str:
+    """Its alternative text."""
+    photographs = "" if policy == "omit" else "Photographs that readers called computed above "
+    return (
+        f"{photographs}{'S' if policy == 'omit' else 's'}ynthetic images that readers took for photographs."
+    )
 
 
 def misleading_images(readings: Readings | None, policy: str) -> Figure | None:
