@@ -359,7 +359,7 @@ def test_the_page_sets_no_result_of_the_paper_beside_other_images(tmp_path, monk
     assert (
         "Paper, %" not in headline.get_text()
         and "Run less paper" not in headline.get_text()
-        and "Lentigo recall" in headline.get_text()
+        and "Recall of lentigo" in headline.get_text()
     )
     opening = "".join(soup.select_one(part).get_text() for part in (".done", ".abstract", ".facts"))
     assert "images of one's own" in opening and "one's own, not the paper's" in opening

@@ -194,7 +194,7 @@ class TestOneRowForEachArm:
         made = results.controls.controls_by_metric(pd.DataFrame(rows), 400, "mel")
         assert rows_of(made) == [
             ["Contrast", "Recall of mel", "ROC AUC of mel", "Recall, by its interval"],
-            ["again \u2212 baseline", "\u22122.0 (\u22127.0 to +3.0)", "\u22122.0", "no difference shown"],
+            ["again \u2212 baseline", "\u22122.0 (\u22127.0 to +3.0)", "\u22122.00", "no difference shown"],
         ]
         assert results.controls.controls_by_metric(pd.DataFrame(), 400, "mel") is None
 

@@ -118,12 +118,13 @@ def external_section(
     images = int(own["target_images"])
     told = [_change_of_recall(row, images) for row in beside.head(TOLD).to_dict("records") if images]
     scope = ", for this one GAN" if any(arm in one_gan for arm in beside.head(TOLD)["arm"]) else ""
+    share, count = percent_of_images(own["mean"], n), f"{images:,}" if images else "none"
     return (
-        f"The same classifiers on {n:,} images that none of them was trained on or chosen by, "
-        f"{f'{images:,}' if images else 'none'} of them of the target class. Their lesions are not named, so "
-        f"each image counts as one. *{reference}* has a balanced accuracy of "
-        f"{percent_of_images(own['mean'], n)} %{known}; on the official test set of ISIC 2018 Task 3 the best entry reached {100 * best:.1f} %, "
-        f"and the best without private data {100 * public:.1f} %. A stronger classifier may behave otherwise."
+        f"The same classifiers on {n:,} images that none of them was trained on or chosen by, {count} of them "
+        "of the target class. Their lesions are not named, so each image counts as one. "
+        f"*{reference}* has a balanced accuracy of {share} %{known}; on the official test set of ISIC 2018 "
+        f"Task 3 the best entry reached {100 * best:.1f} %, and the best without private data "
+        f"{100 * public:.1f} %. A stronger classifier may behave otherwise."
         + (f" Against *{reference}*, recall of the target changes by {listed(told)}{scope}." if told else "")
     )
 
