@@ -120,8 +120,8 @@ def external_section(
     scope = ", for this one GAN" if any(arm in one_gan for arm in beside.head(TOLD)["arm"]) else ""
     share, count = percent_of_images(own["mean"], n), f"{images:,}" if images else "none"
     return (
-        f"The same classifiers on {n:,} images that none of them was trained on or chosen by, {count} of them "
-        "of the target class. Their lesions are not named, so each image counts as one. "
+        f"The same classifiers on {n:,} images that none of them was trained on or chosen by, {count} of "
+        "them of the target class. Their lesions are not named, so each image counts as one. "
         f"*{reference}* has a balanced accuracy of {share} %{known}; on the official test set of ISIC 2018 "
         f"Task 3 the best entry reached {100 * best:.1f} %, and the best without private data "
         f"{100 * public:.1f} %. A stronger classifier may behave otherwise."
