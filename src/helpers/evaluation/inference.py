@@ -142,9 +142,7 @@ class Inference:
         resampled = self.resampled[metric]
         spread = crossed_error(resampled[..., first] - resampled[..., second])
         half = student_quantile(0.5 + self.confidence / 2, found.degrees_of_freedom) * spread
-        most = _largest(metric)
-        low, high = np.clip([found.estimate - half, found.estimate + half], -most, most)
-        return low, high
+        return _ends(found, half, metric)
 
     def _corrected_interval(
         self, metric: str, first: int, second: int, found: Difference
@@ -154,9 +152,7 @@ class Inference:
             return np.nan, np.nan
         changes, split = self.values[metric][first] - self.values[metric][second], self.params.data.split
         half = corrected_half_width(changes, split.tested_per_trained, self.confidence)
-        most = _largest(metric)
-        low, high = np.clip([found.estimate - half, found.estimate + half], -most, most)
-        return low, high
+        return _ends(found, half, metric)
 
     def comparisons(self) -> pd.DataFrame:
         """Each arm against the reference, all metrics; those that are primary contrasts are marked so."""
@@ -307,6 +303,13 @@ class Inference:
             values.append(benefit.T)
             influence.append(each.of_lesions(by_image).swapaxes(0, 1))
         return by_replicate(values), influence
+
+
+def _ends(found: Difference, half: np.ndarray, metric: str) -> tuple[float, float]:
+    """The estimate less and plus ``half``, no farther out than a difference of the metric can be."""
+    most = _largest(metric)
+    low, high = np.clip([found.estimate - half, found.estimate + half], -most, most)
+    return low, high
 
 
 def _largest(metric: str) -> float:

@@ -19,8 +19,10 @@ INTERVAL = (
     "degrees_of_freedom",
 )
 DIFFERENCE = ("arm_mean", "reference_mean", "difference", "low", "high")
-OTHER_INTERVALS = ("bootstrap_low", "bootstrap_high", "corrected_low", "corrected_high")
-TEST = ("standard_error", "degrees_of_freedom", "p", *OTHER_INTERVALS)
+TEST = (
+    *("standard_error", "degrees_of_freedom", "p"),
+    *("bootstrap_low", "bootstrap_high", "corrected_low", "corrected_high"),
+)
 
 
 def method(found: Difference) -> str:

@@ -18,6 +18,7 @@ from helpers.report.pictures import image_rows, photographs_sentence, rows_shown
 from helpers.report.table import Table, of_row, percent_range
 from helpers.report.words import (
     NONE,
+    capitalised,
     counted,
     listed,
     percent_interval_of_images,
@@ -202,10 +203,8 @@ def misled_caption(policy: str) -> str:
 
 def misled_alt(policy: str) -> str:
     """Its alternative text."""
-    photographs = "" if policy == "omit" else "Photographs that readers called computed above "
-    return (
-        f"{photographs}{'S' if policy == 'omit' else 's'}ynthetic images that readers took for photographs."
-    )
+    photographs = "" if policy == "omit" else "photographs that readers called computed above "
+    return capitalised(f"{photographs}synthetic images that readers took for photographs.")
 
 
 def misleading_images(readings: Readings | None, policy: str) -> Figure | None:
