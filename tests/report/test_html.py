@@ -315,6 +315,7 @@ def test_a_threshold_can_be_moved_where_the_run_knows_it(tmp_path, monkeypatch):
     pd.DataFrame(rows).to_csv(folder / "evaluation" / "decision_curve.csv", index=False)
     soup = BeautifulSoup(render_report("fake").read_text(), "html.parser")
     moved = soup.find("figure", attrs={"data-name": "thresholds"})
+    assert moved.find_previous(["h2", "h3"]).get_text() == "At other thresholds"
     assert [cell.get_text() for cell in moved.tbody.tr.find_all(["th", "td"])] == [
         "baseline",
         "90",

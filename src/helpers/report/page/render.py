@@ -95,13 +95,21 @@ def additions(results: Results, numbering: Numbering) -> dict[str, list[Content]
     """What the page itself says in sections of the article."""
     caption = "The arms, each a recipe for the training set."
     study = [unseen_loss(results), *controls(results)]
-    moved = [*equal_alarms(results), *shifted_thresholds(results)]
     return {
         "classifier": [lambda: numbering.table(arms_table(results), caption, "arms")],
-        "results": [lambda: paragraphs(moved), lambda: threshold_table(results)],
+        "results": [lambda: other_thresholds(results, numbering)],
         "controls": [lambda: paragraphs(study)],
         "open": [lambda: paragraphs([leak(results), one_gan(results), next_steps(results)])],
     }
+
+
+def other_thresholds(results: Results, numbering: Numbering) -> Markup:
+    """What the arms do at other thresholds, under a heading of its own, because another subject may stand
+    before it; empty where nothing is known of it.
+    """
+    told = paragraphs([*equal_alarms(results), *shifted_thresholds(results)]) + threshold_table(results)
+    title = "At other thresholds"
+    return Markup('<h3 id="{}">{}</h3>\n').format(numbering.anchor(title), title) + told if told else told
 
 
 def folds(results: Results, numbering: Numbering) -> dict[str, list[tuple[str, Content]]]:
