@@ -1,8 +1,10 @@
 """Do other settings of the GAN paint as well, and in which time? Two settings side by side on several seeds.
 
-Run: python benchmarks/gan_settings.py [--params quick] [--set gan.n_critic=1 ...] [--seeds 0 1 2]
+Run: python benchmarks/gan_settings.py [--params quick] [--both KEY=VALUE ...] [--set gan.n_critic=1 ...]
+[--seeds 0 1 2] [--only first|second]
 
-``--set`` gives what the second setting changes; the first is the parameter file. For each seed both train a
+The first setting is the parameter file with what ``--both`` changes; ``--set`` gives what the second changes
+besides. ``--only`` trains one of the two. For each seed both train a
 GAN on the training images of the target class, one after the other in this process, and paint as many images
 as ``synthesis.count`` says. Printed: seconds a training takes, and the measures of docs/gan.md of random
 images against the training images, beside the floor of held-out real ones. The kernel distance is in

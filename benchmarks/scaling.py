@@ -48,7 +48,7 @@ CLASSIFIER = {
     "max_epochs": 1,
     "threads": 1,
 }
-# Draws of the fidelity's tables, whose cost does not grow with the images. The default is 200: ten times
+# Draws of the fidelity's tables, whose cost does not grow with the images. The default is 100: five times
 # their part of what is fixed here.
 DRAWS = 20
 NOTICEABLE = 0.1  # share of the largest cost below which what grows is called noise

@@ -246,6 +246,8 @@ def test_a_run_without_finished_jobs_is_not_packed(there):
         (("--unpack", PART, "--replicates", "0"), "--replicates says nothing beside --unpack"),
         (("--pack", "toy", "--set", "gan.steps=1"), "--set says nothing beside --pack"),
         (("--compare", "toy", "toy", "--dry-run"), "--dry-run says nothing beside --compare"),
+        (("--compare", "toy", "toy", "--arms", "baseline"), "--arms says nothing beside --compare"),
+        (("--list", "--dry-run"), "--dry-run says nothing beside --list"),
         (("--reader-study", "toy", "--dry-run"), "--dry-run says nothing beside --reader-study"),
     ],
 )

@@ -64,7 +64,7 @@ def test_a_run_without_doses_shows_nothing():
     assert table.empty
     assert shown.dose_figure(table, arms_table([]), "mel") is None
     assert shown.dose_table(table, arms_table([]), "mel", 100) is None
-    assert shown.worth_section(table, controls(-0.1, 0.05), "mel") is None
+    assert shown.worth_section(table, controls(-0.1, 0.05), "mel", 100) is None
 
 
 def test_table_and_figure_hold_every_dose():
@@ -95,5 +95,5 @@ def test_without_intervals_the_means_stand_alone():
     ("gain", "told"), [(0.05, "worth about 1.67 of a real one"), (0.01, "cannot be told")]
 )
 def test_a_rate_of_exchange_is_told_where_loss_and_gain_are_shown(gain, told):
-    text = shown.worth_section(shown.doses(params(), splits(40), 20), controls(-0.1, gain), "mel")
+    text = shown.worth_section(shown.doses(params(), splits(40), 20), controls(-0.1, gain), "mel", 100)
     assert told in text  # 0.05 by 3 synthetic images, 0.1 by 10 real ones

@@ -478,7 +478,8 @@ class TestDrawings:
         assert words_there.get_window_extent().x0 > line + 3
 
     def test_histogram_of_equal_scores_is_drawn(self):
-        synthesis.scores.score_histogram(scores().assign(score=1.0))
+        axes = synthesis.scores.score_histogram(scores().assign(score=1.0)).axes[0]
+        assert sum(bar.get_height() for bar in axes.patches) == len(scores())
 
     def test_forest_without_intervals_draws_points_alone(self):
         figure = results.differences.forest(comparisons(low=np.nan, high=np.nan))
@@ -563,7 +564,10 @@ class TestDrawings:
         assert rows[3, 1:].tolist() == [36, 37, 38, 39]
 
     def test_few_images_leave_room_empty(self):
-        synthesis.scores.synthetic_samples(pictures(1), pictures(3), scores(3, 1))
+        figure = synthesis.scores.synthetic_samples(pictures(1), pictures(3), scores(3, 1))
+        filled = [axes for axes in figure.axes if axes.images]
+        assert len(filled) < len(figure.axes)
+        assert not [axes for axes in figure.axes if not axes.images and axes.axison]
 
     def test_film_strip_follows_a_tile_through_training(self, tmp_path):
         for step in (1, 20, 300):

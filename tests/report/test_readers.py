@@ -109,13 +109,13 @@ def test_files_that_do_not_count_are_said_as_text(run, key):
 
 def test_images_of_an_earlier_training_are_said_to_be(run, key):
     text = readers.readers_section(answered(run, key, 3), run, CONFIDENCE)
-    assert "trained again" not in text
+    assert "made anew" not in text
     np.save(run.synthetic(0) / "images.npy", np.zeros((10, 8, 8, 3), np.uint8))
-    assert "trained again since" in readers.readers_section(readers.study(run), run, CONFIDENCE)
+    assert "made anew since" in readers.readers_section(readers.study(run), run, CONFIDENCE)
     np.save(run.synthetic(0) / "images.npy", np.zeros((0, 8, 8, 3), np.uint8))
-    assert "trained again since" in readers.readers_section(readers.study(run), run, CONFIDENCE)
+    assert "made anew since" in readers.readers_section(readers.study(run), run, CONFIDENCE)
     (run.synthetic(0) / "images.npy").unlink()  # as where they stayed on another machine: nothing is known
-    assert "trained again" not in readers.readers_section(readers.study(run), run, CONFIDENCE)
+    assert "made anew" not in readers.readers_section(readers.study(run), run, CONFIDENCE)
 
 
 @pytest.mark.parametrize(("policy", "seen"), [("show", True), ("omit", False)])

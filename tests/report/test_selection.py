@@ -90,7 +90,7 @@ def test_one_selector_is_no_comparison():
     assert kept.empty
     assert shown.selection_section(kept, fidelity(), params) is None
     assert shown.selection_figure(kept, comparisons([]), fidelity(), "mel") is None
-    assert shown.selection_table(kept, comparisons([]), fidelity(), "mel") is None
+    assert shown.selection_table(kept, comparisons([]), fidelity(), "mel", 167) is None
 
 
 def test_every_selector_has_a_line_and_a_name(params):
@@ -112,7 +112,7 @@ def test_a_measure_has_one_name_in_every_figure_and_table(params, tmp_path, monk
     kept, found = shown.kept_numbers(params, params.synthesis.count), fidelity().assign(features=features)
     panels = shown.selection_figure(kept, comparisons(kept["arm"]), found, "mel").axes
     assert panels[2].get_title("left") == f"{name}, lower is better"
-    columns = shown.selection_table(kept, comparisons(kept["arm"]), found, "mel").shown.columns
+    columns = shown.selection_table(kept, comparisons(kept["arm"]), found, "mel", 167).shown.columns
     assert name in columns and "Coverage" in columns
     ends = {"value": 0.5, "low": 0.4, "high": 0.6, "features": features}
     sets = [("kept", 0.1), ("kept", 1.0), ("real", np.nan)]
@@ -137,7 +137,7 @@ def test_images_at_random_are_as_near_at_every_number(params):
 
 def test_the_table_has_a_row_for_each_arm(params):
     kept = shown.kept_numbers(params, params.synthesis.count)
-    table = shown.selection_table(kept, comparisons(kept["arm"]), fidelity(), "mel")
+    table = shown.selection_table(kept, comparisons(kept["arm"]), fidelity(), "mel", 167)
     cells = table.shown.set_index("Arm")
     assert len(cells) == 5 and "0.0 (−2.0 to +10.0)" in cells.loc["filtered"].tolist()
     frame = table.frame.set_index("arm")
@@ -149,9 +149,8 @@ def test_without_a_network_that_no_selector_used_only_the_gains_are_shown(params
     assert len(shown.selection_figure(kept, comparisons(kept["arm"]), nothing, "mel").axes) == 2
     assert "judged in features" not in shown.selection_section(kept, nothing, params)
     assert "judged in features of EfficientNet-Lite2" in shown.selection_section(kept, fidelity(), params)
-    assert list(shown.selection_table(kept, comparisons(kept["arm"]), nothing, "mel").frame)[-1].endswith(
-        "high"
-    )
+    without = shown.selection_table(kept, comparisons(kept["arm"]), nothing, "mel", 167)
+    assert list(without.frame)[-1].endswith("high")
 
 
 def test_of_several_classes_the_one_that_is_shown(params):

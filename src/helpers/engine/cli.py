@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import sys
-from pathlib import Path
 from typing import Any, NoReturn
 
 from helpers.cores import allowed_cores
@@ -17,7 +16,8 @@ from helpers.engine.start import make
 from helpers.engine.surroundings import absolute_folder, check_versions, write_any_sign
 from helpers.errors import UserError, printable
 from helpers.params import Params, load_params, read_mapping, validate
-from helpers.paths import PARAMS, ROOT, RunPaths, as_typed
+from helpers.params.reading import find_file
+from helpers.paths import PARAMS, RunPaths, as_typed
 
 DESCRIPTION = """\
 Makes the report: five notebooks, run by parameters, rendered into one HTML page.
@@ -41,11 +41,13 @@ OF_A_START = (
     *("--dry-run", "--run", "--set", "--data-root", "--until", "--only", "--force"),
     *("--accept-code", "--profile"),
 )
+OF_A_PART = ("--replicates", "--arms")
 USELESS = {  # the options that say nothing, beside what starts no run
-    "--compare": ("--dry-run",),
-    "--reader-study": ("--dry-run",),
+    "--list": (*OF_A_START, *OF_A_PART),
+    "--compare": (*OF_A_START, *OF_A_PART),
+    "--reader-study": (*OF_A_START, *OF_A_PART),
     "--pack": OF_A_START,
-    "--unpack": (*OF_A_START, "--replicates", "--arms"),
+    "--unpack": (*OF_A_START, *OF_A_PART),
 }
 
 
@@ -198,7 +200,7 @@ def _refuse_useless(options: argparse.Namespace) -> None:
     """Raise UserError where an option says nothing beside another (``USELESS``)."""
     for asked, others in USELESS.items():
         useless = next((option for option in others if _given(options, option)), None)
-        if useless and _given(options, asked) is not None:
+        if useless and _given(options, asked):
             raise UserError(f"{useless} says nothing beside {asked}: leave it out.")
 
 
@@ -277,17 +279,9 @@ def _compare(first: str, second: str) -> int:
     return 0
 
 
-def _parameter_file(text: str) -> Path:
-    """The file that the user means: where they are, or in the project."""
-    path, own = Path(text), ROOT / text
-    if os.path.exists(path) or path.is_absolute():
-        return path
-    return own if os.path.exists(own) or (path.parent != Path() and os.path.isdir(own.parent)) else path
-
-
 def _prepare(options: argparse.Namespace) -> tuple[RunPaths, Params]:
     """The run's folders and its parameters, in which the data's folders are absolute."""
-    path = _parameter_file(options.params)
+    path = find_file(options.params)
     given = options.data_root
     # one's own images are no valid parameters without a folder; the folder's own name follows below, for it
     # may be no YAML

@@ -57,7 +57,7 @@ def execute_notebook(
 
     log.parent.mkdir(parents=True, exist_ok=True)
     half = log.with_suffix(".ipynb")
-    with open(log, "w", encoding="utf-8", buffering=1) as text, _cell_watch(on_cell, source):
+    with open(log, "w", encoding="utf-8", buffering=1) as text, _cell_watch(on_cell):
         try:
             papermill.execute_notebook(
                 _without_format(source),
@@ -107,7 +107,7 @@ def _without_format(path: Path) -> str:
 
 
 @contextmanager
-def _cell_watch(on_cell: Callable[[int, int], None], source: Path):
+def _cell_watch(on_cell: Callable[[int, int], None]):
     """Tell ``on_cell`` of every code cell that starts."""
     from papermill.engines import NotebookExecutionManager
 

@@ -15,6 +15,7 @@ from helpers.files import digest, json_text, write_if_changed, write_json
 from helpers.params import Params, validate
 from helpers.paths import RunPaths, as_typed
 
+UNREADABLE = (OSError, ValueError, AttributeError, KeyError, TypeError)  # what reading a damaged file raises
 Accepted = dict[str, dict[str, str]]  # by job: the code whose results are kept, and the code that made them
 
 
@@ -47,22 +48,19 @@ class RunFile:
 
 def load_runfile(run: RunPaths) -> RunFile:
     """A prepared run; raises UserError where the front door has not prepared it, or its files are damaged."""
-    again = f"start it by python run_all.py --run {run.run}."
+    again = f"start it by python run_all.py --run {run.run} with its parameters (--params FILE)."
     try:
-        parameters = run.params.read_text(encoding="utf-8")
-        params = json.loads(parameters)
-        record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
-        checksum = record.pop("checksum")
+        params, record, whole = _read_preparation(run)
     except FileNotFoundError as error:
         name = str(error.filename).rpartition("/")[2]
         raise UserError(
             f"The run '{run.run}' has not been prepared ({as_typed(run.folder)} holds no {name}): {again}"
         ) from None
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+    except UNREADABLE as error:
         raise UserError(
             f"params.json or run.json of the run '{run.run}' is damaged ({error}): {again}"
         ) from None
-    if checksum != _checksum(record, parameters):
+    if not whole:
         raise UserError(
             f"params.json or run.json of the run '{run.run}' is damaged, or was changed by hand: {again}"
         )
@@ -71,13 +69,20 @@ def load_runfile(run: RunPaths) -> RunFile:
 
 def damaged_preparation(run: RunPaths) -> bool:
     """Whether params.json and run.json are there and do not belong together."""
-    if not (run.params.exists() and (run.folder / "run.json").exists()):
-        return False
     try:
-        load_runfile(run)
-    except UserError as error:
-        return "damaged" in str(error)
-    return False
+        return not _read_preparation(run)[-1]
+    except FileNotFoundError:
+        return False
+    except UNREADABLE:
+        return True
+
+
+def _read_preparation(run: RunPaths) -> tuple[dict[str, Any], dict[str, Any], bool]:
+    """The parameters of params.json, what run.json holds, and whether the two belong together."""
+    parameters = run.params.read_text(encoding="utf-8")
+    record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
+    checksum = record.pop("checksum")
+    return json.loads(parameters), record, checksum == _checksum(record, parameters)
 
 
 def _checksum(record: dict[str, Any], parameters: str) -> str:

@@ -60,8 +60,9 @@ def machine_answers(
     }
 
 
-def _drawn(random: np.random.Generator, rows: np.ndarray) -> np.ndarray:
-    return np.sort(random.permutation(rows)[:MOST])
+def _drawn(random: np.random.Generator, rows: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of the rows, drawn at random and sorted."""
+    return np.sort(random.permutation(rows)[:most])
 
 
 def _other_real(
@@ -73,7 +74,7 @@ def _other_real(
     lesion = split["lesion_id"].fillna(split["image_id"])
     seen = lesion.isin(lesion[split["image_id"].isin(shown)])
     rows = np.flatnonzero(((split["dx"] == params.data.target_class) & ~seen).to_numpy())
-    return load_reduced(run, params)[_drawn(random, rows)]
+    return load_reduced(run, params)[_drawn(random, rows, MOST)]
 
 
 def _other_synthetic(
@@ -86,5 +87,5 @@ def _other_synthetic(
         pool = np.load(run.synthetic(seed) / "images.npy", mmap_mode="r")
         scores = rows_of_class(read_table(run.synthetic(seed) / "scores.csv"), params.data.target_class)
         rows = np.array([row for row in sorted(scores["index"]) if (seed, row) not in shown], int)
-        found.append(pool[np.sort(_drawn(random, rows)[: MOST // len(params.gan.seeds)])])
+        found.append(pool[_drawn(random, rows, MOST // len(params.gan.seeds))])
     return np.concatenate(found)

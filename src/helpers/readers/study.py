@@ -90,11 +90,13 @@ def _let_the_machine_answer(run: RunPaths, params: Params, images: Sequence[Chos
 def _sentence(study: str, images: Sequence[Chosen], params: Params) -> str:
     """What the study is made of, for the terminal."""
     trained = [image.origin["trained"] for image in images if image.origin["kind"] != SYNTHETIC]
+    real, synthetic = f"{len(trained)} real images of {params.data.target_class}", len(images) - len(trained)
+    if not params.trains_gan:
+        return f"Reader study {study}: {real}, and {synthetic} synthetic ones of synthesis.folder."
     gans = counted(len(params.gan.seeds), "GAN")
     return (
-        f"Reader study {study}: {len(trained)} real images of {params.data.target_class}, "
-        f"{trained.count(False)} of them unknown to every GAN, and {len(images) - len(trained)} synthetic "
-        f"ones of {gans}."
+        f"Reader study {study}: {real}, {trained.count(False)} of them unknown to every GAN, and {synthetic} "
+        f"synthetic ones of {gans}."
     )
 
 
@@ -121,7 +123,7 @@ def _finished(run: RunPaths) -> Params:
                     f"--force {job.stage}."
                 )
             raise UserError(
-                f"{path.name} of '{job.title}' is missing or damaged: python run_all.py makes it anew, and "
-                "then the study can be made."
+                f"{path.name} of '{job.title}' is missing or damaged: python run_all.py --run {run.run} with "
+                "its parameters makes it anew, and then the study can be made."
             )
     return params

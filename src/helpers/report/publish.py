@@ -133,9 +133,7 @@ def show_figure(
     _display_caption(f"Figure {number}" if number else "Figure", caption)
 
 
-def show_table(
-    table: Table | None, run: RunPaths | str, name: str, caption: str, number: int | None = None
-) -> None:
+def show_table(table: Table | None, run: RunPaths | str, name: str, caption: str) -> None:
     """Display a table and save its values as reports/<run>/tables/<name>.csv.
 
     Where the run has no such table, ``table`` is None and nothing is done.
@@ -144,7 +142,7 @@ def show_table(
         return
     paths = _paths(run, name)
     write_table(paths.tables / f"{name}.csv", table.frame)
-    label: dict = {"kind": "table", "name": name, "caption": caption, "number": number}
+    label: dict = {"kind": "table", "name": name, "caption": caption}
     label["table"] = table.as_shown().as_dict()
     _display({"text/plain": table.to_text(), "text/html": table.styled(name).to_html()}, {"report": label})
     _display_caption("Table", caption)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from helpers.report.words import (
     NONE,
+    capitalised,
     mean_and_spread_of_images,
     missing,
     percent_interval_of_images,
@@ -101,7 +102,7 @@ class Table:
         if column in self.names:
             return column
         text = self.headers.get(column, str(column).replace("_", " "))
-        return text[:1].upper() + text[1:]
+        return capitalised(text)
 
     def _text(self, column: str, row: pd.Series) -> str:
         value, form = row[column], self.formats.get(column)

@@ -17,10 +17,18 @@ from helpers.report.page import pair_tables
 from helpers.report.page.assets import render_template
 from helpers.report.page.index import write_index
 from helpers.report.page.numbering import Numbering
-from helpers.report.page.pair import METRICS, Pair, open_pair, sentences, without_counterpart
+from helpers.report.page.pair import (
+    METRICS,
+    Pair,
+    open_pair,
+    sentences,
+    without_counterpart,
+    without_interval,
+)
 from helpers.report.page.pictures import figure_html, image_source, size_of
 from helpers.report.page.provenance import git_commit
 from helpers.report.page.reproduction import reproduction_command
+from helpers.report.words import no_interval
 
 
 def render_comparison(first: str, second: str) -> Path:
@@ -66,7 +74,7 @@ def _tables(pair: Pair) -> dict[str, Markup]:
             pair_tables.headline(pair),
             "Both runs on their own test images. Their trainings and test images are not the same ones, so "
             f"the difference is unpaired; in percentage points, with its {confidence} interval where both "
-            "runs have three replicates. Where the test sets share lesions the interval is somewhat "
+            "runs have one of their own. Where the test sets share lesions the interval is somewhat "
             "too wide.",
             "headline",
             "Metric",
@@ -101,7 +109,8 @@ def _figure(pair: Pair, folder: Path) -> Markup:
     rows = pair.table[pair.table["metric"].isin(METRICS)].assign(reference=second, role="")
     known = "with its interval"
     if not has_intervals(rows):
-        known = "without an interval, for one of the runs has fewer than three replicates"
+        row = rows.iloc[0].to_dict()
+        known = f"without an interval, for {no_interval(row)} in {without_interval(pair, row)}"
     label = {
         "alt": f"A square per arm and metric for the difference between {first} and {second}, around a line "
         "at zero.",

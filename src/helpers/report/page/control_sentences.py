@@ -11,7 +11,7 @@ from helpers.report.page.results import Results, Row
 from helpers.report.results.controls import positive_control_sentence, untested_loss_sentence
 from helpers.report.results.convergence import convergence
 from helpers.report.results.scope import single_gan_arms
-from helpers.report.words import listed, percent, points, points_interval
+from helpers.report.words import capitalised, listed, percent, points, points_interval
 
 RECALL = "target_recall"
 TAIL = {Direction.NOT_SHOWN: ", which chance may explain", Direction.NOT_TESTED: ", which is not tested"}
@@ -147,7 +147,7 @@ def _cause(found: Cause, control: own.Control, change: Row, beyond: Row, blur: R
     else:
         nothing = f"for arm {control.arm} no change of {recall} is shown that synthesis or blur could explain"
         said = f"{one_gan}{nothing}: {beside}."
-    return said[0].upper() + said[1:]
+    return capitalised(said)
 
 
 def _withheld(control: own.Control, row: Row, results: Results) -> str:

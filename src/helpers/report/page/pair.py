@@ -162,7 +162,7 @@ def _difference(pair: Pair, metric: str) -> str:
     )
     outcome = apart(row)
     if outcome == Direction.NOT_TESTED:
-        why = f"{no_interval(row)} in {_without_interval(pair, row)}, which leaves no interval"
+        why = f"{no_interval(row)} in {without_interval(pair, row)}, which leaves no interval"
         return f"{start}; {why}, and chance cannot be told from it."
     told = "the runs cannot be told apart" if outcome == NOT_TOLD_APART else f"{first} is {outcome}"
     confidence = f"{100 * pair.first.params.evaluation.confidence:.0f}\u00a0%"
@@ -170,7 +170,7 @@ def _difference(pair: Pair, metric: str) -> str:
     return f"{start} ({confidence} interval {ends}): {told}."
 
 
-def _without_interval(pair: Pair, row: Row) -> str:
+def without_interval(pair: Pair, row: Row) -> str:
     """The first run whose mean has no interval."""
     return pair.names[0] if missing(row["first_low"]) else pair.names[1]
 

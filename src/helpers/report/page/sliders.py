@@ -43,7 +43,7 @@ def threshold_table(results: Results) -> Markup:
     everyone = table.drop_duplicates("threshold").sort_values("threshold")["act_on_all"]
     steps["every image called so"] = [["100", "100.0", points(benefit)] for benefit in everyone]
     target = results.target
-    heads = [f"{target.capitalize()} found, %", "False alarms per 100 others", "Net benefit per 100 images"]
+    heads = [f"{capitalised(target)} found, %", "False alarms per 100 others", "Net benefit per 100 images"]
     return _table(
         "thresholds",
         f"Call an image {target} from this probability on",

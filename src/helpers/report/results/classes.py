@@ -243,8 +243,7 @@ def recall_change_table(
     """
     published = paper["per_class_change"].set_index("class")
     means = per_class.pivot_table(index="class", columns="arm", values="recall", aggfunc="mean")
-    tested = per_class[(per_class["arm"] == reference) & (per_class["replicate"] < max(folds, 1))]
-    support = tested.groupby("class")["support"].sum()
+    support = _tested_images(per_class, reference, folds)
     frame = pd.DataFrame(
         {
             "class": means.index,
@@ -265,6 +264,12 @@ def recall_change_table(
     return Table(frame, formats, headers)
 
 
+def _tested_images(per_class: pd.DataFrame, arm: str, folds: int) -> pd.Series:
+    """Test images by class; with ``folds`` each of the first so many replicates tests other images."""
+    tested = per_class[(per_class["arm"] == arm) & (per_class["replicate"] < max(folds, 1))]
+    return tested.groupby("class")["support"].sum()
+
+
 def other_classes_table(comparisons: pd.DataFrame, per_class: pd.DataFrame, params: Params) -> Table | None:
     """Change of recall, with intervals, of the classes besides the target that get synthetic images.
 
@@ -276,7 +281,7 @@ def other_classes_table(comparisons: pd.DataFrame, per_class: pd.DataFrame, para
     rows = comparisons[comparisons["metric"].isin(metrics)].reset_index(drop=True)
     if rows.empty:
         return None
-    support = per_class.groupby("class")["support"].first()
+    support = _tested_images(per_class, params.evaluation.reference, params.data.split.folds)
     of = rows["metric"].map(metrics)
     frame = rows[["arm", "difference", "low", "high"]].assign(
         n=of.map(support).astype(int),

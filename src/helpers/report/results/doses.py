@@ -20,7 +20,7 @@ from helpers.params import Arm, Params, SyntheticImages, Withhold
 from helpers.report.drawing import draw_series
 from helpers.report.style import styled
 from helpers.report.table import Format, Table, of_row
-from helpers.report.words import metric_name, missing, percent, percent_of_images, points_with_interval
+from helpers.report.words import decimals, decimals_of, metric_name, percent, points_with_interval
 
 METRICS = ("target_recall", "target_roc_auc")  # of which the figure has a panel each
 UNRANKED = ("random", "all")
@@ -121,24 +121,22 @@ def _cell(metric: str, n: int) -> Format:
     """'64.1 (58.0 to 70.2)', or the mean alone where there is no interval."""
 
     def text(row: pd.Series) -> str:
-        shown = percent if metric == "target_roc_auc" else lambda share: percent_of_images(share, n)
-        mean, low, high = (row[f"{metric}_{part}"] for part in ("mean", "low", "high"))
-        return (
-            f"{shown(mean)}"
-            if missing(low) or missing(high)
-            else f"{shown(mean)} ({shown(low)} to {shown(high)})"
+        mean, *ends = (
+            percent(row[f"{metric}_{part}"], decimals_of(metric, n)) for part in ("mean", "low", "high")
         )
+        return f"{mean} ({' to '.join(ends)})" if all(ends) else mean
 
     return of_row(text)
 
 
 def worth_section(
-    table: pd.DataFrame, controls: pd.DataFrame, target: str, confidence: float = 0.95
+    table: pd.DataFrame, controls: pd.DataFrame, target: str, n: int, confidence: float = 0.95
 ) -> str | None:
     """Heading and words: what synthetic images gave in place of withheld real ones, and what those are worth.
 
-    ``table`` is ``doses``', ``controls`` evaluation/controls.csv. A rate of exchange is told only where both
-    the loss of the real images and the gain by the synthetic ones are shown. None without doses.
+    ``table`` is ``doses``', ``controls`` evaluation/controls.csv, ``n`` as in
+    ``dose_table``. A rate of exchange is told only where both the loss of the real images and the gain by
+    the synthetic ones are shown. None without doses.
     """
     if table.empty:
         return None
@@ -152,17 +150,18 @@ def worth_section(
     for row in own.rows_of(controls, own.RESTORED):
         dose = table[table["arm"] == row["arm"]]
         if not dose.empty and row["reference"] in lost:
-            parts.append(_worth(row, lost[row["reference"]], dose.iloc[0], int(table["real"].max()), target))
+            real = int(table["real"].max())
+            parts.append(_worth(row, lost[row["reference"]], dose.iloc[0], real, target, decimals(n)))
     return "\n\n".join(parts)
 
 
 def _worth(
-    gained: Mapping[str, Any], lost: Mapping[str, Any], dose: pd.Series, real: int, target: str
+    gained: Mapping[str, Any], lost: Mapping[str, Any], dose: pd.Series, real: int, target: str, places: int
 ) -> str:
     """One restored arm beside what the real images, which it lacks, gave."""
     lacking = real - dose["real"]
-    gain = points_with_interval(gained["difference"], gained["low"], gained["high"])
-    loss = points_with_interval(lost["difference"], lost["low"], lost["high"])
+    gain = points_with_interval(gained["difference"], gained["low"], gained["high"], places)
+    loss = points_with_interval(lost["difference"], lost["low"], lost["high"], places)
     told = (
         f"Without {lacking:,} of {real:,} real images of {target}, recall changed by {loss} points; "
         f"{dose['synthetic']:,} synthetic ones in their place changed it by {gain}."

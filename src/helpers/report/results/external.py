@@ -13,6 +13,7 @@ from helpers.report.table import Table, mean_and_spread, percent_range
 from helpers.report.words import (
     MINUS,
     decimals,
+    decimals_of,
     listed,
     metric_name,
     missing,
@@ -134,18 +135,21 @@ def _change_of_recall(row: Mapping[str, Any], images: int) -> str:
     return f"{change} points with *{row['arm']}*"
 
 
-def external_contrasts_table(changes: pd.DataFrame, target: str) -> Table | None:
-    """evaluation/external_contrasts.csv: one row a contrast, a column a metric; None where it has no rows."""
+def external_contrasts_table(changes: pd.DataFrame, external: pd.DataFrame, target: str) -> Table | None:
+    """evaluation/external_contrasts.csv: one row a contrast, a column a metric; None where it has no rows.
+
+    ``external`` is evaluation/external.csv, whose counts of images say how many digits are told.
+    """
     if changes.empty:
         return None
+    n = int(external["target_images"].max())
     metrics = [name for name in CONTRASTED if name in set(changes["metric"])]
     lines = []
     for (arm, reference), rows in changes.groupby(["arm", "reference"], sort=False):
         line = {"contrast": f"{arm} {MINUS} {reference}"}
         for row in rows[rows["metric"].isin(metrics)].to_dict("records"):
-            line[row["metric"]] = points_with_interval(
-                row["difference"], row["low"], row["high"], 1 + row["metric"].endswith("_auc")
-            )
+            places = decimals_of(row["metric"], n)
+            line[row["metric"]] = points_with_interval(row["difference"], row["low"], row["high"], places)
         lines.append(line)
     headers = {name: f"{metric_name(name, target)}, points" for name in metrics}
     return Table(pd.DataFrame(lines, columns=["contrast", *metrics]), headers=headers)

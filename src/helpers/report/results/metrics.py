@@ -23,6 +23,7 @@ from helpers.report.table import Table, mean_and_spread, percent_range
 from helpers.report.words import (
     OVERALL,
     TARGET,
+    capitalised,
     counted,
     metric_name,
     metric_words,
@@ -275,9 +276,7 @@ def metrics_alt(which: str, paper: pd.DataFrame, arms: int = 1) -> str:
     if arms > FEW_ARMS:
         return f"A row for each arm and a panel for each metric, {which}, with replicates, mean and interval."
     ours = f"dots of this run's replicates by metric and arm, {which}"
-    return (
-        f"{ours[0].upper()}{ours[1:]}." if paper.empty else f"Bars of the paper's metrics by arm, and {ours}."
-    )
+    return f"{capitalised(ours)}." if paper.empty else f"Bars of the paper's metrics by arm, and {ours}."
 
 
 def best_arm_sentence(metrics: pd.DataFrame, metric: str, n: int, one_gan: Container[str] = ()) -> str:

@@ -69,7 +69,7 @@ def _design(readings: Readings, run: RunPaths) -> str:
             f"{'stands' if left == 1 else 'stand'} only in the table of readers."
         )
     if _made_anew(readings, run):
-        text += " The run's GAN was trained again since: these answers are on the images that it made before."
+        text += " The run's synthetic images were made anew since: these answers are on the earlier ones."
     return text
 
 

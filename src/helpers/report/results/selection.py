@@ -15,6 +15,7 @@ from helpers.report.words import (
     FEATURE_NAMES,
     capitalised,
     counted,
+    decimals_of,
     listed,
     metric_name,
     significant,
@@ -136,9 +137,12 @@ def _fidelity(kept: pd.DataFrame, fidelity: pd.DataFrame, measure: str) -> pd.Da
 
 
 def selection_table(
-    kept: pd.DataFrame, comparisons: pd.DataFrame, fidelity: pd.DataFrame, target: str
+    kept: pd.DataFrame, comparisons: pd.DataFrame, fidelity: pd.DataFrame, target: str, n: int
 ) -> Table | None:
-    """The figure in numbers: a row for each arm, gains in points and fidelity as the mean over the GANs."""
+    """The figure in numbers: a row for each arm, gains in points and fidelity as the mean over the GANs.
+
+    ``n`` counts the test images of the target.
+    """
     if kept.empty:
         return None
     frame = kept.sort_values(["kept", "selector"], ignore_index=True)
@@ -148,7 +152,7 @@ def selection_table(
         rows = comparisons[comparisons["metric"] == metric].set_index("arm")
         for part in ("difference", "low", "high"):
             frame = frame.assign(**{f"{metric}_{part}": frame["arm"].map(rows[part])})
-        formats[f"{metric}_difference"] = points_with_ends(metric)
+        formats[f"{metric}_difference"] = points_with_ends(metric, decimals_of(metric, n))
         headers[f"{metric}_difference"] = f"{metric_name(metric, target)}, points"
         hidden += [f"{metric}_low", f"{metric}_high"]
     for measure in NEARNESS if len(fidelity) else ():

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 
 from helpers.evaluation.roles import roles
 from helpers.evaluation.subgroups import FEWEST
+from helpers.evaluation.verdicts import verdict
 from helpers.params import Params
 from helpers.report.drawing import FAINT, centre_on_zero, draw_interval, name_rows
 from helpers.report.names import shortened, title_room, wrapped
@@ -99,7 +100,9 @@ def _cell(rows: pd.DataFrame, arm: str, n: int, change: bool) -> str:
     return f"{percent_of_images(row['mean'], n)} ({percent_interval_of_images(row['low'], row['high'], n)})"
 
 
-def subgroup_sentence(subgroups: pd.DataFrame, arms: Sequence[str], reference: str, target: str) -> str:
+def subgroup_sentence(
+    subgroups: pd.DataFrame, arms: Sequence[str], reference: str, target: str, confidence: float = 0.95
+) -> str:
     """Which groups can be judged, in how many of them an arm's recall differs, and what cannot be asked."""
     judged = subgroups[subgroups["metric"] == RECALL]
     names = subgroups.groupby(["kind", "group"], sort=False).ngroups
@@ -113,7 +116,8 @@ def subgroup_sentence(subgroups: pd.DataFrame, arms: Sequence[str], reference: s
             f"table has the counts of {counted(names, 'group')}.{skin}"
         )
     changes = judged[judged["arm"].isin(arms) & judged["difference_low"].notna()]
-    apart = changes[(changes["difference_low"] > 0) | (changes["difference_high"] < 0)]
+    ends = zip(changes["difference_low"], changes["difference_high"], strict=True)
+    apart = changes[[verdict(low, high).excludes_zero for low, high in ends]]
     told = [
         f"*{row.arm}* in the group {row.group} ({points_of_images(row.difference, row.target_images)})"
         for row in apart.itertuples()
@@ -127,5 +131,5 @@ def subgroup_sentence(subgroups: pd.DataFrame, arms: Sequence[str], reference: s
     return (
         f"{counted(shown, 'group')} by age, sex and site {'has' if shown == 1 else 'have'} at least {FEWEST} "
         f"test images of {target}.{few} In these groups {what} exclude 0; by chance alone about one in "
-        f"twenty would.{said}{skin}"
+        f"{1 / (1 - confidence):.0f} would.{said}{skin}"
     )
