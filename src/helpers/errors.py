@@ -24,10 +24,28 @@ def _shown(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii") if controls else character
 
 
+def near_name(name: str, known: Iterable[str], cutoff: float = 0.5) -> str | None:
+    """``name``'s nearest among the known ones, capitals or not; None where none is as alike as ``cutoff``.
+
+    ``cutoff`` is between 0, where all are alike, and 1, where only the same letters are.
+    """
+    folded: dict[str, str] = {}
+    for each in known:
+        folded.setdefault(each.casefold(), each)
+    found = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=cutoff)
+    return folded[found[0]] if found else None
+
+
+def did_you_mean(names: Iterable[str]) -> str:
+    """The names that may have been meant, as the end of a sentence; empty where there are none."""
+    *others, last = [f"'{name}'" for name in names] or [""]
+    return f" (did you mean {', '.join(others)}{' or ' if others else ''}{last}?)" if last else ""
+
+
 def nearest(name: str, known: Iterable[str], ending: str = "") -> str:
     """``name``'s nearest among the known ones, as the end of a sentence; empty where none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" (did you mean '{near[0]}{ending}'?)" if near else ""
+    near = near_name(name, known)
+    return did_you_mean([] if near is None else [f"{near}{ending}"])
 
 
 class UserError(Exception):

@@ -16,6 +16,7 @@ DOWNLOADS = ROOT / "data"
 
 # what can be a folder's name on every system
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+TAKEN = ("examples", "parts", "index.html")  # names in reports/ that are no run's
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class RunPaths:
             raise ParameterError(
                 f"'{self.run}' cannot name a run: use letters, digits, dots, dashes and underscores, "
                 "at most 64, and begin with a letter or digit; --run NAME gives another name."
+            )
+        if self.run.lower() in TAKEN:
+            raise ParameterError(
+                f"'{self.run}' cannot name a run, because reports/{self.run.lower()} is something else: "
+                "--run NAME gives another name."
             )
 
     @property
@@ -133,6 +139,12 @@ def as_typed(path: Path) -> str:
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
+def runs_here() -> str:
+    """The names of the runs on this machine, as a clause."""
+    names = sorted(path.name for path in ARTIFACTS.glob("[!.]*") if path.is_dir())
+    return f"runs here: {', '.join(names)}" if names else "there are no runs here yet"
+
+
 def class_folders(directory: Path | str, separate: Sequence[str] = ()) -> list[Path]:
     """Where the networks of a GAN lie in its ``directory``: there, or in a folder for each separate class."""
     return [Path(directory) / name for name in separate] or [Path(directory)]
@@ -141,8 +153,9 @@ def class_folders(directory: Path | str, separate: Sequence[str] = ()) -> list[P
 def require(path: Path, stage: str) -> Path:
     """Return ``path``, or raise MissingStageError that names the stage which writes it."""
     if not path.exists():
-        how = f"python run_all.py --until {stage}" + ("" if stage == "trunk" else ", or its notebook")
+        how = f"python run_all.py --until {stage} with the run's --params and --set"
+        by_hand = "" if stage == "trunk" else ", or its notebook"
         raise MissingStageError(
-            f"{as_typed(path)} does not exist yet: run the stage '{stage}' first ({how})."
+            f"{as_typed(path)} does not exist yet: run the stage '{stage}' first ({how}{by_hand})."
         )
     return path

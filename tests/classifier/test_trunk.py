@@ -125,7 +125,7 @@ def test_a_trunk_that_saw_what_is_tested_is_refused(run, params, tmp_path):
     with pytest.raises(DataError, match="was trained on .* lesions that validate or test.*--force trunk"):
         trunk.config_on_trunk(run, params, "baseline", 0, moved)
     with pytest.raises(
-        MissingStageError, match=r"run the stage 'trunk' first \(python run_all.py --until trunk\)"
+        MissingStageError, match=r"run the stage .trunk. first \(python run_all.py --until trunk with the run"
     ):
         trunk.config_on_trunk(run, params, "withheld", 0, split)
     nameless = split.assign(lesion_id=np.nan)

@@ -175,6 +175,26 @@ def test_a_picture_comes_when_its_images_are_made(elsewhere):
     assert reasons(elsewhere)["synthesis seed 0"].startswith("shown anew")
 
 
+def test_the_command_that_made_the_run_is_told(elsewhere):
+    told = elsewhere.here("--unpack", PART).stdout
+    assert "goes on from here, with your folders: python run_all.py --params params/toy.yaml" in told
+    files = contents(elsewhere)  # a file of an earlier version does not say it
+    part = {name: value for name, value in json.loads(files["part.json"]).items() if name != "command"}
+    earlier = packed(elsewhere, files | {"part.json": json_text(part).encode()})
+    said = elsewhere.here("--unpack", earlier).stdout
+    assert "The command that made 'toy', with its --params and --set, goes on from here." in said
+
+
+def test_trainings_from_elsewhere_are_not_made_anew_unasked(elsewhere):
+    elsewhere.here("--unpack", PART)
+    changed = (*TOY, "--set", "classifier.max_epochs=3")
+    told = elsewhere.here(*changed, code=2).stderr
+    assert "2 trainings of the run 'toy' came from another machine" in told and "max_epochs" in told
+    assert not (elsewhere.folder / "executed.txt").exists()
+    elsewhere.run(*changed, "--force", "classifier")
+    assert "classifier-filtered-replicate-0" in executed(elsewhere)
+
+
 def test_a_missing_table_is_missed_all_the_same(elsewhere):
     elsewhere.here("--unpack", PART)
     (elsewhere.folder / "artifacts/toy/gan/seed-0/history.csv").unlink()
@@ -231,7 +251,7 @@ def test_a_run_without_finished_jobs_is_not_packed(there):
     for record in (there.folder / "artifacts/toy/logs").glob("*.record.json"):
         record.unlink()
     assert "has no finished job to pack" in there.here("--pack", "toy", code=2).stderr
-    assert "has not been prepared" in there.here("--pack", "nothing", code=2).stderr
+    assert "There is no run 'nothing' in" in there.here("--pack", "nothing", code=2).stderr
 
 
 @pytest.mark.parametrize(

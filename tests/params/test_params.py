@@ -258,7 +258,7 @@ def test_mistakes_in_overrides(override, sentence):
         ("gan: {epochs: 3}\ngan: {epochs: 4}\n", "'gan' stands twice"),
         ("gan:\n  epochs: 3\n  epochs: 4\n", "line 3: 'epochs' stands twice"),
         ("extends: it.yaml\n", "extends itself in a circle"),
-        ("extends: quikc.yaml\n", "There is no parameter file"),
+        ("extends: quikc.yaml\n", "extends 'quikc.yaml', and there is no parameter file"),
         ("extends: [a, b]\n", "'extends' must name one parameter file"),
         ("1: 2\n", "is not a text"),
         ("gan: {epochs: 3\n", "is not valid YAML"),

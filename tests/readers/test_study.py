@@ -259,7 +259,7 @@ class TestCommand:
         [
             (["--images", "20"], "--images belongs to a reader study: give --reader-study RUN with it."),
             (["--from", "all"], "--from belongs to a reader study"),
-            (["--reader-study", "nobody"], "has not been prepared"),
+            (["--reader-study", "nobody"], "There is no run 'nobody' in"),
             (["--reader-study", "../x"], "cannot name a run"),
             (["--reader-study", "study", "--images", "7"], "--images 7: half of the images are real"),
             (["--reader-study", "study", "--from", "best"], "invalid choice: 'best'"),

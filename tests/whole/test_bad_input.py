@@ -248,8 +248,8 @@ COMMANDS = [
     # options
     (
         ["--params", "params/quikc.yaml"],
-        "There is no parameter file {root}/params/quikc.yaml (did you mean 'quick.yaml'?); 'python "
-        "run_all.py --list' shows those there are.",
+        "There is no parameter file {place}/params/quikc.yaml (did you mean '{root}/params/quick.yaml'?); "
+        "'python run_all.py --list' shows those there are.",
     ),
     (
         ["--params", "{place}"],
@@ -286,6 +286,11 @@ COMMANDS = [
         f"'{'x' * 65}' cannot name a run: use letters, digits, dots, dashes and underscores, at most 64, "
         "and begin with a letter or digit; --run NAME gives another name.",
     ),
+    (
+        ["--run", "Examples"],
+        "'Examples' cannot name a run, because reports/examples is something else: --run NAME gives another "
+        "name.",
+    ),
     (["--data-root", "{place}/nowhere"], "--data-root: there is no folder {place}/nowhere."),
     (["--data-root", ""], "--data-root: there is no folder without a name."),
     (
@@ -296,6 +301,11 @@ COMMANDS = [
         ["--data-root", "{place}"],
         "--data-root names photographs, and quick.yaml draws its lesions: add --set data.source=ham10000 "
         "(or folder, for images of your own), or --params params/laptop.yaml.",
+    ),
+    (
+        ["--set", "data.root={place}"],
+        "data.root names photographs, and quick.yaml draws its lesions: add --set data.source=ham10000 (or "
+        "folder, for images of your own), or --params params/laptop.yaml.",
     ),
     (["--only", "gan", "--until", "gan"], "--only and --until contradict each other: give one of them."),
     (
@@ -439,8 +449,9 @@ FILES = [
     ),
     (
         "extends: oter.yaml\n",
-        "There is no parameter file {place}/oter.yaml (did you mean 'other.yaml'?); 'python run_all.py "
-        "--list' shows those there are.",
+        "it.yaml extends 'oter.yaml', and there is no parameter file {place}/oter.yaml, nor "
+        "{root}/oter.yaml, nor {root}/params/oter.yaml (did you mean '{place}/other.yaml'?); 'python "
+        "run_all.py --list' shows those there are.",
     ),
     (
         "extends: loop.yaml\n",
@@ -455,7 +466,11 @@ FILES = [
         "gan: {epochs: 0, steps: -1}\n",
         "it.yaml: gan.epochs must be at least 1, not 0. gan.steps must be at least 1, not -1.",
     ),
-    ("description: 3\n", "it.yaml: description must be a text, not 3."),
+    (
+        "description: 3\n",
+        'it.yaml: description must be a text, not 3 (write it in quotes: "3" in a file, '
+        "description='\"3\"' after --set).",
+    ),
     ("report: {title: 2024-02-01}\n", "it.yaml: report.title must be a text, not a date."),
     (b"report: {title: \xff}\n", "The parameter file {place}/it.yaml is not UTF-8 text: save it as such."),
     (
@@ -619,7 +634,8 @@ KINDS = [key for key, field in KEYS.items() if re_kind(field) and key not in CHO
 @pytest.mark.parametrize("key", KINDS)
 def test_every_kind_is_told(key):
     value, words, shown = WORDS[re_kind(KEYS[key])]
-    assert wrong(key, value) == f"{key} must be {words}, not {shown}."
+    quotes = f""" (write it in quotes: "3" in a file, {key}='"3"' after --set)""" if value == 3 else ""
+    assert wrong(key, value) == f"{key} must be {words}, not {shown}{quotes}."
     if re_kind(KEYS[key]) in ("int", "float"):
         assert wrong(key, True) == f"{key} must be {words}, not true or false."
 
@@ -946,6 +962,8 @@ def test_images_of_an_arm_and_of_the_external_test_set_are_looked_at_first(place
         told == "1 image of data.external_root cannot be used: x.jpg (neither JPEG nor PNG, but GIF). "
         "Replace or remove them."
     )
+    told = mistake(capsys, *laptop, "--set", f"data.external_root={place / 'data'}")
+    assert "images of the run's own data (ISIC_" in told and "an external test set must have none" in told
     told = mistake(capsys, *laptop, "--set", f"data.external_root={place}", "--set", arm)
     assert f"and data.external_root {place} share files" in told
     assert told.endswith("keep them in separate folders.")
@@ -1385,7 +1403,7 @@ def counted() -> dict[str, int]:
         "every limit overstepped": len(RANGES),
         "every choice, kind and section": len(CHOICES) + len(KINDS) + len(SECTIONS - {"arms"}),
         "data folders and tables": len(FOLDERS) + 2,
-        "images, an arm's and the external set's too": len(IMAGES) + 5,
+        "images, an arm's and the external set's too": len(IMAGES) + 6,
         "downloads": len(DOWNLOADS) + 3,
         "GPU, torch and torchvision": len(PAIRS) + 2,
         "found by a job": 1,

@@ -10,7 +10,6 @@ front door ran takes the note away.
 import json
 import os
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers import JOBS_LOCK_VARIABLE
 from helpers.data.wording import shown
+from helpers.engine.asking import ask_or_stop
 from helpers.engine.key_parts import number_parameters
 from helpers.engine.records import read_record
 from helpers.engine.stages import MOST, STAGES, Job, outputs, threads
@@ -87,16 +87,11 @@ def ask_before_throwing_away(run: RunPaths, doomed: Sequence[Job], keys: "Keys")
     found = _other_results(run, doomed, keys)
     if found is None:
         return
-    if sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
-        answer = input(
-            f"{found.sentence} Make it anew with this command's parameters, and lose that result? [y/N] "
-        )
-        if answer.strip().lower() in ("y", "yes"):
-            return
     force = " ".join(f"--force {stage}" for stage in found.stages)
-    raise UserError(
-        f"{found.sentence} Nothing was touched. {found.way_out} {force} makes it anew with this command's "
-        "parameters."
+    ask_or_stop(
+        found.sentence,
+        "Make it anew with this command's parameters, and lose that result?",
+        f"{found.way_out} {force} makes it anew with this command's parameters.",
     )
 
 

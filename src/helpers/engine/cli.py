@@ -126,7 +126,7 @@ def _add_part(page: argparse.ArgumentParser, stages: list[str]) -> None:
     part.add_argument(
         "--arms",
         metavar="WHICH",
-        type=lambda text: text.split(","),
+        type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
         default=[],
         help="only the trainings of these arms, such as baseline,filtered, and what they read",
     )
@@ -297,11 +297,11 @@ def _prepare(options: argparse.Namespace) -> tuple[RunPaths, Params]:
     if given is not None and not (given and os.path.exists(data["root"])):
         raise UserError(f"--data-root: there is no folder {data['root'] or 'without a name'}.")
     params = validate(params.as_dict() | {"data": data}, path.name)
-    if given is not None and not SOURCES.get(params.data.source).takes_folder:
+    if data["root"] and not SOURCES.get(params.data.source).takes_folder:
         raise UserError(
-            f"--data-root names photographs, and {path.name} draws its lesions: "
-            "add --set data.source=ham10000 (or folder, for images of your own), "
-            "or --params params/laptop.yaml."
+            f"{'data.root' if given is None else '--data-root'} names photographs, and {path.name} draws its "
+            "lesions: add --set data.source=ham10000 (or folder, for images of your own), or --params "
+            "params/laptop.yaml."
         )
     _check_stages(options)
     _check_share(options, params)

@@ -32,6 +32,7 @@ from helpers.engine.stages import OF_ALL, Job
 from helpers.errors import UserError
 from helpers.files import atomic_path, json_text
 from helpers.paths import RunPaths, as_typed
+from helpers.report.page.reproduction import reproduction_command
 
 LARGE = (".safetensors", ".npy")  # networks and images
 PROBABILITIES, DIGITS = "predictions", 5  # the tables that hold them, and the digits that are taken along
@@ -75,7 +76,8 @@ def pack(run: RunPaths, target: Path, share: Share = EVERY_TRAINING) -> Packed:
             unfinished.append(job)
     if not packed:
         raise UserError(f"The run '{run.run}' has no finished job to pack: make it first.")
-    told = {"form": FORM, "run": run.run, "jobs": [job.name for job in packed]}
+    told = {"form": FORM, "run": run.run, "command": reproduction_command(run.run, params)}
+    told["jobs"] = [job.name for job in packed]
     _write(target, {"part.json": json_text(told).encode()} | files)
     return Packed(packed, unfinished, left_out)
 

@@ -32,13 +32,13 @@ def check(
         check_pair()
         if params.compute.device == "cuda" and not count_gpus():
             pick_device(params.compute)
-    classes = _classes(run, params, verified)
+    classes, images = _classes(run, params, verified)
     if classes:  # a split that cannot be read is for the jobs to report
         params.require_gan_classes(classes)
     if "classifier" in stages:
         _check_arms(params, classes)
         if params.data.external_root is not None:
-            _check_external(params.data.external_root, classes)
+            _check_external(params.data.external_root, classes, images)
     if "evaluation" in stages:
         _check_contrasts(params)
     if "report" in stages and params.report.protocol is not None:
@@ -58,15 +58,16 @@ def _check_protocol(planned: str) -> None:
         raise ParameterError(f"report.protocol names no parameter file that can be read: {error}") from None
 
 
-def _classes(run: RunPaths, params: Params, verified: bool) -> list[str]:
-    """The classes of the data.
+def _classes(run: RunPaths, params: Params, verified: bool) -> tuple[list[str], set[str]]:
+    """The classes of the data, and the ids of their images, where data are there.
 
     They are read from the split where the data are verified; otherwise the data are split for a trial.
     """
     data = params.data
     if run.split.exists() and verified:
         with open(run.split, encoding="utf-8", newline="") as file:
-            return sorted({row["dx"] for row in csv.DictReader(file)})
+            rows = list(csv.DictReader(file))
+        return sorted({row["dx"] for row in rows}), {row["image_id"] for row in rows}
     source = SOURCES.get(data.source)
     if source.folder(data) is not None or not source.class_names:
         return _classes_of_data(run, params)
@@ -75,10 +76,10 @@ def _classes(run: RunPaths, params: Params, verified: bool) -> list[str]:
             f"data.target_class is '{data.target_class}', and the data have no such class; "
             f"they have {', '.join(source.class_names)}."
         )
-    return list(source.class_names)
+    return list(source.class_names), set()
 
 
-def _classes_of_data(run: RunPaths, params: Params) -> list[str]:
+def _classes_of_data(run: RunPaths, params: Params) -> tuple[list[str], set[str]]:
     from helpers.data.prepare import split_dataset
     from helpers.data.sources import open_source
 
@@ -88,7 +89,7 @@ def _classes_of_data(run: RunPaths, params: Params) -> list[str]:
             if dataset.survey:
                 print(dataset.survey)
             split_dataset(dataset, params.data)
-            return sorted(dataset.metadata["dx"].unique())
+            return sorted(dataset.metadata["dx"].unique()), set(dataset.metadata["image_id"])
 
 
 def _check_arms(params: Params, classes: Sequence[str]) -> None:
@@ -134,11 +135,18 @@ def _check_contrasts(params: Params) -> None:
         known[pair] = contrast
 
 
-def _check_external(root: str, classes: Sequence[str]) -> None:
+def _check_external(root: str, classes: Sequence[str], own: set[str]) -> None:
     from helpers.data.decoding import FORMATS
     from helpers.data.external import open_external
 
     with open_external(root, classes) as dataset:
+        shared = own & set(dataset.metadata["image_id"])
+        if shared:
+            raise DataError(
+                f"data.external_root: {dataset.root} holds {len(shared):,} images of the run's own data "
+                f"({shown(sorted(shared))}): an external test set must have none. Name another folder, or "
+                "leave the parameter out."
+            )
         _check_headers(
             "data.external_root",
             ((file.path, file.name) for file in dataset.images.values() if file.member is None),

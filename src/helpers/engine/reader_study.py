@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from helpers.errors import UserError
+from helpers.errors import UserError, printable
 from helpers.paths import RunPaths, as_typed
 
 OPTIONS = {"--images": "images", "--from": "synthetic", "--draw": "seed"}  # and their fields of a Draw
@@ -33,9 +33,15 @@ def add_options(page: argparse.ArgumentParser, positive: Callable[[str], int]) -
         "--draw",
         dest="seed",
         metavar="SEED",
-        type=lambda text: 0 if text == "0" else positive(text),
+        type=_seed,
         help="seed of the draw of images (default: 0)",
     )
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise argparse.ArgumentTypeError(f"'{printable(text)}' is not a whole number of at least 0")
+    return int(text)
 
 
 def asked_for(options: argparse.Namespace) -> bool:

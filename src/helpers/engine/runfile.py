@@ -13,7 +13,7 @@ from helpers.engine.stages import Job, jobs
 from helpers.errors import UserError
 from helpers.files import digest, json_text, write_if_changed, write_json
 from helpers.params import Params, validate
-from helpers.paths import RunPaths, as_typed
+from helpers.paths import RunPaths, as_typed, runs_here
 
 UNREADABLE = (OSError, ValueError, AttributeError, KeyError, TypeError)  # what reading a damaged file raises
 Accepted = dict[str, dict[str, str]]  # by job: the code whose results are kept, and the code that made them
@@ -52,6 +52,10 @@ def load_runfile(run: RunPaths) -> RunFile:
     try:
         params, record, whole = _read_preparation(run)
     except FileNotFoundError as error:
+        if not run.folder.is_dir():
+            raise UserError(
+                f"There is no run '{run.run}' in {as_typed(run.folder.parent)} ({runs_here()})."
+            ) from None
         name = str(error.filename).rpartition("/")[2]
         raise UserError(
             f"The run '{run.run}' has not been prepared ({as_typed(run.folder)} holds no {name}): {again}"

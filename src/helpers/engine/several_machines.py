@@ -43,9 +43,18 @@ def asked_for(options: argparse.Namespace) -> bool:
 def make(options: argparse.Namespace) -> int:
     """Pack or unpack, and say what was done; the exit code."""
     if options.unpack is not None:
-        for found in [unpack(Path(file)) for file in options.unpack]:
+        commands = {}
+        for file in options.unpack:
+            found = unpack(Path(file))
             _say_unpacked(found)
-        print("The command that makes this run goes on from here; with --dry-run it shows what is left.")
+            commands[found.run.run] = found.command
+        for run, command in commands.items():
+            print(
+                f"The command that made '{run}' goes on from here, with your folders: {command}"
+                if command
+                else f"The command that made '{run}', with its --params and --set, goes on from here."
+            )
+        print("With --dry-run it shows what is left.")
         return 0
     target = Path(options.to or f"{options.pack}.tar.xz")
     packed = pack(RunPaths(options.pack), target, Share.asked_for(options))

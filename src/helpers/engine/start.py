@@ -21,6 +21,7 @@ from helpers.engine.records import put_aside, read_record, remove_damaged_caches
 from helpers.engine.runfile import RunFile, accepted_code, damaged_preparation
 from helpers.engine.snakemake import command, draw_map, execute
 from helpers.engine.stages import STAGES, Job, Task, own_folder, tasks, threads, upstream
+from helpers.engine.unpacking import ask_before_losing
 from helpers.engine.view import View
 from helpers.errors import UserError, printable
 from helpers.files import atomic_path, remove_leftovers
@@ -45,7 +46,9 @@ def make(run: RunPaths, params: Params, options: argparse.Namespace, words: list
             print("params.json or run.json is damaged; both are written anew.")
         runfile, planned = _prepared(run, params, options, words)
         doomed = [item.job for item in planned if item.numbers and not item.forced]
-        ask_before_throwing_away(run, doomed, Keys(run, params, runfile.accepted))
+        keys = Keys(run, params, runfile.accepted)
+        ask_before_throwing_away(run, doomed, keys)
+        ask_before_losing(run, planned, keys)
         runfile.save()
         return _run(runfile, planned, options)
 

@@ -8,17 +8,32 @@ import io
 import json
 import lzma
 import tarfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from helpers.engine.asking import ask_or_stop
+from helpers.engine.keys import Keys
 from helpers.engine.packing import FORM, Files, Record, seal_of, stays
+from helpers.engine.plan import Planned
 from helpers.engine.process import run_lock
-from helpers.engine.records import PARTS, faults, here, name_in_run, path_in_run, read_record, result, whole
+from helpers.engine.records import (
+    PARTS,
+    elsewhere,
+    faults,
+    here,
+    name_in_run,
+    path_in_run,
+    read_record,
+    result,
+    whole,
+)
 from helpers.engine.stages import OF_ALL, STAGES, Job, own_folder
 from helpers.errors import UserError
 from helpers.files import atomic_path, file_digest
 from helpers.paths import RunPaths, as_typed
+from helpers.report.words import counted
 
 LARGEST = 2e9  # bytes of contents, beyond which a file is no part of a run
 MOST = 200_000  # files, likewise
@@ -33,6 +48,7 @@ class Unpacked:
     taken: list[str]
     kept: list[str]  # finished here already
     other: list[str]  # of these, the ones with other parameters, code or data than in the file
+    command: str | None  # by which the run was made, with words in place of folders; None where it is unknown
 
 
 def unpack(source: Path) -> Unpacked:
@@ -42,7 +58,7 @@ def unpack(source: Path) -> Unpacked:
     written. Raises UserError where the file cannot be read, is damaged or is no such file, where a GAN or
     trunk that others in it read came out otherwise here, and while a start makes the run.
     """
-    run, parts = _parts(_read(source), source)
+    run, command, parts = _parts(_read(source), source)
     run.folder.mkdir(parents=True, exist_ok=True)
     with run_lock(run.folder):
         mine = {name: _finished_here(run, record) for name, (record, _) in parts.items()}
@@ -56,7 +72,31 @@ def unpack(source: Path) -> Unpacked:
                 with atomic_path(path_in_run(file, run)) as temporary:
                     temporary.write_bytes(content)
     other = [name for name, record in kept.items() if record["key"] != parts[name][0]["key"]]
-    return Unpacked(run, taken, list(kept), other)
+    return Unpacked(run, taken, list(kept), other, command)
+
+
+def ask_before_losing(run: RunPaths, planned: Iterable[Planned], keys: Keys) -> None:
+    """Ask whether trainings that came from another machine may be made anew here with another key.
+
+    ``planned`` is what a start would do, ``keys`` are its jobs'. Raises UserError where the answer is no,
+    and where nobody can be asked.
+    """
+    lost = [
+        item
+        for item in planned
+        if item.job.stage == "classifier" and item.numbers and not item.forced
+        if (record := read_record(run, item.job)) and elsewhere(run, record)
+        if record["key"] != keys.key(item.job)
+    ]
+    if lost:
+        ask_or_stop(
+            f"{counted(len(lost), 'training')} of the run '{run.run}' came from another machine, and this "
+            f"command would make {'it' if len(lost) == 1 else 'them'} anew: {lost[0].job.title} "
+            f"({lost[0].reason}).",
+            "Make them anew here, and lose those results?",
+            "Give the parameters and the data that they were made with, and what is unpacked is kept; "
+            "--dry-run shows it. --force classifier makes every training anew here.",
+        )
 
 
 def _finished_here(run: RunPaths, theirs: Record) -> Record | None:
@@ -132,11 +172,12 @@ def _unreadable(source: Path, why: str) -> UserError:
     )
 
 
-def _parts(files: Files, source: Path) -> tuple[RunPaths, dict[str, tuple[Record, Files]]]:
-    """The run that the file is of, and by each job's name its record and files."""
+def _parts(files: Files, source: Path) -> tuple[RunPaths, str | None, dict[str, tuple[Record, Files]]]:
+    """The run that the file is of, the command that made it, and by each job's name its record and files."""
     try:
         told = json.loads(files.pop("part.json", b""))
         form, run, names = told["form"], RunPaths(str(told["run"])), [str(name) for name in told["jobs"]]
+        command = None if told.get("command") is None else str(told["command"])
     except (ValueError, KeyError, TypeError):
         raise _unreadable(source, "it does not say what it is") from None
     if form != FORM:
@@ -149,7 +190,7 @@ def _parts(files: Files, source: Path) -> tuple[RunPaths, dict[str, tuple[Record
             raise _unreadable(source, f"{name}: {error}") from None
     if rest := files.keys() - {file for _, part in parts.values() for file in part}:
         raise _unreadable(source, f"{min(rest)!r} belongs to no job")
-    return run, parts
+    return run, command, parts
 
 
 def _part(run: RunPaths, files: Files, name: str) -> tuple[Record, Files]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from helpers.params.section import Fraction, PathText, Section, Seed, Variants, mark
 from helpers.registry import Registry
@@ -105,6 +105,7 @@ class Data(Section):
         default_factory=list,
         description="source folder: files and folders that are passed over, by name or path, with * and ?, "
         "such as ['*/masks', 'old.csv']",
+        examples=[["masks"]],
     )
     external_root: PathText | None = Field(
         None,
@@ -126,6 +127,18 @@ class Data(Section):
     )
     split: Split = Split()
     phantom: Phantom = Phantom()
+
+    @field_validator("columns", "leave_out")
+    @classmethod
+    def _is_read_by_the_source(cls, value: Any, info: ValidationInfo) -> Any:
+        """What one source alone reads is refused beside another, which would pass it over in silence."""
+        source, registry = info.data.get("source"), sources()
+        readers = [name for name in registry.names() if info.field_name in registry.get(name).own_parameters]
+        if value and source is not None and readers and source not in readers:
+            raise ValueError(
+                f"is read by source '{readers[0]}' alone, and the source here is '{source}': leave it out"
+            )
+        return value
 
     @model_validator(mode="after")
     def _suits_the_source(self) -> "Data":

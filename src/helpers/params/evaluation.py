@@ -1,22 +1,37 @@
 """Parameters of the statistics."""
 
+import re
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from helpers.params.section import NAME, Fraction, Section, Seed
 
 CONTRAST = f"{NAME.removesuffix('$')} - {NAME.removeprefix('^')}"
 
 
+def _contrast(text: str) -> str:
+    """Two arms with a minus between them; raises ValueError where it is none."""
+    if not re.fullmatch(CONTRAST, text):
+        raise ValueError(
+            f"'{text:.90}' is no contrast; write two arms with a minus between them and a space on either "
+            "side of it, such as 'filtered - baseline'"
+        )
+    arm, other = text.split(" - ")
+    if arm == other:
+        raise ValueError(f"'{text}' compares an arm with itself; name two arms, or leave it out")
+    return text
+
+
 class Evaluation(Section):
     """Statistics of the comparison."""
 
     reference: str = Field("baseline", pattern=NAME, description="arm that the others are compared with")
-    primary_contrasts: list[Annotated[str, Field(pattern=CONTRAST)]] = Field(
+    primary_contrasts: list[Annotated[str, AfterValidator(_contrast)]] = Field(
         ["filtered - baseline", "filtered - random", "all - baseline"],
         description="differences of two arms that were named before any result was seen; with "
         "primary_metrics one family of tests, adjusted by Holm's rule",
+        examples=[["filtered - baseline"]],
     )
     primary_metrics: list[str] = Field(
         ["target_recall"], min_length=1, description="metrics of the primary contrasts"

@@ -65,6 +65,7 @@ class Gan(Section):
         min_length=1,
         max_length=MOST_CLASSES,
         description="classes that get synthetic images; 'target': data.target_class",
+        examples=[[TARGET, "nv"]],
     )
     conditional: bool = Field(
         False,
@@ -141,6 +142,7 @@ class Gan(Section):
         min_length=1,
         max_length=100,
         description="one GAN is trained per seed",
+        examples=[[0, 1]],
         json_schema_extra=mark(changes_results=False),
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(

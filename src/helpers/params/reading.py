@@ -4,23 +4,29 @@ import copy
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from helpers.errors import ParameterError, nearest
+from helpers.errors import ParameterError, did_you_mean, near_name
 from helpers.params.mistakes import kind_of, shorten, validate
 from helpers.params.run import Params
 from helpers.paths import PARAMS, ROOT
 
 DEEPEST = 50  # levels of YAML; parameters need five
+WAY_OUT = "'python run_all.py --list' shows those there are"
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML that refuses a key given twice, reads 5e-5 as a number, and yes, no, on and off as words."""
+    """YAML that refuses a key given twice, and reads words and numbers as YAML 1.2 does.
+
+    5e-5 is a number; yes, no, on and off are words. Numbers are decimal, or hexadecimal after 0x; what YAML
+    1.1 takes for octal (010) or for minutes and seconds (1:30) is a text. A parameter that is a number
+    takes 010 for 10, and refuses 1:30.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
@@ -41,22 +47,27 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """YAML that puts a text into quotes where ``_Loader`` would read a number."""
+    """YAML that puts a text into quotes where ``_Loader``, or another reader, would read a number."""
 
 
+_WHOLE = "(?:0|[1-9][0-9]*)"  # no 010, which others read as octal
+_RESOLVERS = {  # which plain words are of which kind, and how such words begin
+    "bool": (r"(?:true|True|TRUE|false|False|FALSE)", "tTfF"),
+    # Python refuses to write out a number of thousands of digits, which a longer one after 0x may be
+    "int": (rf"[-+]?(?:{_WHOLE}|0x[0-9a-fA-F]{{1,15}})", "-+0123456789"),
+    "float": (
+        rf"[-+]?(?:(?:{_WHOLE}\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|{_WHOLE}[eE][-+]?[0-9]+"
+        r"|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)",
+        "-+0123456789.",
+    ),
+}
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, words) for tag, words in resolvers if tag != "tag:yaml.org,2002:bool"]
+    first: [each for each in resolvers if each[0].rpartition(":")[2] not in _RESOLVERS]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-for _each in (_Loader, _Dumper):
-    _each.add_implicit_resolver(
-        "tag:yaml.org,2002:float",
-        re.compile(r"^[-+]?\d[\d_]*(?:\.[\d_]*)?[eE][-+]?\d+$"),
-        list("-+0123456789"),
-    )
+for _kind, (_words, _first) in _RESOLVERS.items():
+    for _each in (_Loader, _Dumper):
+        _each.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_words})$"), list(_first))
 
 
 def override(key: str, value: Any) -> str:
@@ -133,7 +144,10 @@ def read_mapping(path: Path, chain: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise ParameterError(f"{path.name} extends itself in a circle ({circle}); break it at one 'extends'.")
     text = _read_text(path)
     mapping = _parse_json(text, path.name) if path.suffix == ".json" else parse_yaml(text, path.name)
-    mapping = {} if mapping is None else mapping
+    if mapping is None or mapping == {}:
+        raise ParameterError(
+            f"{path.name} is empty: write 'extends: quick.yaml', or the values that differ from the defaults."
+        )
     if not isinstance(mapping, dict):
         raise ParameterError(
             f"{path.name} holds {kind_of(mapping)}, not a mapping of sections such as 'gan:' and 'data:'."
@@ -145,23 +159,49 @@ def read_mapping(path: Path, chain: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise ParameterError(
             f"{path.name}: 'extends' must name one parameter file, such as 'extends: paper.yaml'."
         )
-    base = read_mapping(path.parent / parent, (*chain, path))
+    base = read_mapping(_extended(path, parent), (*chain, path))
     base.pop("description", None)
     return merge(base, mapping)
 
 
+def _extended(path: Path, parent: str) -> Path:
+    """Where the file ``parent`` lies that ``path`` extends: beside it, in the project, or in params/.
+
+    Raises ParameterError, a sentence with all these places, where it is in none of them.
+    """
+    sought = _places(parent, path.parent)
+    found = next((place for place in sought if os.path.isfile(place)), None)
+    if found or os.path.lexists(sought[0]):  # a folder, or a link to nothing, of which its reader tells
+        return found or sought[0]
+    near = _nearest_file(sought, but=path)
+    raise ParameterError(
+        f"{path.name} extends '{shorten(parent)}', and there is no parameter file "
+        f"{', nor '.join(map(str, sought))}{did_you_mean([str(near)] if near else [])}; {WAY_OUT}."
+    )
+
+
+def _nearest_file(sought: Sequence[Path], but: Path | None = None) -> Path | None:
+    """The parameter file of the nearest name, beside those that were sought, or in params/; not ``but``."""
+    known: dict[str, Path] = {}
+    for folder in dict.fromkeys((*(place.parent for place in sought), PARAMS)):
+        for each in sorted(folder.glob("*.yaml")) if os.path.isdir(folder) else ():
+            if each != but:
+                known.setdefault(each.stem, each)
+    near = near_name(sought[0].stem, known)
+    return None if near is None else known[near]
+
+
 def _read_text(path: Path) -> str:
     """The text of a parameter file; raises ParameterError where it cannot be read."""
-    way_out = "'python run_all.py --list' shows those there are"
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        known = [each.stem for folder in (path.parent, PARAMS) for each in folder.glob("*.yaml")]
-        near = nearest(path.stem, known, ".yaml")
-        raise ParameterError(f"There is no parameter file {path}{near}; {way_out}.") from None
+        near = _nearest_file([path])
+        names = [near.name if near.parent == path.parent else str(near)] if near else []
+        raise ParameterError(f"There is no parameter file {path}{did_you_mean(names)}; {WAY_OUT}.") from None
     except OSError as error:
         reason = error.strerror or error
-        raise ParameterError(f"The parameter file {path} cannot be read: {reason}; {way_out}.") from None
+        raise ParameterError(f"The parameter file {path} cannot be read: {reason}; {WAY_OUT}.") from None
     except UnicodeDecodeError:
         raise ParameterError(f"The parameter file {path} is not UTF-8 text: save it as such.") from None
 
@@ -180,13 +220,20 @@ def merge(
 def find_file(path: Path | str) -> Path:
     """Where a parameter file lies: below the working folder, the project, or, by its bare name, in params/.
 
-    A file that lies in none of them is sought in the working folder, which its reader then says.
+    A file that lies in none of them is sought in the working folder, which its reader then says. ``~`` at
+    the beginning is the home.
     """
-    path = Path(path)
-    places = [path, ROOT / path]
+    places = _places(path, Path())
+    return next((place for place in places if os.path.isfile(place)), places[0])
+
+
+def _places(path: Path | str, folder: Path) -> list[Path]:
+    """Where a parameter file may lie: in ``folder``, in the project, or, by its bare name, in params/."""
+    path = Path(os.path.expanduser(path))
+    places = [folder / path, ROOT / path]
     if path.name and path.parent == Path("."):
         places.append(PARAMS / path.with_suffix(".yaml").name)
-    return next((place for place in places if os.path.isfile(place)), path)
+    return list(dict.fromkeys(places))
 
 
 def load_params(path: Path | str, overrides: Iterable[str] = ()) -> Params:

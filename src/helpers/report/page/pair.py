@@ -88,12 +88,14 @@ def open_pair(first: str, second: str) -> Pair:
     and for runs without a common arm.
     """
     if first == second:
-        raise UserError(f"--compare: '{first}' was given twice; name two different runs ({_known()}).")
+        raise UserError(
+            f"--compare: '{first}' was given twice; name two different runs ({places.runs_here()})."
+        )
     runs = RunPaths(first), RunPaths(second)
     for run in runs:
         if not run.folder.is_dir():
             folder = places.as_typed(places.ARTIFACTS)
-            raise UserError(f"--compare: there is no run '{run.run}' in {folder} ({_known()}).")
+            raise UserError(f"--compare: there is no run '{run.run}' in {folder} ({places.runs_here()}).")
     try:
         one, other = (read_results(run, read_params(run)) for run in runs)
         _require_alike(one, other)
@@ -126,11 +128,6 @@ def _require_alike(one: Results, other: Results) -> None:
             "(data.target_class), so that their recall, precision and curves are of different classes; "
             "compare runs of the same one."
         )
-
-
-def _known() -> str:
-    names = sorted(path.parent.name for path in places.ARTIFACTS.glob("*/params.json"))
-    return f"runs here: {', '.join(names)}" if names else "there are no runs here yet"
 
 
 # --- sentences ----------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def _dose(name: str, arm: Arm, params: Params, made: int) -> tuple[float, int] |
 
 
 def _of_target(lack: Withhold | None, params: Params) -> bool:
-    return lack is None or lack.class_ in ("target", params.data.target_class)
+    return lack is None or lack.class_ == params.data.target_class
 
 
 def _unranked(added: SyntheticImages | None) -> bool:
