@@ -22,6 +22,7 @@ ENDS = [
     ("correlation", "low", "high"),
     ("rank_correlation", "low", "high"),
     ("difference", "difference_low", "difference_high"),
+    ("difference", "corrected_low", "corrected_high"),
 ]
 # measured by a script that the sentence names, not by a kept run
 ELSEWHERE = {"docs/gan.md": {("0.15", "0.12", "0.21"): "benchmarks/fidelity_reduced.py"}}
@@ -186,6 +187,15 @@ def test_the_number_of_metrics_beyond_chance():
         ("study", "all - baseline", "target_recall", "recall is lower at the usual decision**"),
         ("study", "all - baseline", "target_roc_auc", "in an exploratory comparison"),
         ("study", "filtered - all", "target_recall", "The best 300 find more than all 1,000"),
+        ("study", "withheld - baseline", "target_recall", "Recall is then lower"),
+        ("study", "withheld - baseline", "target_roc_auc", "ten replicates, and the area"),
+        ("study", "restored - withheld", "target_recall", "No gain of recall is shown against"),
+        ("study", "restored - withheld", "target_roc_auc", "is lower with them"),
+        ("study", "restored - withheld", "target_average_precision", "and so is average precision"),
+        ("study", "withheld - baseline", "target_precision", "Precision is higher"),
+        ("study", "withheld - baseline", "target_average_precision", "Precision is higher"),
+        ("study", "restored - withheld", "macro_roc_auc", "The other classes suffer too"),
+        ("study", "restored - baseline", "target_operating_recall", "both together are"),
         ("study", "filtered - blurred", "target_roc_auc", "Taken alone, the two tests"),
         ("study", "all - blurred_more", "target_roc_auc", "Taken alone, the two tests"),
         ("study", "filtered - blurred", "target_average_precision", "average precision for the best 300"),
@@ -227,6 +237,11 @@ def test_a_sentence_of_the_readme_has_the_interval_of_its_own_contrast():
         ("blurred_more - baseline", "target_recall", "with 1,000 blurred real melanomas"),
         ("oversampled - baseline", "target_recall", "shown a second time raise recall"),
         ("oversampled - baseline", "target_operating_recall", "shown a second time raise recall"),
+        ("withheld - baseline", "target_recall", "With fewer real melanomas"),
+        ("withheld - baseline", "target_roc_auc", "With fewer real melanomas"),
+        ("restored - withheld", "target_recall", "recall does not rise again"),
+        ("restored - baseline", "target_recall", "recall does not rise again"),
+        ("restored - withheld", "target_roc_auc", "The area is lower still"),
         ("filtered - random", "target_recall", "The critic's choice was not shown"),
     ]:
         start = text.index(words)
@@ -285,6 +300,19 @@ def test_one_replicate_stands_apart():
     assert said in page_text(RESULTS)
 
 
+def test_the_fall_without_half_of_the_melanomas_is_in_every_replicate():
+    values = kept("study", "evaluation/metrics").pivot(index="replicate", columns="arm")
+    fall = values["target_recall"]["withheld"] - values["target_recall"]["baseline"]
+    worse = values["target_roc_auc"]["restored"] - values["target_roc_auc"]["withheld"]
+    assert len(fall) == 10 and (fall < 0).all() and (worse < 0).all()
+    text = page_text(RESULTS)
+    assert "-20.0 (-27.7 to -12.4), in each of the ten replicates" in text
+    assert (values["target_roc_auc"]["withheld"] < values["target_roc_auc"]["baseline"]).sum() == 9
+    assert "in nine of the ten" in text
+    said = f"in each of the ten replicates (from {100 * worse.max():.1f} to {100 * worse.min():.1f})"
+    assert said in text
+
+
 def test_the_replicates_of_the_frozen_trunk_lie_far_apart():
     recall = kept("study-frozen", "evaluation/metrics").pivot(
         index="replicate", columns="arm", values="target_recall"
@@ -313,8 +341,15 @@ def test_what_the_usual_correction_would_say():
     assert f"by the usual, more cautious test only one of {end:.1f} points or more" in page_text("README.md")
     for contrast in ("all - baseline", "blurred_more - baseline"):
         assert interval(contrast)[0] < 0 < interval(contrast)[1]
-    for contrast in ("blurred - oversampled", "blurred_more - oversampled_more"):
+    for contrast in ("blurred - oversampled", "blurred_more - oversampled_more", "withheld - baseline"):
         assert interval(contrast)[1] < 0
+    controls = kept("study", "evaluation/controls").set_index(["contrast", "metric"])
+    control = 100 * controls.loc[("withheld - baseline", "target_roc_auc")]
+    ends = (f"{control[name]:+.1f}" for name in ("difference", "corrected_low", "corrected_high"))
+    assert "{} ({} to {} by that test)".format(*ends) in page_text(RESULTS)
+    restored = controls.loc[("restored - withheld", "target_recall"), "corrected_high"]
+    assert f"would be excluded from {100 * restored:.1f} points on." in page_text(RESULTS)
+    assert controls.loc[("restored - withheld", "target_roc_auc"), "corrected_high"] < 0
     for contrast in ("oversampled - baseline", "oversampled_more - baseline"):
         assert interval(contrast)[0] > 0
 
