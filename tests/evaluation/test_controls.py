@@ -155,6 +155,10 @@ def test_a_study_with_power_sees_its_positive_control_and_no_effect_of_nothing(s
     assert "(*restored* \N{MINUS SIGN} *withheld*)" in said and "learned from the withheld ones" in said
     assert not found["claims"]["this_run"].str.contains("useless").any()
     told = " ".join(control_sentences(read_results(run, params)))
+    area = found["controls"].query("control == 'restored' and metric == 'target_roc_auc'").iloc[0]
+    assert ("the area under the ROC curve of melanoma changes by" in told) == (
+        area["low"] > 0 or area["high"] < 0
+    )
     assert (
         "The study sees the loss of half of the real melanoma images (arm withheld: " in told
         and "useless" not in told

@@ -167,8 +167,17 @@ def _restored(control: own.Control, row: Row, results: Results) -> str:
     return (
         f"{images} in place of the withheld ones (arm {control.arm}) change {results.target} recall by "
         f"{_change(row, results)} points ({_ends(row, results)}){TAIL.get(verdict_of(row).direction, '')}"
-        f"{unseen}."
+        f"{_area(control, results)}{unseen}."
     )
+
+
+def _area(control: own.Control, results: Results) -> str:
+    """The change of the area under the ROC curve, where it is shown."""
+    row = results.control(control, "target_roc_auc")
+    if row is None or not verdict_of(row).excludes_zero:
+        return ""
+    change = f"{_change(row, results)} points ({_ends(row, results)})"
+    return f"; the area under the ROC curve of {results.target} changes by {change}"
 
 
 def _blurred(control: own.Control, row: Row, results: Results) -> str:
@@ -193,11 +202,11 @@ def _blurred(control: own.Control, row: Row, results: Results) -> str:
 
 
 def _change(row: Row, results: Results) -> str:
-    return points(row["difference"], results.places(RECALL))
+    return points(row["difference"], results.places(row["metric"]))
 
 
 def _ends(row: Row, results: Results) -> str:
-    known = points_interval(row["low"], row["high"], results.places(RECALL))
+    known = points_interval(row["low"], row["high"], results.places(row["metric"]))
     if not known:
         return "no interval"
     holm = f"; p = {show_p(row['p_holm'])} by Holm's rule, so not shown" if held_back(row) else ""
