@@ -5,7 +5,8 @@ Run: python benchmarks/keep.py RUN [RUN ...] [--without-predictions] [--comparis
 
 A run on photographs is kept only if its page leaves them out (``report.real_images: omit``): what is kept is
 published, and git forgets nothing. Written there: report.html, provenance.json, evaluation/ (every table),
-trainings.csv and, where the run trains a GAN, gan.csv (the histories of all trainings and GANs, long),
+trainings.csv and, where the run trains a GAN, gan.csv (the histories of all trainings, and of the GANs that
+the page shows, long),
 synthesis/ (fidelity, filter, memorisation), and jobs.csv (seconds and peak memory of every job).
 
 Also predictions.csv.xz, from which recall, accuracy, the area under the ROC curve of the target class and
@@ -71,7 +72,7 @@ def keep(
         ]
         write_table(folder / "synthesis" / f"{name}.csv", pd.concat(parts, ignore_index=True))
     if params.trains_gan:
-        gans = [pd.read_csv(run.gan(gan) / "history.csv").assign(gan_seed=gan) for gan in params.gans()]
+        gans = [pd.read_csv(run.gan(seed) / "history.csv").assign(gan_seed=seed) for seed in params.gan.seeds]
         write_table(folder / "gan.csv", pd.concat(gans, ignore_index=True))
     write_table(folder / "trainings.csv", pd.concat(_trainings(run, params), ignore_index=True))
     write_table(folder / "jobs.csv", _jobs(run, params))

@@ -285,6 +285,7 @@ def test_p_values_of_the_primary_tests():
 
 def test_what_the_filter_did_to_the_sets_of_all_gans():
     table = kept("study", "synthesis/fidelity").query("set == 'kept' and measure == 'kernel_distance'")
+    table = table[~table["gan_seed"].str.contains("restored")]  # which have seen half of the melanomas
     worse, better = int((table["difference_low"] > 0).sum()), int((table["difference_high"] < 0).sum())
     assert f"in {WORDS[worse]} of {WORDS[len(table)]} GANs" in page_text(RESULTS) and not better
     assert f"in {WORDS[worse]} of {WORDS[len(table)]} GANs" in page_text("README.md")
