@@ -32,7 +32,7 @@ from helpers.data.ham10000 import open_dataset
 from helpers.data.manifest import load_split
 from helpers.data.prepare import prepare_data
 from helpers.engine import cli, preflight
-from helpers.errors import DataError, ParameterError
+from helpers.errors import DataError, ParameterError, UserError
 from helpers.params import Data, Gan, Params, choices, load_params
 from helpers.paths import RunPaths
 from support import dataverse
@@ -969,6 +969,17 @@ def test_images_of_an_arm_and_of_the_external_test_set_are_looked_at_first(place
     assert told.endswith("keep them in separate folders.")
 
 
+def test_weights_that_cannot_be_fetched_stop_a_run_before_its_first_job(place, capsys, monkeypatch):
+    def offline(weights, title):
+        raise UserError(f"{title}'s ImageNet weights could not be fetched.")
+
+    monkeypatch.setattr("helpers.classifier.backbones.resnet50.torchvision_imagenet", offline)
+    paper = ("--params", "paper", "--run", "bad", "--data-root", str(make(place / "data")))
+    assert mistake(capsys, *paper) == "ResNet50's ImageNet weights could not be fetched."
+    assert not RunPaths("bad").logs.exists()
+    assert cli.main([*paper, "--dry-run"]) == 0  # which only looks
+
+
 # --- images: found by the first stage, which decodes every one -----------------------------------------
 
 
@@ -1404,7 +1415,7 @@ def counted() -> dict[str, int]:
         "every choice, kind and section": len(CHOICES) + len(KINDS) + len(SECTIONS - {"arms"}),
         "data folders and tables": len(FOLDERS) + 2,
         "images, an arm's and the external set's too": len(IMAGES) + 6,
-        "downloads": len(DOWNLOADS) + 3,
+        "downloads": len(DOWNLOADS) + 4,
         "GPU, torch and torchvision": len(PAIRS) + 2,
         "found by a job": 1,
         "odd and right: images, tables, names": len(ODD_IMAGES) + len(ODD_TABLES) + len(ODD_NAMES) + 2,

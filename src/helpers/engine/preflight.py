@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from helpers.classifier.backbones import BACKBONES
 from helpers.data.sources import SOURCES
 from helpers.data.wording import plural, shown
 from helpers.device import check_pair, pick_device
@@ -169,6 +170,22 @@ def _check_headers(parameter: str, files: Iterable[tuple[Path, str]], formats: t
             f"{plural(broken, 'image')} of {parameter} cannot be used: {shown(broken)}. Replace or remove "
             "them."
         )
+
+
+def fetch_weights(params: Params, stages: Collection[str]) -> None:
+    """Fetch the ImageNet weights that a job of these ``stages`` would fetch, before hours of other work.
+
+    They then lie in torch's cache, where jobs find them, also those on machines without the internet. Raises
+    UserError where they cannot be fetched. Nothing is done for weights that came with the installation.
+    """
+    backbone = BACKBONES.get(params.classifier.backbone)
+    reads = {"trunk", "synthesis", "classifier"} & set(stages)
+    if reads and params.classifier.weights == "imagenet" and "torchvision" in backbone.imagenet_source:
+        backbone.imagenet()
+    if "synthesis" in stages and params.synthesis.features == "inception":
+        from helpers.gan.features import build_extractor
+
+        build_extractor(params.synthesis.features, params.synthesis.feature_weights, "cpu")
 
 
 def _check_recipe(params: Params, stages: Collection[str]) -> None:

@@ -49,6 +49,7 @@ def make(run: RunPaths, params: Params, options: argparse.Namespace, words: list
         keys = Keys(run, params, runfile.accepted)
         ask_before_throwing_away(run, doomed, keys)
         ask_before_losing(run, planned, keys)
+        preflight.fetch_weights(params, {item.job.stage for item in planned if item.numbers})
         runfile.save()
         return _run(runfile, planned, options)
 
