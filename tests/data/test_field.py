@@ -92,6 +92,12 @@ class TestMasks:
         counts, told = classes_of(tmp_path, leave_out=["*/masks"])
         assert counts == {"a": 1, "b": 1} and "1 left out by data.leave_out (a/masks/)" in told
 
+    @pytest.mark.parametrize("pattern", ["nosuch", "../a", "[", "a/2.png"])
+    def test_a_pattern_that_fits_nothing_is_refused(self, tmp_path, pattern):
+        lay(tmp_path, "a/1.png", "b/2.png", "b/3.png", "old.csv", content=b"x,y\n")
+        with pytest.raises(DataError, match="fits no file or folder in .*Write paths from that folder"):
+            open_folder(tmp_path, leave_out=["b/3.png", pattern])
+
 
 class TestCopies:
     def test_a_folder_that_repeats_the_classes_is_passed_over(self, tmp_path):

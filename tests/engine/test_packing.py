@@ -262,6 +262,7 @@ def test_a_run_without_finished_jobs_is_not_packed(there):
         (("--unpack", "nowhere.tar.xz"), "there is no file nowhere.tar.xz"),
         (("--pack", "toy", "--to", "params"), "params cannot be written"),
         (("--pack", "toy", "--to", "."), "--to: . cannot be written"),
+        (("--pack", "toy", "--to", "nowhere/x.tar.xz"), "--to: there is no folder nowhere: make it first"),
         (("--unpack", PART, "--dry-run"), "--dry-run says nothing beside --unpack"),
         (("--unpack", PART, "--replicates", "0"), "--replicates says nothing beside --unpack"),
         (("--pack", "toy", "--set", "gan.steps=1"), "--set says nothing beside --pack"),

@@ -51,10 +51,11 @@ def open_folder(
     the table has a column for them, or for patients; images of equal content are one lesion. What
     ``leave_out`` names, masks and copied folders are passed over (see ``survey``). An image's id is its path
     below ``root`` without the ending. No image is decoded here. Raises DataError with one sentence that
-    names what is wrong.
+    names what is wrong, also where a pattern of ``leave_out`` fits nothing.
     """
     tree = FileTree(root)
     try:
+        _require_fitting(tree, leave_out)
         tree.files = [
             file for file in tree.files if tree.is_image(file) or not is_left_out(file.name, leave_out)
         ]
@@ -93,6 +94,17 @@ def _note_others(found: Survey, tree: FileTree, table: Found | None) -> None:
     clutter = [name for name in tree.skipped if SYSTEMS.search(name)]
     found.note("kept by systems and programs", clutter)
     found.note("segmentations and other tasks", (name for name in tree.skipped if name not in clutter))
+
+
+def _require_fitting(tree: FileTree, patterns: Sequence[str]) -> None:
+    """Raise DataError for a pattern that fits no file: what was meant to be left out would be trained on."""
+    names = [*(file.name for file in tree.files), *tree.skipped]
+    for pattern in patterns:
+        if not any(is_left_out(name, [pattern]) for name in names):
+            raise DataError(
+                f"data.leave_out: '{pattern}' fits no file or folder in {tree.root}. Write paths from that "
+                "folder, or the name of a file or folder; * stands for any letters."
+            )
 
 
 def _identities(images: Sequence[Found], root: Path) -> dict[Found, str]:

@@ -56,7 +56,11 @@ def make(options: argparse.Namespace) -> int:
             )
         print("With --dry-run it shows what is left.")
         return 0
-    target = Path(options.to or f"{options.pack}.tar.xz")
+    target = Path(options.to or f"{options.pack}.tar.xz").expanduser()
+    if not target.parent.is_dir():
+        raise UserError(
+            f"--to: there is no folder {as_typed(target.parent)}: make it first, or name another."
+        )
     packed = pack(RunPaths(options.pack), target, Share.asked_for(options))
     print(
         f"{as_typed(target)}: {counted(len(packed.jobs), 'finished job')}, "
