@@ -565,7 +565,7 @@ def test_a_run_is_made_in_parts_by_its_arms(project):
 
 
 def test_a_run_is_made_in_parts_by_its_replicates(project):
-    two = ("--run", "parts", "--set", "replicates=2", "--set", "gan.seeds=[0, 1]")
+    two = ("--run", "in-parts", "--set", "replicates=2", "--set", "gan.seeds=[0, 1]")
     told = project.here(*TOY, *two, "--replicates", "1")
     first = executed(project)
     assert {"eda", "gan-seed-1", "classifier-baseline-replicate-1", "synthesis-seed-1"} <= set(first)
