@@ -4,11 +4,11 @@ Run: python benchmarks/gan_settings.py [--params quick] [--both KEY=VALUE ...] [
 [--seeds 0 1 2] [--only first|second]
 
 The first setting is the parameter file with what ``--both`` changes; ``--set`` gives what the second changes
-besides. ``--only`` trains one of the two. For each seed both train a
-GAN on the training images of the target class, one after the other in this process, and paint as many images
-as ``synthesis.count`` says. Printed: seconds a training takes, and the measures of docs/gan.md of random
-images against the training images, beside the floor of held-out real ones. The kernel distance is in
-thousandths. Works in a temporary folder; the sample grids are kept where ``--keep`` says.
+besides. ``--only`` trains one of the two. For each seed both train a GAN on the training images of the target
+class, one after the other in this process, and paint as many images as ``synthesis.count`` says. Printed:
+seconds a training takes, and the measures of docs/gan.md of random images against the training images, beside
+the floor of held-out real ones. The kernel distance is in thousandths. Works in a temporary folder; the
+sample grids are kept where ``--keep`` says.
 """
 
 import argparse

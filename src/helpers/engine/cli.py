@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from helpers.cores import allowed_cores
@@ -41,13 +42,13 @@ OF_A_START = (
     *("--dry-run", "--run", "--set", "--data-root", "--until", "--only", "--force"),
     *("--accept-code", "--profile"),
 )
-OF_A_PART = ("--replicates", "--arms")
+OF_A_RUN = (*OF_A_START, "--replicates", "--arms")
 USELESS = {  # the options that say nothing, beside what starts no run
-    "--list": (*OF_A_START, *OF_A_PART),
-    "--compare": (*OF_A_START, *OF_A_PART),
-    "--reader-study": (*OF_A_START, *OF_A_PART),
+    "--list": OF_A_RUN,
+    "--compare": OF_A_RUN,
+    "--reader-study": OF_A_RUN,
     "--pack": OF_A_START,
-    "--unpack": (*OF_A_START, *OF_A_PART),
+    "--unpack": OF_A_RUN,
 }
 
 
@@ -77,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
     _add_part(page, stages)
     _add_how(page)
     several_machines.add_options(page)
-    reader_study.add_options(page, _positive)
+    reader_study.add_options(page, _whole_number)
     return page
 
 
@@ -154,7 +155,7 @@ def _add_how(page: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--cores",
         metavar="N",
-        type=_positive,
+        type=_whole_number(1),
         help=f"CPU cores to keep busy (default: all that may be used, here {allowed_cores()}; "
         "with a profile, what it says); results do not depend on it",
     )
@@ -176,10 +177,15 @@ def _add_how(page: argparse.ArgumentParser) -> None:
     look.add_argument("--list", action="store_true", help="print the parameter files with one line each")
 
 
-def _positive(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
-        raise argparse.ArgumentTypeError(f"'{printable(text)}' is not a whole number of at least 1")
-    return int(text)
+def _whole_number(least: int) -> Callable[[str], int]:
+    """A reader of an option's whole number of at least ``least``."""
+
+    def number(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) >= least):
+            raise argparse.ArgumentTypeError(f"'{printable(text)}' is not a whole number of at least {least}")
+        return int(text)
+
+    return number
 
 
 def _numbers(text: str) -> list[int]:

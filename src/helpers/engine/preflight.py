@@ -66,9 +66,12 @@ def _classes(run: RunPaths, params: Params, verified: bool) -> tuple[list[str], 
     """
     data = params.data
     if run.split.exists() and verified:
+        classes, images = set(), set()
         with open(run.split, encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        return sorted({row["dx"] for row in rows}), {row["image_id"] for row in rows}
+            for row in csv.DictReader(file):
+                classes.add(row["dx"])
+                images.add(row["image_id"])
+        return sorted(classes), images
     source = SOURCES.get(data.source)
     if source.folder(data) is not None or not source.class_names:
         return _classes_of_data(run, params)
@@ -182,10 +185,11 @@ def fetch_weights(params: Params, stages: Collection[str]) -> None:
     reads = {"trunk", "synthesis", "classifier"} & set(stages)
     if reads and params.classifier.weights == "imagenet" and "torchvision" in backbone.imagenet_source:
         backbone.imagenet()
-    if "synthesis" in stages and params.synthesis.features == "inception":
+    fetched = params.synthesis.features == "inception" and params.synthesis.feature_weights is None
+    if fetched and "synthesis" in stages:
         from helpers.gan.features import build_extractor
 
-        build_extractor(params.synthesis.features, params.synthesis.feature_weights, "cpu")
+        build_extractor(params.synthesis.features, None, "cpu")
 
 
 def _check_recipe(params: Params, stages: Collection[str]) -> None:

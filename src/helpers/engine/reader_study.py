@@ -3,14 +3,14 @@
 import argparse
 from collections.abc import Callable
 
-from helpers.errors import UserError, printable
+from helpers.errors import UserError
 from helpers.paths import RunPaths, as_typed
 
 OPTIONS = {"--images": "images", "--from": "synthetic", "--draw": "seed"}  # and their fields of a Draw
 
 
-def add_options(page: argparse.ArgumentParser, positive: Callable[[str], int]) -> None:
-    """``--reader-study RUN`` and what belongs to it; ``positive`` reads a whole number of at least 1."""
+def add_options(page: argparse.ArgumentParser, whole_number: Callable[[int], Callable[[str], int]]) -> None:
+    """``--reader-study RUN`` and what belongs to it; ``whole_number(0)`` reads numbers from 0 on."""
     study = page.add_argument_group("a reader study (docs/reader-study.md)")
     study.add_argument(
         "--reader-study",
@@ -20,7 +20,7 @@ def add_options(page: argparse.ArgumentParser, positive: Callable[[str], int]) -
     study.add_argument(
         "--images",
         metavar="N",
-        type=positive,
+        type=whole_number(1),
         help="how many, half of them real and half synthetic (default: 60)",
     )
     study.add_argument(
@@ -33,15 +33,9 @@ def add_options(page: argparse.ArgumentParser, positive: Callable[[str], int]) -
         "--draw",
         dest="seed",
         metavar="SEED",
-        type=_seed,
+        type=whole_number(0),
         help="seed of the draw of images (default: 0)",
     )
-
-
-def _seed(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise argparse.ArgumentTypeError(f"'{printable(text)}' is not a whole number of at least 0")
-    return int(text)
 
 
 def asked_for(options: argparse.Namespace) -> bool:

@@ -98,7 +98,7 @@ def evaluate(run: RunPaths, params: Params) -> dict[str, pd.DataFrame]:
         target=params.data.target_class,
         arms=roles(params),
         confidence=params.evaluation.confidence,
-        one_gan=params.trains_gan and len(params.gan.seeds) == 1,
+        one_gan=params.one_gan,
         source=params.data.source,
     )
     _write(run.evaluation, tables)

@@ -253,6 +253,11 @@ class Params(Section):
         return self.synthesis.folder is None
 
     @property
+    def one_gan(self) -> bool:
+        """Whether they all come from one GAN: what is said of them then holds for it."""
+        return self.trains_gan and len(self.gan.seeds) == 1
+
+    @property
     def has_critic(self) -> bool:
         """Whether a critic scores the synthetic images; only where it does may an arm rank by it."""
         return self.trains_gan and recipes().get(self.gan.recipe).has_critic

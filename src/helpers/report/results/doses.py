@@ -134,9 +134,9 @@ def worth_section(
 ) -> str | None:
     """Heading and words: what synthetic images gave in place of withheld real ones, and what those are worth.
 
-    ``table`` is ``doses``', ``controls`` evaluation/controls.csv, ``n`` as in
-    ``dose_table``. A rate of exchange is told only where both the loss of the real images and the gain by
-    the synthetic ones are shown. None without doses.
+    ``table`` is ``doses``', ``controls`` evaluation/controls.csv, ``n`` as in ``dose_table``. A rate of
+    exchange is told only where both the loss of the real images and the gain by the synthetic ones are
+    shown. None without doses.
     """
     if table.empty:
         return None

@@ -10,7 +10,7 @@ from helpers.params import Params
 
 def single_gan_arms(params: Params) -> set[str]:
     """Arms whose synthetic images all came from one GAN of this run: what is said of them holds for it."""
-    if len(params.gan.seeds) > 1 or not params.trains_gan:
+    if not params.one_gan:
         return set()
     return {name for name, arm in params.arms.items() if arm.uses_gan}
 
