@@ -1,7 +1,8 @@
 """Keep what a finished run found, under ``reports/examples/<run>``: its page, tables, histories and
 provenance, and no image of it.
 
-Run: python benchmarks/keep.py RUN [RUN ...] [--without-predictions] [--comparison FIRST SECOND]
+Run: python benchmarks/keep.py RUN [RUN ...] [--without-predictions] [--tables-alone]
+       [--comparison FIRST SECOND]
 
 A run on photographs is kept only if its page leaves them out (``report.real_images: omit``): what is kept is
 published, and git forgets nothing. Written there: report.html, provenance.json, evaluation/ (every table),
@@ -14,7 +15,7 @@ any other contrast of them can be computed anew: a row for each training and eac
 external image (arm, replicate, split, image_id, label), with the class that the classifier answers and its
 probability of the target class to five digits. It is not kept of a user's own images, whose names may name a
 patient, nor of a run whose parts are kept (reports/parts/RUN, by run_all.py --pack), which hold all
-probabilities.
+probabilities. ``--tables-alone`` leaves out the page too, where a repository has no room for one.
 """
 
 import argparse
@@ -44,7 +45,11 @@ SYNTHESIS_TABLES = (
 
 
 def keep(
-    run: RunPaths, examples: Path = EXAMPLES, packed: Path = PACKED, predictions_too: bool = True
+    run: RunPaths,
+    examples: Path = EXAMPLES,
+    packed: Path = PACKED,
+    predictions_too: bool = True,
+    page_too: bool = True,
 ) -> Path:
     """Copy ``run`` into ``examples``/<run>, in place of what was there; returns that folder.
 
@@ -53,7 +58,7 @@ def keep(
     """
     params = read_params(run)
     page, provenance = require(run.report, "report"), require(run.provenance, "report")
-    if SOURCES.get(params.data.source).private and params.report.real_images != "omit":
+    if page_too and SOURCES.get(params.data.source).private and params.report.real_images != "omit":
         raise UserError(
             f"The page of '{run.run}' may show photographs (report.real_images is "
             f"'{params.report.real_images}'), and what is kept here is published: "
@@ -62,7 +67,8 @@ def keep(
     folder = examples / run.run
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "evaluation").mkdir(parents=True)
-    shutil.copy(page, folder)
+    if page_too:
+        shutil.copy(page, folder)
     shutil.copy(provenance, folder)
     for path in sorted(run.evaluation.glob("*.csv")):
         shutil.copy(path, folder / "evaluation")
@@ -142,6 +148,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--without-predictions", action="store_true", help="leave out predictions.csv.xz, which is large"
     )
     parser.add_argument(
+        "--tables-alone", action="store_true", help="leave out predictions.csv.xz and the page"
+    )
+    parser.add_argument(
         "--comparison",
         nargs=2,
         metavar=("FIRST", "SECOND"),
@@ -149,8 +158,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        too = not options.without_predictions
-        folders = [keep(RunPaths(name), predictions_too=too) for name in options.runs]
+        parts = {
+            "predictions_too": not (options.without_predictions or options.tables_alone),
+            "page_too": not options.tables_alone,
+        }
+        folders = [keep(RunPaths(name), **parts) for name in options.runs]
         folders += [keep_comparison(*options.comparison)] if options.comparison else []
     except UserError as mistake:
         print(f"keep.py: {mistake}", file=sys.stderr)

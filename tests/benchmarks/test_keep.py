@@ -83,6 +83,17 @@ def test_predictions_can_be_left_out(tmp_path, monkeypatch):
     assert (folder / "trainings.csv").is_file() and not (folder / "predictions.csv.xz").exists()
 
 
+def test_tables_alone_are_kept_without_the_page(tmp_path, monkeypatch, capsys):
+    finished_run(tmp_path, monkeypatch)
+    monkeypatch.setattr(keep.keep, "__defaults__", (tmp_path / "examples", tmp_path / "parts", True, True))
+    assert keep.main(["fake", "--tables-alone"]) == 0
+    folder = tmp_path / "examples" / "fake"
+    assert str(folder) in capsys.readouterr().out
+    kept = {path.name for path in folder.iterdir()}
+    assert {"evaluation", "synthesis", "trainings.csv", "jobs.csv", "provenance.json"} <= kept
+    assert not kept & {"report.html", "predictions.csv.xz"}
+
+
 def test_a_run_on_given_images_has_no_history_of_a_gan(tmp_path, monkeypatch):
     given = {"synthesis": {"folder": "theirs", "filter": "classifier"}, "arms": {"baseline": {}}}
     run = finished_run(tmp_path, monkeypatch, gan={"seeds": [0]}, **given)
