@@ -67,8 +67,8 @@ elsewhere:
 $(READY): requirements.txt pyproject.toml $(ELSEWHERE)
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found: install one, or say where by 'make report PYTHON=/path/to/python'."; exit 1; }
 	@free=$$(df -Pk . | awk 'NR == 2 {print int($$4 / 1048576)}'); \
-	echo "Installing into .venv (once; one to four minutes, about 6 GB with PyTorch, 9 GB while it installs; $$free GB are free) ..."; \
-	[ -e $(READY) ] || [ "$$free" -ge $(if $(filter cpu,$(TORCH)),3,7) ] || { echo "That would fill this disk: make room, or clone the project to a larger one."; exit 1; }
+	echo "Installing into .venv (once; one to four minutes, about $(if $(filter cpu,$(TORCH)),2 GB with PyTorch for CPUs,6 GB with PyTorch$(,) 9 GB while it installs); $$free GB are free) ..."; \
+	[ -e $(READY) ] || [ "$$free" -ge $(if $(filter cpu,$(TORCH)),3,9) ] || { echo "That would fill this disk: make room, or clone the project to a larger one."; exit 1; }
 	@$(PYTHON) -m venv .venv
 # uv installs the same pins several times faster than pip, which stands in where uv cannot be used; with the certificates of
 # the system it also works behind a proxy that has its own, as hospitals do

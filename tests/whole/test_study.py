@@ -123,7 +123,7 @@ def test_nothing_is_not_called_an_effect_and_a_loss_is(project_copy):
     assert "Report: reports/study/report.html" in done.stdout
     tables = project.folder / "artifacts/study/evaluation"
     compared, controls = pd.read_csv(tables / "comparisons.csv"), pd.read_csv(tables / "controls.csv")
-    assert compared["arm"].nunique() == 9 and (compared["replicates"] == 3).all()
+    assert compared["arm"].nunique() == 11 and (compared["replicates"] == 3).all()
     recall = compared[compared["metric"] == "target_recall"].set_index("arm")
     assert recall.loc["again", "low"] < 0 < recall.loc["again", "high"]
     assert recall.loc["withheld", "high"] < 0

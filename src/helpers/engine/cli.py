@@ -34,7 +34,7 @@ EPILOG = """\
 Stages, in order: {stages}.
 Files of a run: artifacts/<run>/; its page: reports/<run>/report.html.
 Exit codes: 0 done, 1 a job failed, 2 a mistake in the command, the parameters or the data,
-130 and 143 stopped by Ctrl-C or a signal.
+130 and 143 stopped by Ctrl-C or a signal, 141 who read the output has gone.
 """
 
 # options that say what a start makes and how

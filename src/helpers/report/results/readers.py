@@ -66,7 +66,7 @@ def _design(readings: Readings, run: RunPaths) -> str:
     if left := len(readings.readers) - (whole["reader"].nunique() if len(whole) else 0):
         text += (
             f" {counted(left, 'reader')} did not judge all of them, and "
-            f"{'stands' if left == 1 else 'stand'} only in the table of readers."
+            f"{'is' if left == 1 else 'are'} left out of the shares over all readers and of the agreement."
         )
     if _made_anew(readings, run):
         text += " The run's synthetic images were made anew since: these answers are on the earlier ones."
