@@ -100,7 +100,7 @@ def test_the_filters_strip_is_sorted_and_dimmed_where_it_cuts(tmp_path, monkeypa
     folder.mkdir(parents=True)
     rows = [
         {"set": "kept", "fraction": fraction, "measure": "precision", "value": 0.5, "low": 0.4, "high": 0.6}
-        | {"features": "inception"}
+        | {"features": "inception", "images": 12}
         for fraction in (0.1, 0.25, 1.0)
     ]
     pd.DataFrame(rows).to_csv(folder / "filter-sweep.csv", index=False)

@@ -554,7 +554,7 @@ def test_the_pictures_of_many_gans_do_not_swell_the_page(tmp_path, monkeypatch):
     ]
     assert [len(block.find_all("img")) for block in blocks] == 2 * [2] + 2 * [1] + 4 * [0]
     assert [len(block.find_all("table")) for block in blocks] == 2 * [0] + 6 * [1]
-    assert soup.get_text().count("the figures of 4 further ones are left out") == 2
+    assert soup.get_text().count("the figures of the last 4 are left out") == 2
 
 
 # --- parts --------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def test_a_measure_has_one_name_in_every_figure_and_table(params, tmp_path, monk
     assert panels[2].get_title("left") == f"{name}, lower is better"
     columns = shown.selection_table(kept, comparisons(kept["arm"]), found, "mel", 167).shown.columns
     assert name in columns and "Coverage" in columns
-    ends = {"value": 0.5, "low": 0.4, "high": 0.6, "features": features}
+    ends = {"value": 0.5, "low": 0.4, "high": 0.6, "features": features, "images": 12}
     sets = [("kept", 0.1), ("kept", 1.0), ("real", np.nan)]
     sweep = pd.DataFrame(
         {"set": which, "fraction": share, "measure": measure} | ends

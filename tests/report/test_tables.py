@@ -182,7 +182,8 @@ class TestOneRowForEachArm:
         made = results.arms.arms_by_metric(tables, ["target_recall"], 40, "baseline", PAPER)
         assert rows_of(made)[1][1] == "50"
         assert (
-            results.arms.caption(tables["arms"], 0.95, published_beside("folder")) == "means over replicates."
+            results.arms.caption(tables["arms"], "baseline", 0.95, published_beside("folder"))
+            == "means over replicates."
         )
 
     def test_controls_have_a_column_for_each_metric(self):

@@ -7,9 +7,11 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.typing import LineStyleType
 from numpy.typing import ArrayLike
 
 from helpers.report.names import wrapped
@@ -18,6 +20,7 @@ from helpers.report.style import SMALLEST, arm_colours, styled
 INK, FAINT, BEHIND, BAND = "#222222", "#8A8A8A", "#B4BAC0", "#F0F0F0"
 SYNTHETIC = "#009E73"  # synthetic images, wherever they stand beside real ones
 DASHED = (0, (4, 3))
+PATTERNS: tuple[LineStyleType, ...] = ("-", (0, (6, 1)), (0, (6, 1, 1.2, 1)), (0, (1.2, 1)))  # of a few arms
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#882255", "#6B7A00", "#111111")  # lines that are no arms
 FEW_ARMS = 4  # more of them are told apart by place, a row or a panel each, and no longer by colour
 PANELS, PANEL = 5, 1.45  # of many arms: panels in a row, and the height of each, inches
@@ -26,12 +29,29 @@ THIN = 0.9  # points: the reference's line over that of an arm
 
 @styled
 def empty_figure(sentence: str) -> Figure:
-    """A figure that says why there is nothing to draw."""
+    """A figure that says why there is nothing to draw.
+
+    The sentence is its label too, which ``show_figure`` takes for caption and alternative text.
+    """
     figure = Figure(figsize=(9, 0.8))
     axes = figure.subplots()
     axes.axis("off")
-    axes.text(0.5, 0.5, wrapped(sentence, 140), ha="center", va="center", color=FAINT)
+    axes.text(0.5, 0.5, wrapped(sentence, 140), ha="center", va="center", color=INK)
+    figure.set_label(sentence)
     return figure
+
+
+def ink_on(colour: Any) -> str:
+    """The colour of words on a ground of ``colour``: INK or white, whichever has the higher contrast."""
+    ground, ink = (_luminance(each) + 0.05 for each in (colour, INK))
+    return INK if ground / ink > 1.05 / ground else "white"
+
+
+def _luminance(colour: Any) -> float:
+    """The relative luminance of the Web Content Accessibility Guidelines 2.2: 0 of black, 1 of white."""
+    parts = np.array(to_rgb(colour))
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
 ELSEWHERE = "The synthetic images stayed on the machine that made them."
@@ -189,13 +209,22 @@ def _panel_each(
         part.suptitle(wrapped(title, 100), x=0.01, ha="left", fontsize=9.5, fontweight="bold")
         part.supxlabel(wrapped(x, 130) if named else "", fontsize=8.5)
         part.supylabel(y, fontsize=8.5)
-        for axes in grid[len(arms) :]:
+        for axes, above in zip(grid[len(arms) :], grid[len(arms) - columns :], strict=False):
             axes.set_axis_off()
+            above.tick_params(labelbottom=True)
         for axes, arm in zip(grid, arms, strict=False):
             axes.set_title(arm, fontsize=8.5, fontweight="normal", pad=3)
             axes.set_box_aspect(1 if square else None)
         found.append(dict(zip(arms, grid, strict=False)))
     return figure, found
+
+
+def arm_lines(arms: Collection[str]) -> dict[str, LineStyleType]:
+    """A pattern of line for each of a few arms in one panel, so that their colours are not all that tells
+    them apart; where each has its own panel, all lines are solid.
+    """
+    patterns = ("-",) if panel_per_arm(arms) else PATTERNS
+    return {arm: patterns[place % len(patterns)] for place, arm in enumerate(dict.fromkeys(arms))}
 
 
 def draw_arms(
@@ -217,8 +246,10 @@ def arm_legend(figure: Figure, arms: Sequence[str], reference: str, *more: Line2
     if panel_per_arm(arms):
         handles = [Line2D([], [], color=INK, linewidth=THIN, markersize=2, label=reference, **marks)]
     else:
+        lines = arm_lines(arms)
         handles = [
-            Line2D([], [], color=colour, label=arm, **marks) for arm, colour in arm_colours(arms).items()
+            Line2D([], [], color=colour, linestyle=lines[arm], label=arm, **marks)
+            for arm, colour in arm_colours(arms).items()
         ]
     figure.legend(handles=[*handles, *more], loc="outside lower center", ncols=6)
 

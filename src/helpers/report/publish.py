@@ -102,7 +102,8 @@ def show_figure(
 ) -> None:
     """Display a figure and save it in reports/<run>/figures as SVG and PNG (twice the page's resolution).
 
-    Where the run has nothing to draw, ``figure`` is None and nothing is done.
+    Where the run has nothing to draw, ``figure`` is None and nothing is done. A figure whose label says what
+    there is instead (``empty_figure``) has this sentence for caption and alternative text.
 
     ``caption`` says what to see, ``alt`` what is drawn, ``number`` is the paper's number of the same figure
     (1 to 8) or None for one that the paper does not have. ``behind`` is what the page shows of an image of
@@ -110,7 +111,8 @@ def show_figure(
     """
     if figure is None:
         return
-    paths, caption = _paths(run, name), caption.strip()
+    paths, instead = _paths(run, name), str(figure.get_label())
+    caption, alt, behind = (instead, instead, None) if instead else (caption.strip(), alt, behind)
     caption += no_font_note(lend_fonts(figure), as_typed(paths.notebooks))
     with without_glyph_warnings():
         _lay_out(figure)

@@ -14,9 +14,11 @@ from matplotlib.typing import LineStyleType
 
 from helpers.evaluation.verdicts import MINIMUM_REPLICATES
 from helpers.paths import RunPaths, require
-from helpers.report.drawing import INK, arm_panels, draw_curve, panel_per_arm
+from helpers.report.drawing import INK, arm_lines, arm_panels, draw_curve, panel_per_arm
 from helpers.report.paper_values import Paper
 from helpers.report.style import arm_colours, styled
+
+PAPER_LINE = (0, (1, 3))  # of the paper's best validation accuracy
 
 
 def read_history(run: RunPaths, arm: str, replicate: int) -> pd.DataFrame:
@@ -34,18 +36,18 @@ def classifier_curves(history: pd.DataFrame, paper: Paper | None = None) -> Figu
     A dot marks the best epoch, and a strong line is the mean of an arm (``_mean_curve``). ``history`` has
     columns arm, replicate, best_epoch and those of a classifier's history.csv. Few arms share a panel each
     for training and validation; of many arms each has its own, with training dotted. Beside the ``paper`` a
-    dashed line is its best validation accuracy, and its number of epochs is drawn below where the arms are
+    dotted line is its best validation accuracy, and its number of epochs is drawn below where the arms are
     few. The caption has these numbers in any case.
     """
     arms = list(dict.fromkeys(history["arm"]))
     theirs = _published_ends(paper, arms)
-    colours, apart = arm_colours(arms), panel_per_arm(arms)
+    colours, patterns, apart = arm_colours(arms), arm_lines(arms), panel_per_arm(arms)
     figure, panels, below = _curve_panels(arms, bool(theirs))
     for (part, measure), drawn in panels.items():
         factor, column = 100 if measure == "accuracy" else 1, f"{part}_{measure}"
-        line: LineStyleType = ":" if apart and part == "train" else "-"
         for arm, trainings in history.groupby("arm", sort=False):
             curves = trainings.assign(value=factor * trainings[column])
+            line = ":" if apart and part == "train" else patterns[arm]
             _draw_trainings(drawn[arm], curves, colours[arm], line, best=part == "validation")
     _draw_best(panels["validation", "accuracy"], theirs, colours)
     if below is not None:
@@ -54,7 +56,7 @@ def classifier_curves(history: pd.DataFrame, paper: Paper | None = None) -> Figu
     handles = _keys(colours, apart)
     if theirs:
         label = "the paper's best validation accuracy"
-        handles.append(Line2D([], [], color=INK, linestyle="--", linewidth=1, label=label))
+        handles.append(Line2D([], [], color=INK, linestyle=PAPER_LINE, linewidth=1, label=label))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(8, len(handles)))
     return figure
 
@@ -127,9 +129,11 @@ def _published_ends(paper: Paper | None, arms: Sequence[str]) -> dict[str, Publi
 def _draw_best(
     panels: Mapping[str, Axes], theirs: Mapping[str, PublishedEnd], colours: Mapping[str, str]
 ) -> None:
-    """The paper's best validation accuracy as a dashed line; the caption has its epochs."""
+    """The paper's best validation accuracy as a dotted line; the caption has its epochs."""
     for arm, end in theirs.items():
-        panels[arm].axhline(end.best_accuracy, color=colours[arm], linestyle="--", linewidth=1, zorder=1)
+        panels[arm].axhline(
+            end.best_accuracy, color=colours[arm], linestyle=PAPER_LINE, linewidth=1, zorder=1
+        )
 
 
 def _lengths(
@@ -170,7 +174,7 @@ def _keys(colours: Mapping[str, str], apart: bool) -> list[Line2D]:
     keys: dict[str, tuple[str, LineStyleType]] = (
         {"validation": (INK, "-"), "training": (INK, ":")}
         if apart
-        else {arm: (colour, "-") for arm, colour in colours.items()}
+        else {arm: (colour, arm_lines(colours)[arm]) for arm, colour in colours.items()}
     )
     handles = [
         Line2D([], [], color=colour, linestyle=style, label=label) for label, (colour, style) in keys.items()

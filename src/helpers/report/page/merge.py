@@ -44,9 +44,11 @@ from helpers.report.page.cells import (
     read_notebook,
     take_title,
 )
-from helpers.report.page.numbering import Numbering
+from helpers.report.page.numbering import FIRST_OWN_FIGURE, Numbering
 from helpers.report.page.shown import SECTIONS, Section
+from helpers.report.words import counted
 
+PAPERS_FIGURES = range(1, FIRST_OWN_FIGURE)
 PICTURED = 2  # further runs of a notebook whose figures are in the page: those of a GAN weigh a megabyte
 Content = Callable[[], Markup]
 Executed = list[tuple[str, NotebookNode]]  # what each execution stands for, and its notebook
@@ -196,8 +198,10 @@ class Merger:
         what = book.executed[0][0]
         jobs = book.section.jobs(self.params)
         if jobs > 1:
-            note = Markup('<p class="note">Shown here: {}, one of {} jobs that this notebook can show.</p>')
-            heading += note.format(what, jobs)
+            hidden = jobs - len(book.executed) if book.section.stage != "classifier" else 0
+            without = f" Nothing is shown of {counted(hidden, 'GAN')} trained without what an arm withholds."
+            note = Markup('<p class="note">Shown here: {}, one of {} jobs that this notebook can show.{}</p>')
+            heading += note.format(what, jobs, without if hidden else "")
         cells = [raw_cell(heading)]
         for part in book.parts:
             for cell in part.cells:
@@ -234,6 +238,8 @@ class Merger:
                 output["data"]["text/markdown"] = self._public(told)
             label = label_of(output)
             if label and label["kind"] == "figure":
+                if self.numbering.figures.isdisjoint(PAPERS_FIGURES) and label.get("number"):
+                    label["caption"] += " (Figures 1 to 8 have the numbers that they have in the paper.)"
                 label["number"] = self.numbering.figure_number(label.get("number"))
             elif label and label["kind"] == "table":
                 label["number"] = self.numbering.table_number()
@@ -288,8 +294,8 @@ def others(known: list[Any], executed: Executed) -> Markup:
             blocks.append(block.format(what, Markup("").join(parts)))
     if len(executed) > PICTURED:
         note = Markup(
-            '<p class="note">To keep this page light, the figures of {} further ones are left out; the run '
-            "wrote them into the folder figures.</p>"
+            '<p class="note">To keep this page light, the figures of the last {} are left out and only their '
+            "tables are shown; the run wrote the figures into the folder figures.</p>"
         )
         blocks.append(note.format(len(executed) - PICTURED))
     return Markup("").join(blocks)

@@ -73,6 +73,8 @@ def figure_html(source: str, label: dict[str, Any], size: Size, number: int | No
     """
     name, caption = (f"Figure {number}" if number else "Figure"), label.get("caption") or ""
     alt = plain_words(label.get("alt") or caption or "A picture that this notebook displays")
+    # a button's name hides its image from who cannot see it, so that the name says what the image shows
+    spoken = f"Enlarge {name[0].lower()}{name[1:]}: {alt}"
     # a drawing so wide that its words could not be read if it shrank pans in its box instead
     shape = " broad" if size and size[0] >= BROAD else ""
     # one so tall that its words would shrink on the screen scrolls down in its box
@@ -80,12 +82,12 @@ def figure_html(source: str, label: dict[str, Any], size: Size, number: int | No
     behind = label.get("behind") if number else None  # pictures that are not numbered are kept light
     return Markup(
         '<figure class="figure{}"{}{}><div class="pan"><button class="enlarge" type="button" '
-        'aria-label="Enlarge {}"><img loading="lazy" src="{}" alt="{}"{}></button></div>{}</figure>'
+        'aria-label="{}"><img loading="lazy" src="{}" alt="{}"{}></button></div>{}</figure>'
     ).format(
         shape,
         Markup(' id="figure-{}"').format(number) if number else "",
         Markup(' data-behind="{}"').format(json.dumps(behind, separators=(",", ":"))) if behind else "",
-        f"{name[0].lower()}{name[1:]}",
+        spoken,
         source,
         alt,
         Markup(' width="{}" height="{}"').format(*size) if size else "",

@@ -19,7 +19,7 @@ from helpers.paths import RunPaths
 from helpers.report.measures import MEASURE_NAMES, measure_name
 from helpers.report.page.results import Results
 from helpers.report.pictures import picture_row, smaller
-from helpers.report.words import capitalised, percent, points, significant
+from helpers.report.words import capitalised, percent, points, significant, with_interval
 
 START = 0.1  # threshold probability of the table without a script
 STRIP, TILE = 30, 32  # images that show where the filter cuts; pixels of each
@@ -41,7 +41,8 @@ def threshold_table(results: Results) -> Markup:
             for row in part.sort_values("threshold").to_dict("records")
         ]
     everyone = table.drop_duplicates("threshold").sort_values("threshold")["act_on_all"]
-    steps["every image called so"] = [["100", "100.0", points(benefit)] for benefit in everyone]
+    found = [percent(1, places), percent(1)]
+    steps["every image called so"] = [[*found, points(benefit)] for benefit in everyone]
     target = results.target
     heads = [f"{capitalised(target)} found, %", "False alarms per 100 others", "Net benefit per 100 images"]
     return _table(
@@ -78,7 +79,7 @@ def filter_table(run: RunPaths, params: Params) -> Markup:
             name = capitalised(measure_name(measure, part["features"].iloc[0]))
             steps[f"{name}: {shown.hint}"] = [
                 [
-                    f"{significant(row['value'])} ({significant(row['low'])} to {significant(row['high'])})",
+                    with_interval(row["value"], row["low"], row["high"]),
                     significant(real[measure]) if measure in real else "",
                 ]
                 for row in part.to_dict("records")
@@ -87,8 +88,8 @@ def filter_table(run: RunPaths, params: Params) -> Markup:
     return _table(
         "filter",
         "Share of the images that the filter keeps, the best first",
-        "How good the kept images are as a set: mean and the middle 95 % of the draws, always as many of "
-        f"them against as many real ones{whose}.",
+        "How good the kept images are as a set: mean and the middle 95 % of the draws, always "
+        f"{int(kept['images'].iloc[0]):,} of them against as many real ones{whose}.",
         ("Measure", ["Kept images", "Real images that were held out"]),
         steps,
         [f"{100 * fraction:.0f} %" for fraction in fractions],

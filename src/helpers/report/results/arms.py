@@ -76,14 +76,15 @@ def _cell(metric: str, n: int) -> Format:
     return of_row(text)
 
 
-def caption(arms: pd.DataFrame, confidence: float, paper: Paper) -> str:
+def caption(arms: pd.DataFrame, reference: str, confidence: float, paper: Paper) -> str:
     """What stands in the cells of ``arms_by_metric``."""
     intervals = bool(arms[["low", "high"]].notna().all(axis=1).any())
     ends = f" and their {100 * confidence:.0f} % intervals" if intervals else ""
     what = f"means over replicates{ends}"
     marks = (
-        "; a triangle marks a mean whose difference to the first row has an interval without zero, and for a "
-        f"contrast named beforehand also p below {FAMILY_LEVEL:g} by Holm's rule; the others are exploratory"
+        f"; a triangle marks a mean whose difference to *{reference}* has an interval without zero, and for "
+        f"a contrast named beforehand also p below {FAMILY_LEVEL:g} by Holm's rule; the others are "
+        "exploratory"
         if intervals
         else ""
     )

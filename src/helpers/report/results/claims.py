@@ -1,10 +1,12 @@
 """The paper's claims and numbers."""
 
+import re
+
 import pandas as pd
 
 from helpers.evaluation.verdicts import Gain
 from helpers.report.table import Table
-from helpers.report.words import counted
+from helpers.report.words import MINUS, counted
 
 
 def claims_table(claims: pd.DataFrame) -> Table:
@@ -20,7 +22,14 @@ def claims_table(claims: pd.DataFrame) -> Table:
     order = {verdict: place for place, verdict in enumerate(dict.fromkeys(claims["verdict"]))}
     grouped = claims.sort_values("verdict", key=lambda column: column.map(order), kind="stable")
     columns = ["verdict", *(name for name in claims if name != "verdict")]
-    return Table(grouped[columns].reset_index(drop=True), hidden=numbers + empty, groups="verdict")
+    formats = {"this_run": _with_true_minus} if "this_run" in claims else {}
+    return Table(grouped[columns].reset_index(drop=True), formats, hidden=numbers + empty, groups="verdict")
+
+
+def _with_true_minus(text: str) -> str:
+    """A sentence of the table whose negative numbers have a minus sign in place of a hyphen."""
+    text = re.sub(r"(?<![\w.])[+-](0\.0+)(?![\d])", r"\1", text)  # nothing has no sign
+    return re.sub(r"(?<![\w.])-(?=\d)", MINUS, text)
 
 
 def audit_table(audit: pd.DataFrame) -> Table:

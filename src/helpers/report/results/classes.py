@@ -12,6 +12,7 @@ from helpers.evaluation.confusion import class_ratios
 from helpers.evaluation.paper.tables import confusion_matrix
 from helpers.params import Params
 from helpers.paths import RunPaths, require
+from helpers.report.drawing import ink_on
 from helpers.report.paper_values import Paper
 from helpers.report.results.matrix_layout import MatrixLayout
 from helpers.report.style import arm_colours, styled
@@ -184,6 +185,10 @@ def _matrix(axes: Axes, panel: Panel, percent: bool, layout: MatrixLayout) -> No
         ax=axes,
         **colours,
     )
+    cells = axes.collections[0]
+    cells.update_scalarmappable()
+    for text, ground in zip(axes.texts, cells.get_facecolor(), strict=False):
+        text.set_color(ink_on(ground))
     layout.name(axes)
     axes.set(xlabel="prediction", ylabel="")
 

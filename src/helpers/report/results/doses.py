@@ -100,6 +100,15 @@ def dose_figure(table: pd.DataFrame, arms: pd.DataFrame, target: str) -> Figure 
     return figure
 
 
+def dose_caption(target: str, confidence: float) -> str:
+    """What ``dose_figure`` and ``dose_table`` show."""
+    return (
+        f"Recall and ranking of {target} by the numbers of real and of synthetic images: means over "
+        f"replicates with {100 * confidence:.0f} % intervals. In the figure the numbers of images are evenly "
+        "spaced."
+    )
+
+
 def dose_table(table: pd.DataFrame, arms: pd.DataFrame, target: str, n: int) -> Table | None:
     """The doses with mean and interval of METRICS, in percent; ``n`` counts the test images of the target."""
     if table.empty:

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.markers import TICKDOWN, TICKUP
 
 from helpers.evaluation.verdicts import Direction, verdict_of
 from helpers.report.drawing import FAINT, INK, centre_on_zero, draw_interval, empty_figure, name_rows
@@ -18,6 +19,8 @@ from helpers.report.words import (
     percent_of_images,
     points_of_images,
 )
+
+TICK: dict[str, Any] = {"markersize": 7, "alpha": 0.7}
 
 
 def seen_sentence(seen: pd.DataFrame, reference: str) -> str:
@@ -59,8 +62,9 @@ def seen_unseen(table: pd.DataFrame, target: str) -> Figure | None:
     for axes, (column, title) in zip(panels, titles.items(), strict=True):
         for place, (arm, part) in enumerate(table.groupby("arm", sort=False)):
             values = (100 * part.set_index("lesions")[column]).groupby(level=0)
-            for _, ticks in values:
-                axes.plot(ticks, [place] * len(ticks), "|", color=colours[arm], markersize=6, alpha=0.6)
+            for lesions, ticks in values:
+                side = TICKUP if lesions == "seen" else TICKDOWN
+                axes.plot(ticks, [place] * len(ticks), marker=side, linestyle="", color=colours[arm], **TICK)
             _draw_pair(axes, place, values.mean(), colours[arm])
         axes.set_title(title)
         axes.locator_params(axis="x", nbins=6)

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from helpers.report.drawing import FEW_ARMS, INK
+from helpers.report.drawing import FEW_ARMS, INK, ink_on
 from helpers.report.names import wrapped
 from helpers.report.paper_values import Paper, paper_metrics
 from helpers.report.results.arm_rows import rows_of_arms
@@ -202,11 +201,10 @@ def _write_counts(
 ) -> None:
     """The images behind a bar, upright at its foot, in the ink that its colour lets stand out."""
     for arm in arms:
-        bright = np.dot(to_rgb(colours[arm]), (0.299, 0.587, 0.114)) > 0.5
         for centre, column in zip(_centres(arms, arm, len(columns)), columns, strict=True):
             words = count_words(counts.get((arm, column)))
             place: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "bottom", "fontsize": SMALLEST}
-            axes.text(centre, 3, words, color=INK if bright else "white", **place)
+            axes.text(centre, 3, words, color=ink_on(colours[arm]), **place)
 
 
 def _centres(arms: Sequence[str], arm: str, columns: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from helpers.report.drawing import (
     INK,
     THIN,
     arm_legend,
+    arm_lines,
     arm_panels,
     draw_arms,
     draw_curve,
@@ -40,6 +41,7 @@ def discrimination(curves: pd.DataFrame, target: str, reference: str) -> Figure:
         f"Precision and recall, {target}": ("recall (sensitivity), %", "precision, %"),
     }
     figure, parts = arm_panels(arms, titles, 4.3, square=True)
+    patterns = arm_lines(arms)
     for name, panels in zip(("roc", "precision_recall"), parts, strict=True):
         lines = 100 * curves[curves["curve"] == name].pivot_table(
             index="x", columns=["arm", "replicate"], values="y"
@@ -51,8 +53,8 @@ def discrimination(curves: pd.DataFrame, target: str, reference: str) -> Figure:
                     draw_curve(
                         axes, 100 * lines.index, lines[arm][one], color=colour, linewidth=0.6, alpha=0.3
                     )
-            width = THIN if thin else MEAN
-            draw_curve(axes, 100 * lines.index, lines[arm].mean(axis=1), color=colour, linewidth=width)
+            style = {"color": colour, "linewidth": THIN if thin else MEAN, "linestyle": patterns[arm]}
+            draw_curve(axes, 100 * lines.index, lines[arm].mean(axis=1), **style)
 
         draw_arms(panels, reference, draw)
         for axes in set(panels.values()):
@@ -76,6 +78,7 @@ def reliability(bins: pd.DataFrame, target: str, reference: str) -> Figure:
     axis = ("probability, %", "how often it was so, %")
     titles = {"Predicted class": axis, f"Probability of {target}": axis}
     figure, parts = arm_panels(arms, titles, 4.5, square=True)
+    patterns = arm_lines(arms)
     bins = bins.assign(
         p=100 * bins["images"] * bins["probability"], f=100 * bins["images"] * bins["frequency"]
     )
@@ -85,7 +88,8 @@ def reliability(bins: pd.DataFrame, target: str, reference: str) -> Figure:
         def draw(axes: Axes, arm: str, colour: str, thin: bool, added: pd.DataFrame = added) -> None:
             rows, grown = added.loc[arm], 40 if panel_per_arm(arms) else 110
             x, y = rows["p"] / rows["images"], rows["f"] / rows["images"]
-            draw_curve(axes, x, y, color=colour, linewidth=THIN if thin else 1.6, alpha=0.8)
+            style = {"linewidth": THIN if thin else 1.6, "linestyle": patterns[arm], "alpha": 0.8}
+            draw_curve(axes, x, y, color=colour, **style)
             sizes = 8 + grown * np.sqrt(rows["images"] / rows["images"].sum())
             dots: dict[str, Any] = {"s": 3} if thin else {"s": sizes, "alpha": 0.75}
             axes.scatter(x, y, color=colour, linewidths=0, **dots)
@@ -112,6 +116,7 @@ def decision_curve(table: pd.DataFrame, target: str, reference: str) -> Figure:
     arms = list(dict.fromkeys(table["arm"]))
     labels = (f"threshold probability of {target} from which one acts, %", "net benefit per 100 images")
     figure, (panels,) = arm_panels(arms, {"": labels}, 3.9)
+    patterns = arm_lines(arms)
     shares = table.set_index("arm").mul(100)
 
     def draw(axes: Axes, arm: str, colour: str, thin: bool) -> None:
@@ -119,8 +124,8 @@ def decision_curve(table: pd.DataFrame, target: str, reference: str) -> Figure:
         if len(arms) <= 3 or (panel_per_arm(arms) and not thin):
             band: dict[str, Any] = {"color": colour, "alpha": 0.15, "linewidth": 0}
             axes.fill_between(part["threshold"], part["low"], part["high"], **band)
-        width = THIN if thin else MEAN
-        draw_curve(axes, part["threshold"], part["mean"], color=colour, linewidth=width)
+        style = {"color": colour, "linewidth": THIN if thin else MEAN, "linestyle": patterns[arm]}
+        draw_curve(axes, part["threshold"], part["mean"], **style)
 
     draw_arms(panels, reference, draw)
     everyone = shares.loc[arms[0]]
@@ -130,5 +135,6 @@ def decision_curve(table: pd.DataFrame, target: str, reference: str) -> Figure:
         axes.plot(everyone["threshold"], everyone["act_on_all"], **dashed)
         axes.axhline(0, color=FAINT, linewidth=1)
         axes.set(xlim=(0, shares["threshold"].max()), ylim=(-0.25 * top, 1.25 * top))
-    arm_legend(figure, arms, reference, Line2D([], [], label="act on all", **dashed))
+    none = Line2D([], [], color=FAINT, linewidth=1, label="act on none")
+    arm_legend(figure, arms, reference, Line2D([], [], label="act on all", **dashed), none)
     return figure

@@ -72,6 +72,15 @@ def subgroup_figure(subgroups: pd.DataFrame, arms: Sequence[str], target: str) -
     return figure
 
 
+def subgroup_caption(arms: Sequence[str], reference: str, target: str, confidence: float) -> str:
+    """What ``subgroup_figure`` shows, and in which order."""
+    order = f"; in each group, from above: {listed(list(arms))}" if len(arms) > 1 else ""
+    return (
+        f"Differences from {reference} by group (n = test images of {target}), with "
+        f"{100 * confidence:.0f} % intervals{order}."
+    )
+
+
 def subgroup_table(subgroups: pd.DataFrame, arms: Sequence[str], reference: str, target: str) -> Table:
     """One row a group: its images, the reference's mean recall and each arm's difference, with intervals.
 

@@ -35,6 +35,18 @@ SET_NAMES = {
 }
 
 
+def fidelity_caption(fidelity: pd.DataFrame) -> str:
+    """What ``fidelity_table`` holds, of how many images on either side."""
+    sizes = fidelity.loc[fidelity["measure"] != DIFFERENT, "images"]
+    least, most = int(sizes.min()), int(sizes.max())
+    images = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    return (
+        f"Sets of {images} images against as many training images: mean over the draws, and the middle 95 % "
+        "of them. The last column is the floor: real images that were held out. Precision and density ask "
+        "whether images look real, recall and coverage whether they are as various."
+    )
+
+
 def fidelity_table(fidelity: pd.DataFrame) -> Table:
     """synthetic/seed-<g>/fidelity.csv with a row per measure and a column per set: mean over the draws, and
     the middle 95 % of them.

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 
 from helpers.gan.filtering import scored_by
-from helpers.report.drawing import DASHED, ELSEWHERE, FAINT, INK, SYNTHETIC, set_paddings, without_images
+from helpers.report.drawing import DASHED, ELSEWHERE, INK, SYNTHETIC, set_paddings, without_images
 from helpers.report.paper_values import Paper
 from helpers.report.pictures import draw_image_rows, image_rows, photographs_sentence, rows_height, rows_shown
 from helpers.report.style import SMALLEST, styled
@@ -25,6 +25,10 @@ from helpers.report.words import (
 )
 
 LEFT_OUT = "#C9CED3"
+COUNTS = (
+    "how many different images a sample holds (square: mean over the draws, line: the middle 95 % of them), "
+    "beside held-out real images and the count in the paper's own sample"
+)
 SHOWN = "synthetic "  # begins the label of an axes that shows the synthetic image of an index
 
 
@@ -147,9 +151,8 @@ def samples_caption(target: str, policy: str) -> str:
         first = f"Synthetic images of {target}: kept ones"
     return (
         f"{first} drawn at random, then the best and the worst by score (the numbers). Can you tell best "
-        "from worst without the numbers? Below: how many different images a sample holds (square: mean over "
-        "the draws, line: the middle 95 % of them), beside held-out real images and the count in the paper's "
-        f"own sample. {photographs_sentence(policy)}"
+        "from worst without the numbers? "
+        f"Below: {COUNTS}. {photographs_sentence(policy)}"
     )
 
 
@@ -167,8 +170,9 @@ def _counts_alone(beside: tuple[pd.DataFrame, Paper] | None) -> Figure:
     heights = [0.4, COUNTS_HEIGHT]
     figure = Figure(figsize=(9, sum(heights)))
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
-    above.text(0.5, 0.5, ELSEWHERE, ha="center", va="center", color=FAINT)
+    above.text(0.5, 0.5, ELSEWHERE, ha="center", va="center", color=INK)
     draw_counts(below, *beside)
+    figure.set_label(f"{ELSEWHERE} Below: {COUNTS}.")
     return figure
 
 

@@ -21,7 +21,12 @@
   const codeButton = one('[data-action="code"]');
   if (codeButton) codeButton.addEventListener("click", () => {
     const open = codeButton.getAttribute("aria-pressed") !== "true";
-    all("details.source").forEach((fold) => { fold.open = open; });
+    const folds = all("details.source");
+    folds.forEach((fold) => {
+      fold.open = open;
+      for (let around = open && fold.parentElement.closest("details"); around; around = around.parentElement.closest("details")) around.open = true;
+    });
+    if (open) { (one("section.supplement") ?? folds[0]).scrollIntoView(); say("The code is shown in the supplement, below what it made."); }
     codeButton.setAttribute("aria-pressed", String(open));
     codeButton.textContent = open ? "Hide all code" : "Show all code";
   });
@@ -77,7 +82,8 @@
     button.className = "unfold";
     const parts = () => all("details.part");
     const name = () => { button.textContent = parts().every((part) => part.open) ? "Close all folds" : "Open all folds"; };
-    button.addEventListener("click", () => { const open = !parts().every((part) => part.open); parts().forEach((part) => { part.open = open; }); name(); });
+    button.addEventListener("click", () => { const open = !parts().every((part) => part.open); parts().forEach((part) => { part.open = open; }); });
+    parts().forEach((part) => part.addEventListener("toggle", name));
     one("h2", supplement).after(button);
     name();
   }
@@ -160,9 +166,14 @@
     [image, one(".pan", figure)].forEach((part) => observer.observe(part));
   });
 
-  // what pans sideways fades at the edge behind which there is more
+  // what pans sideways says so, and fades at the edge behind which there is more
   all(".pan, .scroll").forEach((box) => {
-    const edge = () => box.toggleAttribute("data-more", box.scrollWidth - box.clientWidth - box.scrollLeft > 8);
+    const edge = () => {
+      const hidden = box.scrollWidth - box.clientWidth, names = one("tbody th:first-child", box);
+      box.toggleAttribute("data-wide", hidden > 8);
+      box.toggleAttribute("data-more", hidden - box.scrollLeft > 8);
+      box.toggleAttribute("data-pinned", Boolean(names) && hidden > 8 && names.offsetWidth < 0.45 * box.clientWidth);
+    };
     box.addEventListener("scroll", edge, { passive: true });
     new ResizeObserver(edge).observe(box);
   });
@@ -178,7 +189,9 @@
   const sort = (table, column, heading) => {
     const descending = heading.getAttribute("aria-sort") === "ascending";
     const body = table.tBodies[0], rows = Array.from(body.rows);
-    const numeric = rows.every((row) => !text(row.cells[column]) || text(row.cells[column]) === "\u2013" || !Number.isNaN(number(row.cells[column])));
+    // words among numbers, such as "too few", stand last
+    const filled = rows.filter((row) => text(row.cells[column]) && text(row.cells[column]) !== "\u2013");
+    const numeric = 2 * filled.filter((row) => !Number.isNaN(number(row.cells[column]))).length > filled.length;
     const empty = (row) => numeric && Number.isNaN(number(row.cells[column]));
     rows.sort((a, b) => empty(a) - empty(b) || (descending ? -1 : 1) * compare(a.cells[column], b.cells[column], numeric));
     body.append(...rows);
