@@ -737,6 +737,12 @@ class TestPublish:
         with pytest.raises(ParameterError, match="cannot name a figure"):
             publish.show_figure(drawing.empty_figure("x"), "try", "../escape", caption="", alt="")
 
+    def test_a_figure_of_nothing_has_no_caption_of_what_would_be_there(self, reports, displayed):
+        figure = drawing.empty_figure("Nothing is here.")
+        publish.show_figure(figure, "try", "nothing", caption="Look at the colours.", alt="Rows.", number=4)
+        label = displayed[0][1]["report"]
+        assert label["caption"] == label["alt"] == "Nothing is here." and label["number"] == 4
+
     def test_what_is_not_there_is_neither_shown_nor_saved(self, reports, displayed):
         publish.show_figure(None, "try", "nothing", caption="See.", alt="Nothing.", number=3)
         publish.show_table(None, "try", "nothing", caption="Nothing.")
@@ -746,3 +752,25 @@ class TestPublish:
     def test_a_script_only_saves(self, reports):
         publish.show_figure(drawing.empty_figure("x"), "try", "alone", caption="", alt="")
         assert (reports / "try" / "figures" / "alone.png").exists()
+
+
+@pytest.mark.parametrize("ground", ["#66abd4", "#72b2d8", "#ada6ce", "#08306b", "#009E73", "white", "black"])
+def test_words_on_a_coloured_ground_have_the_higher_contrast(ground):
+    chosen = drawing.ink_on(ground)
+    ratios = {colour: contrast(colour, ground) for colour in (drawing.INK, "white")}
+    assert ratios[chosen] == max(ratios.values()) >= 4.5
+
+
+def contrast(one, other):
+    """The ratio of the Web Content Accessibility Guidelines, written out."""
+    lights = []
+    for colour in (one, other):
+        parts = to_rgb(colour)
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        lights.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05)
+    return max(lights) / min(lights)
+
+
+def test_a_few_arms_in_one_panel_are_told_apart_without_their_colours():
+    few, many = drawing.arm_lines(["a", "b", "c", "d"]), drawing.arm_lines(list("abcde"))
+    assert len(set(map(str, few.values()))) == 4 and set(many.values()) == {"-"}

@@ -150,7 +150,7 @@ def test_it_prints(browser, address):
     page.context.close()
 
 
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("width", [390, 660, 820, 1000, 1100, 1440])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nothing_is_asked_for_and_nothing_overflows(browser, address, width, theme):
     page = open_page(browser, address, width=width, color_scheme=theme)
@@ -272,6 +272,49 @@ def test_code_opens_all_at_once(browser, address):
     assert not any(page.evaluate(folded))
     page.click('[data-action="code"]')
     assert all(page.evaluate(folded)) and page.get_attribute('[data-action="code"]', "aria-pressed") == "true"
+    seen = "Array.from(document.querySelectorAll('details.source pre'), (code) => code.checkVisibility())"
+    assert all(page.evaluate(seen)), "the folds around the code are open, too"
+    page.context.close()
+
+
+@pytest.mark.parametrize("chosen", [None, "dark"])
+def test_paper_is_light_whatever_the_screen_is(browser, address, chosen):
+    page = open_page(browser, address, color_scheme="dark")
+    if chosen:
+        page.evaluate(f"document.documentElement.dataset.theme = '{chosen}'")
+    colour = "(name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()"
+    assert page.evaluate(colour, "--band") == "#293136"
+    page.emulate_media(media="print", color_scheme="dark")
+    names = ("--paper", "--ink", "--band", "--up")
+    assert [page.evaluate(colour, name) for name in names] == ["#fff", "#000", "#e6e9ea", "#00684a"]
+    page.context.close()
+
+
+def test_words_among_numbers_are_sorted_last(browser, address):
+    page = unfolded(open_page(browser, address))
+    table = 'figure[data-name="headline"]'
+    column = f"{table} tbody tr td:nth-child(4)"
+    page.evaluate("(cell) => { document.querySelector(cell).textContent = 'too few'; }", column)
+    for _ in range(2):
+        page.click(f"{table} thead th:nth-child(4) button")
+        texts = page.locator(column).all_text_contents()
+        assert texts[-1] == "too few"
+    values = [float(text) for text in texts[:-1]]
+    assert values == sorted(values, reverse=True) and len(values) > 5
+    page.context.close()
+
+
+def test_a_table_that_scrolls_says_so_and_keeps_the_names_of_its_rows(browser, address):
+    page = unfolded(open_page(browser, address, width=390))
+    wide = page.locator(".scroll[data-wide][data-pinned]").first
+    wide.scroll_into_view_if_needed()
+    told = "(box) => getComputedStyle(box, '::before').content"
+    assert "Scroll sideways" in wide.evaluate(told)
+    place = "(box) => box.querySelector('tbody th').getBoundingClientRect().x - box.getBoundingClientRect().x"
+    before = wide.evaluate(place)
+    wide.evaluate("(box) => { box.scrollLeft = box.scrollWidth; }")
+    wait_until(page, "document.querySelectorAll('.scroll[data-wide]:not([data-more])').length > 0")
+    assert wide.evaluate(place) == pytest.approx(before, abs=1.5)
     page.context.close()
 
 
@@ -327,9 +370,13 @@ def test_an_address_into_a_fold_opens_it(browser, base, address):
 def test_folds_open_and_close_all_at_once(browser, address):
     page = unfolded(open_page(browser, address))
     folds = "Array.from(document.querySelectorAll('details.part'), (fold) => fold.open)"
-    assert all(page.evaluate(folds)) and page.inner_text(".unfold") == "Close all folds"
+    assert all(page.evaluate(folds))
+    wait_until(page, "document.querySelector('.unfold').textContent === 'Close all folds'")
     page.click(".unfold")
     assert not any(page.evaluate(folds))
+    wait_until(page, "document.querySelector('.unfold').textContent === 'Open all folds'")
+    page.evaluate("document.querySelectorAll('details.part').forEach((part) => { part.open = true; })")
+    wait_until(page, "document.querySelector('.unfold').textContent === 'Close all folds'")
     page.context.close()
 
 
