@@ -18,7 +18,7 @@ from helpers.report.drawing import INK, arm_lines, arm_panels, draw_curve, panel
 from helpers.report.paper_values import Paper
 from helpers.report.style import arm_colours, styled
 
-PAPER_LINE = (0, (1, 3))  # of the paper's best validation accuracy
+PAPER_LINE = (0, (1, 3))  # of the paper's best validation accuracy, where arms in one panel have patterns
 
 
 def read_history(run: RunPaths, arm: str, replicate: int) -> pd.DataFrame:
@@ -36,7 +36,7 @@ def classifier_curves(history: pd.DataFrame, paper: Paper | None = None) -> Figu
     A dot marks the best epoch, and a strong line is the mean of an arm (``_mean_curve``). ``history`` has
     columns arm, replicate, best_epoch and those of a classifier's history.csv. Few arms share a panel each
     for training and validation; of many arms each has its own, with training dotted. Beside the ``paper`` a
-    dotted line is its best validation accuracy, and its number of epochs is drawn below where the arms are
+    level line is its best validation accuracy, and its number of epochs is drawn below where the arms are
     few. The caption has these numbers in any case.
     """
     arms = list(dict.fromkeys(history["arm"]))
@@ -49,14 +49,15 @@ def classifier_curves(history: pd.DataFrame, paper: Paper | None = None) -> Figu
             curves = trainings.assign(value=factor * trainings[column])
             line = ":" if apart and part == "train" else patterns[arm]
             _draw_trainings(drawn[arm], curves, colours[arm], line, best=part == "validation")
-    _draw_best(panels["validation", "accuracy"], theirs, colours)
+    best_line: LineStyleType = "--" if apart else PAPER_LINE
+    _draw_best(panels["validation", "accuracy"], theirs, colours, best_line)
     if below is not None:
         _lengths(below, history, theirs, colours)
     _on_one_scale(panels)
     handles = _keys(colours, apart)
     if theirs:
         label = "the paper's best validation accuracy"
-        handles.append(Line2D([], [], color=INK, linestyle=PAPER_LINE, linewidth=1, label=label))
+        handles.append(Line2D([], [], color=INK, linestyle=best_line, linewidth=1, label=label))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(8, len(handles)))
     return figure
 
@@ -127,13 +128,14 @@ def _published_ends(paper: Paper | None, arms: Sequence[str]) -> dict[str, Publi
 
 
 def _draw_best(
-    panels: Mapping[str, Axes], theirs: Mapping[str, PublishedEnd], colours: Mapping[str, str]
+    panels: Mapping[str, Axes],
+    theirs: Mapping[str, PublishedEnd],
+    colours: Mapping[str, str],
+    line: LineStyleType,
 ) -> None:
-    """The paper's best validation accuracy as a dotted line; the caption has its epochs."""
+    """The paper's best validation accuracy as a level line; the caption has its epochs."""
     for arm, end in theirs.items():
-        panels[arm].axhline(
-            end.best_accuracy, color=colours[arm], linestyle=PAPER_LINE, linewidth=1, zorder=1
-        )
+        panels[arm].axhline(end.best_accuracy, color=colours[arm], linestyle=line, linewidth=1, zorder=1)
 
 
 def _lengths(
