@@ -210,22 +210,23 @@ def test_the_number_of_metrics_beyond_chance():
         ("study", "oversampled_more - baseline", "target_precision", "The price is precision"),
         ("study", "oversampled - baseline", "target_operating_recall", "A better ranking is not shown"),
         ("study", "oversampled_more - baseline", "target_roc_auc", "A better ranking is not shown"),
+        ("study-equal", "filtered - blurred", "target_recall", "At the usual decision, recall is lower"),
+        ("study-equal", "filtered - blurred", "target_specificity", "Specificity is higher with them"),
         (
             "study-equal",
             "filtered - blurred",
-            "target_recall",
-            "as many real melanomas of the same sharpness",
+            "target_operating_recall",
+            "is shown only at the usual decision",
         ),
-        ("study-equal", "filtered - blurred", "target_operating_recall", "That is again a difference"),
+        ("study-equal", "filtered - blurred", "target_precision", "is shown only at the usual decision"),
+        ("study-equal", "oversampled - baseline", "target_precision", "Repeated melanomas raise recall"),
         (
             "study-equal",
-            "oversampled - baseline",
-            "target_precision",
-            "Repeated real melanomas lower precision",
+            "filtered - baseline",
+            "target_recall",
+            "Whether the synthetic images help, compared",
         ),
-        ("study-equal", "filtered - baseline", "target_precision", "Repeated real melanomas lower precision"),
-        ("study-equal", "filtered - baseline", "target_recall", "beyond no images at all"),
-        ("study-equal", "blurred - oversampled", "target_recall", "Repeated and blurred melanomas give"),
+        ("study-equal", "blurred - oversampled", "target_recall", "blurred and oversampled differ by less"),
         ("study-frozen", "filtered - baseline", "target_recall", "it lies below this interval"),
         ("study-frozen", "blurred - oversampled", "target_recall", "have the same signs as in the study"),
         ("study-frozen", "oversampled - baseline", "target_recall", "have the same signs as in the study"),
@@ -264,7 +265,7 @@ def test_a_sentence_of_the_readme_has_the_interval_of_its_own_contrast():
         start = text.index(words)
         stated = stated_intervals(text[start : start + 420])
         assert is_stated("study", contrast, metric, stated), words
-    start = text.index("Where every photograph is as blurred")
+    start = text.index("In a smaller run, in which every photograph")
     stated = stated_intervals(text[start : start + 420])
     for contrast, metric in (
         ("filtered - blurred", "target_recall"),
@@ -284,6 +285,8 @@ def test_what_the_replicates_of_equal_sharpness_have_in_common():
     areas = table.pivot(index="replicate", columns="arm", values="target_roc_auc")
     assert (areas["filtered"] < areas["blurred"]).all()
     sharp = kept("study", "evaluation/metrics").query("arm == 'baseline' and replicate < 5")
+    by_part = 100 * (recalls["baseline"] - sharp.set_index("replicate")["target_recall"])
+    assert f"single parts change by {by_part.min():.1f} to {by_part.max():+.1f} points" in page_text(RESULTS)
     said = "it finds {:.1f} % with photographs of full sharpness and has an area of {:.1f} %"
     means = 100 * sharp[["target_recall", "target_roc_auc"]].mean()
     assert said.format(*means) in page_text(RESULTS)
@@ -293,6 +296,23 @@ def test_what_the_replicates_of_equal_sharpness_have_in_common():
     assert probe["auc"].min() >= 0.99 and probe["gan_seed"].nunique() == 5
     jobs = kept("study-equal", "jobs").query("stage != 'report'")
     assert f"Its {len(jobs)} jobs took {jobs['seconds'].sum() / 3600:.1f} hours" in page_text(RESULTS)
+    gans = jobs.query("stage == 'gan'")["seconds"].sum() / 3600
+    assert f"{gans:.1f} of them were for training the GANs again" in page_text(RESULTS)
+
+
+def test_how_many_of_the_intervals_of_equal_sharpness_exclude_zero():
+    tables = [kept("study-equal", f"evaluation/{name}") for name in ("contrasts", "comparisons", "controls")]
+    rows = pd.concat(tables).drop_duplicates(["arm", "reference", "metric"])
+    own = (rows["low"] > 0) | (rows["high"] < 0)
+    both = own & ((rows["corrected_low"] > 0) | (rows["corrected_high"] < 0))
+    said = f"{len(rows)} intervals were computed on HAM10000, and {WORDS[int(own.sum())]} exclude 0"
+    assert said in page_text(RESULTS)
+    assert f"{WORDS[int(both.sum())]} of the {WORDS[int(own.sum())]} do so by the corrected" in page_text(
+        RESULTS
+    )
+    assert set(rows["metric"][own]) == {"target_recall", "target_precision", "target_specificity"}
+    chance = rows.set_index(["arm", "reference", "metric"]).loc[("filtered", "blurred", "target_recall")]
+    assert chance["degrees_of_freedom"] == 613  # of the melanoma lesions: none is left for the trainings
 
 
 def external(run: str, arm: str) -> tuple[str, ...]:
