@@ -246,7 +246,7 @@ class TestMake:
 
     def test_an_update_of_the_packages_asks_for_no_room_for_a_whole_environment(self, folder):
         os.utime(folder / "pyproject.toml", (2_000_000_000, 2_000_000_000))
-        assert '[ -e .venv/.ready ] || [ "$free" -ge 7 ]' in make(folder, "report").stdout
+        assert '[ -e .venv/.ready ] || [ "$free" -ge 9 ]' in make(folder, "report").stdout
         assert "-ge 3 ] ||" in make(folder, "report", "TORCH=cpu").stdout
 
     def test_lab_hands_its_arguments_on_and_starts_by_this_python(self, folder):
