@@ -300,11 +300,22 @@ def test_what_the_replicates_of_equal_sharpness_have_in_common():
     assert f"{gans:.1f} of them were for training the GANs again" in page_text(RESULTS)
 
 
+def differences(run: str) -> pd.DataFrame:
+    """Each difference of two arms on the run's own test images, once."""
+    tables = [kept(run, f"evaluation/{name}") for name in ("contrasts", "comparisons", "controls")]
+    return pd.concat(tables).drop_duplicates(["arm", "reference", "metric"])
+
+
+def shown_by_both(rows: pd.DataFrame) -> pd.Series:
+    """Whether this project's interval and that of the corrected t test lie on one side of 0."""
+    above = (rows["low"] > 0) & (rows["corrected_low"] > 0)
+    return above | ((rows["high"] < 0) & (rows["corrected_high"] < 0))
+
+
 def test_how_many_of_the_intervals_of_equal_sharpness_exclude_zero():
-    tables = [kept("study-equal", f"evaluation/{name}") for name in ("contrasts", "comparisons", "controls")]
-    rows = pd.concat(tables).drop_duplicates(["arm", "reference", "metric"])
+    rows = differences("study-equal")
     own = (rows["low"] > 0) | (rows["high"] < 0)
-    both = own & ((rows["corrected_low"] > 0) | (rows["corrected_high"] < 0))
+    both = shown_by_both(rows)
     said = f"{len(rows)} intervals were computed on HAM10000, and {WORDS[int(own.sum())]} exclude 0"
     assert said in page_text(RESULTS)
     assert f"{WORDS[int(both.sum())]} of the {WORDS[int(own.sum())]} do so by the corrected" in page_text(
@@ -424,13 +435,9 @@ def test_what_the_usual_correction_would_say():
 
 @pytest.mark.parametrize(("run", "least"), [("study", 6), ("study-equal", 1)])
 def test_the_marked_changes_are_those_that_the_corrected_test_shows_too(run, least):
-    tables = [kept(run, f"evaluation/{name}") for name in ("contrasts", "controls", "comparisons")]
-    shown = set()
-    for table in tables:
-        named = table["contrast"] if "contrast" in table else table["arm"] + " - " + table["reference"]
-        beyond = (table["low"] > 0) & (table["corrected_low"] > 0)
-        beyond |= (table["high"] < 0) & (table["corrected_high"] < 0)
-        shown |= set(zip(named[beyond], table["metric"][beyond], strict=True))
+    rows = differences(run)
+    rows = rows[shown_by_both(rows)]
+    shown = set(zip(rows["arm"] + " - " + rows["reference"], rows["metric"], strict=True))
     cells = [each for each in answers() if each[0] == run]
     marked = {(contrast, metric) for _, contrast, metric, cell in cells if "\N{DAGGER}" in cell}
     assert marked == {(contrast, metric) for _, contrast, metric, _ in cells} & shown and len(marked) >= least

@@ -54,7 +54,7 @@ def classifier_curves(history: pd.DataFrame, paper: Paper | None = None) -> Figu
     if below is not None:
         _lengths(below, history, theirs, colours)
     _on_one_scale(panels)
-    handles = _keys(colours, apart)
+    handles = _keys(colours, patterns, apart)
     if theirs:
         label = "the paper's best validation accuracy"
         handles.append(Line2D([], [], color=INK, linestyle=best_line, linewidth=1, label=label))
@@ -171,12 +171,12 @@ def _lengths(
     axes.set_title("Last epoch of each training, and the best one (tick)")
 
 
-def _keys(colours: Mapping[str, str], apart: bool) -> list[Line2D]:
+def _keys(colours: Mapping[str, str], patterns: Mapping[str, LineStyleType], apart: bool) -> list[Line2D]:
     """Keys of the lines: of training and validation where arms stand apart, else of the arms."""
     keys: dict[str, tuple[str, LineStyleType]] = (
         {"validation": (INK, "-"), "training": (INK, ":")}
         if apart
-        else {arm: (colour, arm_lines(colours)[arm]) for arm, colour in colours.items()}
+        else {arm: (colour, patterns[arm]) for arm, colour in colours.items()}
     )
     handles = [
         Line2D([], [], color=colour, linestyle=style, label=label) for label, (colour, style) in keys.items()

@@ -3,6 +3,7 @@
   const all = (selector, within = document) => Array.from(within.querySelectorAll(selector));
   const one = (selector, within = document) => within.querySelector(selector);
   const root = document.documentElement;
+  const unfold = (element) => { for (let fold = element.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true; };
   const say = (text) => { one("#status").textContent = ""; setTimeout(() => { one("#status").textContent = text; }, 30); };
 
   // theme: the reader's system decides until the button does
@@ -22,10 +23,7 @@
   if (codeButton) codeButton.addEventListener("click", () => {
     const open = codeButton.getAttribute("aria-pressed") !== "true";
     const folds = all("details.source");
-    folds.forEach((fold) => {
-      fold.open = open;
-      for (let around = open && fold.parentElement.closest("details"); around; around = around.parentElement.closest("details")) around.open = true;
-    });
+    folds.forEach((fold) => { if (open) unfold(fold); else fold.open = false; });
     if (open) { (one("section.supplement") ?? folds[0]).scrollIntoView(); say("The code is shown in the supplement, below what it made."); }
     codeButton.setAttribute("aria-pressed", String(open));
     codeButton.textContent = open ? "Hide all code" : "Show all code";
@@ -65,7 +63,7 @@
   const reveal = (id) => {
     const target = id && document.getElementById(id);
     if (!target) return;
-    for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    unfold(target);
     target.scrollIntoView();
   };
   const named = () => { try { return decodeURIComponent(location.hash.slice(1)); } catch { return ""; } };
