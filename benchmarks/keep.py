@@ -1,8 +1,7 @@
 """Keep what a finished run found, under ``reports/examples/<run>``: its page, tables, histories and
 provenance, and no image of it.
 
-Run: python benchmarks/keep.py RUN [RUN ...] [--without-predictions] [--tables-alone]
-       [--comparison FIRST SECOND]
+Run: python benchmarks/keep.py RUN [RUN ...] [--without page predictions gans] [--comparison FIRST SECOND]
 
 A run on photographs is kept only if its page leaves them out (``report.real_images: omit``): what is kept is
 published, and git forgets nothing. Written there: report.html, provenance.json, evaluation/ (every table),
@@ -15,13 +14,14 @@ any other contrast of them can be computed anew: a row for each training and eac
 external image (arm, replicate, split, image_id, label), with the class that the classifier answers and its
 probability of the target class to five digits. It is not kept of a user's own images, whose names may name a
 patient, nor of a run whose parts are kept (reports/parts/RUN, by run_all.py --pack), which hold all
-probabilities. ``--tables-alone`` leaves out the page too, where a repository has no room for one.
+probabilities. ``--without`` leaves out some of it, where a repository has no room: the page, the predictions,
+and the GANs' histories (gan.csv), as of a run whose GANs are those of another kept one.
 """
 
 import argparse
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -34,6 +34,7 @@ from helpers.paths import REPORTS, RunPaths, require
 from helpers.report.page.records import read_json, read_params, read_records
 
 EXAMPLES, PACKED = REPORTS / "examples", REPORTS / "parts"
+CAN_BE_LEFT_OUT = ("page", "predictions", "gans")
 SYNTHESIS_TABLES = (
     "fidelity",
     "filter-sweep",
@@ -48,16 +49,18 @@ def keep(
     run: RunPaths,
     examples: Path = EXAMPLES,
     packed: Path = PACKED,
-    predictions_too: bool = True,
-    page_too: bool = True,
+    without: Collection[str] = (),
 ) -> Path:
     """Copy ``run`` into ``examples``/<run>, in place of what was there; returns that folder.
+
+    ``without`` names what is left out, of CAN_BE_LEFT_OUT.
 
     Raises MissingStageError for a run that is not finished, and UserError for one whose page shows
     photographs.
     """
     params = read_params(run)
     page, provenance = require(run.report, "report"), require(run.provenance, "report")
+    page_too = "page" not in without
     if page_too and SOURCES.get(params.data.source).private and params.report.real_images != "omit":
         raise UserError(
             f"The page of '{run.run}' may show photographs (report.real_images is "
@@ -77,12 +80,12 @@ def keep(
             pd.read_csv(run.synthetic(gan) / f"{name}.csv").assign(gan_seed=gan) for gan in params.gans()
         ]
         write_table(folder / "synthesis" / f"{name}.csv", pd.concat(parts, ignore_index=True))
-    if params.trains_gan:
+    if params.trains_gan and "gans" not in without:
         gans = [pd.read_csv(run.gan(seed) / "history.csv").assign(gan_seed=seed) for seed in params.gan.seeds]
         write_table(folder / "gan.csv", pd.concat(gans, ignore_index=True))
     write_table(folder / "trainings.csv", pd.concat(_trainings(run, params), ignore_index=True))
     write_table(folder / "jobs.csv", _jobs(run, params))
-    if predictions_too and params.data.source != "folder" and not (packed / run.run).is_dir():
+    if "predictions" not in without and params.data.source != "folder" and not (packed / run.run).is_dir():
         predictions = pd.concat(_predictions(run, params), ignore_index=True)
         predictions.to_csv(folder / "predictions.csv.xz", index=False, float_format="%.5g")
     return folder
@@ -145,10 +148,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("runs", nargs="*", metavar="RUN", help="names of finished runs")
     parser.add_argument(
-        "--without-predictions", action="store_true", help="leave out predictions.csv.xz, which is large"
-    )
-    parser.add_argument(
-        "--tables-alone", action="store_true", help="leave out predictions.csv.xz and the page"
+        "--without",
+        nargs="+",
+        default=[],
+        choices=CAN_BE_LEFT_OUT,
+        help="leave out the page, predictions.csv.xz, or the histories of the GANs",
     )
     parser.add_argument(
         "--comparison",
@@ -158,11 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        parts = {
-            "predictions_too": not (options.without_predictions or options.tables_alone),
-            "page_too": not options.tables_alone,
-        }
-        folders = [keep(RunPaths(name), **parts) for name in options.runs]
+        folders = [keep(RunPaths(name), without=options.without) for name in options.runs]
         folders += [keep_comparison(*options.comparison)] if options.comparison else []
     except UserError as mistake:
         print(f"keep.py: {mistake}", file=sys.stderr)

@@ -79,19 +79,19 @@ def test_predictions_are_not_kept_beside_parts_that_hold_them(tmp_path, monkeypa
 
 def test_predictions_can_be_left_out(tmp_path, monkeypatch):
     run = finished_run(tmp_path, monkeypatch)
-    folder = keep.keep(run, tmp_path / "examples", predictions_too=False)
+    folder = keep.keep(run, tmp_path / "examples", without=["predictions"])
     assert (folder / "trainings.csv").is_file() and not (folder / "predictions.csv.xz").exists()
 
 
-def test_tables_alone_are_kept_without_the_page(tmp_path, monkeypatch, capsys):
+def test_page_predictions_and_gans_are_left_out_on_demand(tmp_path, monkeypatch, capsys):
     finished_run(tmp_path, monkeypatch)
-    monkeypatch.setattr(keep.keep, "__defaults__", (tmp_path / "examples", tmp_path / "parts", True, True))
-    assert keep.main(["fake", "--tables-alone"]) == 0
+    monkeypatch.setattr(keep.keep, "__defaults__", (tmp_path / "examples", tmp_path / "parts", ()))
+    assert keep.main(["fake", "--without", "page", "predictions", "gans"]) == 0
     folder = tmp_path / "examples" / "fake"
     assert str(folder) in capsys.readouterr().out
     kept = {path.name for path in folder.iterdir()}
     assert {"evaluation", "synthesis", "trainings.csv", "jobs.csv", "provenance.json"} <= kept
-    assert not kept & {"report.html", "predictions.csv.xz"}
+    assert not kept & {"report.html", "predictions.csv.xz", "gan.csv"}
 
 
 def test_a_run_on_given_images_has_no_history_of_a_gan(tmp_path, monkeypatch):
