@@ -6,8 +6,9 @@ anything is trained.
 
 import csv
 import warnings
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from helpers.classifier.backbones import BACKBONES
 from helpers.data.sources import SOURCES
@@ -181,15 +182,39 @@ def fetch_weights(params: Params, stages: Collection[str]) -> None:
     They then lie in torch's cache, where jobs find them, also those on machines without the internet. Raises
     UserError where they cannot be fetched. Nothing is done for weights that came with the installation.
     """
+    for _, fetch in _weights_to_fetch(params, stages):
+        fetch()
+
+
+def downloads(params: Params, stages: Collection[str]) -> list[str]:
+    """What a start downloads for jobs of ``stages`` where it is not at hand yet, in words.
+
+    Weights in torch's cache are not looked for, since that needs torch.
+    """
+    wanted = [what for what, _ in _weights_to_fetch(params, stages)]
+    if "eda" in stages and params.data.source == "ham10000" and params.data.root is None:
+        from helpers.data.download import DOI, official_folder
+
+        if official_folder() is None:
+            wanted.insert(0, f"the photographs of HAM10000 (doi:{DOI})")
+    return wanted
+
+
+def _weights_to_fetch(params: Params, stages: Collection[str]) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """ImageNet weights that do not come with the installation: what they are, and what fetches them."""
     backbone = BACKBONES.get(params.classifier.backbone)
     reads = {"trunk", "synthesis", "classifier"} & set(stages)
     if reads and params.classifier.weights == "imagenet" and "torchvision" in backbone.imagenet_source:
-        backbone.imagenet()
+        yield f"the ImageNet weights of {backbone.title} ({backbone.imagenet_source})", backbone.imagenet
     fetched = params.synthesis.features == "inception" and params.synthesis.feature_weights is None
     if fetched and "synthesis" in stages:
-        from helpers.gan.features import build_extractor
+        yield "the weights of torch-fidelity's Inception network", _fetch_inception
 
-        build_extractor(params.synthesis.features, None, "cpu")
+
+def _fetch_inception() -> None:
+    from helpers.gan.features import build_extractor
+
+    build_extractor("inception", None, "cpu")
 
 
 def _check_recipe(params: Params, stages: Collection[str]) -> None:

@@ -40,7 +40,7 @@ def make(run: RunPaths, params: Params, options: argparse.Namespace, words: list
     """
     options.profile = load_profile(options.profile)
     if options.dry_run:
-        return _show_plan(run, _prepared(run, params, options, words)[1])
+        return _show_plan(run, params, _prepared(run, params, options, words)[1])
     with run_lock(run.folder):
         if damaged_preparation(run):
             print("params.json or run.json is damaged; both are written anew.")
@@ -113,7 +113,7 @@ def _require_inputs(runfile: RunFile, only: str, planned: Iterable[Planned]) -> 
         require_whole_inputs(runfile.run, runfile.params, job, shown_only=not item.numbers)
 
 
-def _show_plan(run: RunPaths, planned: list[Planned]) -> int:
+def _show_plan(run: RunPaths, params: Params, planned: list[Planned]) -> int:
     print(f"Plan of the run '{run.run}' ({as_typed(run.folder)}); nothing is run.")
     for item in planned:
         line = f"  {'stale' if item.stale else 'fresh'}  {item.job.title:<36} {item.reason}"
@@ -122,6 +122,8 @@ def _show_plan(run: RunPaths, planned: list[Planned]) -> int:
     print(
         f"{stale} of {len(planned)} jobs would run." if stale else "Nothing would run: everything is fresh."
     )
+    if wanted := preflight.downloads(params, {item.job.stage for item in planned if item.numbers}):
+        print(f"What is not at hand yet is downloaded first: {', and '.join(wanted)}.")
     return 0
 
 
