@@ -43,14 +43,18 @@ def contrasts_table(
     """The contrasts named beforehand on one metric: difference, both intervals, p values and verdict.
 
     The second interval is the bootstrap's or, of folds, the corrected t's. ``n`` is the number of images
-    behind the metric. The verdict is that of helpers.evaluation.verdicts.
+    behind the metric. The verdict is that of helpers.evaluation.verdicts. Where every
+    contrast was named beforehand, the column that says so is left out.
     """
     rows = contrasts[contrasts["metric"] == metric].reset_index(drop=True)
     other, named = other_interval(contrasts)
-    numbers = ["role", "difference", "low", "high", *other, "degrees_of_freedom"]
-    names = (rows["arm"] + f" {MINUS} " + rows["reference"]).rename("contrast")
-    frame = pd.concat([names, rows[[*numbers, "p", "p_holm", "replicates"]]], axis=1)
-    frame["verdict"] = [_shows(row, smallest_effect) for row in rows.to_dict("records")]
+    frame = rows.assign(
+        contrast=rows["arm"] + f" {MINUS} " + rows["reference"],
+        verdict=[_shows(row, smallest_effect) for row in rows.to_dict("records")],
+    )
+    answer = ["contrast", "role", "difference", "low", "high", *other, "verdict"]
+    frame = frame[[*answer, "p", "p_holm", "degrees_of_freedom", "replicates"]]
+    one_role = ("role",) if (frame["role"] == "primary").all() else ()  # which the caption says
     formats = {
         "difference": lambda value: points_of_images(value, n),
         "low": points_range(n),
@@ -66,7 +70,7 @@ def contrasts_table(
         "degrees_of_freedom": "degrees of freedom",
         "p_holm": "p after Holm",
     }
-    return Table(frame, formats, headers, hidden=("high", other[1]))
+    return Table(frame, formats, headers, hidden=("high", other[1], *one_role))
 
 
 def other_interval(differences: pd.DataFrame) -> tuple[tuple[str, str], str]:
