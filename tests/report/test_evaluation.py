@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from helpers.evaluation.metrics import COMPARED
+from helpers.evaluation.paper import published_beside
 from helpers.files import write_table
 from helpers.params import Arm, validate
 from helpers.paths import RunPaths
@@ -523,6 +524,23 @@ class TestSentences:
         assert results.scope.image_counts(split, params()) == (2, 1, 1)
         assert results.scope.own_fold(params()) == ""
         assert "own fold" in results.scope.own_fold(folds(3))
+
+    def test_intervals_of_single_means_of_folds_are_called_too_narrow(self):
+        arms = pd.DataFrame({"arm": ["baseline"], "low": [0.5], "high": [0.7]})
+        folds = arms.assign(method="t interval, folds, shared photographs and lesions")
+        for caption in (
+            lambda of: results.arms.caption(of, "baseline", 0.95, published_beside("folder")),
+            lambda of: results.doses.dose_caption(of, "mel", 0.95),
+        ):
+            assert "may be too narrow" in caption(folds)
+            for method in ("t interval, replicates and lesions", "too few folds"):
+                assert "narrow" not in caption(arms.assign(method=method))
+
+    def test_what_an_adapted_trunk_leaves_open_is_told_where_images_are_synthetic(self):
+        adapted = {"classifier": {"adapt": {"epochs": 2}}}
+        assert "has seen no synthetic image" in results.scope.trunk_limit(validate(adapted))
+        assert results.scope.trunk_limit(params()) is None
+        assert results.scope.trunk_limit(validate({**adapted, "arms": {"baseline": {}, "again": {}}})) is None
 
     def test_replicates_that_share_gans_are_said_to(self):
         assert "5 replicates share 3 GANs" in results.scope.estimand_sentence(params((0, 1, 2), replicates=5))

@@ -655,7 +655,9 @@ def test_an_adapted_trunk_is_named_where_the_classifier_is(tmp_path, monkeypatch
         build_run(folder, monkeypatch, params=params)
         results = read_results(RunPaths("fake"), params)
         assert said in answer.abstract(results)[0]
-        assert ("adapted to" in dict(facts.facts(results))["Classifier"]) == (epochs > 0)
+        classifier = dict(facts.facts(results))["Classifier"]
+        assert ("adapted to" in classifier) == (epochs > 0)
+        assert classifier.startswith("EfficientNet-Lite0 in place of the paper's ResNet50, ")
 
 
 def test_arms_that_are_not_named_are_counted(tmp_path, monkeypatch):

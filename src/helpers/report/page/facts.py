@@ -105,7 +105,9 @@ def _classifier(results: Results) -> str:
     classifier = results.params.classifier
     weights = WEIGHTS.get(classifier.weights, "weights from a file")
     square = _square(classifier.image_size)
-    return f"{backbone_name(results)}, {weights}{trunk_words(results.params)}, {square}"
+    name, paper = backbone_name(results), BACKBONES.get(Params().classifier.backbone).title
+    name += f" in place of the paper's {paper}" if results.beside_paper and name != paper else ""
+    return f"{name}, {weights}{trunk_words(results.params)}, {square}"
 
 
 def trunk_words(params: Params) -> str:

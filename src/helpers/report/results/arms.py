@@ -8,6 +8,7 @@ import pandas as pd
 
 from helpers.evaluation.verdicts import FAMILY_LEVEL, Direction, verdict_of
 from helpers.report.paper_values import Paper, paper_metrics
+from helpers.report.results.scope import means_note
 from helpers.report.table import Format, Table, of_row
 from helpers.report.words import NONE, metric_name, missing, percent, percent_of_images
 
@@ -91,4 +92,4 @@ def caption(arms: pd.DataFrame, reference: str, confidence: float, paper: Paper)
     theirs = (
         "" if paper_metrics(paper).empty else "; the last rows are the paper's, one training for each arm"
     )
-    return f"{what}{marks}{theirs}."
+    return f"{what}{marks}{theirs}.{means_note(arms) if intervals else ''}"

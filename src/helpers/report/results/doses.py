@@ -18,6 +18,7 @@ from helpers.evaluation.roles import added_images
 from helpers.evaluation.verdicts import Direction, verdict_of
 from helpers.params import Arm, Params, SyntheticImages, Withhold
 from helpers.report.drawing import draw_series
+from helpers.report.results.scope import means_note
 from helpers.report.style import styled
 from helpers.report.table import Format, Table, of_row
 from helpers.report.words import decimals, decimals_of, metric_name, percent, points_with_interval
@@ -100,12 +101,12 @@ def dose_figure(table: pd.DataFrame, arms: pd.DataFrame, target: str) -> Figure 
     return figure
 
 
-def dose_caption(target: str, confidence: float) -> str:
-    """What ``dose_figure`` and ``dose_table`` show."""
+def dose_caption(arms: pd.DataFrame, target: str, confidence: float) -> str:
+    """What ``dose_figure`` and ``dose_table`` show of ``arms``, the table of evaluation/."""
     return (
         f"Recall and ranking of {target} by the numbers of real and of synthetic images: means over "
         f"replicates with {100 * confidence:.0f} % intervals. In the figure the numbers of images are evenly "
-        "spaced."
+        f"spaced.{means_note(arms)}"
     )
 
 

@@ -47,6 +47,31 @@ def one_gan_note(arms: Iterable[str], one_gan: Container[str]) -> str:
     )
 
 
+def means_note(arms: pd.DataFrame) -> str:
+    """What a caption adds where it shows intervals of single means of folds, which are too narrow.
+
+    ``arms`` is the table of evaluation/. The coverage is that of docs/statistics.md.
+    """
+    if not arms["method"].str.contains("folds,", regex=False).any():
+        return ""
+    return (
+        " With folds the interval of a single mean may be too narrow: in the worst simulated designs it "
+        "covers about 80 %. No verdict rests on it."
+    )
+
+
+def trunk_limit(params: Params) -> str | None:
+    """What trainings on an adapted trunk leave open about synthetic images; None where there are none."""
+    synthetic = any(arm.synthetic is not None for arm in params.arms.values())
+    if not params.classifier.adapt.epochs or not synthetic:
+        return None
+    return (
+        "The trunk, on which every arm trains its own last stages and head, was fine-tuned on real "
+        "photographs and has seen no synthetic image. So an arm may learn less from synthetic images here "
+        "than a network would that is trained whole; these results cannot tell how much."
+    )
+
+
 def estimand_sentence(params: Params) -> str:
     """What a difference on the page is a difference of."""
     text = (
