@@ -168,6 +168,20 @@ def test_what_a_new_training_reads_is_made_anew_and_nothing_else(elsewhere):
     assert reasons(elsewhere, *arm) == {}
 
 
+def test_selectors_are_compared_on_images_that_are_made_anew_and_no_arm_is(there):
+    nearest = (*TOY, "--set", "arms.nearest={synthetic: {select: top, rank: distance, count: 2}}")
+    there.run(*nearest)
+    there.here("--pack", "toy", "--to", "again.tar.xz")
+    shutil.rmtree(there.folder / "artifacts/toy")
+    (there.folder / "executed.txt").unlink()
+    there.here("--unpack", "again.tar.xz")
+    told = {title: why for title, why in reasons(there, *nearest[2:]).items() if "shown anew" not in why}
+    assert told.pop("synthesis seed 0").endswith("and evaluation reads them")
+    assert set(told) == {"gan seed 0", "classifier baseline, replicate 0", "evaluation", "report"}
+    there.run(*nearest)
+    assert not [name for name in executed(there) if "nearest" in name or "filtered" in name]
+
+
 def test_a_picture_comes_when_its_images_are_made(elsewhere):
     elsewhere.here("--unpack", PART)
     elsewhere.run(*TOY)

@@ -163,11 +163,11 @@ def _fetch(planned: dict[str, Planned], keys: Keys) -> None:
     waiting = [item.job for item in planned.values() if item.numbers]
     while waiting:
         job = waiting.pop()
-        if not reads_large_files(job, keys.params):
-            continue
         for other in upstream(job, keys.params):
             item = planned.get(other.name)
-            if item and not item.numbers and elsewhere(keys.run, keys.records(other)[0]):
+            if item is None or item.numbers or not reads_large_files(job, other, keys.params):
+                continue
+            if elsewhere(keys.run, keys.records(other)[0]):
                 why = f"its files stayed on another machine, and {job.title} reads them"
                 planned[other.name] = Planned(other, why, True)
                 waiting.append(other)

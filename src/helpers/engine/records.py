@@ -199,7 +199,7 @@ def require_whole_inputs(run: RunPaths, params: Params, job: Job, shown_only: bo
                 f"{job.title} reads what {other.title} writes, which is not finished: "
                 f"run the stage '{other.stage}' first."
             )
-        if shown_only or not reads_large_files(job, params):
+        if shown_only or not reads_large_files(job, other, params):
             record = here(run, record)
         if job.stage in OF_ALL:  # after the predictions nobody reads a network's weights
             files = record["files"].items()

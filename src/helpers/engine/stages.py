@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.data.trained_on import TRAINED_ON
+from helpers.evaluation.roles import adding
 from helpers.gan.recipes import RECIPES
 from helpers.params import GanName, Params
 from helpers.paths import RunPaths, class_folders
@@ -282,12 +283,18 @@ def upstream(job: Job, params: Params) -> list[Job]:
     return found
 
 
-def reads_large_files(job: Job, params: Params) -> bool:
-    """Whether a job reads networks or images of the jobs before it, and not only what they found.
+def reads_large_files(job: Job, other: Job, params: Params) -> bool:
+    """Whether a job reads networks or images of ``other`` before it, and not only what that one found.
 
-    Of the stages that read every job, the evaluation does where two selectors chose images: it compares them.
+    Of the stages that read every job only the evaluation does, and only images from which two selectors
+    chose: it compares what they keep (helpers.stages.selectors).
     """
-    return job.stage not in OF_ALL or (job.stage == "evaluation" and len(params.selectors_asked_for) > 1)
+    if job.stage not in OF_ALL:
+        return True
+    if job.stage != "evaluation" or other.stage != "synthesis":
+        return False
+    ranks = {added.rank for added in adding(params).values() if added.select == "top"}
+    return len(ranks) > 1 and params.gans()[other.wildcards["seed"]] is None
 
 
 def with_upstream(last: Iterable[Job], params: Params) -> list[Job]:
