@@ -77,6 +77,18 @@ def test_nothing_is_asked_where_the_parameters_are_these_or_the_job_stays(run):
     ask(run)
 
 
+def test_the_end_of_the_input_is_no_yes(run, monkeypatch):
+    def ended(question):
+        raise EOFError
+
+    retrain(run, "classifier.frozen_stages=4")
+    for stream in (sys.stdin, sys.stdout):
+        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", ended)
+    with pytest.raises(UserError, match="Nothing was touched"):
+        ask(run)
+
+
 @pytest.mark.parametrize(("answer", "goes_on"), [("y", True), ("Yes", True), ("", False), ("n", False)])
 def test_at_a_terminal_the_answer_counts(run, monkeypatch, answer, goes_on):
     retrain(run, "classifier.frozen_stages=4")

@@ -272,7 +272,12 @@ def test_a_run_without_finished_jobs_is_not_packed(there):
     ("words", "said"),
     [
         (("--to", "x"), "--to names the file that --pack writes"),
-        (("--pack", "toy", "--unpack", PART), "contradict each other"),
+        (("--pack", "toy", "--unpack", PART), "--pack and --unpack are two commands"),
+        (("--list", "--pack", "toy"), "--list and --pack are two commands"),
+        (("--compare", "toy", "toy", "--reader-study", "toy"), "--compare and --reader-study are two"),
+        (("--list", "--images", "20"), "--images belongs to a reader study"),
+        (("--reader-study", "toy", "--to", "x"), "--to names the file that --pack writes"),
+        (("--pack", "toy", "--to", "~nobody-here/x.tar.xz"), "--to: there is no folder ~nobody-here"),
         (("--unpack", "nowhere.tar.xz"), "there is no file nowhere.tar.xz"),
         (("--pack", "toy", "--to", "params"), "params cannot be written"),
         (("--pack", "toy", "--to", "."), "--to: . cannot be written"),

@@ -377,6 +377,13 @@ def test_every_claim_has_a_row_of_its_own():
     assert "3 gained and 0 lost" in by_class.published(reconstructed_counts())[1]
 
 
+@pytest.mark.parametrize("source", ["ham10000", "folder"])
+def test_to_find_as_many_is_no_gain_with_the_papers_numbers_or_without(source):
+    found = claims(made_up_run(-0.005, 0.005), smallest_effect=0.02, source=source)
+    (row,) = found[found["claim"].str.contains("find as many")].to_dict("records")
+    assert row["verdict"] == "supported"
+
+
 def test_a_gain_is_held_to_no_more_than_the_paper_claims():
     def verdicts(high, source="ham10000"):
         found = claims(made_up_run(-0.01, high), smallest_effect=0.02, source=source)

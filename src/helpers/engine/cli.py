@@ -127,7 +127,7 @@ def _add_part(page: argparse.ArgumentParser, stages: list[str]) -> None:
     part.add_argument(
         "--arms",
         metavar="WHICH",
-        type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
+        type=_names,
         default=[],
         help="only the trainings of these arms, such as baseline,filtered, and what they read",
     )
@@ -202,8 +202,19 @@ def _numbers(text: str) -> list[int]:
     return sorted(found)
 
 
+def _names(text: str) -> list[str]:
+    """Names between commas."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError(f"'{printable(text)}' names no arm: write names between commas")
+    return names
+
+
 def _refuse_useless(options: argparse.Namespace) -> None:
-    """Raise UserError where an option says nothing beside another (``USELESS``)."""
+    """Raise UserError for two commands in one line, and for an option that one has no use for."""
+    asked = [command for command in USELESS if _given(options, command)]
+    if len(asked) > 1:
+        raise UserError(f"{asked[0]} and {asked[1]} are two commands: give one of them at a time.")
     for asked, others in USELESS.items():
         useless = next((option for option in others if _given(options, option)), None)
         if useless and _given(options, asked):
@@ -222,13 +233,14 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     try:
         _refuse_useless(options)
+        packs, studies = several_machines.asked_for(options), reader_study.asked_for(options)
         if options.list:
             code = _list()
         elif options.compare:
             code = _compare(*options.compare)
-        elif several_machines.asked_for(options):
+        elif packs:
             code = several_machines.make(options)
-        elif reader_study.asked_for(options):
+        elif studies:
             code = reader_study.make(options)
         else:
             check_versions()

@@ -1,6 +1,7 @@
 """The part of the command line that takes the finished jobs of a run from one machine to another."""
 
 import argparse
+import os
 from pathlib import Path
 
 from helpers.data.wording import shown
@@ -35,8 +36,6 @@ def asked_for(options: argparse.Namespace) -> bool:
     """Whether packing or unpacking is asked for. Raises UserError for options that do not go together."""
     if options.to is not None and options.pack is None:
         raise UserError("--to names the file that --pack writes: give --pack RUN with it.")
-    if options.pack is not None and options.unpack is not None:
-        raise UserError("--pack and --unpack contradict each other: give one of them.")
     return options.pack is not None or options.unpack is not None
 
 
@@ -56,7 +55,7 @@ def make(options: argparse.Namespace) -> int:
             )
         print("With --dry-run it shows what is left.")
         return 0
-    target = Path(options.to or f"{options.pack}.tar.xz").expanduser()
+    target = Path(os.path.expanduser(options.to or f"{options.pack}.tar.xz"))
     if not target.parent.is_dir():
         raise UserError(
             f"--to: there is no folder {as_typed(target.parent)}: make it first, or name another."

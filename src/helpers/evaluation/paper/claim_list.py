@@ -52,7 +52,7 @@ TESTED: tuple[Claim, ...] = (
         FEW_AND_MANY,
         metric="macro_precision",
     ),
-    GainClaim(
+    KeptClaim(
         "Few filtered images find as many of the {target} images as many unfiltered ones",
         FEW_AND_MANY,
         metric="target_recall",
