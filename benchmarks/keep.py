@@ -3,11 +3,11 @@ provenance, and no image of it.
 
 Run: python benchmarks/keep.py RUN [RUN ...] [--without page predictions gans] [--comparison FIRST SECOND]
 
-A run on photographs is kept only if its page leaves them out (``report.real_images: omit``): what is kept is
-published, and git forgets nothing. Written there: report.html, provenance.json, evaluation/ (every table),
-trainings.csv and, where the run trains a GAN, gan.csv (the histories of all trainings, and of the GANs that
-the page shows, long),
-synthesis/ (fidelity, filter, memorisation), and jobs.csv (seconds and peak memory of every job).
+A run on photographs is kept only if its page leaves them out (``report.real_images: omit``): what is kept
+is published, and git forgets nothing. Written there: report.html, provenance.json, evaluation/ (every
+table), trainings.csv and, where the run trains a GAN, gan.csv (the histories of all trainings, and of the
+GANs that the page shows, long), synthesis/ (fidelity, filter, memorisation), and jobs.csv (seconds and peak
+memory of every job).
 
 Also predictions.csv.xz, from which recall, accuracy, the area under the ROC curve of the target class and
 any other contrast of them can be computed anew: a row for each training and each validation, test and
@@ -21,6 +21,7 @@ and the GANs' histories (gan.csv), as of a run whose GANs are those of another k
 import argparse
 import shutil
 import sys
+import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -67,28 +68,36 @@ def keep(
             f"'{params.report.real_images}'), and what is kept here is published: "
             "make it again with --set report.real_images=omit."
         )
-    folder = examples / run.run
-    shutil.rmtree(folder, ignore_errors=True)
+    predictions_too = "predictions" not in without and not (packed / run.run).is_dir()
+    gans_too = params.trains_gan and "gans" not in without
+    examples.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=examples, prefix=".") as place:  # until all is read
+        new = Path(place) / run.run
+        _copy_tables(run, params, new)
+        for path in [page, provenance] if page_too else [provenance]:
+            shutil.copy(path, new)
+        if gans_too:
+            write_table(new / "gan.csv", pd.concat(_gans(run, params), ignore_index=True))
+        if predictions_too and params.data.source != "folder":
+            predictions = pd.concat(_predictions(run, params), ignore_index=True)
+            predictions.to_csv(new / "predictions.csv.xz", index=False, float_format="%.5g")
+        shutil.rmtree(examples / run.run, ignore_errors=True)
+        return Path(shutil.move(new, examples / run.run))
+
+
+def _copy_tables(run: RunPaths, params, folder: Path) -> None:
+    """The tables of evaluation, synthesis, trainings and jobs."""
     (folder / "evaluation").mkdir(parents=True)
-    if page_too:
-        shutil.copy(page, folder)
-    shutil.copy(provenance, folder)
     for path in sorted(run.evaluation.glob("*.csv")):
         shutil.copy(path, folder / "evaluation")
     for name in SYNTHESIS_TABLES:
         parts = [
-            pd.read_csv(run.synthetic(gan) / f"{name}.csv").assign(gan_seed=gan) for gan in params.gans()
+            pd.read_csv(require(run.synthetic(gan) / f"{name}.csv", "synthesis")).assign(gan_seed=gan)
+            for gan in params.gans()
         ]
         write_table(folder / "synthesis" / f"{name}.csv", pd.concat(parts, ignore_index=True))
-    if params.trains_gan and "gans" not in without:
-        gans = [pd.read_csv(run.gan(seed) / "history.csv").assign(gan_seed=seed) for seed in params.gan.seeds]
-        write_table(folder / "gan.csv", pd.concat(gans, ignore_index=True))
     write_table(folder / "trainings.csv", pd.concat(_trainings(run, params), ignore_index=True))
     write_table(folder / "jobs.csv", _jobs(run, params))
-    if "predictions" not in without and params.data.source != "folder" and not (packed / run.run).is_dir():
-        predictions = pd.concat(_predictions(run, params), ignore_index=True)
-        predictions.to_csv(folder / "predictions.csv.xz", index=False, float_format="%.5g")
-    return folder
 
 
 def keep_comparison(first: str, second: str, examples: Path = EXAMPLES) -> Path:
@@ -107,10 +116,15 @@ def keep_comparison(first: str, second: str, examples: Path = EXAMPLES) -> Path:
     return folder
 
 
+def _gans(run: RunPaths, params) -> Iterator[pd.DataFrame]:
+    for seed in params.gan.seeds:
+        yield pd.read_csv(require(run.gan(seed) / "history.csv", "gan")).assign(gan_seed=seed)
+
+
 def _trainings(run: RunPaths, params) -> Iterator[pd.DataFrame]:
     for arm in params.arms:
         for replicate in range(params.replicates):
-            history = pd.read_csv(run.classifier(arm, replicate) / "history.csv")
+            history = pd.read_csv(require(run.classifier(arm, replicate) / "history.csv", "classifier"))
             images = read_json(run.classifier(arm, replicate) / "summary.json", {})
             yield history.assign(
                 arm=arm,
@@ -124,7 +138,8 @@ def _predictions(run: RunPaths, params) -> Iterator[pd.DataFrame]:
     for arm in params.arms:
         for replicate in range(params.replicates):
             folder = run.classifier(arm, replicate)
-            yield _named(pd.read_csv(folder / "predictions.csv"), arm, replicate, target)
+            predictions = require(folder / "predictions.csv", "classifier")
+            yield _named(pd.read_csv(predictions), arm, replicate, target)
             if params.data.external_root:
                 external = pd.read_csv(folder / EXTERNAL_PREDICTIONS).assign(split="external")
                 yield _named(external, arm, replicate, target)

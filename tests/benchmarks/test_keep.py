@@ -5,7 +5,7 @@ import sys
 import pandas as pd
 import pytest
 
-from helpers.errors import UserError
+from helpers.errors import MissingStageError, UserError
 from helpers.paths import RunPaths
 from helpers.report.page.render import render_report
 from support.project import ROOT
@@ -100,6 +100,18 @@ def test_a_run_on_given_images_has_no_history_of_a_gan(tmp_path, monkeypatch):
     (run.gan(0) / "history.csv").unlink()
     folder = keep.keep(run, tmp_path / "examples")
     assert (folder / "trainings.csv").is_file() and not (folder / "gan.csv").exists()
+
+
+def test_what_was_kept_stays_where_the_run_lacks_a_table(tmp_path, monkeypatch):
+    run = finished_run(tmp_path, monkeypatch)
+    kept = tmp_path / "examples" / "fake" / "report.html"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("of an earlier run")
+    (run.gan(0) / "history.csv").unlink()
+    with pytest.raises(MissingStageError, match="gan"):
+        keep.keep(run, tmp_path / "examples")
+    assert [path.name for path in (tmp_path / "examples").iterdir()] == ["fake"]
+    assert kept.read_text() == "of an earlier run"
 
 
 def test_a_page_with_photographs_is_refused(tmp_path, monkeypatch):

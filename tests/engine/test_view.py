@@ -95,6 +95,14 @@ def test_a_forecast_of_a_finished_run_is_silent(quick):
     assert Forecast(quick, asked, 2).say(Progress({task.name: 1.0 for task in asked})) == ""
 
 
+def test_a_forecast_leaves_out_what_a_failed_job_has_made_impossible(quick):
+    baselines = {f"classifier-baseline-replicate-{number}" for number in range(3)}
+    failed = {"gan-seed-0"}
+    said = Forecast(quick, every(quick), slots=2).say(Progress({"eda": 20.0}, failed=failed))
+    assert said.startswith(f"still to come: {len(baselines)} classifiers and ")
+    assert "synthesis" not in said and "evaluation" not in said and "the page" not in said
+
+
 def test_a_forecast_on_one_slot_adds_the_times_up(quick):
     asked = [Task(job) for job in jobs(quick) if job.stage == "classifier"]
     done = {asked[0].name: 30.0}

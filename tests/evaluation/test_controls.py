@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 
 from helpers import paths
 from helpers.evaluation.controls import Control, controls
-from helpers.evaluation.paper import claims
+from helpers.evaluation.paper import claims, published_beside
 from helpers.evaluation.results import evaluate
 from helpers.evaluation.simulation import Simulation, coverage, simulate_margins
 from helpers.evaluation.verdicts import verdict_of
@@ -497,7 +497,9 @@ def pieces(found, run, params):
         results.metrics.best_arm_sentence(found["metrics"], "accuracy", 590, gan),
         results.contrasts.named_contrasts_caption(contrasts, "mel", 160, one_gan=gan),
         results.differences.differences_caption(compared, "baseline", 590, one_gan=gan),
-        results.external.external_section(external, compared, "baseline", one_gan=gan),
+        results.external.external_section(
+            external, compared, "baseline", published_beside("ham10000"), one_gan=gan
+        ),
         headline_caption(read_results(run, params)),
     ]
     texts += results.differences.comparison_sentences(

@@ -248,7 +248,12 @@ def test_answers_are_removed_from_the_browser_on_request(browser, made):
     assert len(kept(page)) == 1
     page.on("dialog", lambda dialog: dialog.accept())
     page.click("#forget")
-    assert kept(page) == {}
+    assert kept(page) == {} and page.is_visible("#removed-here") and not page.is_visible("#kept-here")
+    page.click("#another")
+    start(page, "R2")
+    for _ in range(COUNT):
+        by_keys(page, "c", "1", "1", "Enter")
+    assert len(kept(page)) == 1 and page.is_visible("#forget") and not page.is_visible("#removed-here")
     page.context.close()
 
 

@@ -28,6 +28,7 @@ from helpers.report.words import METRIC_NAMES, OVERALL_SCORED, TARGET_SCORED
 from support.report_run import build_run, fake_params
 
 ARMS = ["baseline", "filtered", "all"]
+PAPER = published_beside("ham10000")
 MANY = [*ARMS, "random", "oversampled", "oversampled_more", "weighted", "again", "withheld"]
 MINUS = words.MINUS
 
@@ -598,17 +599,23 @@ class TestSentences:
     def test_the_external_section_is_there_only_with_a_test_set(self):
         changed = {"arm": ["filtered", "all", "random"], "reference": "baseline", "metric": "target_recall"}
         changes = pd.DataFrame(changed | {"difference": [0.012, -0.03, 0.2], "low": -0.05, "high": 0.07})
-        said = results.external.external_section(external(), changes, "baseline")
+        said = results.external.external_section(external(), changes, "baseline", PAPER)
         assert "1,512 images" in said and "171 of them of the target class" in said and "88.5 %" in said
         assert "*baseline* has a balanced accuracy of 60.0 % (95 % interval 50.0 to 70.0)" in said
         assert (
             "changes by +1.2 (−5.0 to +7.0) points with *filtered* and −3.0" in said and "random" not in said
         )
-        bare = results.external.external_section(external(math.nan, math.nan), changes.iloc[:0], "baseline")
+        own = results.external.external_section(external(), changes, "baseline", published_beside("folder"))
+        assert "60.0 % (95 % interval 50.0 to 70.0). A stronger" in own and "ISIC" not in own
+        bare = results.external.external_section(
+            external(math.nan, math.nan), changes.iloc[:0], "baseline", PAPER
+        )
         assert "interval" not in bare and bare.endswith("otherwise.")
-        assert results.external.external_section(external().iloc[:0], changes, "baseline") is None
+        assert results.external.external_section(external().iloc[:0], changes, "baseline", PAPER) is None
         without = external().assign(target_images=0)
-        said = results.external.external_section(without, changes.assign(difference=math.nan), "baseline")
+        said = results.external.external_section(
+            without, changes.assign(difference=math.nan), "baseline", PAPER
+        )
         assert "none of them of the target class" in said and "recall" not in said
 
     def test_of_many_arms_only_those_told_apart_have_a_sentence(self):

@@ -590,6 +590,8 @@ def test_a_sentence_is_as_strong_as_its_interval(low, high, replicates, word, ga
     )
     if replicates < 3:
         assert "cannot tell from chance" in sentence and "interval" not in sentence
+        assert "with them" in sentence
+        assert "them" not in answer.change_sentence("The arm again", "recall", row, fake_params())
 
 
 @pytest.mark.parametrize(
@@ -598,7 +600,7 @@ def test_a_sentence_is_as_strong_as_its_interval(low, high, replicates, word, ga
         ({"select": "top", "count": 300}, "the critic's best 300 synthetic images"),
         ({"select": "bottom", "count": 30}, "the critic's worst 30 synthetic images"),
         ({"select": "top", "count": 30, "rank": "diverse"}, "the best 30 synthetic images by variety"),
-        ({"select": "random", "fraction": 0.5}, "randomly chosen 500 synthetic images"),
+        ({"select": "random", "fraction": 0.5}, "500 randomly chosen synthetic images"),
         ({"select": "all"}, "all 1,000 synthetic images"),
     ],
 )

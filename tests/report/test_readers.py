@@ -98,6 +98,14 @@ def test_one_who_stopped_and_a_program_stand_apart(run, key):
     assert shown.loc["R3", "Images"] == "7"
 
 
+def test_a_program_alone_is_no_reader(run, key):
+    program = answers(key, MACHINE, np.arange(20) > 1, np.random.default_rng(0))
+    put(run, "program.json", program)
+    text = readers.readers_section(readers.study(run), run, CONFIDENCE)
+    assert "No reader's answers count yet." in text and "0 readers" not in text
+    assert "told 90 % of 20 images apart" in text
+
+
 def test_files_that_do_not_count_are_said_as_text(run, key):
     put(run, "[x](y) *b* `c` <img src=x>.json", "{")
     text = readers.readers_section(readers.study(run), run, CONFIDENCE)

@@ -212,9 +212,9 @@ def _names(text: str) -> list[str]:
 
 def _refuse_useless(options: argparse.Namespace) -> None:
     """Raise UserError for two commands in one line, and for an option that one has no use for."""
-    asked = [command for command in USELESS if _given(options, command)]
-    if len(asked) > 1:
-        raise UserError(f"{asked[0]} and {asked[1]} are two commands: give one of them at a time.")
+    commands = [option for option in USELESS if _given(options, option)]
+    if len(commands) > 1:
+        raise UserError(f"{commands[0]} and {commands[1]} are two commands: give one of them at a time.")
     for asked, others in USELESS.items():
         useless = next((option for option in others if _given(options, option)), None)
         if useless and _given(options, asked):

@@ -25,11 +25,12 @@ Kind = tuple[str, bool]  # stage, and whether it is the notebook
 
 @dataclass
 class Progress:
-    """How far the tasks of a start are, by name; those that are in none of the three have not begun."""
+    """How far the tasks of a start are, by name; those that are in none of the four have not begun."""
 
     ended: dict[str, float] = field(default_factory=dict)  # seconds that each took
     running: dict[str, float] = field(default_factory=dict)  # seconds since each began
     left: dict[str, float] = field(default_factory=dict)  # seconds that its own progress still asks for
+    failed: set[str] = field(default_factory=set)  # what waits for them is not begun in this start
 
 
 class Forecast:
@@ -45,7 +46,9 @@ class Forecast:
 
     def say(self, progress: Progress) -> str:
         """A line about the tasks that have not begun; empty where there are none."""
-        waiting = [name for name in self.tasks if name not in progress.ended and name not in progress.running]
+        begun = progress.ended.keys() | progress.running.keys() | progress.failed
+        waiting = [name for name in self.tasks if name not in begun]
+        waiting = [name for name in waiting if progress.failed.isdisjoint(self.before[name])]
         if not waiting:
             return ""
         usual = self._usual(progress)

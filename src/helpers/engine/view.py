@@ -126,11 +126,7 @@ class View:
     def _look_ahead(self) -> None:
         """Tell what is still to come, once a job has ended or says how long it will take."""
         interval = self.LIVE_INTERVAL if self.live else self.PLAIN_INTERVAL
-        if (
-            self.forecast
-            and (self.progress.ended or self.progress.left)
-            and self._is_due("to come", interval)
-        ):
+        if self.forecast and (self.ended or self.progress.left) and self._is_due("to come", interval):
             self.to_come = printable(self.forecast.say(self.progress))
             if self.to_come and not self.live:
                 self._say(self.to_come)
@@ -138,7 +134,10 @@ class View:
     def _say_end(self, name: str, state: dict[str, Any]) -> None:
         self.ended[name] = state["state"]
         seconds = time.monotonic() - self.began[name]
-        self.progress.ended[name] = seconds
+        if state["state"] == "finished":
+            self.progress.ended[name] = seconds
+        else:
+            self.progress.failed.add(name)
         self.progress.running.pop(name, None)
         self.progress.left.pop(name, None)
         took = duration(seconds)

@@ -2,10 +2,9 @@
 
 An output carries a label in its metadata under "report": its kind ("figure", "table", "text" or "caption"),
 and of figures and tables name, caption and number; of figures the alternative text and what stands behind
-their images (``Behind.as_dict``), and of tables the table itself as data (``ShownTable.as_dict``), from which
-the page sets it. The caption that a notebook
-displays below a figure or table is an output of kind "caption", which the page leaves out because it sets
-its own.
+their images (``Behind.as_dict``), and of tables the table itself as data (``ShownTable.as_dict``), from
+which the page sets it. The caption that a notebook displays below a figure or table is an output of kind
+"caption", which the page leaves out because it sets its own.
 """
 
 import base64

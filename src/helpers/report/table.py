@@ -75,8 +75,7 @@ class Table:
     """Values, and how each column is shown. The first column names the row.
 
     ``formats`` maps a column to a function from value to text; ``headers`` maps it to its heading; a column
-    that
-    ``headers`` does not name keeps its own name with spaces. Headings are shown with a capital letter.
+    that ``headers`` does not name keeps its own name with spaces. Headings are shown with a capital letter.
     """
 
     frame: pd.DataFrame

@@ -1,8 +1,7 @@
 """Words and digits: how a number, a share, a duration or the name of a metric is written for a reader.
 
 Shares are 0 to 1 in the tables of a run and percent in what is shown. A function named ``..._of_images``
-gives the
-digits that a number of images supports; the others take the number of decimals.
+gives the digits that a number of images supports; the others take the number of decimals.
 """
 
 import math

@@ -105,8 +105,8 @@ def published_beside(source: str, trains_gan: bool = True) -> dict[str, pd.DataF
     """``published`` for a run on ``data.source``.
 
     Where that is the user's own images, or the run trains no GAN, the tables in RESULTS have their columns
-    and no row. Drawn lesions
-    have the paper's classes in the paper's proportions, and are shown beside its numbers.
+    and no row. Drawn lesions have the paper's classes in the paper's proportions, and are shown beside its
+    numbers.
     """
     tables = published()
     return (

@@ -162,11 +162,17 @@
   };
   one("#save").addEventListener("click", save);
   one("#save-part").addEventListener("click", save);
-  const finish = () => { show("end"); one("#end-title").focus({ preventScroll: true }); };
+  const sayKept = (kept) => { one("#kept-here").hidden = !kept; one("#removed-here").hidden = kept; };
+  const finish = () => {
+    if (store.works()) sayKept(true);
+    show("end");
+    one("#end-title").focus({ preventScroll: true });
+  };
   one("#forget").addEventListener("click", () => {
     if (!confirm("Remove the answers from this browser? A file that you saved stays.")) return;
     store.forget(reader.code);
-    one("#kept-here").textContent = "The answers were removed from this browser.";
+    sayKept(false);
+    say("The answers were removed from this browser.");
   });
   const welcome = () => { one("#start-form").reset(); listUnfinished(); show("start"); };
   one("#another").addEventListener("click", welcome);

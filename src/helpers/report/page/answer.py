@@ -180,7 +180,7 @@ def _selected(added: SyntheticImages, count: int) -> str:
     """Which synthetic images an arm adds."""
     images, end = f"{count:,} synthetic images", END.get(added.select or "")
     if end is None:
-        return f"{'randomly chosen' if added.select == 'random' else 'all'} {images}"
+        return f"{count:,} randomly chosen synthetic images" if added.select == "random" else f"all {images}"
     if added.rank == "critic":
         return f"the critic's {end} {images}"
     return f"the {end} {images} {SELECTORS.get(added.rank).words}"
@@ -220,9 +220,10 @@ def change_sentence(
 def _untested_sentence(subject: str, metric: str, row: Row, reference: str, change: str, ending: str) -> str:
     """A difference between trainings that are too few for an interval."""
     apart = "do not differ in" if change.strip("0.") == "" else f"differ by {change} points of"
-    trainings, few = "trainings with them and those", f"{row.get('replicates') or 0:.0f} runs per arm"
+    own = "of it" if subject.startswith("The arm") else "with them"  # with the synthetic images
+    trainings, few = f"trainings {own} and those", f"{row.get('replicates') or 0:.0f} runs per arm"
     if int(row.get("replicates") or 0) < 2:
-        trainings, few = "the one training with them and the one", "one run per arm"
+        trainings, few = f"the one training {own} and the one", "one run per arm"
     start = f"{subject}: {trainings} of {reference} {apart} {metric}"
     return f"{start}, which {few} cannot tell from chance{ending}."
 

@@ -40,7 +40,7 @@ def headline_metrics(results: Results) -> list[str]:
 def headline(results: Results) -> pd.DataFrame:
     """Paper and run side by side: one row per metric and arm, numbers as text in percent and points.
 
-    With many arms it keeps to the first metrics; section 5 has all of them.
+    With many arms it keeps to the first metrics; notebook 05 has all of them.
     """
     rows = [
         _headline_row(arm, metric, results)
@@ -78,7 +78,7 @@ def headline_caption(results: Results) -> str:
     """What the headline table shows, and how its verdicts are to be read."""
     evaluation, replicates = results.params.evaluation, results.params.replicates
     who = "The paper and this run" if results.beside_paper else "This run"
-    more = "" if len(results.arms) <= FEW_ARMS else " Section 5 has the other metrics."
+    more = "" if len(results.arms) <= FEW_ARMS else " The other metrics follow under *The results*."
     changes = (
         "Macro recall is what ISIC calls balanced accuracy. Changes are against "
         f"{evaluation.reference}, in percentage points."

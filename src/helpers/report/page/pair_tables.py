@@ -1,7 +1,6 @@
 """The tables of a page that compares two runs."""
 
 import math
-from typing import Any
 
 import pandas as pd
 
@@ -12,7 +11,7 @@ from helpers.report.page import facts as run_facts
 from helpers.report.page.headline import FEW_ARMS, FIRST_METRICS
 from helpers.report.page.pair import METRICS, Pair, apart
 from helpers.report.page.results import Results, Row
-from helpers.report.words import percent, points, points_interval
+from helpers.report.words import percent, plain, points, points_interval
 
 ONLY_WORDS = {"description", "report.title"}  # parameters on which no number depends
 
@@ -119,25 +118,8 @@ def departures(pair: Pair) -> pd.DataFrame:
     ]
     (one, other) = pair.names
     return pd.DataFrame(
-        [
-            {"Parameter": key, one: setting(first.get(key)), other: setting(second.get(key))}
-            for key in differing
-        ]
+        [{"Parameter": key, one: plain(first.get(key)), other: plain(second.get(key))} for key in differing]
     )
-
-
-def setting(value: Any) -> str:
-    """A parameter's value for readers, digits as in the parameter file; empty where there is none."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, dict):
-        parts = [f"{key}: {setting(part)}" for key, part in value.items() if part is not None]
-        return "; ".join(parts) or "nothing added"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(setting, value))
-    return "" if value is None else str(value)
 
 
 def facts(pair: Pair) -> pd.DataFrame:

@@ -87,8 +87,7 @@ def difference_sentence(
     share.
 
     The arm is called higher or lower only where the interval excludes zero. ``one_gan``: arms whose images
-    one GAN alone supplied
-    (``single_gan_arms``); what is said of them holds for this one GAN.
+    one GAN alone supplied (``single_gan_arms``); what is said of them holds for this one GAN.
     """
 
     change = (

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from helpers.report.drawing import draw_interval, name_rows
 from helpers.report.names import title_room, wrapped
+from helpers.report.paper_values import Paper, paper_metrics
 from helpers.report.style import arm_colours, styled
 from helpers.report.table import Table, mean_and_spread, percent_range
 from helpers.report.words import (
@@ -100,6 +101,7 @@ def external_section(
     external: pd.DataFrame,
     changes: pd.DataFrame,
     reference: str,
+    paper: Paper,
     confidence: float = 0.95,
     one_gan: Container[str] = (),
 ) -> str | None:
@@ -107,7 +109,7 @@ def external_section(
     the target there; None where the run has no such set.
 
     ``external`` and ``changes`` are evaluation/external.csv and external_contrasts.csv; ``one_gan`` is as in
-    ``difference_sentence``.
+    ``difference_sentence``. The challenge's best entries stand beside it where the paper's numbers do.
     """
     if external.empty:
         return None
@@ -119,13 +121,16 @@ def external_section(
     images = int(own["target_images"])
     told = [_change_of_recall(row, images) for row in beside.head(TOLD).to_dict("records") if images]
     scope = ", for this one GAN" if any(arm in one_gan for arm in beside.head(TOLD)["arm"]) else ""
+    entries = (
+        f"; on the official test set of ISIC 2018 Task 3 the best entry reached {100 * best:.1f} %, and the "
+        f"best without private data {100 * public:.1f} %"
+    ) * (not paper_metrics(paper).empty)
     share, count = percent_of_images(own["mean"], n), f"{images:,}" if images else "none"
     return (
         f"The same classifiers on {n:,} images that none of them was trained on or chosen by, {count} of "
         "them of the target class. Their lesions are not named, so each image counts as one. "
-        f"*{reference}* has a balanced accuracy of {share} %{known}; on the official test set of ISIC 2018 "
-        f"Task 3 the best entry reached {100 * best:.1f} %, and the best without private data "
-        f"{100 * public:.1f} %. A stronger classifier may behave otherwise."
+        f"*{reference}* has a balanced accuracy of {share} %{known}{entries}. "
+        "A stronger classifier may behave otherwise."
         + (f" Against *{reference}*, recall of the target changes by {listed(told)}{scope}." if told else "")
     )
 

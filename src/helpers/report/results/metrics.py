@@ -46,10 +46,9 @@ def performance_table(
     """Metric by arm: the paper's value, ours (mean and standard deviation over replicates), and the
     difference.
 
-    ``n`` is the number of images behind each share: the test set, or its images of the target class. ``arms``
-    is
-    evaluation/arms.csv, whose intervals are shown where there are any. ``counts``: the images behind the
-    paper's shares and behind this run's (``counts.paper_counts``, ``counts.run_counts``).
+    ``n`` is the number of images behind each share: the test set, or its images of the target class.
+    ``arms`` is evaluation/arms.csv, whose intervals are shown where there are any. ``counts``: the images
+    behind the paper's shares and behind this run's (``counts.paper_counts``, ``counts.run_counts``).
     """
     published = paper_metrics(paper).set_index("arm")
     ends = _ends(arms)

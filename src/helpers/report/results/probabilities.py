@@ -70,9 +70,8 @@ def reliability(bins: pd.DataFrame, target: str, reference: str) -> Figure:
     """Reliability diagram: how often it is so against how probable it was called, of the predicted class and
     of the target.
 
-    ``bins`` is evaluation/reliability.csv. Lines join the bins with all replicates added, dots grow with the
-    images in them. Many arms
-    have a panel each, with the reference as a thin line.
+    ``bins`` is evaluation/reliability.csv. Lines join the bins with all replicates added, dots grow with
+    the images in them. Many arms have a panel each, with the reference as a thin line.
     """
     arms = list(dict.fromkeys(bins["arm"]))
     axis = ("probability, %", "how often it was so, %")
@@ -107,9 +106,8 @@ def decision_curve(table: pd.DataFrame, target: str, reference: str) -> Figure:
     """Net benefit over threshold probabilities, per 100 images: the mean of each arm, its interval as a band
     where arms leave it legible.
 
-    ``table`` is evaluation/decision_curve.csv. The dashed line acts on every image, the line at zero on none.
-    Many arms have a panel each,
-    with the reference as a thin line.
+    ``table`` is evaluation/decision_curve.csv. The dashed line acts on every image, the line at zero on
+    none. Many arms have a panel each, with the reference as a thin line.
     """
     if table.empty:
         return empty_figure(f"The classifiers know no class {target}.")

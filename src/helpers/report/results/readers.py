@@ -56,6 +56,8 @@ def readers_section(readings: Readings | None, run: RunPaths, confidence: float)
 def _design(readings: Readings, run: RunPaths) -> str:
     assert readings.key is not None
     key, whole = readings.key, analysis.complete(readings)
+    if not readings.readers:
+        return "No reader's answers count yet."
     images, side = len(key.origins), key.pixels.shape[1]
     origin = "that the filter kept" if key.draw["from"] == "top" else "drawn from all"
     text = (

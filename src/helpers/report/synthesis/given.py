@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.report.words import FEATURE_NAMES, counted, listed, missing, percent_of_images
+from helpers.report.synthesis.memorisation import space_words
+from helpers.report.words import counted, listed, missing, percent_of_images
 
 Tables = dict[str, pd.DataFrame]  # those of helpers.stages.synthesis, by name
 DIFFERENT_CALLS = 0.05  # p value below which the classifier's calls differ from those of photographs
@@ -93,11 +94,7 @@ def _memorised(found: Tables) -> dict[str, Any]:
 def _above(shares: pd.DataFrame) -> list[str]:
     """The spaces in which more images are near than chance allows."""
     rows = shares[shares["low"] > shares["expected"]]
-    return [_space(space) for space in rows["space"]]
-
-
-def _space(space: str) -> str:
-    return f"{FEATURE_NAMES[space]} features" if space in FEATURE_NAMES else "pixels"
+    return [space_words(space) for space in rows["space"]]
 
 
 def _share(row: Any) -> str:
@@ -117,7 +114,7 @@ def _held_out(found: Tables) -> dict[str, Any] | None:
         )
         return {"sentence": sentence, "alarms": []}
     near = _above(table)
-    shares = "; ".join(f"in {_space(row.space)} {_share(row)}" for row in table.itertuples())
+    shares = "; ".join(f"in {space_words(row.space)} {_share(row)}" for row in table.itertuples())
     photographs = f"{int(table['photographs'].iloc[0]):,} held-out photographs"
     outcome = "That is no more than chance allows, and no sign of a leak."
     if near:

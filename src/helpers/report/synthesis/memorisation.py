@@ -38,9 +38,7 @@ def memorisation_table(memorisation: pd.DataFrame) -> Table:
         ]
     ]
     formats = {
-        "space": lambda space: (
-            f"{FEATURE_NAMES[space]} features" if space in FEATURE_NAMES else "pixels (grey levels)"
-        ),
+        "space": lambda space: space_words(space, of_pixels=" (grey levels)"),
         "share": of_row(
             lambda row: _share_with_interval(row["share"], row["low"], row["high"], row["synthetic_images"])
         ),
@@ -67,11 +65,16 @@ def _share_with_interval(share: float, low: float, high: float, n: int) -> str:
     )
 
 
+def space_words(space: str, of_pixels: str = "") -> str:
+    """What distances are measured in: features of a network, or pixels, and then ``of_pixels`` too."""
+    return f"{FEATURE_NAMES[space]} features" if space in FEATURE_NAMES else f"pixels{of_pixels}"
+
+
 def memorisation_sentence(memorisation: pd.DataFrame) -> str:
     """Whether synthetic images lie nearer to the training images than real images of new lesions do."""
     said = []
     for row in memorisation.itertuples():
-        space = f"{FEATURE_NAMES[row.space]} features" if row.space in FEATURE_NAMES else "pixels"
+        space = space_words(row.space)
         if not math.isfinite(row.share):
             return (
                 "Too few real images of lesions not trained on are held out, so memorisation cannot be "
@@ -99,10 +102,9 @@ def closest_pairs(images: np.ndarray, real: np.ndarray, pairs: pd.DataFrame, pol
     """The synthetic images nearest to a training image, above that image, veiled or left out as ``policy``
     says; the numbers are distances.
 
-    ``images`` and ``real`` are uint8 (N, R, R, 3), ``pairs`` is synthetic/seed-<g>/memorisation-pairs.csv; a
-    training image is turned as its
-    column mirrored says: 1 left and right, 2 top and bottom, 3 both. Without images, because they are on
-    another machine, it says so.
+    ``images`` and ``real`` are uint8 (N, R, R, 3), ``pairs`` is synthetic/seed-<g>/memorisation-pairs.csv;
+    a training image is turned as its column mirrored says: 1 left and right, 2 top and bottom, 3 both.
+    Without images, because they are on another machine, it says so.
     """
     if not len(images):
         return without_images()
