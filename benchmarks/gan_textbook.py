@@ -60,9 +60,11 @@ class Textbook:
         """Lower the critic's loss on one batch."""
         self.critic.update_spectral_norms()
         fake = self.generator(latents, noise).detach()
+        real_scores = self.critic(real)
         loss = (
             self.critic(fake).mean()
-            - self.critic(real).mean()
+            - real_scores.mean()
+            + self.config.drift_penalty * (real_scores**2).mean()
             + self.config.gradient_penalty * self.penalty(real, fake, mix)
         )
         self.critic_optimiser.zero_grad()

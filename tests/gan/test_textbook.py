@@ -25,6 +25,12 @@ VARIANTS = {
     "paper": {},
     "all layers bounded": {"spectral_norm": "all"},
     "no spectral norm, last RGB": {"spectral_norm": "none", "rgb": "last"},
+    "the critic's drift bounded": {"drift_penalty": 0.1},
+    "drift, penalty at half, no spectral norm": {
+        "drift_penalty": 0.1,
+        "penalty_share": 0.5,
+        "spectral_norm": "none",
+    },
     "other order": {"style_order": "noise_adain_activation"},
     "the penalty at half of the batch": {"penalty_share": 0.5},
     "the penalty at three of eight": {"penalty_share": 0.4},
@@ -81,9 +87,10 @@ def test_one_steps_gradients_agree(name):
         assert relative_difference(mine, theirs) < 1e-11
 
 
-def test_a_wrong_penalty_would_be_seen():
+@pytest.mark.parametrize("wrong", [{"gradient_penalty": 10.1}, {"drift_penalty": 0.001}])
+def test_a_wrong_penalty_would_be_seen(wrong):
     ours, textbook, inputs = pair()
-    textbook.config = textbook.config.model_copy(update={"gradient_penalty": 10.1})
+    textbook.config = textbook.config.model_copy(update=wrong)
     (mine, theirs), _ = both_steps(ours, textbook, inputs)
     assert relative_difference(mine, theirs) > 1e-6
 

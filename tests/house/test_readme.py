@@ -156,7 +156,7 @@ def answers() -> list[tuple[str, str, str, str]]:
 def test_each_answer_is_that_of_its_own_contrast():
     wrong = [each for each in answers() if not is_stated(*each[:3], stated_intervals(each[3])[:1])]
     assert not wrong
-    runs = {"study", "study-equal", "study-frozen", "laptop"}
+    runs = {"study", "study-equal", "study-jitter", "study-frozen", "laptop"}
     assert len(answers()) >= 90 and {run for run, *_ in answers()} == runs
 
 
@@ -227,6 +227,20 @@ def test_the_number_of_metrics_beyond_chance():
             "Whether the synthetic images help, compared",
         ),
         ("study-equal", "blurred - oversampled", "target_recall", "blurred and oversampled differ by less"),
+        ("study-jitter", "filtered - baseline", "target_recall", "and a useful gain is not excluded"),
+        (
+            "study-jitter",
+            "filtered - blurred",
+            "target_recall",
+            "equally blurred real melanomas no",
+        ),
+        ("study-jitter", "blurred - oversampled", "target_recall", "Blurred copies still give lower"),
+        (
+            "study-jitter",
+            "oversampled - baseline",
+            "target_precision",
+            "Repeated sharp melanomas raise",
+        ),
         ("study-frozen", "filtered - baseline", "target_recall", "it lies below this interval"),
         ("study-frozen", "blurred - oversampled", "target_recall", "have the same signs as in the study"),
         ("study-frozen", "oversampled - baseline", "target_recall", "have the same signs as in the study"),
@@ -273,6 +287,10 @@ def test_a_sentence_of_the_readme_has_the_interval_of_its_own_contrast():
         ("filtered - baseline", "target_recall"),
     ):
         assert is_stated("study-equal", contrast, metric, stated)
+    start = text.index("whose training images have random sharpness")
+    stated = stated_intervals(text[start : start + 250])
+    for contrast in ("filtered - blurred", "filtered - baseline"):
+        assert is_stated("study-jitter", contrast, "target_recall", stated)
 
 
 def test_what_the_replicates_of_equal_sharpness_have_in_common():
@@ -312,15 +330,43 @@ def shown_by_both(rows: pd.DataFrame) -> pd.Series:
     return above | ((rows["high"] < 0) & (rows["corrected_high"] < 0))
 
 
+def numbers_shown(rows: pd.DataFrame) -> tuple[str, str]:
+    """In words, how many of the differences exclude 0, and how many do so by the corrected test too."""
+    return WORDS[int(((rows["low"] > 0) | (rows["high"] < 0)).sum())], WORDS[int(shown_by_both(rows).sum())]
+
+
+def test_what_the_replicates_of_random_sharpness_have_in_common():
+    text = page_text(RESULTS)
+    recalls, before = (
+        100 * kept(run, "evaluation/metrics").pivot(index="replicate", columns="arm", values="target_recall")
+        for run in ("study-jitter", "study")
+    )
+    fall, by_part = recalls["blurred"] - recalls["oversampled"], recalls["baseline"] - before["baseline"][:5]
+    assert sorted(fall.round(1) < 0) == [False, True, True, True, True] and fall.max() == 0
+    assert f"and {(before['blurred'] - before['oversampled'])[:5].mean():.1f} on these five parts" in text
+    assert f"single parts change by {by_part.min():.1f} to {by_part.max():+.1f} points" in text
+    assert (recalls["oversampled"] > recalls["baseline"]).all() and len(recalls) == 5
+    rows = differences("study-jitter")
+    own, both = numbers_shown(rows)
+    assert f"{len(rows)} intervals on HAM10000, of which {own} exclude 0 and {both} of these by the" in text
+    shown = rows[shown_by_both(rows)]
+    assert set(shown["metric"]) == {"target_precision", "target_specificity"}
+    assert set(shown["arm"] + " - " + shown["reference"]) == {"oversampled - baseline"}
+    probe = kept("study-jitter", "synthesis/source-probe").query("trunk == 'adapted'")
+    assert probe.query("compared != 'training'")["auc"].min() >= 0.99
+    jobs = kept("study-jitter", "jobs").query("stage != 'report'")
+    gans = jobs.query("stage == 'gan'")["seconds"].sum() / 3600
+    assert f"Its {len(jobs)} jobs took {jobs['seconds'].sum() / 3600:.1f} hours" in text
+    assert f"{gans:.1f} of them are those of the GANs" in text
+
+
 def test_how_many_of_the_intervals_of_equal_sharpness_exclude_zero():
     rows = differences("study-equal")
     own = (rows["low"] > 0) | (rows["high"] < 0)
-    both = shown_by_both(rows)
-    said = f"{len(rows)} intervals were computed on HAM10000, and {WORDS[int(own.sum())]} exclude 0"
-    assert said in page_text(RESULTS)
-    assert f"{WORDS[int(both.sum())]} of the {WORDS[int(own.sum())]} do so by the corrected" in page_text(
-        RESULTS
-    )
+    in_words, both = numbers_shown(rows)
+    text = page_text(RESULTS)
+    assert f"{len(rows)} intervals were computed on HAM10000, and {in_words} exclude 0" in text
+    assert f"{both} of the {in_words} do so by the corrected" in text
     assert set(rows["metric"][own]) == {"target_recall", "target_precision", "target_specificity"}
     chance = rows.set_index(["arm", "reference", "metric"]).loc[("filtered", "blurred", "target_recall")]
     assert chance["degrees_of_freedom"] == 613  # of the melanoma lesions: none is left for the trainings
@@ -339,6 +385,7 @@ def test_the_external_test_set_is_told_of_the_run_that_is_named():
     for run, arms in (
         ("study", ("filtered", "all", "blurred_more", "oversampled")),
         ("study-equal", ("filtered", "blurred", "oversampled")),
+        ("study-jitter", ("filtered", "blurred", "oversampled")),
         ("study-frozen", ("filtered", "all", "blurred", "oversampled")),
         ("laptop", ("filtered", "all", "blurred", "oversampled")),
     ):
@@ -433,7 +480,7 @@ def test_what_the_usual_correction_would_say():
         assert interval(contrast)[0] > 0
 
 
-@pytest.mark.parametrize(("run", "least"), [("study", 6), ("study-equal", 1)])
+@pytest.mark.parametrize(("run", "least"), [("study", 6), ("study-equal", 1), ("study-jitter", 0)])
 def test_the_marked_changes_are_those_that_the_corrected_test_shows_too(run, least):
     rows = differences(run)
     rows = rows[shown_by_both(rows)]
