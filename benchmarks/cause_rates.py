@@ -9,6 +9,8 @@ part and trains the head of a classifier, several times, for four arms: baseline
 the project's own intervals and the rule of ``helpers.evaluation.verdicts.cause``. Kinds of studies:
 
 - blur: the "synthetic" images are other photographs of the training part after that way; nothing is new
+- blur, classes weighted: the same with four times as many, and every class weighs alike in the loss, so that
+  more melanomas do not raise their recall by themselves, and what is left of a change is the blur's
 - help: they are melanomas that no other arm has seen, as sharp as the rest
 - help, no image sharper: the same, and every image of the study took that way (``data.detail: gan``)
 - small: like blur, on a tenth of the test images and three trainings
@@ -45,12 +47,15 @@ class Kind:
     equal: bool = False  # every image of the study took the way of synthetic images
     trainings: int = 8
     tested: float = 1.0  # share of the test part
+    weighted: bool = False  # classes weigh alike in the loss, so that more images of one do not favour it
+    added: int = 100  # images in every arm that adds any
 
 
 KINDS = {
     "blur": Kind(Cause.BLUR),
     "help": Kind(Cause.SYNTHESIS, new=True),
     "help, no image sharper": Kind(Cause.SYNTHESIS, new=True, equal=True),
+    "blur, classes weighted": Kind(Cause.BLUR, weighted=True, added=400),
     "small": Kind(Cause.UNTOLD, trainings=3, tested=0.1),
 }
 
@@ -96,8 +101,8 @@ def draw_pool(images: int, seed: int = 1) -> Pool:
     )
 
 
-def run_study(pool: Pool, kind: Kind, seed: int, added: int = 100) -> Cause:
-    """One study of ``kind``: ``added`` images in both arms that add any; the answer of the rule."""
+def run_study(pool: Pool, kind: Kind, seed: int) -> Cause:
+    """One study of ``kind``: the answer of the rule."""
     rng = np.random.default_rng(seed)
     training, new, test = _dealt(pool, rng, kind.tested)
     images = pool.blurred if kind.equal else pool.sharp
@@ -115,10 +120,12 @@ def run_study(pool: Pool, kind: Kind, seed: int, added: int = 100) -> Cause:
             features, truth = images[training], pool.truth[training]
             if arm in sources:
                 own, rows = sources[arm]
-                chosen = rng.choice(rows, added, replace=added > len(rows))
+                chosen = rng.choice(rows, kind.added, replace=kind.added > len(rows))
                 features = np.concatenate([features, own[chosen]])
                 truth = np.concatenate([truth, pool.truth[chosen]])
-            model = _trained((features - center) / spread, truth, len(pool.classes), seed * 1000 + replicate)
+            weights = _weights(truth, len(pool.classes)) if kind.weighted else None
+            scaled, number = (features - center) / spread, seed * 1000 + replicate
+            model = _trained(scaled, truth, len(pool.classes), number, weights)
             probabilities[place, replicate] = model((images[test] - center) / spread)
     return _answer(pool, test, probabilities)
 
@@ -131,7 +138,13 @@ def _dealt(pool: Pool, rng: np.random.Generator, tested: float) -> tuple[np.ndar
     return np.flatnonzero(training), np.flatnonzero(new), np.flatnonzero(test)
 
 
-def _trained(features: np.ndarray, truth: np.ndarray, classes: int, seed: int):
+def _weights(truth: np.ndarray, classes: int) -> torch.Tensor:
+    """Weights (classes,) by which every class has the same part in the loss."""
+    counts = np.bincount(truth, minlength=classes).clip(1)
+    return torch.from_numpy(len(truth) / (classes * counts)).float()
+
+
+def _trained(features: np.ndarray, truth: np.ndarray, classes: int, seed: int, weights: torch.Tensor | None):
     """A head of two layers, trained by Adam; a function from features to probabilities."""
     torch.manual_seed(seed)
     x, y = torch.from_numpy(features).float(), torch.from_numpy(truth)
@@ -142,7 +155,7 @@ def _trained(features: np.ndarray, truth: np.ndarray, classes: int, seed: int):
     for _ in range(EPOCHS):
         for rows in torch.randperm(len(x)).split(BATCH):
             optimiser.zero_grad()
-            nn.functional.cross_entropy(head(x[rows]), y[rows]).backward()
+            nn.functional.cross_entropy(head(x[rows]), y[rows], weight=weights).backward()
             optimiser.step()
     head.eval()
 

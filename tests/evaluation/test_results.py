@@ -234,6 +234,13 @@ def test_only_what_was_named_beforehand_is_primary(make_run):
     assert set(tables["comparisons"]["role"]) == {"primary", "exploratory"}
 
 
+def test_contrasts_without_a_primary_metric_are_computed_and_all_exploratory(make_run):
+    asked = {"primary_contrasts": ["all - filtered"], "primary_metrics": []}
+    contrasts = evaluate(make_run(), params(3, **asked))["contrasts"]
+    assert "all - filtered" in set(contrasts["contrast"])
+    assert set(contrasts["role"]) == {"exploratory"} and contrasts["p_holm"].isna().all()
+
+
 def test_the_probabilities_tables_agree_with_the_predictions(make_run):
     run = make_run()
     tables = evaluate(run, params(3))

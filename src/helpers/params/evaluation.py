@@ -34,7 +34,8 @@ class Evaluation(Section):
         examples=[["filtered - baseline"]],
     )
     primary_metrics: list[str] = Field(
-        ["target_recall"], min_length=1, description="metrics of the primary contrasts"
+        ["target_recall"],
+        description="metrics of the primary contrasts ([]: they are computed, and none of them is primary)",
     )
     confidence: float = Field(0.95, ge=0.5, lt=1, description="level of every interval")
     bootstrap: int = Field(2000, ge=100, le=100_000, description="bootstrap resamples")
