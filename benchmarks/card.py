@@ -1,15 +1,16 @@
 """All that is to be measured on a graphics card, in one command that writes as it goes.
 
-Run: python benchmarks/card.py OUT [--images melanomas.npy] [--only PART ...] [--minutes 9] [--rehearse]
+Run: python benchmarks/card.py OUT [--images FILE ...] [--only PART ...] [--minutes 9] [--rehearse]
 
 Each part is a process of its own with its log in OUT/<part>.log, and OUT/card.json says after each part how
 it ended and how long it took, so that a command that is cut off still brings results. Parts, in this order:
 profile and throughput of the GAN step of paper.yaml, a profile of StyleGAN2's, throughput of the classifier
-at 224 pixels with the paper's frozen stages and with none, and the whole training of the paper's GAN. No part
-needs ImageNet weights. ``--images``: uint8 (N, R, R, 3), the training images of that GAN (default: drawn
-lesions). The training has checkpoints in OUT/gan: the same command goes on with it. A part begins only where
-``--minutes`` since the start leave time for it. ``--rehearse`` runs every part to its last line on a CPU, in
-small sizes.
+at 224 pixels with the paper's frozen stages and with none; then the whole trainings of the paper's GAN, of a
+StyleGAN2 for each file of images, such as one for each fold of a study, and of diffusion at 128 x 128. No
+part needs ImageNet weights. ``--images``: files .npy of uint8 (N, 128, 128, 3), the training images (default:
+drawn lesions); the paper's GAN and diffusion take the first. A training has checkpoints in OUT/<part>: the
+same command goes on with it. A part begins only where ``--minutes`` since the start leave time for it.
+``--rehearse`` runs every part to its last line on a CPU, in small sizes.
 """
 
 import argparse
@@ -24,6 +25,14 @@ from typing import Any
 
 HERE = Path(__file__).parent
 PAPER_SIZE = 128  # pixels a side of the paper's generated images
+TRAININGS = {  # by part: the parameter file, and what is changed in it
+    "gan-training": ("paper", ()),
+    "stylegan2-training": ("fullsize-rigorous", ()),
+    "diffusion-training": (
+        "quick-diffusion",
+        (f"gan.resolution={PAPER_SIZE}", "gan.channel_scale=0.5", "gan.batch_size=32", "gan.steps=20000"),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class Part:
     minutes: float
 
 
-def parts(out: Path, images: Path | None, rehearse: bool) -> list[Part]:
+def parts(out: Path, images: list[Path], rehearse: bool) -> list[Part]:
     """The parts in their order; small ones for the CPU where ``rehearse``."""
     device = "cpu" if rehearse else "cuda"
     gan = ("--device", device, "--rounds", "1" if rehearse else "5", "--steps", "1" if rehearse else "30")
@@ -44,15 +53,27 @@ def parts(out: Path, images: Path | None, rehearse: bool) -> list[Part]:
     classifier = ("--params", "paper.yaml", "--weights", "none", "--device", device)
     sizes = ("--images", "64", "--rounds", "1", "--image-size", "64") if rehearse else ("--images", "2560")
     step, images_per_second = str(HERE / "gan_throughput.py"), str(HERE / "classifier_throughput.py")
-    training = (str(Path(__file__)), str(out), "--train", *(("--images", str(images)) if images else ()))
     return [
         Part("gan-profile", (step, "--params", "paper", "--profile", *gan, *small), 1),
         Part("gan-paper", (step, "--params", "paper", *gan, *small), 2),
         Part("gan-stylegan2", (step, "--params", "fullsize-rigorous", "--profile", *gan, *small), 1),
         Part("classifier-frozen", (images_per_second, *classifier, *sizes), 2),
         Part("classifier-whole", (images_per_second, *classifier, *sizes, "--frozen-stages", "0"), 2),
-        Part("gan-training", (*training, *(["--rehearse"] if rehearse else [])), 2),
+        *_trainings(out, images, rehearse),
     ]
+
+
+def _trainings(out: Path, images: list[Path], rehearse: bool) -> list[Part]:
+    """The whole trainings: StyleGAN2's for each file of images, the others' on the first one."""
+    found = []
+    for name in TRAININGS:
+        files = images if name == "stylegan2-training" else images[:1]
+        for number, file in enumerate(files or [None]):
+            part = f"{name}-{number}" if len(files) > 1 else name
+            given = () if file is None else ("--images", str(file))
+            words = (str(Path(__file__)), str(out / part), "--train", name, *given)
+            found.append(Part(part, (*words, *(["--rehearse"] if rehearse else [])), 2))
+    return found
 
 
 def run_parts(wanted: list[Part], out: Path, minutes: float) -> int:
@@ -81,19 +102,20 @@ def run_parts(wanted: list[Part], out: Path, minutes: float) -> int:
     return failed
 
 
-def train(out: Path, images: Path | None, rehearse: bool) -> None:
-    """The paper's GAN to its last epoch, from the newest checkpoint in OUT/gan."""
+def train(out: Path, name: str, images: list[Path], rehearse: bool) -> None:
+    """One of TRAININGS to its last step, from the newest checkpoint in ``out``."""
     import numpy as np
 
     from helpers.gan.training import train_gan
     from helpers.params import load_params
 
-    changes = ["gan.checkpoint_minutes=1"]
+    file, changed = TRAININGS[name]
+    changes = [*changed, "gan.checkpoint_minutes=1"]
     if rehearse:
         changes += ["gan.resolution=32", "gan.channel_scale=0.0625", "gan.batch_size=4", "gan.steps=4"]
-    config = load_params("paper", changes).gan
-    pixels = np.load(images) if images else drawn_melanomas(out / "lesions", config.resolution)
-    train_gan(pixels, config, out / "gan", "cpu" if rehearse else "cuda", seed=0)
+    config = load_params(file, changes).gan
+    pixels = np.load(images[0]) if images else drawn_melanomas(out.parent / "lesions", config.resolution)
+    train_gan(pixels, config, out, "cpu" if rehearse else "cuda", seed=0)
 
 
 def drawn_melanomas(folder: Path, side: int) -> Any:
@@ -112,15 +134,21 @@ def drawn_melanomas(folder: Path, side: int) -> Any:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("out", type=Path, help="folder for logs, checkpoints and card.json")
-    parser.add_argument("--images", type=Path, help="uint8 (N, R, R, 3) as .npy (default: drawn lesions)")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="uint8 (N, R, R, 3) as .npy (default: drawn lesions)",
+    )
     parser.add_argument("--only", nargs="+", metavar="PART", help="these parts alone")
     parser.add_argument("--minutes", type=float, default=9.0, help="of the whole command (default: 9)")
     parser.add_argument("--rehearse", action="store_true", help="every part in a small size on the CPU")
-    parser.add_argument("--train", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--train", choices=TRAININGS, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     if options.train:
-        train(options.out, options.images, options.rehearse)
+        train(options.out, options.train, options.images, options.rehearse)
         return 0
     known = parts(options.out, options.images, options.rehearse)
     if options.only and (unknown := set(options.only) - {part.name for part in known}):
