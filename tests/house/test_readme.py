@@ -156,7 +156,7 @@ def answers() -> list[tuple[str, str, str, str]]:
 def test_each_answer_is_that_of_its_own_contrast():
     wrong = [each for each in answers() if not is_stated(*each[:3], stated_intervals(each[3])[:1])]
     assert not wrong
-    runs = {"study", "study-equal", "study-jitter", "study-frozen", "laptop"}
+    runs = {"study", "study-equal", "study-jitter", "study-selectors", "study-frozen", "laptop"}
     assert len(answers()) >= 90 and {run for run, *_ in answers()} == runs
 
 
@@ -256,6 +256,7 @@ def test_the_number_of_metrics_beyond_chance():
             "target_precision",
             "It does show that precision",
         ),
+        ("study-selectors", "filtered - random", "target_recall", "the closest is the critic's choice"),
         ("study-frozen", "filtered - baseline", "target_recall", "it lies below this interval"),
         ("study-frozen", "blurred - oversampled", "target_recall", "have the same signs as in the study"),
         ("study-frozen", "oversampled - baseline", "target_recall", "have the same signs as in the study"),
@@ -381,6 +382,27 @@ def test_what_the_replicates_of_random_sharpness_have_in_common():
     assert f"{gans:.1f} of these hours are the GANs'" in text
 
 
+def test_what_the_ways_to_choose_images_have_in_common():
+    text, rows = page_text(RESULTS), differences("study-selectors")
+    assert f"Of {len(rows)} intervals two exclude 0, and neither by the corrected" in text
+    assert numbers_shown(rows) == ("two", "no")
+    beyond = rows[(rows["low"] > 0) | (rows["high"] < 0)]
+    assert set(beyond["metric"]) == {"target_operating_recall"} and set(beyond["reference"]) == {"baseline"}
+    assert sorted(beyond["arm"]) == ["filtered", "random"] and (beyond["high"] < 0).all()
+    gains = rows[(rows["reference"] == "baseline") & (rows["metric"] == "target_recall")]
+    assert len(gains) == 6 and gains["high"].max() < 0.054
+    sets = kept("study-selectors", "evaluation/selectors").query("measure == 'kernel_distance'")
+    farther = (sets["difference_low"] > 0).groupby(sets["selector"]).sum()
+    rules = ["critic", "classifier", "distance", "uncertainty", "diverse"]
+    assert farther[rules].tolist() == [5, 5, 3, 3, 0] and not (sets["difference_high"] < 0).any()
+    ours, before = (kept(run, "evaluation/metrics") for run in ("study-selectors", "study"))
+    both = ours.merge(before, on=["arm", "replicate"], suffixes=("", "_before"))
+    assert len(both) == 15
+    assert (both["accuracy"] == both["accuracy_before"]).all()
+    assert (both["target_recall"] == both["target_recall_before"]).all()
+    assert (both["target_roc_auc"] - both["target_roc_auc_before"]).abs().max() < 5e-6
+
+
 def test_how_many_of_the_intervals_of_equal_sharpness_exclude_zero():
     rows = differences("study-equal")
     own = (rows["low"] > 0) | (rows["high"] < 0)
@@ -407,6 +429,7 @@ def test_the_external_test_set_is_told_of_the_run_that_is_named():
         ("study", ("filtered", "all", "blurred_more", "oversampled")),
         ("study-equal", ("filtered", "blurred", "oversampled")),
         ("study-jitter", ("filtered", "blurred", "oversampled")),
+        ("study-selectors", ("filtered", "random", "nearest", "diverse", "likely", "uncertain")),
         ("study-frozen", ("filtered", "all", "blurred", "oversampled")),
         ("laptop", ("filtered", "all", "blurred", "oversampled")),
     ):
@@ -501,7 +524,9 @@ def test_what_the_usual_correction_would_say():
         assert interval(contrast)[0] > 0
 
 
-@pytest.mark.parametrize(("run", "least"), [("study", 6), ("study-equal", 1), ("study-jitter", 0)])
+@pytest.mark.parametrize(
+    ("run", "least"), [("study", 6), ("study-equal", 1), ("study-jitter", 0), ("study-selectors", 0)]
+)
 def test_the_marked_changes_are_those_that_the_corrected_test_shows_too(run, least):
     rows = differences(run)
     rows = rows[shown_by_both(rows)]
