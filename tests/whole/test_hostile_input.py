@@ -251,6 +251,7 @@ def test_nothing_that_steers_reaches_the_terminal(place, capsys, monkeypatch):
     failures.tell_failures(run, [], [])
     start._show_plan(
         run,
+        params.Params(),
         [
             plan.Planned(
                 next(iter(stages.jobs(params.Params()))),
