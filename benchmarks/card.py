@@ -25,6 +25,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 PAPER_SIZE = 128  # pixels a side of the paper's generated images
+REHEARSED = ("gan.resolution=32", "gan.channel_scale=0.0625", "gan.batch_size=4", "gan.steps=4")
 TRAININGS = {  # by part: the parameter file, and what is changed in it
     "gan-training": ("paper", ()),
     "stylegan2-training": ("fullsize-rigorous", ()),
@@ -48,8 +49,7 @@ def parts(out: Path, images: list[Path], rehearse: bool) -> list[Part]:
     """The parts in their order; small ones for the CPU where ``rehearse``."""
     device = "cpu" if rehearse else "cuda"
     gan = ("--device", device, "--rounds", "1" if rehearse else "5", "--steps", "1" if rehearse else "30")
-    narrow = ("gan.resolution=32", "gan.channel_scale=0.0625", "gan.batch_size=4", "gan.steps=4")
-    small = tuple(word for value in narrow for word in ("--set", value)) if rehearse else ()
+    small = tuple(word for value in REHEARSED for word in ("--set", value)) if rehearse else ()
     classifier = ("--params", "paper.yaml", "--weights", "none", "--device", device)
     sizes = ("--images", "64", "--rounds", "1", "--image-size", "64") if rehearse else ("--images", "2560")
     step, images_per_second = str(HERE / "gan_throughput.py"), str(HERE / "classifier_throughput.py")
@@ -110,9 +110,7 @@ def train(out: Path, name: str, images: list[Path], rehearse: bool) -> None:
     from helpers.params import load_params
 
     file, changed = TRAININGS[name]
-    changes = [*changed, "gan.checkpoint_minutes=1"]
-    if rehearse:
-        changes += ["gan.resolution=32", "gan.channel_scale=0.0625", "gan.batch_size=4", "gan.steps=4"]
+    changes = [*changed, "gan.checkpoint_minutes=1", *(REHEARSED if rehearse else ())]
     config = load_params(file, changes).gan
     pixels = np.load(images[0]) if images else drawn_melanomas(out.parent / "lesions", config.resolution)
     train_gan(pixels, config, out, "cpu" if rehearse else "cuda", seed=0)

@@ -1,17 +1,13 @@
 """The bill of a run: jobs as they are planned, and the arithmetic of what each costs."""
 
-import importlib
-
 import pytest
 
 from helpers.params import load_params
-from support.project import ROOT
 
 
 @pytest.fixture
-def bill(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module("bill")
+def bill(script):
+    return script("bill")
 
 
 def test_every_job_of_the_study_is_on_it(bill, monkeypatch):

@@ -1,19 +1,16 @@
 """What is measured on a graphics card is prepared without one."""
 
-import importlib
 import json
 from pathlib import Path
 
 import pytest
 
 from helpers.params import load_params
-from support.project import ROOT
 
 
 @pytest.fixture
-def card(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module("card")
+def card(script):
+    return script("card")
 
 
 def test_each_file_of_images_has_a_stylegan2_of_its_own(card):

@@ -1,6 +1,5 @@
 """Studies whose truth is known: the rule names the blur, the synthesis, or nothing."""
 
-import importlib
 from collections import Counter
 from dataclasses import replace
 
@@ -8,15 +7,13 @@ import numpy as np
 import pytest
 
 from helpers.evaluation.verdicts import Cause
-from support.project import ROOT
 
 STUDIES = 20
 
 
 @pytest.fixture
-def rates(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module("cause_rates")
+def rates(script):
+    return script("cause_rates")
 
 
 def made_up_pool(rates):

@@ -1,17 +1,13 @@
 """Situations of users: what is a case, and what the table says of each."""
 
-import importlib
 import sys
 
 import pytest
 
-from support.project import ROOT
-
 
 @pytest.fixture
-def field_cases(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module("field_cases")
+def field_cases(script):
+    return script("field_cases")
 
 
 @pytest.fixture

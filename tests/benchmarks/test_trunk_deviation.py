@@ -1,17 +1,12 @@
 """The analysis of variance of trunks and heads."""
 
-import importlib
-
 import numpy as np
 import pytest
 
-from support.project import ROOT
-
 
 @pytest.fixture
-def deviation(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module("trunk_deviation")
+def deviation(script):
+    return script("trunk_deviation")
 
 
 def test_the_variance_is_shared_out_between_trunks_and_heads(deviation):

@@ -137,6 +137,19 @@ def rows_of(text: str) -> list[list[str]]:
     return [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ")]
 
 
+def by_replicate(run: str, metric: str = "target_recall") -> pd.DataFrame:
+    """A metric in percent: a row for each replicate, a column for each arm."""
+    table = kept(run, "evaluation/metrics")
+    return 100 * table.pivot(index="replicate", columns="arm", values=metric)
+
+
+def work(run: str) -> tuple[int, float, float]:
+    """How many jobs a run had without the page, the hours that they took, and those of its GANs."""
+    jobs = kept(run, "jobs").query("stage != 'report'")
+    hours = jobs.groupby("stage")["seconds"].sum() / 3600
+    return len(jobs), hours.sum(), hours["gan"]
+
+
 def answers() -> list[tuple[str, str, str, str]]:
     """(run, contrast, metric, cell) of every change in the tables of the sections that name a run."""
     found = []
@@ -310,16 +323,15 @@ def test_a_sentence_of_the_readme_has_the_interval_of_its_own_contrast():
 
 
 def test_what_the_replicates_of_equal_sharpness_have_in_common():
-    table = kept("study-equal", "evaluation/metrics")
-    recalls = table.pivot(index="replicate", columns="arm", values="target_recall")
-    changes = 100 * (recalls["filtered"] - recalls["blurred"])
+    recalls = by_replicate("study-equal")
+    changes = recalls["filtered"] - recalls["blurred"]
     assert (changes < 0).all() and len(changes) == 5
     said = "in each of the five replicates ({:.1f} to {:.1f})"
     assert said.format(changes.max(), changes.min()) in page_text(RESULTS)
-    areas = table.pivot(index="replicate", columns="arm", values="target_roc_auc")
+    areas = by_replicate("study-equal", "target_roc_auc")
     assert (areas["filtered"] < areas["blurred"]).all()
     sharp = kept("study", "evaluation/metrics").query("arm == 'baseline' and replicate < 5")
-    by_part = 100 * (recalls["baseline"] - sharp.set_index("replicate")["target_recall"])
+    by_part = recalls["baseline"] - 100 * sharp.set_index("replicate")["target_recall"]
     assert f"single parts change by {by_part.min():.1f} to {by_part.max():+.1f} points" in page_text(RESULTS)
     said = "it finds {:.1f} % with photographs of full sharpness and has an area of {:.1f} %"
     means = 100 * sharp[["target_recall", "target_roc_auc"]].mean()
@@ -328,9 +340,8 @@ def test_what_the_replicates_of_equal_sharpness_have_in_common():
         "trunk == 'adapted' and compared == 'synthetic'"
     )
     assert probe["auc"].min() >= 0.99 and probe["gan_seed"].nunique() == 5
-    jobs = kept("study-equal", "jobs").query("stage != 'report'")
-    assert f"Its {len(jobs)} jobs took {jobs['seconds'].sum() / 3600:.1f} hours" in page_text(RESULTS)
-    gans = jobs.query("stage == 'gan'")["seconds"].sum() / 3600
+    jobs, hours, gans = work("study-equal")
+    assert f"Its {jobs} jobs took {hours:.1f} hours" in page_text(RESULTS)
     assert f"{gans:.1f} of them were for training the GANs again" in page_text(RESULTS)
 
 
@@ -353,10 +364,7 @@ def numbers_shown(rows: pd.DataFrame) -> tuple[str, str]:
 
 def test_what_the_replicates_of_random_sharpness_have_in_common():
     text = page_text(RESULTS)
-    recalls, before = (
-        100 * kept(run, "evaluation/metrics").pivot(index="replicate", columns="arm", values="target_recall")
-        for run in ("study-jitter", "study")
-    )
+    recalls, before = by_replicate("study-jitter"), by_replicate("study")
     fall, by_part = recalls["blurred"] - recalls["oversampled"], recalls["baseline"] - before["baseline"][:5]
     assert sorted(fall.round(1) < 0) == [False, True, True, True, True] and fall.max() == 0
     assert f"and {(before['blurred'] - before['oversampled'])[:5].mean():.1f} on these five parts" in text
@@ -376,9 +384,8 @@ def test_what_the_replicates_of_random_sharpness_have_in_common():
     assert set(shown["arm"] + " - " + shown["reference"]) == {"oversampled - baseline"}
     probe = kept("study-jitter", "synthesis/source-probe").query("trunk == 'adapted'")
     assert probe.query("compared != 'training'")["auc"].min() >= 0.99
-    jobs = kept("study-jitter", "jobs").query("stage != 'report'")
-    gans = jobs.query("stage == 'gan'")["seconds"].sum() / 3600
-    assert f"Its {len(jobs)} jobs took {jobs['seconds'].sum() / 3600:.1f} hours" in text
+    jobs, hours, gans = work("study-jitter")
+    assert f"Its {jobs} jobs took {hours:.1f} hours" in text
     assert f"{gans:.1f} of these hours are the GANs'" in text
 
 
@@ -477,10 +484,8 @@ def test_what_the_filter_did_to_the_sets_of_all_gans():
 
 
 def test_one_replicate_stands_apart():
-    recall = kept("study", "evaluation/metrics").pivot(
-        index="replicate", columns="arm", values="target_recall"
-    )
-    *others, largest = sorted(100 * (recall["filtered"] - recall["blurred"]))
+    recall = by_replicate("study")
+    *others, largest = sorted(recall["filtered"] - recall["blurred"])
     low, high = others[0], others[-1]
     said = f"it has {largest:+.1f} points, the nine others {low:.1f} to {high:+.1f}"
     assert said in page_text(RESULTS)
@@ -500,10 +505,8 @@ def test_the_fall_without_half_of_the_melanomas_is_in_every_replicate():
 
 
 def test_the_replicates_of_the_frozen_trunk_lie_far_apart():
-    recall = kept("study-frozen", "evaluation/metrics").pivot(
-        index="replicate", columns="arm", values="target_recall"
-    )
-    differences = 100 * (recall["filtered"] - recall["baseline"])
+    recall = by_replicate("study-frozen")
+    differences = recall["filtered"] - recall["baseline"]
     said = f"by {differences.min():.1f} points in one replicate and by {differences.max():+.1f} in another"
     assert said in page_text(RESULTS)
     epochs = kept("study-frozen", "trainings").groupby(["arm", "replicate"])["epoch"].max()
@@ -512,12 +515,11 @@ def test_the_replicates_of_the_frozen_trunk_lie_far_apart():
 
 def test_what_the_usual_correction_would_say():
     """Nadeau and Bengio's corrected t: the variance between replicates enlarged by test over training."""
-    metrics = kept("study", "evaluation/metrics")
-    values = metrics.pivot(index="replicate", columns="arm", values="target_recall")
+    values = by_replicate("study")
 
     def interval(contrast: str) -> tuple[float, float]:
         arm, reference = contrast.split(" - ")
-        differences = 100 * (values[arm] - values[reference])
+        differences = values[arm] - values[reference]
         error = differences.std() * math.sqrt(1 / len(differences) + 0.2 / 0.675)
         half = t.ppf(0.975, len(differences) - 1) * error
         return differences.mean() - half, differences.mean() + half

@@ -43,8 +43,8 @@ def contrasts_table(
     """The contrasts named beforehand on one metric: difference, both intervals, p values and verdict.
 
     The second interval is the bootstrap's or, of folds, the corrected t's. ``n`` is the number of images
-    behind the metric. The verdict is that of helpers.evaluation.verdicts. Where every
-    contrast was named beforehand, the column that says so is left out.
+    behind the metric. The verdict is that of helpers.evaluation.verdicts. Where every contrast was named
+    beforehand, the column that says so is left out.
     """
     rows = contrasts[contrasts["metric"] == metric].reset_index(drop=True)
     other, named = other_interval(contrasts)
