@@ -1,5 +1,7 @@
 """Groups by age, sex and site: which are judged, by which images, and what the page says of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,8 +45,29 @@ def drawn(men_lost: float = 0.0, seed: int = 0, males: int = EACH) -> Study:
     )
 
 
+def by_arm(studies: list[Study], parameters: Params) -> pd.DataFrame:
+    return subgroups(studies, parameters)["subgroups"]
+
+
+def between_arms(study: Study, parameters: Params) -> pd.DataFrame:
+    return subgroups([study], parameters)["subgroup_contrasts"]
+
+
+def with_a_third_arm(study: Study) -> Study:
+    """The study with an arm *all* that answers as its baseline does."""
+    first = [*study.arms, "all"], study.probabilities[[0, 1, 0]], study.thresholds[[0, 1, 0]]
+    return replace(study, arms=first[0], probabilities=first[1], thresholds=first[2])
+
+
+THREE = {
+    "baseline": {},
+    "filtered": {"synthetic": {"select": "top", "count": 10}},
+    "all": {"synthetic": {"select": "all"}},
+}
+
+
 def test_a_loss_in_one_group_is_found_there_and_not_in_the_other():
-    table = subgroups([drawn(men_lost=0.8)], params())
+    table = by_arm([drawn(men_lost=0.8)], params())
     recall = table[(table["metric"] == "target_recall") & (table["arm"] == "filtered")].set_index("group")
     assert recall.loc["male", "difference_high"] < 0
     assert recall.loc["female", "difference_low"] < 0 < recall.loc["female", "difference_high"]
@@ -52,7 +75,7 @@ def test_a_loss_in_one_group_is_found_there_and_not_in_the_other():
 
 def test_a_group_is_measured_on_its_own_images_at_the_trainings_thresholds():
     study = drawn(men_lost=0.5)
-    table = subgroups([study], params()).set_index(["group", "arm", "metric"]).sort_index()
+    table = by_arm([study], params()).set_index(["group", "arm", "metric"]).sort_index()
     men = (study.metadata["sex"] == "male").to_numpy() & (study.truth == 1)
     expected = (study.predicted[1][:, men] == 1).mean()
     assert table.loc[("male", "filtered", "target_recall"), "mean"] == pytest.approx(expected)
@@ -61,7 +84,7 @@ def test_a_group_is_measured_on_its_own_images_at_the_trainings_thresholds():
 
 
 def test_a_group_with_too_few_target_images_is_counted_and_not_judged():
-    table = subgroups([drawn(males=FEWEST - 1)], params())
+    table = by_arm([drawn(males=FEWEST - 1)], params())
     men = table[table["group"] == "male"]
     assert list(men["method"]) == ["too few"] and list(men["target_images"]) == [FEWEST - 1]
     assert men["mean"].isna().all()
@@ -71,7 +94,7 @@ def test_a_group_with_too_few_target_images_is_counted_and_not_judged():
 
 
 def test_unknown_values_are_no_group_and_every_known_age_is_in_one():
-    table = subgroups([drawn()], params())
+    table = by_arm([drawn()], params())
     assert set(table["kind"]) == {"age", "sex"}
     assert set(table.loc[table["kind"] == "age", "group"]) == {"40 to 59"}
 
@@ -80,12 +103,12 @@ def test_images_of_two_deals_are_counted_once():
     split = {"by": "lesion", "folds": 2, "repeats": 2}
     both = params(data={"split": split}, gan={"seeds": [0, 1, 2, 3]})
     studies = [drawn(seed=seed) for seed in range(4)]
-    table = subgroups(studies, both)
+    table = by_arm(studies, both)
     assert set(table.loc[table["group"] == "male", "target_images"]) == {2 * EACH}
 
 
 def test_the_page_names_the_groups_that_differ_and_says_that_skin_tone_is_unknown():
-    table = subgroups([drawn(men_lost=0.8)], params())
+    table = by_arm([drawn(men_lost=0.8)], params())
     arms = shown.arms_to_show(table, params())
     assert arms == ["filtered"]
     said = shown.subgroup_sentence(table, arms, "baseline", "mel")
@@ -96,7 +119,45 @@ def test_the_page_names_the_groups_that_differ_and_says_that_skin_tone_is_unknow
 
 
 def test_without_a_group_of_size_the_page_says_so():
-    table = subgroups([drawn(males=5)], params())
+    table = by_arm([drawn(males=5)], params())
     few = table[table["method"] == "too few"]
     assert shown.subgroup_figure(few, [], "mel") is None
     assert "the table has the counts of 1 group" in shown.subgroup_sentence(few, [], "baseline", "mel")
+
+
+def test_a_contrast_between_other_arms_is_asked_in_each_group_too():
+    study, three = with_a_third_arm(drawn(men_lost=0.8)), params(arms=THREE)
+    table = between_arms(study, three)
+    assert set(zip(table["arm"], table["reference"], strict=True)) == {("filtered", "all")}
+    assert set(table["metric"]) == set(METRICS) and set(table["group"]) == {"40 to 59", "male", "female"}
+    recall = table.query("metric == 'target_recall'").set_index("group")
+    against = (
+        by_arm([study], three).query("metric == 'target_recall' and arm == 'filtered'").set_index("group")
+    )
+    for ours, same in (("difference", "difference"), ("low", "difference_low"), ("high", "difference_high")):
+        assert list(recall[ours]) == pytest.approx(list(against[same]))  # all answers as the baseline does
+    said = shown.subgroup_contrasts_sentence(table, "mel")
+    assert "(*filtered* − *all*), 2 of 3 intervals" in said
+    assert "in the group male" in said and "in the group female" not in said
+    shown_rows = shown.subgroup_contrasts_table(table).frame
+    assert list(shown_rows["group"]) == ["40 to 59", "male", "female"]
+    assert list(shown_rows["n"]) == [2 * EACH, EACH, EACH]
+
+
+def test_a_contrast_with_the_reference_stands_in_one_table_alone():
+    study = drawn()
+    named = params(evaluation={"primary_contrasts": ["filtered - baseline"]})
+    assert between_arms(study, named).empty
+    assert shown.subgroup_contrasts_table(between_arms(study, named)) is None
+    assert shown.subgroup_contrasts_sentence(between_arms(study, named), "mel") is None
+
+
+def test_two_names_of_one_contrast_are_asked_once():
+    named = params(arms=THREE, evaluation={"primary_contrasts": ["filtered - all"]})
+    table = between_arms(with_a_third_arm(drawn()), named)
+    assert not table.duplicated(["group", "arm", "reference", "metric"]).any()
+
+
+def test_a_group_that_is_too_small_has_no_contrast():
+    table = between_arms(with_a_third_arm(drawn(males=FEWEST - 1)), params(arms=THREE))
+    assert "female" in set(table["group"]) and "male" not in set(table["group"])

@@ -562,6 +562,14 @@ def test_recall_by_groups():
     assert said.format(*(found[group] for group in groups)) in page_text(RESULTS)
 
 
+def test_the_groups_in_which_filtered_and_blurred_differ():
+    table = kept("study", "evaluation/subgroup_contrasts").query(
+        "arm == 'filtered' and reference == 'blurred' and metric == 'target_recall' and low == low"
+    )
+    assert not ((table["low"] > 0) | (table["high"] < 0)).any()
+    assert f"recall is shown to differ in none of {len(table)} groups" in page_text(RESULTS)
+
+
 def test_the_share_of_test_images_of_trained_lesions():
     counts = kept("laptop", "evaluation/metrics_by_lesion").query("arm == 'baseline' and replicate == 0")
     by_lesion = counts.set_index("lesions")

@@ -25,7 +25,7 @@ CLASSIFIER_FILES = ("predictions.csv", "history.csv", "summary.json", "model.saf
 EVALUATION_TABLES = (
     *("metrics", "per_class", "arms", "arms_per_class", "comparisons", "contrasts", "controls", "leak"),
     *("metrics_by_lesion", "per_class_by_lesion", "reliability", "curves", "decision_curve", "external"),
-    *("external_contrasts", "subgroups", "mcnemar", "claims", "audit", "selectors"),
+    *("external_contrasts", "subgroups", "subgroup_contrasts", "mcnemar", "claims", "audit", "selectors"),
 )
 MOST = 3  # jobs or differences that a sentence names before it counts the others
 

@@ -178,19 +178,27 @@ class Inference:
         """
         return self._contrasts.copy()
 
+    @property
+    def named_contrasts(self) -> list[tuple[str, str, str]]:
+        """The contrasts named beforehand whose arms the run has: name, arm, and what it is compared with."""
+        part = {name: name for name in self.study.arms} | roles(self.params)
+        found = []
+        for name in dict.fromkeys([*self.params.evaluation.primary_contrasts, *NAMED]):
+            arm, other = (part.get(each) for each in name.split(" - "))
+            if arm and other and arm != other:
+                found.append((name, arm, other))
+        return found
+
     @cached_property
     def _contrasts(self) -> pd.DataFrame:
-        part, evaluation = (
-            {name: name for name in self.study.arms} | roles(self.params),
-            self.params.evaluation,
-        )
+        evaluation = self.params.evaluation
         recalls = [name for name in self.study.classes if f"recall_{name}" in self.values]
         wanted = [*self._compared, *(f"recall_{name}" for name in recalls)]
-        rows = []
-        for contrast in dict.fromkeys([*evaluation.primary_contrasts, *NAMED]):
-            first, second = (part.get(name) for name in contrast.split(" - "))
-            if first and second and first != second:
-                rows += [{"contrast": contrast} | self.compare(first, second, metric) for metric in wanted]
+        rows = [
+            {"contrast": contrast} | self.compare(arm, other, metric)
+            for contrast, arm, other in self.named_contrasts
+            for metric in wanted
+        ]
         table = differences(rows, "contrast")
         named = table["contrast"].isin(evaluation.primary_contrasts)
         primary = named & table["metric"].isin(evaluation.primary_metrics)

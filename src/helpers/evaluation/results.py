@@ -65,9 +65,9 @@ def evaluate(run: RunPaths, params: Params) -> dict[str, pd.DataFrame]:
     deviation and interval. comparisons (each arm against the reference), contrasts (those named beforehand),
     controls (arms that test the study). leak, metrics_by_lesion, per_class_by_lesion: test images whose
     lesion was, or was not, trained on. reliability, curves, decision_curve: what the probabilities are worth.
-    external, external_contrasts: the second test set, empty where there is none. subgroups: by age, sex and
-    site. mcnemar, claims, audit. Shares are in 0..1. Raises as ``read_predictions`` and
-    ``open_external_study``.
+    external, external_contrasts: the second test set, empty where there is none. subgroups,
+    subgroup_contrasts: by age, sex and site. mcnemar, claims, audit. Shares are in 0..1. Raises as
+    ``read_predictions`` and ``open_external_study``.
     """
     studies = open_studies(run, params)
     inference = Inference(studies, params)
@@ -88,7 +88,7 @@ def evaluate(run: RunPaths, params: Params) -> dict[str, pd.DataFrame]:
         "curves": _joined(map(curves, studies)),
         "decision_curve": inference.decision_curve(),
         **_external(open_external_study(run, params, studies), params),
-        "subgroups": subgroups(studies, params),
+        **subgroups(studies, params),
         "mcnemar": _joined(_mcnemar(study, params.evaluation.reference) for study in studies),
         "audit": audit(),
     }

@@ -12,6 +12,7 @@ import pandas as pd
 
 from helpers.evaluation.inference import Inference
 from helpers.evaluation.study import Study
+from helpers.evaluation.tables import method
 from helpers.params import Params
 
 FEWEST = 20  # images of the target without which a group is counted and not judged
@@ -20,17 +21,22 @@ METRICS = ("target_recall", "target_specificity", "target_roc_auc")
 FIRST = ("kind", "group", "images", "target_images")
 OWN = ("arm", "metric", "mean", "low", "high")
 CHANGE = ("difference", "difference_low", "difference_high", "replicates", "method")
+CONTRAST = ("arm", "reference", "metric", "difference", "low", "high", "replicates", "method")
 
 
-def subgroups(studies: Sequence[Study], params: Params) -> pd.DataFrame:
-    """Recall and specificity of the target and its area under the ROC curve in each group, by arm.
+def subgroups(studies: Sequence[Study], params: Params) -> dict[str, pd.DataFrame]:
+    """Recall and specificity of the target and its area under the ROC curve in each group, as two tables.
 
-    A row is a group, an arm and a metric of METRICS: mean with its interval, and the difference from the
-    reference with its own, each over the group's test images alone, at the trainings' own thresholds. Shares
-    are in 0..1; ``images`` and ``target_images`` count what one deal of the split tests. A group with fewer
-    than FEWEST images of the target has one row without an arm.
+    ``subgroups``: a row is a group, an arm and a metric of METRICS: mean with its interval, and the
+    difference from the reference with its own, each over the group's test images alone, at the trainings'
+    own thresholds. Shares are in 0..1; ``images`` and ``target_images`` count what one deal of the split
+    tests. A group with fewer than FEWEST images of the target has one row without an arm.
+
+    ``subgroup_contrasts``: the same for the contrasts named beforehand between two other arms than the
+    reference; those with the reference stand in ``subgroups``.
     """
     rows: list[dict[str, Any]] = []
+    contrasts: list[dict[str, Any]] = []
     for kind, group, within in _groups(studies):
         counts = _counts(within, params)
         first: dict[str, Any] = {"kind": kind, "group": group, **counts}
@@ -38,8 +44,13 @@ def subgroups(studies: Sequence[Study], params: Params) -> pd.DataFrame:
         if counts["target_images"] < FEWEST or not tested or studies[0].target is None:
             rows.append(first | {"arm": "", "metric": "", "method": "too few"})
             continue
-        rows += [first | row for row in _judged(within, params)]
-    return pd.DataFrame(rows, columns=[*FIRST, *OWN, *CHANGE])
+        inference = Inference(within, params)
+        rows += [first | row for row in _by_arm(inference)]
+        contrasts += [first | row for row in _between_arms(inference)]
+    return {
+        "subgroups": pd.DataFrame(rows, columns=[*FIRST, *OWN, *CHANGE]),
+        "subgroup_contrasts": pd.DataFrame(contrasts, columns=[*FIRST, *CONTRAST]),
+    }
 
 
 def _groups(studies: Sequence[Study]) -> Iterator[tuple[str, str, list[Study]]]:
@@ -72,9 +83,9 @@ def _counts(studies: Sequence[Study], params: Params) -> dict[str, int]:
     }
 
 
-def _judged(studies: Sequence[Study], params: Params) -> Iterator[dict[str, Any]]:
+def _by_arm(inference: Inference) -> Iterator[dict[str, Any]]:
     """A row for each arm and metric that all of a group's trainings have."""
-    inference, reference = Inference(studies, params), params.evaluation.reference
+    reference = inference.params.evaluation.reference
     means = inference.arms().set_index(["arm", "metric"])
     for arm in inference.study.arms:
         for metric in METRICS:
@@ -88,3 +99,15 @@ def _judged(studies: Sequence[Study], params: Params) -> Iterator[dict[str, Any]
                 row |= {"difference": float(found.estimate), "difference_low": ends[0]}
                 row |= {"difference_high": ends[1]}
             yield row
+
+
+def _between_arms(inference: Inference) -> Iterator[dict[str, Any]]:
+    """A row for each metric of each contrast named beforehand whose second arm is not the reference."""
+    pairs = dict.fromkeys((arm, other) for _, arm, other in inference.named_contrasts)
+    for arm, other in pairs:
+        for metric in METRICS:
+            if other != inference.params.evaluation.reference and metric in inference.values:
+                found = inference.difference(arm, other, metric)
+                low, high = np.clip([found.low, found.high], -1, 1)
+                values = (arm, other, metric, found.estimate, low, high, found.replicates, method(found))
+                yield dict(zip(CONTRAST, values, strict=True))

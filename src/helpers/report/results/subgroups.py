@@ -98,6 +98,28 @@ def subgroup_table(subgroups: pd.DataFrame, arms: Sequence[str], reference: str,
     return Table(pd.DataFrame(lines))
 
 
+def subgroup_contrasts_table(contrasts: pd.DataFrame) -> Table | None:
+    """Recall in each group between other arms than the reference: a row a group, a column a contrast, points.
+
+    ``contrasts`` is evaluation/subgroup_contrasts.csv; at most MOST_ARMS of its contrasts are shown, in their
+    order, and there is no table without one.
+    """
+    rows = contrasts[contrasts["metric"] == RECALL]
+    if rows.empty:
+        return None
+    lines = []
+    for (kind, group), inside in rows.groupby(["kind", "group"], sort=False):
+        n = int(inside["target_images"].iloc[0])
+        line = {"by": kind, "group": group, "n": n}
+        for row in inside.head(MOST_ARMS).itertuples():
+            ends = points_interval_of_images(row.low, row.high, n)
+            line[f"{row.arm} {MINUS} {row.reference}, points"] = (
+                f"{points_of_images(row.difference, n)} ({ends})"
+            )
+        lines.append(line)
+    return Table(pd.DataFrame(lines))
+
+
 def _cell(rows: pd.DataFrame, arm: str, n: int, change: bool) -> str:
     """A mean or a difference of ``arm`` with its interval in one cell."""
     if arm not in rows.index:
@@ -141,4 +163,26 @@ def subgroup_sentence(
         f"{counted(shown, 'group')} by age, sex and site {'has' if shown == 1 else 'have'} at least {FEWEST} "
         f"test images of {target}.{few} In these groups {what} exclude 0; by chance alone about one in "
         f"{1 / (1 - confidence):.0f} would.{said}{skin}"
+    )
+
+
+def subgroup_contrasts_sentence(contrasts: pd.DataFrame, target: str, confidence: float = 0.95) -> str | None:
+    """In how many groups recall differs between other arms than the reference; None without a contrast."""
+    rows = contrasts[contrasts["metric"] == RECALL]
+    rows = rows[rows["low"].notna()]
+    if rows.empty:
+        return None
+    ends = zip(rows["low"], rows["high"], strict=True)
+    apart = rows[[verdict(low, high).excludes_zero for low, high in ends]]
+    told = [
+        f"*{row.arm}* {MINUS} *{row.reference}* in the group {row.group} "
+        f"({points_of_images(row.difference, row.target_images)})"
+        for row in apart.itertuples()
+    ]
+    pairs = list(dict.fromkeys(f"*{row.arm}* {MINUS} *{row.reference}*" for row in rows.itertuples()))
+    said = f" They are {listed(told)}." if told else ""
+    return (
+        f"Of the contrasts between other arms ({listed(pairs)}), {len(apart)} of {len(rows)} intervals of "
+        f"{metric_words(RECALL, target)} in these groups exclude 0; by chance alone about one in "
+        f"{1 / (1 - confidence):.0f} would.{said}"
     )
