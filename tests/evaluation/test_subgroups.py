@@ -161,3 +161,13 @@ def test_two_names_of_one_contrast_are_asked_once():
 def test_a_group_that_is_too_small_has_no_contrast():
     table = between_arms(with_a_third_arm(drawn(males=FEWEST - 1)), params(arms=THREE))
     assert "female" in set(table["group"]) and "male" not in set(table["group"])
+
+
+def test_a_group_in_which_two_arms_find_the_same_images_says_so():
+    same = drawn()
+    same = with_a_third_arm(replace(same, probabilities=same.probabilities[[0, 0]]))
+    tables = subgroups([same], params(arms=THREE))
+    among = shown.subgroup_contrasts_table(tables["subgroup_contrasts"]).frame
+    against = shown.subgroup_table(tables["subgroups"], ["filtered"], "baseline", "mel").frame
+    assert all("(alike in every training)" in cell for cell in among["filtered − all, points"])
+    assert all("(alike in every training)" in cell for cell in against["filtered − baseline, points"])

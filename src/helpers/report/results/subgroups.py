@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from helpers.evaluation.roles import roles
 from helpers.evaluation.subgroups import FEWEST
-from helpers.evaluation.verdicts import verdict
+from helpers.evaluation.verdicts import MINIMUM_REPLICATES, verdict
 from helpers.params import Params
 from helpers.report.drawing import FAINT, centre_on_zero, draw_interval, name_rows
 from helpers.report.names import shortened, title_room, wrapped
@@ -112,12 +112,19 @@ def subgroup_contrasts_table(contrasts: pd.DataFrame) -> Table | None:
         n = int(inside["target_images"].iloc[0])
         line = {"by": kind, "group": group, "n": n}
         for row in inside.head(MOST_ARMS).itertuples():
-            ends = points_interval_of_images(row.low, row.high, n)
-            line[f"{row.arm} {MINUS} {row.reference}, points"] = (
-                f"{points_of_images(row.difference, n)} ({ends})"
-            )
+            change = _change(row.difference, row.low, row.high, n, row.replicates)
+            line[f"{row.arm} {MINUS} {row.reference}, points"] = change
         lines.append(line)
     return Table(pd.DataFrame(lines))
+
+
+def _change(difference: float, low: float, high: float, n: int, replicates: int) -> str:
+    """A difference of recall on ``n`` images of the target with its interval, in points."""
+    if pd.isna(low):
+        alike = difference == 0 and replicates >= MINIMUM_REPLICATES
+        why = "alike in every training" if alike else "no interval"
+        return f"{points_of_images(difference, n)} ({why})"
+    return f"{points_of_images(difference, n)} ({points_interval_of_images(low, high, n)})"
 
 
 def _cell(rows: pd.DataFrame, arm: str, n: int, change: bool) -> str:
@@ -126,8 +133,8 @@ def _cell(rows: pd.DataFrame, arm: str, n: int, change: bool) -> str:
         return "too few"
     row = rows.loc[arm]
     if change:
-        ends = points_interval_of_images(row["difference_low"], row["difference_high"], n)
-        return f"{points_of_images(row['difference'], n)} ({ends})"
+        ends = row["difference_low"], row["difference_high"]
+        return _change(row["difference"], *ends, n, row["replicates"])
     return f"{percent_of_images(row['mean'], n)} ({percent_interval_of_images(row['low'], row['high'], n)})"
 
 
