@@ -26,7 +26,8 @@ def test_the_files_are_there_and_valid():
     assert [
         *("fullsize-rigorous", "judge", "laptop", "laptop-rigorous", "paper", "quick"),
         *("quick-diffusion", "rigorous", "smoke"),
-        *("study", "study-equal", "study-frozen", "study-jitter", "study-selectors", "study-whole"),
+        *("study", "study-classes", "study-diffusion", "study-equal", "study-frozen", "study-jitter"),
+        *("study-selectors", "study-whole"),
     ] == FILES
     for name in FILES:
         assert load_params(name).description
