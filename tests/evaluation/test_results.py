@@ -486,6 +486,15 @@ def test_only_the_critics_choice_is_the_papers_filter():
     assert "filtered" not in roles(params(1, arms={name: arms[name] for name in ("baseline", "near")}))
 
 
+def test_an_arm_with_images_of_other_classes_plays_no_part_of_the_papers():
+    top = {"synthetic": {"select": "top", "counts": {"df": 20}}}
+    arms = {"baseline": {}, "filtered": top, "all": {"synthetic": {"select": "all"}}}
+    other = validate({"gan": {"classes": ["df"]}, "arms": arms})
+    assert roles(other) == {"baseline": "baseline"}
+    both = validate({"gan": {"classes": ["df", "mel"], "conditional": True}, "arms": arms})
+    assert roles(both) == {"baseline": "baseline", "all": "all"}
+
+
 def test_roles_go_by_recipe_where_names_differ():
     named = {
         "plain": {},

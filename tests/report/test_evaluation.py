@@ -840,3 +840,47 @@ def test_primary_contrasts_in_other_metrics_have_a_table_of_their_own():
     assert found[0][:2] == ["Metric", "Contrast"] and [row[0] for row in found[1:]] == ["accuracy"] * 2
     assert "3 contrasts" not in results.contrasts.primary_sentence(contrasts(), 0.02, "mel")
     assert "in accuracy: higher; supported" in results.contrasts.primary_sentence(rows, 0.02, "mel")
+
+
+class TestOtherClassesThanTheTarget:
+    """A run whose GAN makes images of other classes asks about these, and not about the paper's melanoma."""
+
+    COUNTS = {"synthetic": {"select": "random", "counts": {"df": 20, "vasc": 20}}}
+    FOUND = {
+        ("added", "recall_df"): {"difference": 0.1, "low": 0.04, "high": 0.16, "replicates": 3},
+        ("added", "recall_vasc"): {"difference": -0.02, "low": -0.1, "high": 0.06, "replicates": 3},
+        ("added", "target_recall"): {"difference": 0.0, "low": -0.03, "high": 0.03, "replicates": 3},
+    }
+
+    def results_of(self, classes):
+        gan = {"classes": classes, "conditional": True}
+        return compared(fake_params(gan=gan, arms={"baseline": {}, "added": self.COUNTS}), self.FOUND)
+
+    def test_the_answer_is_about_the_classes_that_get_images(self):
+        shown = self.results_of(["df", "vasc"])
+        said = short_answer(shown)
+        assert said == (
+            "Is the recall of df and vasc changed by arm added, against arm baseline? "
+            "Of df: higher; of vasc: undecided."
+        )
+        told = " ".join(abstract(shown))
+        assert f"of df by +10.0 (+4.0 to +16.0) and of vasc by {MINUS}2.0 ({MINUS}10.0 to +6.0)" in told
+        assert "The arm added changes melanoma recall by 0.0 points" in told and "the paper" not in told
+
+    def test_the_recall_of_these_classes_is_the_first_picture(self):
+        chart = str(contrast_chart(self.results_of(["df", "vasc"])))
+        assert chart.index("Recall of df") < chart.index("Recall of vasc") < chart.index("Recall of melanoma")
+        assert "Paper" not in chart
+
+    def test_beside_the_target_they_come_last_and_the_paper_stays(self):
+        shown = self.results_of(["mel", "df", "vasc"])
+        chart = str(contrast_chart(shown))
+        assert chart.index("Recall of melanoma") < chart.index("Recall of df")
+        assert shown.beside_paper and not self.results_of(["df", "vasc"]).beside_paper
+        # the arm's own images show df and vasc alone
+        assert "Is the recall of df and vasc changed" in short_answer(shown)
+
+    def test_the_papers_results_stay_away_from_images_of_other_classes(self):
+        assert published_beside("ham10000", makes_target=False)["metrics"].empty
+        assert not fake_params(gan={"classes": ["df"]}, arms={"baseline": {}}).makes_target
+        assert fake_params(gan={"classes": ["df", "target"]}, arms={"baseline": {}}).makes_target

@@ -9,9 +9,9 @@ SELECTIONS = (("filtered", "top"), ("all", "all"), ("random", "random"))
 def roles(params: Params) -> dict[str, str]:
     """Which arm of the run plays each role: baseline, filtered and all of the paper, and random.
 
-    An arm of that name is taken, or else the first whose recipe is the role's and nothing more. The random
-    arm must have as many images as the filtered one: with another number, quality and number could not be
-    told apart.
+    An arm of that name is taken, or else the first whose recipe is the role's and nothing more. An arm whose
+    images show other classes than the target's plays none. The random arm must have as many images as the
+    filtered one: with another number, quality and number could not be told apart.
     """
 
     def at_most(added: SyntheticImages) -> int | None:  # of a folder's images, too: equal parts stay equal
@@ -36,7 +36,11 @@ def roles(params: Params) -> dict[str, str]:
 
 def _selecting(params: Params, select: str) -> dict[str, SyntheticImages]:
     """What each of the arms of ``adding`` adds whose images are selected so."""
-    return {name: added for name, added in adding(params).items() if added.select == select}
+    return {
+        name: added
+        for name, added in adding(params).items()
+        if added.select == select and params.data.target_class in params.synthetic_classes(name)
+    }
 
 
 def adding(params: Params) -> dict[str, SyntheticImages]:

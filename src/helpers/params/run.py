@@ -276,6 +276,11 @@ class Params(Section):
         return self.synthesis.resolution or self.classifier.image_size
 
     @property
+    def makes_target(self) -> bool:
+        """Whether a GAN of the run learns the target class, as the paper's does, be it beside others."""
+        return self.trains_gan and self.data.target_class in self.gan_classes
+
+    @property
     def gan_classes(self) -> tuple[str, ...]:
         """The classes that get synthetic images, by their names in the data."""
         return tuple(self.data.target_class if name == TARGET else name for name in self.gan.classes)

@@ -39,6 +39,7 @@ METRIC_NAMES = {
     "roc_auc": "ROC AUC",
     "f1": "F1",
 }
+RECALL_OF = "recall_"  # begins the name of the recall of a class: recall_df
 # networks whose features images are compared in
 FEATURE_NAMES = {
     "efficientnet_lite0": "EfficientNet-Lite0",
@@ -70,7 +71,11 @@ TARGET_SCORED = (
 
 
 def metric_name(metric: str, target: str = "") -> str:
-    """A metric's name for readers: 'Macro recall' for macro_recall, 'Recall of mel' for target_recall."""
+    """A metric's name for readers: 'Macro recall' for macro_recall, 'Recall of mel' for target_recall,
+    'Recall of df' for recall_df.
+    """
+    if metric.startswith(RECALL_OF):
+        return f"Recall of {metric.removeprefix(RECALL_OF)}"
     name = METRIC_NAMES.get(metric, metric.replace("_", " ").capitalize())
     return f"{name} of {target}" if target and metric.startswith("target_") else name
 

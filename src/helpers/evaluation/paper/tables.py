@@ -101,16 +101,16 @@ def right_answers(matrix: pd.DataFrame) -> pd.Series:
     return pd.Series(np.diag(matrix), index=matrix.index)
 
 
-def published_beside(source: str, trains_gan: bool = True) -> dict[str, pd.DataFrame]:
+def published_beside(source: str, makes_target: bool = True) -> dict[str, pd.DataFrame]:
     """``published`` for a run on ``data.source``.
 
-    Where that is the user's own images, or the run trains no GAN, the tables in RESULTS have their columns
-    and no row. Drawn lesions have the paper's classes in the paper's proportions, and are shown beside its
-    numbers.
+    Where that is the user's own images, or no GAN of the run makes images of the target class, the tables in
+    RESULTS have their columns and no row. Drawn lesions have the paper's classes in the paper's proportions,
+    and are shown beside its numbers.
     """
     tables = published()
     return (
         tables | {name: tables[name].iloc[:0] for name in RESULTS}
-        if not (SOURCES.get(source).beside_paper and trains_gan)
+        if not (SOURCES.get(source).beside_paper and makes_target)
         else tables
     )

@@ -12,6 +12,7 @@ from helpers.evaluation.verdicts import MINIMUM_REPLICATES, Direction, Gain, hel
 from helpers.evaluation.words import show_p
 from helpers.gan.selectors import SELECTORS
 from helpers.params import Params, SyntheticImages
+from helpers.report.page.contrast_chart import said
 from helpers.report.page.control_sentences import cause_sentences, positive_control
 from helpers.report.page.facts import backbone_name, detail_sentence, part_sizes, trunk_words
 from helpers.report.page.results import Results, Row
@@ -20,12 +21,15 @@ from helpers.report.results.convergence import convergence, unconverged_warning
 from helpers.report.results.scope import single_gan_arms
 from helpers.report.words import (
     MINUS,
+    RECALL_OF,
+    capitalised,
     counted,
     listed,
     no_interval,
     percent,
     points,
     points_interval,
+    points_with_interval,
     times,
 )
 
@@ -73,6 +77,8 @@ def short_answer(results: Results) -> str:
     if not results.others:
         return ""
     arm, reference = results.others[0], results.params.evaluation.reference
+    if classes := results.classes_without_target(arm):
+        return _short_answer_by_class(arm, classes, results)
     verdict = results.verdict(arm, "target_recall")
     if verdict is None:
         return ""
@@ -89,6 +95,21 @@ def short_answer(results: Results) -> str:
     if verdict.gain is Gain.EXCLUDED:
         return f"{asked} A gain of {effect} points or more is excluded{_by_corrected_t(arm, results)}."
     return f"{asked} Undecided: this run cannot say whether more or fewer are found."
+
+
+def _short_answer_by_class(arm: str, classes: Sequence[str], results: Results) -> str:
+    """The question and its answer for each of the ``classes`` whose images an arm adds, the target not among
+    them.
+    """
+    smallest = results.params.evaluation.smallest_effect
+    found = {name: results.verdict(arm, f"{RECALL_OF}{name}") for name in classes}
+    told = [f"of {name}: {said(verdict, smallest)[1]}" for name, verdict in found.items() if verdict]
+    asked = f"Is the recall of {listed(classes)} changed by arm {arm}, against arm {_reference(results)}?"
+    return f"{asked} {capitalised('; '.join(told))}." if told else ""
+
+
+def _reference(results: Results) -> str:
+    return results.params.evaluation.reference
 
 
 def _by_corrected_t(arm: str, results: Results) -> str:
@@ -141,10 +162,35 @@ def _lone_arm(results: Results) -> str:
 
 
 def _first_arm(arm: str, results: Results) -> str:
-    """The first arm's change of the target's recall, beside the paper's of melanoma recall."""
+    """The first arm's change of the target's recall, beside the paper's of melanoma recall.
+
+    Where its images show other classes, the change of their recall comes first.
+    """
+    if classes := results.classes_without_target(arm):
+        row, places = results.comparison(arm, "target_recall"), results.places("target_recall")
+        name = answered(results)["target_recall"]
+        of_target = change_sentence(f"The arm {arm}", name, row, results.params, places)
+        return f"{_change_by_class(arm, classes, results)} {of_target}".strip()
     paper = results.paper_change(arm, "target_recall")
     ending = "" if paper is None else f"; the paper, from one training per arm, reports {points(paper)}"
     return _change(arm, "target_recall", results, ending)
+
+
+def _change_by_class(arm: str, classes: Sequence[str], results: Results) -> str:
+    """The change of recall of each of the ``classes`` whose images an arm adds; empty without a row."""
+    told = []
+    for name in classes:
+        metric = f"{RECALL_OF}{name}"
+        if row := results.comparison(arm, metric):
+            ends = (row["difference"], row.get("low"), row.get("high"))
+            told.append(f"of {name} by {points_with_interval(*ends, results.places(metric))}")
+    if not told:
+        return ""
+    level = f"{100 * results.params.evaluation.confidence:.0f}\u00a0% intervals"
+    return (
+        f"{_subject(arm, results.params)} changes recall against {_reference(results)}, in points with "
+        f"{level}: {listed(told)}."
+    )
 
 
 def _change(arm: str, metric: str, results: Results, ending: str = "") -> str:

@@ -12,6 +12,7 @@ from helpers.evaluation.words import show_p
 from helpers.report.page.results import Results, Row
 from helpers.report.words import (
     MINUS,
+    RECALL_OF,
     capitalised,
     listed,
     metric_words,
@@ -50,7 +51,7 @@ def contrast_chart(results: Results) -> Markup:
     """A table of contrasts with a drawn interval in each row, and how to read it, for each metric; the first
     one is in view.
     """
-    shown = {metric: rows for metric in METRICS if (rows := list(_contrasts(metric, results)))}
+    shown = {metric: rows for metric in _metrics(results) if (rows := list(_contrasts(metric, results)))}
     if not shown:
         return Markup("")
     options = [
@@ -65,6 +66,15 @@ def contrast_chart(results: Results) -> Markup:
         '<figure class="chart" id="contrasts"><div class="pick" hidden><label for="metric">Metric</label> '
         '<select id="metric">{}</select></div>{}<figcaption>{}</figcaption></figure>'
     ).format(Markup("").join(options), Markup("").join(panels), Markup("").join(legends))
+
+
+def _metrics(results: Results) -> list[str]:
+    """METRICS, and the recall of the other classes that get synthetic images; these come first where the
+    target gets none.
+    """
+    names = [name for name in results.params.gan_classes if name != results.params.data.target_class]
+    recalls = [f"{RECALL_OF}{name}" for name in names] if results.params.trains_gan else []
+    return [*METRICS, *recalls] if results.params.makes_target else [*recalls, *METRICS]
 
 
 def _hidden(hidden: bool) -> Markup:
@@ -194,14 +204,21 @@ def _panel(metric: str, rows: Sequence[Contrast], results: Results, hidden: bool
         metric,
         _hidden(hidden),
         metric_words(metric, results.target),
-        f", on {images:,} test images of {results.target}"
-        if metric == "target_recall" and (images := results.images(metric))
-        else "",
+        _on_images(metric, results),
         MINUS,
         ticks,
         Markup("").join(Markup('<th scope="col">{}</th>').format(head) for head in heads),
         Markup("\n").join(_row(row, scale, smallest, papers) for row in rows),
     )
+
+
+def _on_images(metric: str, results: Results) -> str:
+    """How many test images a recall is of, after the metric's name; empty for other metrics."""
+    name = metric.removeprefix(RECALL_OF) if metric.startswith(RECALL_OF) else results.target
+    images = results.images(metric)
+    if not images or not (metric == "target_recall" or metric.startswith(RECALL_OF)):
+        return ""
+    return f", on {images:,} test images of {name}"
 
 
 def _tick(value: int) -> str:

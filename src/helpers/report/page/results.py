@@ -15,7 +15,7 @@ from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.page.records import read_json, read_records
 from helpers.report.results.convergence import late_gain
-from helpers.report.words import decimals_of
+from helpers.report.words import RECALL_OF, decimals_of
 
 Row = dict[str, Any]  # of a table, by column
 
@@ -46,8 +46,16 @@ class Results:
     @property
     def target(self) -> str:
         """The plain name of the class that the report watches."""
-        code = self.params.data.target_class
+        return self.class_name(self.params.data.target_class)
+
+    def class_name(self, code: str) -> str:
+        """The plain name of a class of the data."""
         return self.source.class_names.get(code, code)
+
+    def classes_without_target(self, arm: str) -> tuple[str, ...]:
+        """The classes whose images an arm adds, by their names in the data, where the target is not one."""
+        classes = self.params.synthetic_classes(arm)
+        return () if self.params.data.target_class in classes else classes
 
     @property
     def title(self) -> str:
@@ -58,8 +66,8 @@ class Results:
 
     @property
     def beside_paper(self) -> bool:
-        """Whether the paper's results may stand beside the run's: they are of its own generator's images."""
-        return self.source.beside_paper and self.params.trains_gan
+        """Whether the paper's results may stand beside the run's: its GAN makes images of the target, too."""
+        return self.source.beside_paper and self.params.makes_target
 
     @property
     def arms(self) -> list[str]:
@@ -92,7 +100,7 @@ class Results:
     # --- test images
 
     def images(self, metric: str) -> int:
-        """Test images behind a metric: those of the target for its recall, else all; 0 without a split.
+        """Test images behind a metric: those of its class for a recall, else all; 0 without a split.
 
         Every image of folds is a test image once in each deal, and counts once.
         """
@@ -101,6 +109,8 @@ class Results:
         chosen = (self.split["split"] == "test") | (self.params.parts > 1)
         if metric.startswith("target_"):
             chosen &= self.split["dx"] == self.params.data.target_class
+        if metric.startswith(RECALL_OF):
+            chosen &= self.split["dx"] == metric.removeprefix(RECALL_OF)
         return int(chosen.sum())
 
     def places(self, metric: str) -> int:
