@@ -33,7 +33,7 @@ def test_every_design_of_the_table_is_tried(script):
 @pytest.mark.parametrize("repeats", [1, 2])
 @pytest.mark.parametrize("name", DESIGNS)
 def test_intervals_of_folds_cover_the_truth(script, name, repeats):
-    """As the table says: the study's primary outcomes in 92 % or more, the worst of the others in 89 %."""
+    """As the table says, less two deviations: it has 92 % or more of the primary outcomes, else 89 %."""
     table = script("fold_coverage")
     found = coverage((table.DESIGNS | table.UNSEEN)[name], 5, repeats, studies=300, seed=5)
     primary = load_params("study").evaluation.primary_metrics

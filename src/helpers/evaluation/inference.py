@@ -180,7 +180,10 @@ class Inference:
 
     @property
     def named_contrasts(self) -> list[tuple[str, str, str]]:
-        """The contrasts named beforehand whose arms the run has: name, arm, and what it is compared with."""
+        """The contrasts of ``contrasts`` whose arms the run has: name, arm, and what it is compared with.
+
+        These are the ones named beforehand, and NAMED, which every run makes.
+        """
         part = {name: name for name in self.study.arms} | roles(self.params)
         found = []
         for name in dict.fromkeys([*self.params.evaluation.primary_contrasts, *NAMED]):
@@ -229,7 +232,7 @@ class Inference:
     @property
     def _recalls_beside_the_target(self) -> list[str]:
         """The recalls of the other classes that get synthetic images; they are exploratory."""
-        names = [name for name in self.params.gan_classes if name != self.params.data.target_class]
+        names = self.params.classes_beside_target
         return [f"recall_{name}" for name in names if f"recall_{name}" in self.values]
 
     @property

@@ -32,8 +32,8 @@ def subgroups(studies: Sequence[Study], params: Params) -> dict[str, pd.DataFram
     own thresholds. Shares are in 0..1; ``images`` and ``target_images`` count what one deal of the split
     tests. A group with fewer than FEWEST images of the target has one row without an arm.
 
-    ``subgroup_contrasts``: the same for the contrasts named beforehand between two other arms than the
-    reference; those with the reference stand in ``subgroups``.
+    ``subgroup_contrasts``: the differences of the run's contrasts, those named beforehand and those that
+    every run makes, between two other arms than the reference; those with it stand in ``subgroups``.
     """
     rows: list[dict[str, Any]] = []
     contrasts: list[dict[str, Any]] = []
@@ -102,11 +102,11 @@ def _by_arm(inference: Inference) -> Iterator[dict[str, Any]]:
 
 
 def _between_arms(inference: Inference) -> Iterator[dict[str, Any]]:
-    """A row for each metric of each contrast named beforehand whose second arm is not the reference."""
+    """A row for each metric of each contrast that the run makes between two other arms than the reference."""
     pairs = dict.fromkeys((arm, other) for _, arm, other in inference.named_contrasts)
     for arm, other in pairs:
         for metric in METRICS:
-            if other != inference.params.evaluation.reference and metric in inference.values:
+            if inference.params.evaluation.reference not in (arm, other) and metric in inference.values:
                 found = inference.difference(arm, other, metric)
                 low, high = np.clip([found.low, found.high], -1, 1)
                 values = (arm, other, metric, found.estimate, low, high, found.replicates, method(found))

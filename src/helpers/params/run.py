@@ -277,7 +277,7 @@ class Params(Section):
 
     @property
     def makes_target(self) -> bool:
-        """Whether a GAN of the run learns the target class, as the paper's does, be it beside others."""
+        """Whether a GAN of the run learns the target class, as the paper's does, alone or with others."""
         return self.trains_gan and self.data.target_class in self.gan_classes
 
     @property
@@ -298,6 +298,13 @@ class Params(Section):
         if added.folder is not None:
             return (added.class_ or self.data.target_class,)
         return self.gan_classes if added.counts is None else tuple(added.counts)
+
+    @property
+    def classes_beside_target(self) -> tuple[str, ...]:
+        """The classes but the target that the GAN learns, or that an arm adds images of."""
+        learnt = self.gan_classes if self.trains_gan else ()
+        added = [name for arm in self.arms for name in self.synthetic_classes(arm)]
+        return tuple(name for name in dict.fromkeys([*learnt, *added]) if name != self.data.target_class)
 
     def require_gan_classes(self, known: Iterable[str]) -> None:
         """Raise ParameterError where gan.classes names a class that the data (``known``) do not have."""

@@ -6,7 +6,7 @@ import pandas as pd
 
 Paper = Mapping[
     str, pd.DataFrame
-]  # helpers.evaluation.paper.published_beside(source); without its results, the paper's columns stay away
+]  # helpers.evaluation.paper.published_beside; without its results, the paper's columns stay away
 
 
 def paper_metrics(paper: Paper) -> pd.DataFrame:

@@ -175,7 +175,8 @@ def claims(
             high, replicates), and ``controls`` where the run has any.
         smallest_effect: the smallest difference of interest, a share.
         target: the class that the report watches.
-        arms: the run's arm for each of the paper's roles; it only serves the wording.
+        arms: the run's arm for each of the paper's roles; where a role is played by none, what it is compared
+            with is not tested.
         confidence: level of the intervals, 0..1.
         one_gan: all synthetic images came from one GAN, which limits what the run shows to it.
         source: data.source; beside the user's own images the paper's columns are empty, and claims that are
@@ -192,7 +193,9 @@ def claims(
     blind = blind_spot(tables["controls"]) if "controls" in tables else None
     rows = []
     for claim in (claim for claim in CLAIMS if scale.beside_paper or not claim.of_paper_only):
-        outcome = _outcome(claim, tables["contrasts"], scale, one_gan, blind)
+        lacks = arms is not None and not set(claim.contrast) <= set(arms)  # an arm of that name is not enough
+        contrasts = tables["contrasts"].iloc[:0] if lacks else tables["contrasts"]
+        outcome = _outcome(claim, contrasts, scale, one_gan, blind)
         paper, test_set = claim.in_paper() if scale.beside_paper else ("", "")
         contrast = " - ".join((arms or {}).get(role, role) for role in claim.contrast)
         head = {"claim": claim.words.format(target=name), "contrast": contrast, "metric": claim.metric}

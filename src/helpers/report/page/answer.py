@@ -29,7 +29,6 @@ from helpers.report.words import (
     percent,
     points,
     points_interval,
-    points_with_interval,
     times,
 )
 
@@ -67,18 +66,21 @@ def _sight(arm: str, results: Results) -> str:
     Where it only shows no change: that it did not see a loss which it should have seen.
     """
     verdict = results.verdict(arm, "target_recall")
-    if verdict is None or verdict.excludes_zero:
+    if verdict is None or verdict.excludes_zero or results.classes_without_target(arm):
         return ""
     return positive_control(results, blind_only=verdict.gain is not Gain.EXCLUDED)
 
 
 def short_answer(results: Results) -> str:
-    """Whether the first arm finds more of the target than the reference: the question and its answer."""
+    """Whether the first arm finds more of the target than the reference: the question and its answer.
+
+    Where its images show other classes, both are about these.
+    """
     if not results.others:
         return ""
     arm, reference = results.others[0], results.params.evaluation.reference
-    if classes := results.classes_without_target(arm):
-        return _short_answer_by_class(arm, classes, results)
+    if by_class := _short_answer_by_class(arm, results.classes_without_target(arm), results):
+        return by_class
     verdict = results.verdict(arm, "target_recall")
     if verdict is None:
         return ""
@@ -102,10 +104,17 @@ def _short_answer_by_class(arm: str, classes: Sequence[str], results: Results) -
     them.
     """
     smallest = results.params.evaluation.smallest_effect
-    found = {name: results.verdict(arm, f"{RECALL_OF}{name}") for name in classes}
-    told = [f"of {name}: {said(verdict, smallest)[1]}" for name, verdict in found.items() if verdict]
+    rows = {name: results.comparison(arm, f"{RECALL_OF}{name}") for name in classes}
+    told = [f"of {name}: {_what_is_said(row, smallest)}" for name, row in rows.items() if row]
     asked = f"Is the recall of {listed(classes)} changed by arm {arm}, against arm {_reference(results)}?"
     return f"{asked} {capitalised('; '.join(told))}." if told else ""
+
+
+def _what_is_said(row: Row, smallest: float) -> str:
+    """'higher', 'undecided' or another verdict on a row of comparisons.csv, with the reason for none."""
+    verdict = verdict_of(row, smallest)
+    why = f" ({no_interval(row)})" if verdict.direction is Direction.NOT_TESTED else ""
+    return f"{said(verdict, smallest)[1]}{why}"
 
 
 def _reference(results: Results) -> str:
@@ -166,11 +175,10 @@ def _first_arm(arm: str, results: Results) -> str:
 
     Where its images show other classes, the change of their recall comes first.
     """
-    if classes := results.classes_without_target(arm):
+    if by_class := _change_by_class(arm, results.classes_without_target(arm), results):
         row, places = results.comparison(arm, "target_recall"), results.places("target_recall")
         name = answered(results)["target_recall"]
-        of_target = change_sentence(f"The arm {arm}", name, row, results.params, places)
-        return f"{_change_by_class(arm, classes, results)} {of_target}".strip()
+        return f"{by_class} {change_sentence(f'The arm {arm}', name, row, results.params, places)}".strip()
     paper = results.paper_change(arm, "target_recall")
     ending = "" if paper is None else f"; the paper, from one training per arm, reports {points(paper)}"
     return _change(arm, "target_recall", results, ending)
@@ -178,19 +186,18 @@ def _first_arm(arm: str, results: Results) -> str:
 
 def _change_by_class(arm: str, classes: Sequence[str], results: Results) -> str:
     """The change of recall of each of the ``classes`` whose images an arm adds; empty without a row."""
-    told = []
+    evaluation, told, level = results.params.evaluation, [], ""
     for name in classes:
         metric = f"{RECALL_OF}{name}"
         if row := results.comparison(arm, metric):
-            ends = (row["difference"], row.get("low"), row.get("high"))
-            told.append(f"of {name} by {points_with_interval(*ends, results.places(metric))}")
-    if not told:
-        return ""
-    level = f"{100 * results.params.evaluation.confidence:.0f}\u00a0% intervals"
-    return (
-        f"{_subject(arm, results.params)} changes recall against {_reference(results)}, in points with "
-        f"{level}: {listed(told)}."
-    )
+            places = results.places(metric)
+            ends = points_interval(row.get("low"), row.get("high"), places)
+            level = f" with {100 * evaluation.confidence:.0f}\u00a0% intervals" if ends else level
+            found = f"{ends}, " if ends else ""
+            words = _what_is_said(row, evaluation.smallest_effect)
+            told.append(f"of {name} by {points(row['difference'], places)} ({found}{words})")
+    start = f"{_subject(arm, results.params)} changes recall against {_reference(results)}"
+    return f"{start}, in points{level}: {listed(told)}." if told else ""
 
 
 def _change(arm: str, metric: str, results: Results, ending: str = "") -> str:
@@ -210,7 +217,7 @@ def _subject(arm: str, params: Params) -> str:
         share = f"{100 * added.fraction:g} % of " if added.fraction else f"{added.count or 'all'} of "
         return f"{begin} {share}the given images{_ranked(added)} (arm {arm})"
     count, classes = added_images(params, added), params.synthetic_classes(arm)
-    if count is None or len(classes) > 1:
+    if count is None or classes != (params.data.target_class,):
         return f"{begin} synthetic images of {listed(classes)} (arm {arm})"
     return f"{begin} {_selected(added, count)} (arm {arm})"
 

@@ -70,11 +70,11 @@ def contrast_chart(results: Results) -> Markup:
 
 def _metrics(results: Results) -> list[str]:
     """METRICS, and the recall of the other classes that get synthetic images; these come first where the
-    target gets none.
+    answer is about them.
     """
-    names = [name for name in results.params.gan_classes if name != results.params.data.target_class]
-    recalls = [f"{RECALL_OF}{name}" for name in names] if results.params.trains_gan else []
-    return [*METRICS, *recalls] if results.params.makes_target else [*recalls, *METRICS]
+    recalls = [f"{RECALL_OF}{name}" for name in results.params.classes_beside_target]
+    first = bool(results.others) and results.classes_without_target(results.others[0])
+    return [*recalls, *METRICS] if first else [*METRICS, *recalls]
 
 
 def _hidden(hidden: bool) -> Markup:

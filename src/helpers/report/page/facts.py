@@ -106,7 +106,7 @@ def _classifier(results: Results) -> str:
     weights = WEIGHTS.get(classifier.weights, "weights from a file")
     square = _square(classifier.image_size)
     name, paper = backbone_name(results), BACKBONES.get(Params().classifier.backbone).title
-    name += f" in place of the paper's {paper}" if results.beside_paper and name != paper else ""
+    name += f" in place of the paper's {paper}" if results.source.beside_paper and name != paper else ""
     return f"{name}, {weights}{trunk_words(results.params)}, {square}"
 
 

@@ -74,10 +74,15 @@ def _headline_row(arm: str, metric: str, results: Results) -> dict[str, str]:
     }
 
 
+def compared_words(results: Results) -> str:
+    """Whose numbers the headline table has."""
+    return "The paper and this run" if results.beside_paper else "This run"
+
+
 def headline_caption(results: Results) -> str:
     """What the headline table shows, and how its verdicts are to be read."""
     evaluation, replicates = results.params.evaluation, results.params.replicates
-    who = "The paper and this run" if results.beside_paper else "This run"
+    who = compared_words(results)
     more = "" if len(results.arms) <= FEW_ARMS else " The other metrics follow under *The results*."
     changes = (
         "Macro recall is what ISIC calls balanced accuracy. Changes are against "

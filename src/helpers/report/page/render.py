@@ -32,7 +32,13 @@ from helpers.report.page.control_sentences import (
     unseen_loss,
 )
 from helpers.report.page.facts import facts, facts_html
-from helpers.report.page.headline import arms_table, headline, headline_caption, trainings_table
+from helpers.report.page.headline import (
+    arms_table,
+    compared_words,
+    headline,
+    headline_caption,
+    trainings_table,
+)
 from helpers.report.page.index import public_summary, write_index
 from helpers.report.page.merge import Content, Merger
 from helpers.report.page.numbering import Numbering
@@ -120,7 +126,7 @@ def folds(results: Results, numbering: Numbering) -> dict[str, list[tuple[str, C
         "run": [
             ("What was run", lambda: facts_html(facts(results))),
             (
-                "The paper and this run, metric by metric",
+                f"{compared_words(results)}, metric by metric",
                 lambda: numbering.table(headline(results), headline_caption(results), "headline", "Metric"),
             ),
         ],

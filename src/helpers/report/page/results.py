@@ -15,7 +15,7 @@ from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.page.records import read_json, read_records
 from helpers.report.results.convergence import late_gain
-from helpers.report.words import RECALL_OF, decimals_of
+from helpers.report.words import RECALL_OF, decimals_of, listed
 
 Row = dict[str, Any]  # of a table, by column
 
@@ -59,10 +59,13 @@ class Results:
 
     @property
     def title(self) -> str:
-        """report.title; its default speaks of melanoma, and of the target class where the data are others."""
+        """report.title; its default speaks of melanoma, and of the images' classes where they are others."""
         title = self.params.report.title
-        usual = title == Params().report.title
-        return title.replace("melanoma", self.target) if usual and not self.source.beside_paper else title
+        if title != Params().report.title:
+            return title
+        if self.params.trains_gan and not self.params.makes_target:
+            return title.replace("melanoma", listed(list(map(self.class_name, self.params.gan_classes))))
+        return title if self.source.beside_paper else title.replace("melanoma", self.target)
 
     @property
     def beside_paper(self) -> bool:

@@ -281,8 +281,7 @@ def other_classes_table(comparisons: pd.DataFrame, per_class: pd.DataFrame, para
     ``comparisons`` and ``per_class`` are evaluation/comparisons.csv and per_class.csv. Arms without such
     images stand beside the others. None where the GAN has the target's class alone.
     """
-    names = [name for name in params.gan_classes if name != params.data.target_class]
-    metrics = {f"recall_{name}": name for name in names}
+    metrics = {f"recall_{name}": name for name in params.classes_beside_target}
     rows = comparisons[comparisons["metric"].isin(metrics)].reset_index(drop=True)
     if rows.empty:
         return None
@@ -307,7 +306,7 @@ def other_classes_table(comparisons: pd.DataFrame, per_class: pd.DataFrame, para
 def first_arms(arms: Iterable[str], paper: Paper) -> list[str]:
     """The arms that the paper has too, or else the first ones, for tables with columns for each arm."""
     every = list(arms)
-    theirs = set(paper["per_class_change"].columns)
+    theirs = set() if paper["per_class_change"].empty else set(paper["per_class_change"].columns)
     return [arm for arm in every if arm in theirs] or every[: FIRST_ARMS + 1]
 
 

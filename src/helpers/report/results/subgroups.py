@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from helpers.evaluation.roles import roles
 from helpers.evaluation.subgroups import FEWEST
-from helpers.evaluation.verdicts import MINIMUM_REPLICATES, verdict
+from helpers.evaluation.verdicts import verdict
 from helpers.params import Params
 from helpers.report.drawing import FAINT, centre_on_zero, draw_interval, name_rows
 from helpers.report.names import shortened, title_room, wrapped
@@ -20,6 +20,7 @@ from helpers.report.words import (
     listed,
     metric_name,
     metric_words,
+    no_interval,
     percent_interval_of_images,
     percent_of_images,
     points_interval_of_images,
@@ -101,8 +102,7 @@ def subgroup_table(subgroups: pd.DataFrame, arms: Sequence[str], reference: str,
 def subgroup_contrasts_table(contrasts: pd.DataFrame) -> Table | None:
     """Recall in each group between other arms than the reference: a row a group, a column a contrast, points.
 
-    ``contrasts`` is evaluation/subgroup_contrasts.csv; at most MOST_ARMS of its contrasts are shown, in their
-    order, and there is no table without one.
+    ``contrasts`` is evaluation/subgroup_contrasts.csv; there is no table without a contrast.
     """
     rows = contrasts[contrasts["metric"] == RECALL]
     if rows.empty:
@@ -111,20 +111,18 @@ def subgroup_contrasts_table(contrasts: pd.DataFrame) -> Table | None:
     for (kind, group), inside in rows.groupby(["kind", "group"], sort=False):
         n = int(inside["target_images"].iloc[0])
         line = {"by": kind, "group": group, "n": n}
-        for row in inside.head(MOST_ARMS).itertuples():
-            change = _change(row.difference, row.low, row.high, n, row.replicates)
+        for row in inside.itertuples():
+            change = _change(row.difference, row.low, row.high, n, row.method)
             line[f"{row.arm} {MINUS} {row.reference}, points"] = change
         lines.append(line)
     return Table(pd.DataFrame(lines))
 
 
-def _change(difference: float, low: float, high: float, n: int, replicates: int) -> str:
+def _change(difference: float, low: float, high: float, n: int, method: str) -> str:
     """A difference of recall on ``n`` images of the target with its interval, in points."""
-    if pd.isna(low):
-        alike = difference == 0 and replicates >= MINIMUM_REPLICATES
-        why = "alike in every training" if alike else "no interval"
-        return f"{points_of_images(difference, n)} ({why})"
-    return f"{points_of_images(difference, n)} ({points_interval_of_images(low, high, n)})"
+    known = not pd.isna(low)
+    ends = points_interval_of_images(low, high, n) if known else no_interval({"method": method})
+    return f"{points_of_images(difference, n)} ({ends})"
 
 
 def _cell(rows: pd.DataFrame, arm: str, n: int, change: bool) -> str:
@@ -133,8 +131,9 @@ def _cell(rows: pd.DataFrame, arm: str, n: int, change: bool) -> str:
         return "too few"
     row = rows.loc[arm]
     if change:
-        ends = row["difference_low"], row["difference_high"]
-        return _change(row["difference"], *ends, n, row["replicates"])
+        # the method is the mean's: where that has an interval, the difference lacks one for want of variation
+        method = row["method"] if pd.isna(row["low"]) else "no variation"
+        return _change(row["difference"], row["difference_low"], row["difference_high"], n, method)
     return f"{percent_of_images(row['mean'], n)} ({percent_interval_of_images(row['low'], row['high'], n)})"
 
 
