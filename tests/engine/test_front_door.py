@@ -17,11 +17,12 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from helpers import paths
 from helpers.engine import start
 from helpers.engine.plan import Planned
 from helpers.engine.stages import Job
 from helpers.errors import UserError
-from helpers.params import load_params
+from helpers.params import load_params, validate
 from helpers.paths import RunPaths
 from support import fake_stages
 
@@ -681,3 +682,23 @@ def test_a_signal_stops_everything_soon(project, request_, code):
     finally:
         (project.folder / "pause").unlink()
         process.kill()
+
+
+def test_the_numbers_at_the_end_are_also_those_of_the_classes_that_get_images(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "ARTIFACTS", tmp_path)
+    run = RunPaths("told")
+    run.evaluation.mkdir(parents=True)
+    (run.evaluation / "metrics.csv").write_text(
+        "arm,accuracy,target_recall,macro_precision\nbaseline,0.8,0.4,0.6\nbaseline,0.9,0.6,0.6\n"
+    )
+    (run.evaluation / "per_class.csv").write_text(  # no image of df is tested in the second replicate
+        "arm,class,recall\nbaseline,df,0.25\nbaseline,mel,0.4\nbaseline,df,\nbaseline,mel,0.6\n"
+    )
+    start._say_result(
+        SimpleNamespace(run=run, params=validate({"gan": {"classes": ["df"]}, "arms": {"baseline": {}}}))
+    )
+    heads, numbers = capsys.readouterr().out.strip("\n").split("\n")[:2]
+    assert "mel recall" in heads and heads.endswith("df recall")
+    assert numbers.split() == ["baseline", "85.0%", "50.0%", "60.0%", "25.0%"]
+    start._say_result(SimpleNamespace(run=run, params=validate({"arms": {"baseline": {}}})))
+    assert "df" not in capsys.readouterr().out

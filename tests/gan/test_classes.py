@@ -286,6 +286,8 @@ def test_the_report_shows_every_class(every, params):
         "Synthetic mel",
     ]
     assert "paints mel and vasc" in shown.classes_section(params)
+    assert "of this section are those of mel;" in shown.shown_class_sentence(params)
+    assert shown.shown_class_sentence(load_params("smoke")) is None
     alone = every.of_class("mel")
     assert shown.class_table(alone.tables) is None and shown.classes_section(load_params("smoke")) is None
     assert shown.class_samples(real, alone.images, alone.tables["scores"]) is None

@@ -900,7 +900,9 @@ class TestOtherClassesThanTheTarget:
     def test_the_papers_results_stay_away_from_images_of_other_classes(self):
         assert published_beside("ham10000", makes_target=False)["metrics"].empty
         assert not fake_params(gan={"classes": ["df"]}, arms={"baseline": {}}).makes_target
-        assert fake_params(gan={"classes": ["df", "target"]}, arms={"baseline": {}}).makes_target
+        both = fake_params(gan={"classes": ["df", "target"]}, arms={"baseline": {}})
+        assert both.makes_target and not both.first_is_target
+        assert fake_params().first_is_target
 
     def test_the_usual_title_names_the_classes(self):
         assert "dermatofibroma" in self.results_of(["df"], select="top", counts={"df": 20}).title

@@ -249,25 +249,32 @@ def forget_checkpoints(run: RunPaths, forced: Iterable[Job]) -> None:
 
 
 def _say_result(runfile: RunFile) -> None:
-    """Three headline numbers of each arm, and where the page is."""
+    """Headline numbers of each arm, and where the page is."""
     run, params = runfile.run, runfile.params
-    with open(run.evaluation / "metrics.csv", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows, by_class = _rows(run.evaluation / "metrics.csv"), _rows(run.evaluation / "per_class.csv")
     columns = {
-        "accuracy": "accuracy",
-        f"{params.data.target_class} recall": "target_recall",
-        "macro precision": "macro_precision",
+        "accuracy": (rows, "accuracy"),
+        f"{params.data.target_class} recall": (rows, "target_recall"),
+        "macro precision": (rows, "macro_precision"),
     }
+    for name in params.classes_beside_target:
+        columns[f"{name} recall"] = ([row for row in by_class if row["class"] == name], "recall")
     width = max(map(len, params.arms)) + 2
     heads = "".join(" " * max(2, 17 - text_width(label)) + label for label in columns)
     print(f"\n{'':<{width}}{heads}")
     for arm in params.arms:
         means = [
-            _mean([float(row[column]) for row in rows if row["arm"] == arm]) for column in columns.values()
+            _mean([float(row[column]) for row in table if row["arm"] == arm and row[column]])
+            for table, column in columns.values()
         ]
         print(f"{arm:<{width}}" + "".join(f"{100 * mean:>16.1f}%" for mean in means))
     told = SOURCES.get(params.data.source).short_phrase
     print(f"({told}; mean of {counted(params.replicates, 'replicate')})\n\nReport: {as_typed(run.report)}")
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def _mean(values: list[float]) -> float:

@@ -281,6 +281,11 @@ class Params(Section):
         return self.trains_gan and self.data.target_class in self.gan_classes
 
     @property
+    def first_is_target(self) -> bool:
+        """Whether what the notebooks show of a GAN, its first class, is the target."""
+        return self.trains_gan and self.gan_classes[0] == self.data.target_class
+
+    @property
     def gan_classes(self) -> tuple[str, ...]:
         """The classes that get synthetic images, by their names in the data."""
         return tuple(self.data.target_class if name == TARGET else name for name in self.gan.classes)

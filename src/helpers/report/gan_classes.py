@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.by_class import rows_of_class
+from helpers.evaluation.paper import published_beside
 from helpers.params import Params
 from helpers.paths import RunPaths, class_folders
 from helpers.report import film_strip
 from helpers.report.gan import gan_sentence, gan_training, training_alt, training_caption
-from helpers.report.paper_values import Paper
 from helpers.report.publish import show_figure, show_text
 from helpers.report.words import listed
 
@@ -72,11 +72,13 @@ def film_strip_note(params: Params) -> str:
     return f" The rows are of {listed(params.gan_classes)}, in this order." if params.gan.conditional else ""
 
 
-def show_trainings(
-    trainings: Iterable[Training], params: Params, run: RunPaths, gan: int | str, paper: Paper
-) -> None:
-    """Sentence, curves and film strip of each of these trainings, as of the first; nothing where none is."""
+def show_trainings(trainings: Iterable[Training], params: Params, run: RunPaths, gan: int | str) -> None:
+    """Sentence, curves and film strip of each of these trainings, as of the first; nothing where none is.
+
+    The paper's values stand beside the target's alone.
+    """
     for each in trainings:
+        paper = published_beside(params.data.source, each.name == params.data.target_class)
         show_text(each.note + gan_sentence(each.history, each.images, params.gan.batch_size))
         name, caption = f"{each.name}-seed-{gan}", each.note + training_caption(paper, each.history)
         figure, alt = gan_training(each.history, paper), training_alt(each.history)

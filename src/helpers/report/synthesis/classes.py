@@ -39,6 +39,17 @@ def classes_section(params: Params) -> str | None:
     )
 
 
+def shown_class_sentence(params: Params) -> str | None:
+    """Of which class the other numbers and pictures are; None where there is one."""
+    names = params.gan_classes
+    if len(names) < 2:
+        return None
+    return (
+        f"Synthetic images of {listed(names)} are made. The numbers and pictures of this section are those "
+        f"of {names[0]}; the supplement has each class (*Class by class*)."
+    )
+
+
 def class_samples(
     real: Mapping[str, np.ndarray], images: np.ndarray, scores: pd.DataFrame, policy: str = "show"
 ) -> Figure | None:
