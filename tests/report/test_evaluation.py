@@ -875,7 +875,7 @@ class TestOtherClassesThanTheTarget:
         shown = self.results_of(["df", "vasc"], {("filtered", "recall_df"): row})
         assert short_answer(shown).endswith("Of df: not tested (the trainings are too few).")
         told = " ".join(abstract(shown))
-        assert "in points: of df by +10.0 (not tested (the trainings are too few))" in told
+        assert "in points: of df by +10.0 (not tested: the trainings are too few)" in told
         assert "intervals" not in told
 
     def test_a_single_class_is_named(self):

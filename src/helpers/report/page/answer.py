@@ -110,10 +110,10 @@ def _short_answer_by_class(arm: str, classes: Sequence[str], results: Results) -
     return f"{asked} {capitalised('; '.join(told))}." if told else ""
 
 
-def _what_is_said(row: Row, smallest: float) -> str:
-    """'higher', 'undecided' or another verdict on a row of comparisons.csv, with the reason for none."""
+def _what_is_said(row: Row, smallest: float, reason: str = " ({})") -> str:
+    """'higher', 'undecided' or another verdict on a row of comparisons.csv, with the ``reason`` for none."""
     verdict = verdict_of(row, smallest)
-    why = f" ({no_interval(row)})" if verdict.direction is Direction.NOT_TESTED else ""
+    why = reason.format(no_interval(row)) if verdict.direction is Direction.NOT_TESTED else ""
     return f"{said(verdict, smallest)[1]}{why}"
 
 
@@ -194,7 +194,7 @@ def _change_by_class(arm: str, classes: Sequence[str], results: Results) -> str:
             ends = points_interval(row.get("low"), row.get("high"), places)
             level = f" with {100 * evaluation.confidence:.0f}\u00a0% intervals" if ends else level
             found = f"{ends}, " if ends else ""
-            words = _what_is_said(row, evaluation.smallest_effect)
+            words = _what_is_said(row, evaluation.smallest_effect, reason=": {}")
             told.append(f"of {name} by {points(row['difference'], places)} ({found}{words})")
     start = f"{_subject(arm, results.params)} changes recall against {_reference(results)}"
     return f"{start}, in points{level}: {listed(told)}." if told else ""
