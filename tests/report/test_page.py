@@ -111,14 +111,16 @@ def test_a_box_that_is_narrower_than_its_figure_says_that_it_scrolls(browser, ba
     page = open_page(browser, broad.as_uri(), width=390, java_script_enabled=script)
     pans = "document.querySelectorAll('figure.figure .pan')"
     told = f"(which) => getComputedStyle({pans}[which], '::before').content"
-    words = [page.evaluate(told, which) for which in (0, 1)]
-    assert "Scroll sideways \u2192" in words[0] and words[1] == "none"
+    page.wait_for_function(f"() => ({told})(0).includes('Scroll sideways \u2192')")
+    assert page.evaluate(told, 1) == "none"
+    says_nothing = f"() => ({told})(0) === 'none'"
     page.emulate_media(media="print")
-    assert page.evaluate(told, 0) == "none"
+    page.wait_for_function(says_nothing)  # a busy browser takes its time with a new medium or width
     page.emulate_media(media="screen")
+    page.wait_for_function(f"() => ({told})(0) !== 'none'")
     for width in (1280, 1440):
         page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate(told, 0) == "none"
+        page.wait_for_function(says_nothing)
     page.context.close()
 
 
