@@ -55,8 +55,8 @@ def between_arms(study: Study, parameters: Params) -> pd.DataFrame:
 
 def with_a_third_arm(study: Study) -> Study:
     """The study with an arm *all* that answers as its baseline does."""
-    first = [*study.arms, "all"], study.probabilities[[0, 1, 0]], study.thresholds[[0, 1, 0]]
-    return replace(study, arms=first[0], probabilities=first[1], thresholds=first[2])
+    arms = {name: getattr(study, name)[[0, 1, 0]] for name in ("probabilities", "thresholds")}
+    return replace(study, arms=[*study.arms, "all"], **arms)
 
 
 THREE = {

@@ -251,13 +251,14 @@ def forget_checkpoints(run: RunPaths, forced: Iterable[Job]) -> None:
 def _say_result(runfile: RunFile) -> None:
     """Headline numbers of each arm, and where the page is."""
     run, params = runfile.run, runfile.params
-    rows, by_class = _rows(run.evaluation / "metrics.csv"), _rows(run.evaluation / "per_class.csv")
+    rows, others = _rows(run.evaluation / "metrics.csv"), params.classes_beside_target
     columns = {
         "accuracy": (rows, "accuracy"),
         f"{params.data.target_class} recall": (rows, "target_recall"),
         "macro precision": (rows, "macro_precision"),
     }
-    for name in params.classes_beside_target:
+    by_class = _rows(run.evaluation / "per_class.csv") if others else []
+    for name in others:
         columns[f"{name} recall"] = ([row for row in by_class if row["class"] == name], "recall")
     width = max(map(len, params.arms)) + 2
     heads = "".join(" " * max(2, 17 - text_width(label)) + label for label in columns)

@@ -10,8 +10,8 @@ def roles(params: Params) -> dict[str, str]:
     """Which arm of the run plays each role: baseline, filtered and all of the paper, and random.
 
     An arm of that name is taken, or else the first whose recipe is the role's and nothing more. An arm whose
-    images show none of the target plays none. The random arm must have as many images as the
-    filtered one: with another number, quality and number could not be told apart.
+    images show none of the target plays none. The random arm must have as many images as the filtered one:
+    with another number, quality and number could not be told apart.
     """
 
     def at_most(added: SyntheticImages) -> int | None:  # of a folder's images, too: equal parts stay equal

@@ -103,10 +103,12 @@ def _short_answer_by_class(arm: str, classes: Sequence[str], results: Results) -
     """The question and its answer for each of the ``classes`` whose images an arm adds, the target not among
     them.
     """
-    smallest = results.params.evaluation.smallest_effect
+    evaluation = results.params.evaluation
     rows = {name: results.comparison(arm, f"{RECALL_OF}{name}") for name in classes}
-    told = [f"of {name}: {_what_is_said(row, smallest)}" for name, row in rows.items() if row]
-    asked = f"Is the recall of {listed(classes)} changed by arm {arm}, against arm {_reference(results)}?"
+    told = [
+        f"of {name}: {_what_is_said(row, evaluation.smallest_effect)}" for name, row in rows.items() if row
+    ]
+    asked = f"Is the recall of {listed(classes)} changed by arm {arm}, against arm {evaluation.reference}?"
     return f"{asked} {capitalised('; '.join(told))}." if told else ""
 
 
@@ -115,10 +117,6 @@ def _what_is_said(row: Row, smallest: float, reason: str = " ({})") -> str:
     verdict = verdict_of(row, smallest)
     why = reason.format(no_interval(row)) if verdict.direction is Direction.NOT_TESTED else ""
     return f"{said(verdict, smallest)[1]}{why}"
-
-
-def _reference(results: Results) -> str:
-    return results.params.evaluation.reference
 
 
 def _by_corrected_t(arm: str, results: Results) -> str:
@@ -196,7 +194,7 @@ def _change_by_class(arm: str, classes: Sequence[str], results: Results) -> str:
             found = f"{ends}, " if ends else ""
             words = _what_is_said(row, evaluation.smallest_effect, reason=": {}")
             told.append(f"of {name} by {points(row['difference'], places)} ({found}{words})")
-    start = f"{_subject(arm, results.params)} changes recall against {_reference(results)}"
+    start = f"{_subject(arm, results.params)} changes recall against {evaluation.reference}"
     return f"{start}, in points{level}: {listed(told)}." if told else ""
 
 
