@@ -12,8 +12,9 @@ from bs4 import BeautifulSoup
 
 from helpers.engine import cli
 from helpers.errors import UserError
-from helpers.report.page import pair, pair_tables
+from helpers.report.page import headline, pair, pair_tables
 from helpers.report.page.compare import render_comparison
+from helpers.report.page.index import write_index
 from helpers.report.page.render import render_report
 from support.page_checks import check_text
 from support.report_run import EVIL, build_run, fake_params
@@ -113,6 +114,94 @@ def test_index_names_the_comparison(base):
         "lesion-split/report.html",
         f"{PAGE}/report.html",
     ]
+
+
+def add_recalls(run, classes):
+    """Give each class the recall of melanoma, and to df a gain of 0.2 by the arm filtered."""
+    folder = run / "evaluation"
+    metrics, arms = pd.read_csv(folder / "metrics.csv"), pd.read_csv(folder / "arms.csv")
+    compared = pd.read_csv(folder / "comparisons.csv")
+    rows = {"per_class": [], "arms_per_class": [], "comparisons": [compared]}
+    for name in classes:
+        gain = 0.2 if name == "df" else 0.0
+        own = metrics[["arm", "replicate"]].assign(recall=0.5 + gain * (metrics["arm"] == "filtered"))
+        rows["per_class"].append(own.assign(**{"class": name}))
+        recall = arms[arms["metric"] == "target_recall"].assign(metric="recall", **{"class": name})
+        rows["arms_per_class"].append(recall)
+        change = compared[compared["metric"] == "target_recall"].assign(metric=f"recall_{name}")
+        change[["difference", "low", "high"]] = gain, gain - 0.1, gain + 0.1
+        rows["comparisons"].append(change)
+    for table, parts in rows.items():
+        pd.concat(parts).to_csv(folder / f"{table}.csv", index=False)
+
+
+@pytest.fixture(scope="module")
+def about_classes(tmp_path_factory):
+    """Two runs, and the folder that they lie in; in one more the GAN learns vasc alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("runs about classes")
+        for run, classes in (("one", ["df", "vasc"]), ("other", ["df", "vasc"]), ("vasc", ["vasc"])):
+            arms = {
+                "baseline": {},
+                "filtered": {"synthetic": {"select": "top", "counts": dict.fromkeys(classes, 20)}},
+            }
+            gan = {"classes": classes, "conditional": len(classes) > 1}
+            add_recalls(build_run(folder, patch, run, fake_params(gan=gan, arms=arms)), classes)
+            render_report(run)
+        yield folder
+
+
+class TestRunsAboutOtherClasses:
+    """Runs whose GANs make images of df and vasc are compared in the recall of these."""
+
+    def test_two_runs_are_compared_in_what_both_ask(self, about_classes):
+        pages = render_comparison("one", "other").read_text(encoding="utf-8")
+        soup = BeautifulSoup(pages, "html.parser")
+        said = [sentence.get_text() for sentence in soup.select(".abstract p")]
+        assert [re.search(r"\w+ recall|accuracy", text)[0] for text in said] == [
+            *("df recall", "vasc recall", "accuracy", "df recall", "vasc recall")
+        ]
+        assert said[3] == "That the arm filtered gains in df recall is supported in both runs."
+        assert "is undecided in both runs" in said[4] and "melanoma" not in " ".join(said)
+        metrics = list(dict.fromkeys(row["Metric"] for row in rows_of(soup, "effects")))
+        assert [name.partition(",")[0] for name in metrics] == ["Recall of df", "Recall of vasc", "Accuracy"]
+
+    def test_runs_that_ask_about_different_classes_are_compared_in_the_target(self, about_classes):
+        opened = pair.open_pair("one", "vasc")
+        assert opened.metrics == ("target_recall", "accuracy", "macro_recall", "macro_precision")
+
+    def test_the_table_of_a_run_begins_with_these_classes(self, about_classes):
+        table = headline.headline(pair.open_pair("one", "other").first)
+        rows = table[table["Metric"].str.startswith("Recall of ")].set_index(["Metric", "Arm"])
+        names = list(dict.fromkeys(name.partition(",")[0] for name, _ in rows.index))
+        assert names == ["Recall of df", "Recall of vasc", "Recall of melanoma"]
+        own = rows.loc[(rows.index[0][0], "filtered")]
+        assert own["This run, %"] == "70.0" and own["Its 95 % interval"] and own["A gain is"] == "supported"
+
+    def test_the_list_of_runs_has_a_row_for_each_class(self, about_classes):
+        page = (about_classes / "reports" / "index.html").read_text(encoding="utf-8")
+        table = BeautifulSoup(page, "html.parser").find("table")
+        rows = [
+            [cell.get_text() for cell in row.find_all(["th", "td"])] for row in table.tbody.find_all("tr")
+        ]
+        one = [row for row in rows if row[0] == "one"]
+        assert [(row[1], row[5]) for row in one] == [
+            *(("baseline", "df"), ("baseline", "vasc"), ("filtered", "df"), ("filtered", "vasc"))
+        ]
+        assert one[2][6:] == ["70.0", "+20.0", "+10.0 to +30.0", "supported"]
+
+
+def test_the_list_of_runs_still_reads_a_page_that_an_earlier_version_made(tmp_path, monkeypatch):
+    build_run(tmp_path, monkeypatch)
+    page = render_report("fake")
+    summary = json.loads(page.with_name("summary.json").read_text(encoding="utf-8"))
+    for arm in summary["arms"]:
+        (told,) = arm.pop("recalls")
+        arm |= {"target_recall": told.pop("recall")} | told
+    before = (tmp_path / "reports" / "index.html").read_text(encoding="utf-8")
+    page.with_name("summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    assert write_index(tmp_path / "reports").read_text(encoding="utf-8") == before
+    assert "melanoma" in before
 
 
 def test_runs_of_one_training_have_differences_without_a_verdict(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from helpers.evaluation.intervals import (
     student_quantile,
 )
 from helpers.evaluation.measurements import CLASS_METRICS, Measurements, measure
-from helpers.evaluation.metrics import COMPARED
+from helpers.evaluation.metrics import COMPARED, RECALL_OF
 from helpers.evaluation.roles import roles
 from helpers.evaluation.scores import called_shares, net_benefit
 from helpers.evaluation.significance import holm
@@ -54,7 +54,7 @@ class Inference:
         ]
         self.influence = {name: [each.influence[name] for each in self.measured] for name in defined}
         self.values = {name: by_replicate([each.values[name] for each in self.measured]) for name in defined}
-        present = [f"recall_{name}" for name in study.classes if f"recall_{name}" in self.values]
+        present = [f"{RECALL_OF}{name}" for name in study.classes if f"{RECALL_OF}{name}" in self.values]
         if present:  # by every part of the split; a group of patients may lack a class in some
             self.values["balanced_accuracy"] = np.stack([self.values[name] for name in present], -1).mean(-1)
 
@@ -195,8 +195,8 @@ class Inference:
     @cached_property
     def _contrasts(self) -> pd.DataFrame:
         evaluation = self.params.evaluation
-        recalls = [name for name in self.study.classes if f"recall_{name}" in self.values]
-        wanted = [*self._compared, *(f"recall_{name}" for name in recalls)]
+        recalls = [name for name in self.study.classes if f"{RECALL_OF}{name}" in self.values]
+        wanted = [*self._compared, *(f"{RECALL_OF}{name}" for name in recalls)]
         rows = [
             {"contrast": contrast} | self.compare(arm, other, metric)
             for contrast, arm, other in self.named_contrasts
@@ -233,7 +233,7 @@ class Inference:
     def _recalls_beside_the_target(self) -> list[str]:
         """The recalls of the other classes that get synthetic images; they are exploratory."""
         names = self.params.classes_beside_target
-        return [f"recall_{name}" for name in names if f"recall_{name}" in self.values]
+        return [f"{RECALL_OF}{name}" for name in names if f"{RECALL_OF}{name}" in self.values]
 
     @property
     def _compared(self) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers.evaluation.confusion import CLASS_RATIOS, influences
-from helpers.evaluation.metrics import METRICS, counted_metrics
+from helpers.evaluation.metrics import METRICS, RECALL_OF, counted_metrics
 from helpers.evaluation.scores import Scored, Scores, score_metrics
 from helpers.evaluation.study import Study
 
@@ -50,7 +50,7 @@ def _counted(study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]
     slopes = influences(study.confusion, study.target)
     present = np.unique(study.truth)
     # balanced accuracy is over the classes that have images
-    slopes["balanced_accuracy"] = np.mean([slopes[f"recall_{k}"] for k in present], axis=0)
+    slopes["balanced_accuracy"] = np.mean([slopes[f"{RECALL_OF}{k}"] for k in present], axis=0)
     undefined = () if study.target in present else ("target_precision", "target_recall", "target_f1")
     values = {name: found[name] for name in METRICS}
     places = {name: name for name in METRICS if name in slopes and name not in undefined}

@@ -24,6 +24,7 @@ METRICS = (
 )
 PROBABILITY_METRICS = tuple(SCORE_METRICS)
 COMPARED = (*METRICS, *PROBABILITY_METRICS)  # of which the evaluation makes intervals
+RECALL_OF = "recall_"  # begins the name of the recall of a class: recall_df
 
 
 def counted_metrics(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from helpers.evaluation.metrics import RECALL_OF
 from helpers.evaluation.verdicts import Direction
 from helpers.params.data import Split
 
@@ -39,7 +40,6 @@ METRIC_NAMES = {
     "roc_auc": "ROC AUC",
     "f1": "F1",
 }
-RECALL_OF = "recall_"  # begins the name of the recall of a class: recall_df
 # networks whose features images are compared in
 FEATURE_NAMES = {
     "efficientnet_lite0": "EfficientNet-Lite0",

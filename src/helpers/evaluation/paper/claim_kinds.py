@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from helpers.evaluation.metrics import RECALL_OF
 from helpers.evaluation.paper.checks import audit
 from helpers.evaluation.paper.counts import Counts, reconstructed_counts
 from helpers.evaluation.paper.paired_bounds import discordance
@@ -92,7 +93,7 @@ class Claim:
     @property
     def of_paper_only(self) -> bool:
         """Whether the claim says nothing of other data: it is about the paper's numbers or its classes."""
-        return self.metric.startswith("recall_")
+        return self.metric.startswith(RECALL_OF)
 
     def on_run(self, rows: pd.DataFrame, scale: Scale) -> Outcome:
         """The verdict on a run; ``rows`` of contrasts.csv for the claim's contrast, indexed by metric."""
@@ -190,7 +191,7 @@ class GainClaim(Claim):
     @cache  # noqa: B019  (claims are a few constants, and the paper does not change)
     def _test_set(self) -> str:
         """Range of exact McNemar p values, where the metric is a share of right answers."""
-        name = self.metric.removeprefix("recall_")
+        name = self.metric.removeprefix(RECALL_OF)
         of_class = (lambda matrix: right_answers(matrix).loc[[name]]) if name != self.metric else None
         answers = RIGHT_ANSWERS.get(self.metric, of_class)
         if answers is None:
@@ -274,7 +275,7 @@ class AllClassesButOneClaim(SeveralClaim):
     spared = 1
 
     def chosen(self, rows: pd.DataFrame) -> pd.DataFrame:
-        return rows[rows.index.str.startswith("recall_")]
+        return rows[rows.index.str.startswith(RECALL_OF)]
 
     def signs(self, counts: Counts) -> np.ndarray:
         return np.sign([counts.change[self.contrast[0], name] for name in counts.support])
@@ -288,7 +289,7 @@ def _published_metrics() -> dict[tuple[str, str], float]:
     for arm in PAPER_ARMS:
         matrix = confusion_matrix(tables, arm)
         shares = right_answers(matrix) / matrix.sum(axis=1)
-        values |= {(arm, f"recall_{name}"): share for name, share in shares.items()}
+        values |= {(arm, f"{RECALL_OF}{name}"): share for name, share in shares.items()}
     return values
 
 
@@ -300,7 +301,7 @@ def _audited() -> dict[str, dict[str, str]]:
 
 def _named(lower: pd.DataFrame, target: str) -> list[str]:
     """Metrics or classes that are shown to be lower, each with its interval in points."""
-    names = [name.removeprefix("recall_").replace("target", target).replace("_", " ") for name in lower.index]
+    names = [name.removeprefix(RECALL_OF).replace("target", target).replace("_", " ") for name in lower.index]
     ends = zip(lower["low"], lower["high"], strict=True)
     return [
         f"{name} ({100 * low:+.1f} to {100 * high:+.1f})"

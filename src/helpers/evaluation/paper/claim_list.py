@@ -7,6 +7,7 @@ import pandas as pd
 
 from helpers.data.sources import SOURCES
 from helpers.evaluation.controls import blind_spot
+from helpers.evaluation.metrics import RECALL_OF
 from helpers.evaluation.paper.claim_kinds import (
     AllClassesButOneClaim,
     AuditedClaim,
@@ -70,7 +71,7 @@ TESTED: tuple[Claim, ...] = (
     EveryMetricClaim("Few filtered images beat many unfiltered ones in every metric", FEW_AND_MANY),
     AllClassesButOneClaim("All classes but one gain recall"),
     *(
-        GainClaim(f"Filtered synthetic images raise the recall of {name}", metric=f"recall_{name}")
+        GainClaim(f"Filtered synthetic images raise the recall of {name}", metric=f"{RECALL_OF}{name}")
         for name in ("akiec", "bkl", "nv")
     ),
     GainClaim(

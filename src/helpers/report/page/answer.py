@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from helpers.evaluation.controls import AGAIN, RESTORED, WITHHELD, controls
+from helpers.evaluation.metrics import RECALL_OF
 from helpers.evaluation.roles import added_images
 from helpers.evaluation.verdicts import MINIMUM_REPLICATES, Direction, Gain, held_back, verdict_of
 from helpers.evaluation.words import show_p
@@ -21,7 +22,6 @@ from helpers.report.results.convergence import convergence, unconverged_warning
 from helpers.report.results.scope import single_gan_arms
 from helpers.report.words import (
     MINUS,
-    RECALL_OF,
     capitalised,
     counted,
     listed,

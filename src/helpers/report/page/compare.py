@@ -18,7 +18,6 @@ from helpers.report.page.assets import render_template
 from helpers.report.page.index import write_index
 from helpers.report.page.numbering import Numbering
 from helpers.report.page.pair import (
-    METRICS,
     Pair,
     open_pair,
     sentences,
@@ -106,7 +105,7 @@ def _figure(pair: Pair, folder: Path) -> Markup:
     from helpers.report.style import arm_colours
 
     first, second = pair.names
-    rows = pair.table[pair.table["metric"].isin(METRICS)].assign(reference=second, role="")
+    rows = pair.table[pair.table["metric"].isin(pair.metrics)].assign(reference=second, role="")
     known = "with its interval"
     if not has_intervals(rows):
         row = rows.iloc[0].to_dict()
@@ -118,7 +117,7 @@ def _figure(pair: Pair, folder: Path) -> Markup:
         "whether a line keeps off zero: only there are the runs told apart.",
     }
     target, colours = pair.first.params.data.target_class, arm_colours(pair.first.arms)
-    drawing = forest(rows, METRICS, target=target, colours=colours)
+    drawing = forest(rows, pair.metrics, target=target, colours=colours)
     svg = svg_text(drawing, "differences", label["alt"])
     write_text(folder / "differences.svg", svg)
     data = {"image/svg+xml": svg}

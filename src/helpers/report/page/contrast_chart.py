@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from helpers.evaluation.controls import BEYOND_BLUR, SHARPNESS, controls
+from helpers.evaluation.metrics import RECALL_OF
 from helpers.evaluation.verdicts import Direction, Gain, Verdict, held_back, verdict_of
 from helpers.evaluation.words import show_p
 from helpers.report.page.results import Results, Row
 from helpers.report.words import (
     MINUS,
-    RECALL_OF,
     capitalised,
+    counted,
     listed,
     metric_words,
     no_interval,
@@ -218,7 +219,7 @@ def _on_images(metric: str, results: Results) -> str:
     images = results.images(metric)
     if not images or not (metric == "target_recall" or metric.startswith(RECALL_OF)):
         return ""
-    return f", on {images:,} test images of {name}"
+    return f", on {counted(images, 'test image')} of {name}"
 
 
 def _tick(value: int) -> str:

@@ -28,13 +28,19 @@ HEADLINE = (
     "paper_bma",
 )
 FEW_ARMS = 4  # with more, the headline table keeps to its first metrics
-FIRST_METRICS = 3
+FIRST_METRICS = 2  # which these are, beside the recalls that the run asks about
 MANY_COMPARISONS = 20  # of which some intervals exclude zero by chance
 
 
 def headline_metrics(results: Results) -> list[str]:
-    """The metrics of the headline table: all, or the first ones where many arms would make it long."""
-    return list(HEADLINE[: FIRST_METRICS if len(results.arms) > FEW_ARMS else None])
+    """The metrics of the headline table, first the recalls that the run asks about.
+
+    All of HEADLINE, or the first ones where many arms would make the table long.
+    """
+    asked = list(results.recalls_asked)
+    first = len(asked) + FIRST_METRICS
+    metrics = list(dict.fromkeys([*asked, *HEADLINE]))
+    return metrics[: first if len(results.arms) > FEW_ARMS else None]
 
 
 def headline(results: Results) -> pd.DataFrame:

@@ -15,8 +15,8 @@ from helpers.report.page.tables import table_html, text_table
 from helpers.report.words import capitalised, percent, points, points_interval
 
 CAPTION = (
-    "One row per run and arm: means over replicates in percent, and the change of recall against the run's "
-    "reference in points."
+    "One row per run, arm and class that the run asks about: means over replicates in percent, and the "
+    "change of the class's recall against the run's reference in points."
 )
 
 
@@ -37,19 +37,29 @@ def public_summary(results: Results) -> dict[str, Any]:
 
 
 def _public_arm(arm: str, results: Results) -> dict[str, Any]:
-    """An arm's headline means (shares) and what became of the target's recall, as text."""
+    """An arm's headline means (shares), and of each class that is asked about what became of its recall."""
     means = {
         metric: float(results.values(arm, metric).mean())
-        for metric in ("accuracy", "macro_precision", "balanced_accuracy", "target_recall")
+        for metric in ("accuracy", "macro_precision", "balanced_accuracy")
         if len(results.values(arm, metric))
     }
-    row, places = results.comparison(arm, "target_recall"), results.places("target_recall")
-    verdict = results.verdict(arm, "target_recall")
+    recalls = [_public_recall(arm, metric, name, results) for metric, name in results.recalls_asked.items()]
+    return {"arm": arm, **means, "recalls": recalls}
+
+
+def _public_recall(arm: str, metric: str, name: str, results: Results) -> dict[str, Any]:
+    """Recall of a class (share) and its change as text; without what the run has not."""
+    told: dict[str, Any] = {"class": name}
+    if len(values := results.values(arm, metric)):
+        told["recall"] = float(values.mean())
+    row, verdict, places = (
+        results.comparison(arm, metric),
+        results.verdict(arm, metric),
+        results.places(metric),
+    )
     if row is None or verdict is None:
-        return {"arm": arm, **means}
-    return {
-        "arm": arm,
-        **means,
+        return told
+    return told | {
         "change": points(row["difference"], places),
         "interval": points_interval(row["low"], row["high"], places),
         "verdict": verdict.gain.short,
@@ -86,6 +96,11 @@ def _rendered(reports: Path, name: str) -> list[dict[str, Any]]:
     return found
 
 
+def _of_earlier_version(run: dict[str, Any], arm: dict[str, Any]) -> list[dict[str, Any]]:
+    """What ``_public_recall`` tells, of a summary that has the target's recall among its means."""
+    return [{"class": run.get("target", ""), "recall": arm.get("target_recall")} | arm]
+
+
 def _index_rows(runs: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(
         [
@@ -95,12 +110,14 @@ def _index_rows(runs: list[dict[str, Any]]) -> pd.DataFrame:
                 "Accuracy": percent(arm.get("accuracy")),
                 "Macro precision": percent(arm.get("macro_precision")),
                 "Balanced accuracy": percent(arm.get("balanced_accuracy")),
-                "Recall of the watched class": percent(arm.get("target_recall")),
-                "Change of recall": arm.get("change", ""),
-                "Its interval": arm.get("interval", ""),
-                "A gain is": arm.get("verdict", ""),
+                "Class": told.get("class", ""),
+                "Its recall": percent(told.get("recall")),
+                "Change of recall": told.get("change", ""),
+                "Its interval": told.get("interval", ""),
+                "A gain is": told.get("verdict", ""),
             }
             for run in runs
             for arm in run["arms"]
+            for told in arm.get("recalls", _of_earlier_version(run, arm))
         ]
     )

@@ -10,9 +10,8 @@ from helpers.errors import MissingStageError, UserError
 from helpers.evaluation.runs import compare_runs
 from helpers.evaluation.verdicts import Direction, verdict
 from helpers.paths import RunPaths
-from helpers.report.page.answer import answered
 from helpers.report.page.records import read_params
-from helpers.report.page.results import Results, Row, read_results
+from helpers.report.page.results import Results, Row, named_recalls, read_results
 from helpers.report.words import (
     listed,
     metric_name,
@@ -23,7 +22,7 @@ from helpers.report.words import (
     points_interval,
 )
 
-METRICS = ("target_recall", "accuracy", "macro_recall", "macro_precision")
+OVERALL = ("accuracy", "macro_recall", "macro_precision")  # compared beside the recalls that are asked about
 NOT_TOLD_APART = "not told apart"
 
 
@@ -33,7 +32,7 @@ class Pair:
 
     first: Results
     second: Results
-    table: pd.DataFrame  # of compare_runs, metrics of all images
+    table: pd.DataFrame  # of compare_runs: metrics of all images, and the recall of each class
 
     @property
     def names(self) -> tuple[str, str]:
@@ -56,11 +55,21 @@ class Pair:
         return reference if reference in self.arms else self.arms[0]
 
     @property
-    def gains(self) -> dict[str, list[str]]:
-        """What each run says of the claim that an arm gains in the target's recall, by arm of both runs."""
+    def recalls(self) -> dict[str, str]:
+        """The recalls that both runs ask about, by metric, each with its class; else the target's."""
+        first, second = self.first.recalls_asked, self.second.recalls_asked
+        return first if first == second else {"target_recall": self.first.target}
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that are compared, those that are asked about first."""
+        return (*self.recalls, *OVERALL)
+
+    def gains(self, metric: str) -> dict[str, list[str]]:
+        """What each run says of the claim that an arm gains in a metric, by arm of both runs."""
         found: dict[str, list[str]] = {}
         for arm in self.arms:
-            verdicts = [side.verdict(arm, "target_recall") for _, side in self.sides]
+            verdicts = [side.verdict(arm, metric) for _, side in self.sides]
             references = [side.params.evaluation.reference for _, side in self.sides]
             if arm not in references and None not in verdicts:
                 found[arm] = [verdict.gain.short for verdict in verdicts if verdict]
@@ -102,12 +111,12 @@ def open_pair(first: str, second: str) -> Pair:
         table = compare_runs(*runs, confidence=one.params.evaluation.confidence)
     except MissingStageError as error:
         raise UserError(f"--compare needs two finished runs, and one is not: {error}") from None
-    table = table[table["class"].isna() | (table["class"] == "")]
-    if table.empty:
+    overall = table[table["class"].isna() | (table["class"] == "")]
+    if overall.empty:
         raise UserError(
             f"--compare: '{first}' and '{second}' have no arm in common, so nothing can be set side by side."
         )
-    return Pair(one, other, table)
+    return Pair(one, other, pd.concat([overall, named_recalls(table)], ignore_index=True))
 
 
 def _require_alike(one: Results, other: Results) -> None:
@@ -141,8 +150,9 @@ def apart(row: Row) -> str:
 
 def sentences(pair: Pair) -> list[str]:
     """What differs between the runs in the reference arm, and whether the answer differs."""
-    said = [_difference(pair, metric) for metric in answered(pair.first)]
-    return [sentence for sentence in (*said, _answers(pair)) if sentence]
+    said = [_difference(pair, metric) for metric in (*pair.recalls, "accuracy")]
+    said += [_answers(pair, metric, name) for metric, name in pair.recalls.items()]
+    return [sentence for sentence in said if sentence]
 
 
 def _difference(pair: Pair, metric: str) -> str:
@@ -151,7 +161,8 @@ def _difference(pair: Pair, metric: str) -> str:
     rows = pair.rows(arm, metric)
     if not rows:
         return ""
-    row, name = rows[0], answered(pair.first)[metric]
+    row = rows[0]
+    name = f"{pair.recalls[metric]} recall" if metric in pair.recalls else metric
     means = percent(row["first_mean"], digits), percent(row["second_mean"], digits)
     start = (
         f"In the arm {arm}, {name} is {means[0]}\u00a0% in {first} and {means[1]}\u00a0% in {second}, a "
@@ -172,12 +183,13 @@ def without_interval(pair: Pair, row: Row) -> str:
     return pair.names[0] if missing(row["first_low"]) else pair.names[1]
 
 
-def _answers(pair: Pair) -> str:
-    """Whether both runs say the same of the first arm's gain in the target's recall."""
-    if not pair.gains:
+def _answers(pair: Pair, metric: str, name: str) -> str:
+    """Whether both runs say the same of the first arm's gain in the recall of a class."""
+    gains = pair.gains(metric)
+    if not gains:
         return ""
-    (first, second), (arm, (one, other)) = pair.names, next(iter(pair.gains.items()))
-    said = f"That the arm {arm} gains in {pair.first.target} recall is {one} in"
+    (first, second), (arm, (one, other)) = pair.names, next(iter(gains.items()))
+    said = f"That the arm {arm} gains in {name} recall is {one} in"
     return f"{said} both runs." if one == other else f"{said} {first} and {other} in {second}."
 
 

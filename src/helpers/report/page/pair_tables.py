@@ -9,7 +9,7 @@ from helpers.files import read_table
 from helpers.params import comparable_values, flatten, public_parameters
 from helpers.report.page import facts as run_facts
 from helpers.report.page.headline import FEW_ARMS, FIRST_METRICS
-from helpers.report.page.pair import METRICS, Pair, apart
+from helpers.report.page.pair import Pair, apart
 from helpers.report.page.results import Results, Row
 from helpers.report.words import percent, plain, points, points_interval
 
@@ -18,10 +18,10 @@ ONLY_WORDS = {"description", "report.title"}  # parameters on which no number de
 
 def headline(pair: Pair) -> pd.DataFrame:
     """Both runs' means with their intervals, and the unpaired difference: one row per metric and arm."""
-    metrics = METRICS[: FIRST_METRICS if len(pair.arms) > FEW_ARMS else None]
+    first = len(pair.recalls) + FIRST_METRICS
     rows = [
         _headline_row(row, arm, metric, pair)
-        for metric in metrics
+        for metric in pair.metrics[: first if len(pair.arms) > FEW_ARMS else None]
         for arm in pair.arms
         for row in pair.rows(arm, metric)
     ]
@@ -45,7 +45,7 @@ def _headline_row(row: Row, arm: str, metric: str, pair: Pair) -> dict[str, str]
 def effects(pair: Pair) -> pd.DataFrame:
     """What each run says of every arm against its reference: the change, its interval and the verdict."""
     rows = []
-    for metric in METRICS[:2]:
+    for metric in (*pair.recalls, "accuracy"):
         for arm in pair.arms:
             cells = {"Metric": pair.label(metric), "Arm": arm}
             for name, side in pair.sides:

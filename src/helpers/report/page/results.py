@@ -8,6 +8,7 @@ import pandas as pd
 
 from helpers.data.sources import SOURCES, Source
 from helpers.evaluation.controls import Control
+from helpers.evaluation.metrics import RECALL_OF
 from helpers.evaluation.paper import published
 from helpers.evaluation.verdicts import Verdict, verdict_of
 from helpers.files import read_table
@@ -15,7 +16,7 @@ from helpers.params import Params
 from helpers.paths import RunPaths, require
 from helpers.report.page.records import read_json, read_records
 from helpers.report.results.convergence import late_gain
-from helpers.report.words import RECALL_OF, decimals_of, listed
+from helpers.report.words import decimals_of, listed
 
 Row = dict[str, Any]  # of a table, by column
 
@@ -28,8 +29,8 @@ class Results:
     params: Params
     manifest: dict[str, Any]
     split: pd.DataFrame
-    metrics: pd.DataFrame
-    arms_table: pd.DataFrame  # evaluation/arms.csv: mean and interval of each arm
+    metrics: pd.DataFrame  # evaluation/metrics.csv, and the recall of each class
+    arms_table: pd.DataFrame  # evaluation/arms.csv: mean and interval of each arm; and those of each class
     comparisons: pd.DataFrame
     contrasts: pd.DataFrame
     controls: pd.DataFrame
@@ -56,6 +57,16 @@ class Results:
         """The classes whose images an arm adds, by their names in the data, where the target is not one."""
         classes = self.params.synthetic_classes(arm)
         return () if self.params.data.target_class in classes else classes
+
+    @property
+    def recalls_asked(self) -> dict[str, str]:
+        """The recalls that the run asks about, as names of metrics, each with its class as pages name it.
+
+        That of the target, or where the run's GAN does not learn the target those of the classes it learns.
+        """
+        if self.params.trains_gan and not self.params.makes_target:
+            return {f"{RECALL_OF}{name}": name for name in self.params.gan_classes}
+        return {"target_recall": self.target}
 
     @property
     def title(self) -> str:
@@ -179,6 +190,23 @@ def _first(table: pd.DataFrame, **wanted: str) -> Row | None:
     return None if rows.empty else rows.iloc[0].to_dict()
 
 
+def named_recalls(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a recall in a table by class and metric, each with the class in its name: recall_df."""
+    if not {"class", "metric"} <= set(table.columns):
+        return pd.DataFrame()
+    rows = table[(table["metric"] == "recall") & table["class"].notna() & (table["class"] != "")]
+    return rows.assign(metric=RECALL_OF + rows["class"].astype(str))
+
+
+def _with_recalls(metrics: pd.DataFrame, per_class: pd.DataFrame) -> pd.DataFrame:
+    """metrics.csv with a column for the recall of each class of per_class.csv: recall_df."""
+    keys = ["arm", "replicate"]
+    if not {*keys, "class", "recall"} <= set(per_class.columns) or not set(keys) <= set(metrics.columns):
+        return metrics
+    recalls = per_class.pivot(index=keys, columns="class", values="recall").add_prefix(RECALL_OF)
+    return metrics.join(recalls, on=keys)
+
+
 def read_results(run: RunPaths, params: Params) -> Results:
     """Read every table of a run; raises MissingStageError where the evaluation has not run."""
     require(run.evaluation / "metrics.csv", "evaluation")
@@ -187,8 +215,15 @@ def read_results(run: RunPaths, params: Params) -> Results:
         params=params,
         manifest=read_json(run.manifest, {}),
         split=read_table(run.split),
-        metrics=read_table(run.evaluation / "metrics.csv"),
-        arms_table=read_table(run.evaluation / "arms.csv"),
+        metrics=_with_recalls(
+            read_table(run.evaluation / "metrics.csv"), read_table(run.evaluation / "per_class.csv")
+        ),
+        arms_table=pd.concat(
+            [
+                read_table(run.evaluation / "arms.csv"),
+                named_recalls(read_table(run.evaluation / "arms_per_class.csv")),
+            ]
+        ),
         comparisons=read_table(run.evaluation / "comparisons.csv"),
         contrasts=read_table(run.evaluation / "contrasts.csv"),
         controls=read_table(run.evaluation / "controls.csv"),

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
 from helpers.evaluation.confusion import class_ratios
+from helpers.evaluation.metrics import RECALL_OF
 from helpers.evaluation.paper.tables import confusion_matrix
 from helpers.params import Params
 from helpers.paths import RunPaths, require
@@ -281,7 +282,7 @@ def other_classes_table(comparisons: pd.DataFrame, per_class: pd.DataFrame, para
     ``comparisons`` and ``per_class`` are evaluation/comparisons.csv and per_class.csv. Arms without such
     images stand beside the others. None where the GAN has the target's class alone.
     """
-    metrics = {f"recall_{name}": name for name in params.classes_beside_target}
+    metrics = {f"{RECALL_OF}{name}": name for name in params.classes_beside_target}
     rows = comparisons[comparisons["metric"].isin(metrics)].reset_index(drop=True)
     if rows.empty:
         return None
