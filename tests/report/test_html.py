@@ -835,7 +835,7 @@ def test_command_that_reproduces():
     assert reproduction_command("quick", validate(values | {"arms": fewer})) == (
         "python run_all.py --params params/quick.yaml --set "
         """'arms={"baseline": {}, "some": {"synthetic": """
-        """{"select": "random", "rank": "critic", "count": 9}}}'"""
+        """{"select": "random", "count": 9}}}'"""
     )
 
 

@@ -23,6 +23,7 @@ from helpers.params.meaning import (
     parameter_rows,
     public_parameters,
     result_values,
+    without_defaults,
 )
 from helpers.params.mistakes import shorten, validate
 from helpers.params.notebooks import notebook_params, notebook_paths
@@ -72,5 +73,6 @@ __all__ = [
     "result_values",
     "shorten",
     "validate",
+    "without_defaults",
     "yaml_text",
 ]

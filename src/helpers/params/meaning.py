@@ -37,6 +37,17 @@ def _is_section(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Section)
 
 
+def without_defaults(values: Mapping[str, Any], place: tuple[str, ...]) -> dict[str, Any]:
+    """Plain values of the section at ``place``, such as ('arms', 'filtered'), without its defaults."""
+    section = section_at(place)
+    fields = {info.alias or name: info for name, info in section.model_fields.items()} if section else {}
+    return {
+        key: without_defaults(value, (*place, key)) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+        if key not in fields or value != fields[key].default
+    }
+
+
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested values as ``{'gan.steps': 50, …}``; an arm, and the names of columns, are one value each."""
     flat: dict[str, Any] = {}

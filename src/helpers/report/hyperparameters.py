@@ -5,11 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.params import Arm, Params, SyntheticImages, departures, parameter_rows
+from helpers.params import Params, departures, parameter_rows, without_defaults
 from helpers.report.table import Table
-from helpers.report.words import (
-    plain,
-)
+from helpers.report.words import plain
 
 
 def hyperparameters_table(params: Params, sections: Sequence[str]) -> Table:
@@ -44,16 +42,7 @@ def _setting(row: Mapping[str, Any], side: str) -> str:
         return plain(None if value == {} else value)
     if value is None:
         return "no such arm"
-    usual = Arm().model_dump(mode="json")
-    changed = {key: part for key, part in value.items() if part != usual.get(key)}
-    if "synthetic" in changed:
-        fields = SyntheticImages.model_fields
-        changed["synthetic"] = {
-            key: part
-            for key, part in changed["synthetic"].items()
-            if key not in fields or part != fields[key].default
-        }
-    return plain(changed)
+    return plain(without_defaults(value, tuple(row["parameter"].split(".", 1))))
 
 
 def departures_sentence(count: int) -> str:

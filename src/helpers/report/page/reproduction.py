@@ -7,7 +7,6 @@ from typing import Any
 
 from helpers.errors import ParameterError
 from helpers.params import (
-    Arm,
     Params,
     comparable_values,
     flatten,
@@ -15,6 +14,7 @@ from helpers.params import (
     override,
     own_paths,
     public_parameters,
+    without_defaults,
 )
 from helpers.paths import PARAMS
 
@@ -55,18 +55,13 @@ def _overrides(path: Path, params: Params) -> list[str] | None:
         changes = {key: value for key, value in wanted.items() if base.get(key, ...) != value}
         if planned.arms.keys() - params.arms.keys():  # nothing but all arms anew takes one away
             changes = {key: value for key, value in changes.items() if not key.startswith("arms.")}
-            changes["arms"], shown["arms"] = map(_short_arms, (params.as_dict()["arms"], public["arms"]))
+            changes["arms"], shown["arms"] = map(_short_arms, (params.as_dict(), public))
         made = comparable_values(load_params(path, [*starmap(override, changes.items()), *folder]))
     except ParameterError:
         return None
     return [override(key, shown[key]) for key in changes] if made == wanted else None
 
 
-def _short_arms(arms: dict[str, Any]) -> dict[str, Any]:
-    """Arms as plain values, without what stands there by default."""
-    return {name: _without(arm, Arm().model_dump(mode="json", by_alias=True)) for name, arm in arms.items()}
-
-
-def _without(values: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
-    told = {key: value for key, value in values.items() if value is not None and value != default.get(key)}
-    return {key: _without(value, {}) if isinstance(value, dict) else value for key, value in told.items()}
+def _short_arms(values: dict[str, Any]) -> dict[str, Any]:
+    """The arms of plain parameters, without what stands there by default."""
+    return {name: without_defaults(arm, ("arms", name)) for name, arm in values["arms"].items()}
