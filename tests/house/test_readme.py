@@ -169,7 +169,15 @@ def answers() -> list[tuple[str, str, str, str]]:
 def test_each_answer_is_that_of_its_own_contrast():
     wrong = [each for each in answers() if not is_stated(*each[:3], stated_intervals(each[3])[:1])]
     assert not wrong
-    runs = {"study", "study-equal", "study-jitter", "study-selectors", "study-frozen", "laptop"}
+    runs = {
+        "study",
+        "study-equal",
+        "study-jitter",
+        "study-selectors",
+        "study-whole",
+        "study-frozen",
+        "laptop",
+    }
     assert len(answers()) >= 90 and {run for run, *_ in answers()} == runs
 
 
@@ -270,6 +278,9 @@ def test_the_number_of_metrics_beyond_chance():
             "It does show that precision",
         ),
         ("study-selectors", "filtered - random", "target_recall", "For the critic's choice, +0.8"),
+        ("study-whole", "blurred - baseline", "target_precision", "With 300 blurred melanomas precision is"),
+        ("study-whole", "blurred - baseline", "target_specificity", "and specificity is, too"),
+        ("study", "blurred - baseline", "target_precision", "In the study precision does not change"),
         ("study-frozen", "filtered - baseline", "target_recall", "it lies below this interval"),
         ("study-frozen", "blurred - oversampled", "target_recall", "have the same signs as in the study"),
         ("study-frozen", "oversampled - baseline", "target_recall", "have the same signs as in the study"),
@@ -316,6 +327,9 @@ def test_a_sentence_of_the_readme_has_the_interval_of_its_own_contrast():
         ("filtered - baseline", "target_recall"),
     ):
         assert is_stated("study-equal", contrast, metric, stated)
+    start = text.index("where the whole network is trained in each arm")
+    stated = stated_intervals(text[start:])[:1]
+    assert is_stated("study-whole", "filtered - baseline", "target_recall", stated)
     start = text.index("half of the training images are blurred at random")
     stated = stated_intervals(text[start : start + 320])
     for contrast in ("filtered - blurred", "filtered - baseline"):
@@ -426,6 +440,63 @@ def test_what_the_ways_to_choose_images_have_in_common():
     assert (both["target_roc_auc"] - both["target_roc_auc_before"]).abs().max() < 3e-6
 
 
+def test_how_far_apart_the_trainings_of_the_whole_network_lie():
+    text = page_text(RESULTS)
+    for run, said in (
+        ("study-whole", "recall with the best 300 changes by {:.1f} to {:+.1f} points"),
+        ("study", "same five parts of the study it changes by {:.1f} to {:+.1f}."),
+    ):
+        recalls = by_replicate(run)[:5]
+        changes = recalls["filtered"] - recalls["baseline"]
+        assert said.format(changes.min(), changes.max()) in text
+    rows = differences("study-whole").set_index(["arm", "reference", "metric"])
+    listed = text[text.index("there filtered - baseline is") :].split("Whether")[0]
+    told, outside = iter(re.findall(r"[+-]\d\.\d+", listed)), []
+    for arm, reference in (("filtered", "baseline"), ("blurred", "baseline"), ("filtered", "blurred")):
+        for metric in HEADERS.values():
+            before = by_replicate("study", metric)[:5]
+            change, number = (before[arm] - before[reference]).mean(), next(told)
+            assert number == f"{change:+.{_digits(number)}f}"
+            low, high = 100 * rows.loc[(arm, reference, metric), ["low", "high"]].astype(float)
+            if not low < change < high:
+                outside.append((arm, reference, metric, bool(change < low)))
+    assert outside == [("blurred", "baseline", "target_operating_recall", True)]
+    assert "recall at one rate of false alarms of blurred - baseline, lies just below its interval" in text
+    ends = ["low", "high", "corrected_low", "corrected_high"]
+    area = 100 * rows.loc[("filtered", "baseline", "target_roc_auc"), ends].astype(float)
+    assert next(told, None) is None and f"a change of more than {area['high']:.1f} points by the best" in text
+    assert area["low"] > -area["high"] and area["corrected_low"] > -area["corrected_high"]
+    assert f"(by the corrected test, of more than {area['corrected_high']:.1f})" in text
+
+
+def test_what_the_trainings_of_the_whole_network_have_in_common():
+    text, rows = page_text(RESULTS), differences("study-whole")
+    assert (
+        f"Of {len(rows)} intervals on HAM10000 (groups of patients not counted) two exclude 0, and one"
+        in text
+    )
+    assert numbers_shown(rows) == ("two", "one")
+    named = rows[rows["metric"].isin(HEADERS.values())]
+    assert len(named) == 12 and numbers_shown(named)[0] == "no"
+    precisions = by_replicate("study-whole", "target_precision")
+    assert len(precisions) == 5 and (precisions["blurred"] > precisions["baseline"]).all()
+    outside = kept("study-whole", "evaluation/external_contrasts")
+    assert f"None of {len(outside)} intervals there excludes 0" in text and numbers_shown(
+        outside.assign(corrected_low=0, corrected_high=0)
+    ) == ("no", "no")
+    curves = kept("study-whole", "trainings").reset_index(drop=True)
+    best = curves.loc[curves.groupby(["arm", "replicate"])["validation_loss"].idxmin(), "epoch"]
+    said = (
+        f"in epochs {best.min()} to {best.max()} of eight, in {WORDS[(best == 8).sum()]} of the {len(best)}"
+    )
+    assert said in text
+    jobs, hours, gans = work("study-whole")
+    assert f"Its {jobs} jobs took {hours:.1f} hours" in text
+    trained = kept("study-whole", "jobs").query("stage == 'classifier'")["seconds"].sum() / 3600
+    assert f"{trained:.1f} of them were the 15 trainings', some of which" in text
+    assert f"{gans:.1f} are the GANs' and are counted in `study-equal` too" in text
+
+
 def test_how_many_of_the_intervals_of_equal_sharpness_exclude_zero():
     rows = differences("study-equal")
     own = (rows["low"] > 0) | (rows["high"] < 0)
@@ -453,6 +524,7 @@ def test_the_external_test_set_is_told_of_the_run_that_is_named():
         ("study-equal", ("filtered", "blurred", "oversampled")),
         ("study-jitter", ("filtered", "blurred", "oversampled")),
         ("study-selectors", ("filtered", "random", "nearest", "diverse", "likely", "uncertain")),
+        ("study-whole", ("filtered", "blurred")),
         ("study-frozen", ("filtered", "all", "blurred", "oversampled")),
         ("laptop", ("filtered", "all", "blurred", "oversampled")),
     ):
@@ -543,7 +615,8 @@ def test_what_the_usual_correction_would_say():
 
 
 @pytest.mark.parametrize(
-    ("run", "least"), [("study", 6), ("study-equal", 1), ("study-jitter", 0), ("study-selectors", 0)]
+    ("run", "least"),
+    [("study", 6), ("study-equal", 1), ("study-jitter", 0), ("study-selectors", 0), ("study-whole", 0)],
 )
 def test_the_marked_changes_are_those_that_the_corrected_test_shows_too(run, least):
     rows = differences(run)
