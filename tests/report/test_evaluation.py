@@ -561,7 +561,7 @@ class TestSentences:
         )
         single = results.contrasts.primary_sentence(contrasts(math.nan, math.nan, 1), 0.02, "mel")
         assert "not tested (needs 3 replicates)" in single and "Holm" not in single
-        assert "No contrast was named beforehand for this run" in results.contrasts.primary_sentence(
+        assert "No primary contrast was named beforehand for this run" in results.contrasts.primary_sentence(
             contrasts().iloc[:0], 0.02, "mel"
         )
 

@@ -271,9 +271,9 @@ def _legend(rows: Sequence[Contrast], results: Results) -> str:
         parts.append("a p value stands where an interval alone excludes 0 and Holm's rule does not")
     roles = {row.primary for row in rows}
     if roles == {True, False}:
-        parts.append("filled marks were named before any result was seen, hollow ones were not")
+        parts.append("filled marks are of primary contrasts, named before any result; hollow ones are not")
     elif roles == {False}:
-        parts.append("none was named before its result was seen")
+        parts.append("none is of a primary contrast, named beforehand")
     if any(row.paper is not None for row in rows):
         parts.append("a diamond is the paper's own value")
     effect = f"{100 * results.params.evaluation.smallest_effect:g}"

@@ -33,7 +33,7 @@ from helpers.report.words import (
     points_of_images,
 )
 
-NOTHING_NAMED = "No contrast was named beforehand for this run: all of it is exploratory."
+NOTHING_NAMED = "No primary contrast was named beforehand for this run: all of it is exploratory."
 DOT: dict[str, Any] = {"marker": "o", "markersize": 5, "alpha": 0.5, "markeredgewidth": 0}  # one replicate
 
 
@@ -187,7 +187,7 @@ def which_contrasts(contrasts: pd.DataFrame) -> str:
         return "The contrasts named beforehand"
     if primary.any():
         return "The contrasts named beforehand, and others that every run makes"
-    return "Contrasts that every run makes; none was named beforehand for this one"
+    return "Contrasts that every run makes; none was named beforehand as a primary one"
 
 
 def primary_sentence(
