@@ -689,6 +689,18 @@ class TestMissingIntervals:
 
 
 class TestAbstract:
+    def test_the_change_of_a_lone_other_arm_has_its_interval(self):
+        row = {"difference": -0.028, "low": -0.106, "high": 0.051, "replicates": 3}
+        found = {(arm, "target_recall"): row for arm in ("filtered", "weighted")}
+        arms = {
+            "baseline": {},
+            "filtered": {"synthetic": {"select": "all"}},
+            "weighted": {"loss": "balanced"},
+        }
+        about = " ".join(abstract(compared(fake_params(arms=arms), found)))
+        said = "For the other arm, weighted, no difference from baseline in melanoma recall is shown: "
+        assert said + f"{MINUS}2.8 ({MINUS}10.6 to +5.1) points" in about
+
     def test_a_higher_recall_without_a_better_ranking_is_told(self):
         def row(difference, half):
             return {

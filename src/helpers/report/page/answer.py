@@ -29,6 +29,7 @@ from helpers.report.words import (
     percent,
     points,
     points_interval,
+    points_with_interval,
     times,
 )
 
@@ -358,6 +359,10 @@ def _untold_sentence(rows: dict[str, Row], reference: str, metric: str, results:
     which, of = "arm" if len(rows) == 1 else "arms", f"difference from {reference} in {metric}"
     untested = all(verdict_of(row).direction is Direction.NOT_TESTED for row in rows.values())
     said = f"the {of} is not tested" if untested else f"no {of} is shown"
+    if len(rows) == 1 and not untested:
+        (arm, row), places = *rows.items(), results.places("target_recall")
+        change = points_with_interval(row["difference"], row.get("low"), row.get("high"), places)
+        return f"For the other arm, {arm}, {said}: {change} points{_by_holm([row], '; ')}{scope}."
     return (
         f"For the other {which} {said}: {_sizes(list(rows), results)}"
         f"{_by_holm(list(rows.values()), ' (', ')')}{scope}."

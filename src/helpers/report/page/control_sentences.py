@@ -191,7 +191,7 @@ def _blurred(control: own.Control, row: Row, results: Results) -> str:
         arms = f"arms {control.arm} and {control.reference}"
         begin = f"Compared with the same images as they are ({arms}), the blur changes"
     else:
-        arms = f"arms {control.arm} and {control.reference}"
+        arms = f"arm {control.arm}, against arm {control.reference}"
         one_gan = control.arm in single_gan_arms(results.params)
         images = "for this one GAN, synthetic images" if one_gan else "synthetic images"
         begin = f"Compared with as many of these, {images} ({arms}) change"

@@ -161,8 +161,7 @@ def filter_effect_sentence(
     if outcomes["no difference shown"]:
         said.append(f"shows no difference in {listed(outcomes['no difference shown'])}")
     against = (
-        f"Against as many images drawn at random ({int(kept['images'].iloc[0]):,} in each set, the most that "
-        "all sets have), keeping "
+        f"Against as many images drawn at random ({int(kept['images'].iloc[0]):,} in each set), keeping "
         f"{best(scores, f'{100 * keep_fraction:.0f} %')}"
     )
     return f"{against} {listed(said)}; {_sweep_clause(sweep)}."

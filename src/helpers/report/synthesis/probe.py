@@ -78,8 +78,8 @@ def probe_figure(probe: pd.DataFrame) -> Figure | None:
 def probe_caption(probe: pd.DataFrame) -> str:
     """What ``probe_figure`` shows, and what the words at its rows mean."""
     text = (
-        "How well a linear probe on the classifier's frozen features tells images from held-out real ones: "
-        "area under the ROC curve, cross-validated by lesion, and its 95 % interval by a bootstrap over "
+        "How well a linear probe on features of a frozen network tells images from held-out real ones: area "
+        "under the ROC curve, cross-validated by lesion, and its 95 % interval by a bootstrap over "
         "lesions. The dashed line is chance."
     )
     text += "".join(f" {words}" for detail, words in DETAILS.items() if detail in set(probe["detail"]))
