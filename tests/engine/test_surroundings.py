@@ -16,7 +16,8 @@ from support.project import ROOT
 
 PYTHON2 = {"argv": ["/usr/bin/python2", "-m", "ipykernel_launcher", "-f", "{connection_file}"]}
 
-MAKE = ["make", "--no-print-directory"]  # as these tests may be started by make, which then says where it is
+# as these tests may be started by make, which then says where it is, and hands on what it was given
+MAKE = ["env", *(f"-u{name}" for name in ("MAKEFLAGS", "ARGS", "TORCH")), "make", "--no-print-directory"]
 
 
 class TestCores:
