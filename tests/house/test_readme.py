@@ -33,7 +33,10 @@ HEADERS = {  # of a column of changes, and the metric that it tells
     "area under the ROC curve": "target_roc_auc",
     "accuracy": "accuracy",
     "recall at one rate of false alarms": "target_operating_recall",
+    **{f"recall of {name}": f"recall_{name}" for name in ("df", "vasc", "akiec")},
+    "balanced accuracy": "balanced_accuracy",
 }
+OF_MELANOMA = ("target_recall", "target_roc_auc", "accuracy", "target_operating_recall")  # of most tables
 SECTION = re.compile(r"^## .*?\(`([\w-]+)`\)$", re.MULTILINE)  # a heading that names its run
 COLUMNS = ("accuracy", "macro_precision", "macro_recall", "target_recall", "target_roc_auc")
 
@@ -175,6 +178,7 @@ def test_each_answer_is_that_of_its_own_contrast():
         "study-jitter",
         "study-selectors",
         "study-whole",
+        "study-classes",
         "study-frozen",
         "laptop",
     }
@@ -289,6 +293,30 @@ def test_the_number_of_metrics_beyond_chance():
             "The paper's gain in accuracy, +3.1, is excluded:",
         ),
         ("study", "blurred - baseline", "target_precision", "In the study no change of precision"),
+        (
+            "study-classes",
+            "filtered - baseline",
+            "balanced_accuracy",
+            "No gain by synthetic images is shown, neither",
+        ),
+        (
+            "study-classes",
+            "random - baseline",
+            "balanced_accuracy",
+            "No gain by synthetic images is shown, neither",
+        ),
+        ("study-classes", "filtered - random", "balanced_accuracy", "than chance**, balanced accuracy"),
+        ("study-classes", "weighted - baseline", "balanced_accuracy", "Weights in the loss, without a new"),
+        ("study-classes", "weighted - baseline", "target_recall", "and so is that of melanoma"),
+        ("study-classes", "weighted - baseline", "accuracy", "The price is accuracy"),
+        ("study-classes", "weighted - baseline", "target_precision", "The price is accuracy"),
+        ("study-classes", "weighted - baseline", "macro_roc_auc", "mean of the classes, changes by"),
+        (
+            "study-classes",
+            "weighted - baseline",
+            "target_operating_recall",
+            "at one rate of false alarms is lower, -5",
+        ),
         ("study-frozen", "filtered - baseline", "target_recall", "it lies below this interval"),
         ("study-frozen", "blurred - oversampled", "target_recall", "have the same signs as in the study"),
         ("study-frozen", "oversampled - baseline", "target_recall", "have the same signs as in the study"),
@@ -338,6 +366,10 @@ def test_a_sentence_of_the_readme_has_the_interval_of_its_own_contrast():
     start = text.index("where the whole network is trained in each arm")
     stated = stated_intervals(text[start:])[:1]
     assert is_stated("study-whole", "filtered - baseline", "target_recall", stated)
+    start = text.index("whose images change balanced accuracy by")
+    stated = stated_intervals(text[start:])[:2]
+    for contrast in ("filtered - baseline", "weighted - baseline"):
+        assert is_stated("study-classes", contrast, "balanced_accuracy", stated)
     start = text.index("half of the training images are blurred at random")
     stated = stated_intervals(text[start : start + 320])
     for contrast in ("filtered - blurred", "filtered - baseline"):
@@ -483,7 +515,7 @@ def test_what_the_study_finds_where_the_whole_network_is_trained_too():
     listed = text[text.index("there filtered - baseline is") :].split("Whether")[0]
     told, outside = iter(re.findall(r"[+-]\d\.\d+", listed)), []
     for arm, reference in (("filtered", "baseline"), ("blurred", "baseline"), ("filtered", "blurred")):
-        for metric in HEADERS.values():
+        for metric in OF_MELANOMA:
             before = by_replicate("study", metric)[:5]
             change, number = (before[arm] - before[reference]).mean(), next(told)
             assert number == f"{change:+.{_digits(number)}f}"
@@ -511,7 +543,7 @@ def test_what_the_trainings_of_the_whole_network_have_in_common():
     assert sorted(beyond.index) == ["target_precision", "target_specificity"]
     assert shown_by_both(beyond)["target_precision"]
     assert numbers_shown(rows) == ("two", "one")
-    named = rows[rows["metric"].isin(HEADERS.values())]
+    named = rows[rows["metric"].isin(OF_MELANOMA)]
     assert len(named) == 12 and numbers_shown(named)[0] == "no"
     precisions = by_replicate("study-whole", "target_precision")
     assert len(precisions) == 5
@@ -536,6 +568,58 @@ def test_what_the_trainings_of_the_whole_network_have_in_common():
     trained = kept("study-whole", "jobs").query("stage == 'classifier'")["seconds"].sum() / 3600
     assert f"{trained:.1f} of them were the 15 trainings' (two were" in text
     assert f"{gans:.1f} are the GANs' and are counted in `study-equal` too" in text
+
+
+def test_what_the_runs_of_the_rarest_classes_have_in_common():
+    text, rows = page_text(RESULTS), differences("study-classes")
+    beyond = rows[(rows["low"] > 0) | (rows["high"] < 0)]
+    both = rows[shown_by_both(rows)]
+    counts = beyond["arm"].value_counts()
+    assert (
+        f"Of {len(rows)} intervals on HAM10000 (groups of patients not counted) {len(beyond)} exclude" in text
+    )
+    others = beyond[beyond["arm"] != "weighted"]
+    assert f"{counts['weighted']} of *weighted* and {WORDS[len(others)]} of repeated photographs" in text
+    assert set(others["arm"] + " " + others["metric"]) == {
+        f"oversampled_{name} recall_{name}" for name in ("df", "vasc", "akiec")
+    }
+    assert f"{WORDS[len(both)]} do so by the corrected test too" in text and set(both["arm"]) == {"weighted"}
+    named = [
+        cell for run, contrast, _, cell in answers() if run == "study-classes" and "weighted" not in contrast
+    ]
+    synthetic = [cell for cell in named[:15] if "\N{DAGGER}" not in cell]
+    ends = [stated_intervals(cell)[0][1:] for cell in synthetic]
+    assert len(ends) == 15 and not any(float(low) * float(high) > 0 for low, high in ends)
+    balanced = by_replicate("study-classes", "balanced_accuracy")
+    assert len(balanced) == 5 and (balanced["weighted"] > balanced["baseline"]).all()
+    row = 100 * both.set_index("metric").loc["balanced_accuracy", ["corrected_low", "corrected_high"]].astype(
+        float
+    )
+    assert "by the corrected test {:+.1f} to {:+.1f}), in each of the five parts".format(*row) in text
+    classes = kept("study-classes", "evaluation/per_class").query("arm == 'baseline'")
+    recalls = 100 * classes.groupby("class")["recall"].mean()
+    said = "The baseline finds {:.1f} % of df, {:.1f} % of vasc and {:.1f} % of akiec"
+    assert said.format(*recalls[["df", "vasc", "akiec"]]) in text
+    assert classes.groupby("class")["support"].sum()[["df", "vasc", "akiec"]].tolist() == [115, 142, 327]
+    outside = kept("study-classes", "evaluation/external_contrasts")
+    away = outside[(outside["low"] > 0) | (outside["high"] < 0)]
+    assert f"Of {len(outside)} intervals there {WORDS[len(away)]} exclude 0" in text
+    assert set(away["arm"]) == {"weighted"}
+    told = stated_intervals(text[text.index("balanced accuracy against the baseline changes by") :])[:4]
+    wanted = [(arm, "balanced_accuracy") for arm in ("filtered", "random", "weighted")]
+    table = outside.query("reference == 'baseline'").set_index(["arm", "metric"])
+    assert told == [
+        tuple(shown(100 * table.loc[key, end], 1) for end in ("difference", "low", "high"))
+        for key in (*wanted, ("weighted", "macro_roc_auc"))
+    ]
+    jobs, hours, gans = work("study-classes")
+    assert (
+        f"Its {jobs} jobs took {hours:.1f} hours" in text and f"{gans:.1f} of them were for the GANs" in text
+    )
+    trunks = kept("study-classes", "jobs").query("stage == 'trunk'")["seconds"].sum() / 3600
+    assert f"and {trunks:.1f} are those of the trunks" in text
+    ours, before = (by_replicate(run)["baseline"] for run in ("study-classes", "study-selectors"))
+    assert (ours == before).all()
 
 
 def test_how_many_of_the_intervals_of_equal_sharpness_exclude_zero():
@@ -657,7 +741,14 @@ def test_what_the_usual_correction_would_say():
 
 @pytest.mark.parametrize(
     ("run", "least"),
-    [("study", 6), ("study-equal", 1), ("study-jitter", 0), ("study-selectors", 0), ("study-whole", 0)],
+    [
+        ("study", 6),
+        ("study-equal", 1),
+        ("study-jitter", 0),
+        ("study-selectors", 0),
+        ("study-whole", 0),
+        ("study-classes", 2),
+    ],
 )
 def test_the_marked_changes_are_those_that_the_corrected_test_shows_too(run, least):
     rows = differences(run)
