@@ -176,3 +176,11 @@ def test_a_group_in_which_two_arms_find_the_same_images_says_so():
     against = shown.subgroup_table(tables["subgroups"], ["filtered"], "baseline", "mel").frame
     assert all("(the trainings do not differ)" in cell for cell in among["filtered − all, points"])
     assert all("(the trainings do not differ)" in cell for cell in against["filtered − baseline, points"])
+
+
+def test_without_intervals_or_groups_nothing_is_said_of_them():
+    table = by_arm([drawn()], params())
+    single = table.assign(**dict.fromkeys(["low", "high", "difference_low", "difference_high"], np.nan))
+    assert "intervals" not in shown.subgroup_sentence(single, ["filtered"], "baseline", "mel")
+    assert "intervals" in shown.subgroup_sentence(table, ["filtered"], "baseline", "mel")
+    assert shown.subgroup_table(table[:0], ["filtered"], "baseline", "mel") is None

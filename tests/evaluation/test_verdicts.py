@@ -55,7 +55,7 @@ def test_each_verdict_is_told_from_where_the_interval_lies(smallest_effect, repl
         (-0.01, 0.03, Gain.UNDECIDED),
         (0.0, 0.03, Gain.UNDECIDED),
         (-0.01, 0.02, Gain.UNDECIDED),
-        (math.nan, math.nan, Gain.UNDECIDED),
+        (math.nan, math.nan, Gain.NOT_TESTED),
     ],
 )
 def test_gain(low, high, expected):
@@ -71,7 +71,7 @@ def test_too_few_replicates_are_named_with_their_number_and_in_short():
 @pytest.mark.parametrize("row", [{}, {"low": None, "high": None}, {"low": math.nan, "high": math.nan}])
 def test_a_row_without_an_interval_or_without_replicates(row):
     assert verdict_of(row) == Verdict(Direction.NOT_TESTED, Gain.TOO_FEW)
-    assert verdict_of(row | {"replicates": 3}) == Verdict(Direction.NOT_TESTED, Gain.UNDECIDED)
+    assert verdict_of(row | {"replicates": 3}) == Verdict(Direction.NOT_TESTED, Gain.NOT_TESTED)
 
 
 def test_a_row_is_judged_as_its_interval():

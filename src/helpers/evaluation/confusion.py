@@ -45,18 +45,24 @@ def summarise(confusion: np.ndarray, target: int | None) -> dict[str, np.ndarray
 def combined(
     accuracy: np.ndarray, ratios: dict[str, np.ndarray], target: int | None
 ) -> dict[str, np.ndarray]:
-    """The metrics of ``metrics.METRICS``, (...), from accuracy (...) and the ratios of each class, (..., K).
+    """Every metric of ``metrics.METRICS``, (...), from accuracy (...) and each class's ratios, (..., K)."""
+    values = {"accuracy": accuracy}
+    values |= of_means({name: ratios[name].mean(axis=-1) for name in CLASS_RATIOS})
+    unknown = np.full(np.shape(accuracy), np.nan)
+    for name in CLASS_RATIOS:
+        values[f"target_{name}"] = unknown if target is None else ratios[name][..., target]
+    return values
+
+
+def of_means(means: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The metrics that follow from each of CLASS_RATIOS, averaged over the classes; also of their slopes.
 
     ``balanced_accuracy`` is macro recall, as the ISIC challenge defines it. ``paper_bma`` is the mean of
     macro recall and macro specificity, as the paper computes what it calls BMA (section 5.2).
     """
-    values = {"accuracy": accuracy}
-    values |= {f"macro_{name}": ratios[name].mean(axis=-1) for name in CLASS_RATIOS}
+    values = {f"macro_{name}": means[name] for name in CLASS_RATIOS}
     values["paper_bma"] = (values["macro_recall"] + values["macro_specificity"]) / 2
     values["balanced_accuracy"] = values["macro_recall"]
-    unknown = np.full(np.shape(accuracy), np.nan)
-    for name in CLASS_RATIOS:
-        values[f"target_{name}"] = unknown if target is None else ratios[name][..., target]
     return values
 
 
@@ -72,9 +78,7 @@ def influences(confusion: np.ndarray, target: int | None) -> dict[str, np.ndarra
     slopes = _ratio_slopes(confusion)
     unit = np.eye(confusion.shape[-1])
     result = {"accuracy": _ratio(unit - accuracy[..., None, None], total[..., None, None])}
-    result |= {f"macro_{name}": slopes[name].mean(axis=-3) for name in CLASS_RATIOS}
-    result["paper_bma"] = (result["macro_recall"] + result["macro_specificity"]) / 2
-    result["balanced_accuracy"] = result["macro_recall"]
+    result |= of_means({name: slopes[name].mean(axis=-3) for name in CLASS_RATIOS})
     if target is not None:
         result |= {f"target_{name}": slopes[name][..., target, :, :] for name in CLASS_RATIOS}
     result |= {f"{name}_{k}": slopes[name][..., k, :, :] for name in CLASS_RATIOS for k in range(len(unit))}

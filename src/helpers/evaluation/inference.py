@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.evaluation.bootstrap import crossed_bootstrap, crossed_error
-from helpers.evaluation.confusion import summarise
+from helpers.evaluation.confusion import class_ratios, summarise
 from helpers.evaluation.controls import controls
 from helpers.evaluation.intervals import (
     Difference,
@@ -19,7 +19,7 @@ from helpers.evaluation.intervals import (
 )
 from helpers.evaluation.measurements import CLASS_METRICS, Measurements, measure
 from helpers.evaluation.metrics import COMPARED, RECALL_OF
-from helpers.evaluation.roles import roles
+from helpers.evaluation.roles import roles, unlike_in_number
 from helpers.evaluation.scores import called_shares, net_benefit
 from helpers.evaluation.significance import holm
 from helpers.evaluation.study import Study, by_replicate
@@ -73,7 +73,7 @@ class Inference:
             study.predicted,
             study.lesion,
             len(study.classes),
-            lambda counts: summarise(counts, study.target),
+            lambda counts: _summarised(counts, study),
             evaluation.bootstrap,
             evaluation.seed,
         )
@@ -164,11 +164,12 @@ class Inference:
 
     def _with_roles(self, table: pd.DataFrame) -> pd.DataFrame:
         """Differences with their role, and of primary contrasts the p value adjusted by Holm."""
-        of = ["arm", "reference", "metric"]
-        named = self.contrasts().query("role == 'primary'").set_index(of)["p_holm"]
-        keys = pd.MultiIndex.from_frame(table[of])
-        table.loc[keys.isin(named.index), "role"] = "primary"
-        return table.assign(p_holm=named.reindex(keys).to_numpy(float))
+        named = self.contrasts().query("role == 'primary'")
+        tests = _tests(table)
+        table.loc[tests.isin(_tests(named)), "role"] = "primary"
+        return table.assign(
+            p_holm=tests.map(dict(zip(_tests(named), named["p_holm"], strict=True))).astype(float)
+        )
 
     def contrasts(self) -> pd.DataFrame:
         """The contrasts named beforehand, all metrics and each class's recall; primary ones adjusted by Holm.
@@ -182,13 +183,15 @@ class Inference:
     def named_contrasts(self) -> list[tuple[str, str, str]]:
         """The contrasts of ``contrasts`` whose arms the run has: name, arm, and what it is compared with.
 
-        These are the ones named beforehand, and NAMED, which every run makes.
+        These are the ones named beforehand, and NAMED, which every run makes. Arms filtered and random are
+        not compared where they add different numbers of images.
         """
         part = {name: name for name in self.study.arms} | roles(self.params)
         found = []
         for name in dict.fromkeys([*self.params.evaluation.primary_contrasts, *NAMED]):
             arm, other = (part.get(each) for each in name.split(" - "))
-            if arm and other and arm != other:
+            apart = {arm, other} == {"filtered", "random"} and unlike_in_number(self.params)
+            if arm and other and arm != other and not apart:
                 found.append((name, arm, other))
         return found
 
@@ -206,8 +209,11 @@ class Inference:
         named = table["contrast"].isin(evaluation.primary_contrasts)
         primary = named & table["metric"].isin(evaluation.primary_metrics)
         table.loc[primary, "role"] = "primary"
-        table["p_holm"] = np.nan
-        table.loc[primary, "p_holm"] = holm(table.loc[primary, "p"].to_numpy(float))
+        tests, family = _tests(table), table[primary]
+        # a test that was named stays in the family where the arms never differ
+        p = family["p"].mask(family["p"].isna() & (family["replicates"] >= MINIMUM_REPLICATES), 1)
+        adjusted = pd.Series(holm(p.to_numpy(float)), index=tests[primary])
+        table["p_holm"] = tests.map(adjusted[~adjusted.index.duplicated()]).where(table["p"].notna())
         return table
 
     def controls(self) -> pd.DataFrame:
@@ -314,6 +320,18 @@ class Inference:
             values.append(benefit.T)
             influence.append(each.of_lesions(by_image).swapaxes(0, 1))
         return by_replicate(values), influence
+
+
+def _tests(table: pd.DataFrame) -> pd.Series:
+    """A key of each row's test: its two arms, whichever stands first, and its metric."""
+    pairs = zip(table["arm"], table["reference"], table["metric"], strict=True)
+    return pd.Series(["\t".join([*sorted(pair), metric]) for *pair, metric in pairs], table.index, dtype=str)
+
+
+def _summarised(counts: np.ndarray, study: Study) -> dict[str, np.ndarray]:
+    """``summarise`` with balanced accuracy over the classes that have images, as ``measure`` has it."""
+    recalls = class_ratios(counts)["recall"][..., np.unique(study.truth)]
+    return summarise(counts, study.target) | {"balanced_accuracy": recalls.mean(axis=-1)}
 
 
 def _ends(found: Difference, half: np.ndarray, metric: str) -> tuple[float, float]:

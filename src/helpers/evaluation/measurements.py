@@ -38,6 +38,7 @@ def _counted(study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]
     """Metrics of the confusion matrix, and their influences where they are defined.
 
     An external test set may lack a class: there is no ratio of a class without images, nor of such a target.
+    Where all images are of one class, it has no specificity, and there is no macro mean of specificities.
     """
     models = [
         counted_metrics(study.truth, study.predicted[pair], len(study.classes), study.target)
@@ -51,13 +52,17 @@ def _counted(study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]
     present = np.unique(study.truth)
     # balanced accuracy is over the classes that have images
     slopes["balanced_accuracy"] = np.mean([slopes[f"{RECALL_OF}{k}"] for k in present], axis=0)
-    undefined = () if study.target in present else ("target_precision", "target_recall", "target_f1")
+    undefined = set() if study.target in present else {"target_precision", "target_recall", "target_f1"}
+    if len(present) == 1:
+        undefined |= {"macro_specificity", "paper_bma"}
+        undefined |= {"target_specificity"} if study.target in present else set()
     values = {name: found[name] for name in METRICS}
     places = {name: name for name in METRICS if name in slopes and name not in undefined}
     for ratio in CLASS_RATIOS:
         for k, each in enumerate(study.classes):
             values[f"{ratio}_{each}"] = found[ratio][..., k]
-        places |= {f"{ratio}_{study.classes[k]}": f"{ratio}_{k}" for k in present}
+        if ratio != "specificity" or len(present) > 1:
+            places |= {f"{ratio}_{study.classes[k]}": f"{ratio}_{k}" for k in present}
     return values, {
         name: study.of_lesions(_at_images(slopes[place], study)) for name, place in places.items()
     }

@@ -34,6 +34,15 @@ def roles(params: Params) -> dict[str, str]:
     return chosen
 
 
+def unlike_in_number(params: Params) -> bool:
+    """Whether arms filtered and random add different numbers of synthetic images of the target."""
+    added = [_selecting(params, select).get(name) for name, select in SELECTIONS if name != "all"]
+    if any(each is None for each in added):
+        return False
+    filtered, random = (added_images(params, each, params.synthesis.count) for each in added if each)
+    return filtered != random
+
+
 def _selecting(params: Params, select: str) -> dict[str, SyntheticImages]:
     """What each of the arms of ``adding`` adds whose images are selected so."""
     return {

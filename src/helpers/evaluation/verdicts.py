@@ -80,12 +80,14 @@ def verdict(
 
     Direction: higher if the interval lies wholly above 0, lower if wholly below 0, not tested without an
     interval, and no difference shown otherwise. Gain: supported if the interval lies wholly above 0,
-    excluded if wholly below the smallest effect, real but negligible if both, undecided if neither or if
-    there is no interval.
+    excluded if wholly below the smallest effect, real but negligible if both, undecided if neither; not
+    tested without an interval.
     """
     if replicates is not None and replicates < MINIMUM_REPLICATES:
         return Verdict(Direction.NOT_TESTED, Gain.TOO_FEW)
-    return Verdict(_direction(low, high), gain_of(low > 0, high < smallest_effect))
+    direction = _direction(low, high)
+    untested = direction is Direction.NOT_TESTED
+    return Verdict(direction, Gain.NOT_TESTED if untested else gain_of(low > 0, high < smallest_effect))
 
 
 def verdict_of(row: Mapping[str, Any], smallest_effect: float = SMALLEST_EFFECT) -> Verdict:

@@ -20,6 +20,7 @@ from helpers.evaluation.verdicts import (
     Gain,
     gain_of,
     gain_words,
+    held_back,
     verdict,
     verdict_of,
 )
@@ -100,7 +101,10 @@ class Claim:
         if not self.contrast:
             return Outcome("nothing in this study tests it", Gain.NOT_TESTED)
         if rows.empty or (self.metric and self.metric not in rows.index):
-            return Outcome(f"this run has no arm for {' - '.join(self.contrast)}", Gain.NOT_TESTED)
+            return Outcome(
+                f"this run does not have the two arms of the paper's {' - '.join(self.contrast)}",
+                Gain.NOT_TESTED,
+            )
         return self.judge(rows, scale)
 
     def judge(self, rows: pd.DataFrame, scale: Scale) -> Outcome:
@@ -169,7 +173,9 @@ class GainClaim(Claim):
             shown = f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
             words += f" ({100 * scale.confidence:g} % interval {shown})"
         margin, kept = self.margin(scale), self.kept(scale)
-        if kept:
+        if kept and held_back(row):  # a loss that Holm's rule does not leave
+            gain = gain_of(row["low"] + margin > 0, False)
+        elif kept:
             gain = verdict(row["low"] + margin, row["high"] + margin, int(row["replicates"]), margin).gain
         else:  # of a primary contrast only what Holm's rule leaves
             gain = verdict_of(row, margin).gain
@@ -241,6 +247,8 @@ class SeveralClaim(Claim):
             words = f"{up} of {len(chosen)} {self.what} higher, {down} lower, in single runs"
             return Outcome(words, Gain.TOO_FEW)
         shown = np.array([verdict_of(row).direction for row in chosen.to_dict("records")])
+        if (shown == Direction.NOT_TESTED).all():
+            return Outcome(f"no interval for any of {len(chosen)} {self.what}", Gain.NOT_TESTED)
         up, lower = int((shown == Direction.HIGHER).sum()), chosen[shown == Direction.LOWER]
         words = f"interval above 0 for {up} of {len(chosen)} {self.what}, below 0 for {len(lower)}"
         if len(lower):
