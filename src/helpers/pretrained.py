@@ -81,11 +81,8 @@ def fill_weights(
     Tensors whose names begin with one of ``classification_layer`` are left out. Raises ParameterError where
     numbers or shapes of the tensors differ.
     """
-    state = {
-        key: value
-        for key, value in state.items()
-        if not key.removeprefix("module.").startswith(classification_layer)
-    }
+    plain = {key.removeprefix("module."): value for key, value in state.items()}
+    state = {key: value for key, value in plain.items() if not key.startswith(classification_layer)}
     own = network.state_dict()
     if len(state) != len(own):
         raise ParameterError(

@@ -231,3 +231,10 @@ def test_two_at_once_download_once(server, tmp_path):
         thread.join()
     assert names(tmp_path) == WHOLE
     assert sum("datasets" in path for path in server.asked) == 1
+
+
+def test_a_file_put_there_by_hand_is_checked_too(server, tmp_path):
+    first = "HAM10000_images_part_1.zip"
+    (tmp_path / first).write_bytes(bytes(len(CONTENTS[first])))
+    get(server, tmp_path)
+    assert (tmp_path / first).read_bytes() == CONTENTS[first]

@@ -13,8 +13,10 @@ from helpers.data.duplicates import COLUMNS, find_duplicates, joined_lesions, pa
 from helpers.data.likeness import TURNS, likeness, structure, turned
 from helpers.data.manifest import load_duplicates, load_split
 from helpers.data.prepare import prepare_data
+from helpers.data.splits import JOINED
+from helpers.data.withholding import mark_withheld
 from helpers.engine.stages import Job, outputs
-from helpers.params import Data, Split, load_params
+from helpers.params import Data, Split, Withhold, load_params
 from helpers.paths import RunPaths
 from helpers.report.duplicates import duplicates_figure, duplicates_sentence, duplicates_table
 from support.project import ROOT
@@ -123,6 +125,19 @@ def test_grouped_lesions_are_on_one_side_in_every_part(prepare, split):
         separated += int(pairs_across(pairs, load_split(listed, part)).sum())
         assert table["lesion_id"].tolist() == load_split(listed, part)["lesion_id"].tolist()  # ids stay
     assert separated > 0  # what the grouping mends
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_what_is_withheld_takes_its_near_copies_with_it(prepare, grouped):
+    run, _ = prepare("run", split=LESION, duplicates="group" if grouped else "report")
+    pairs, split, torn = load_duplicates(run), load_split(run), 0
+    assert (JOINED in split) == grouped
+    for seed in range(20):
+        for name in split["dx"].unique():
+            lack = Withhold(**{"class": name, "fraction": 0.5})
+            side = mark_withheld(split, lack, seed).set_index("lesion_id")["split"]
+            torn += (side[pairs["lesion_id"]].to_numpy() != side[pairs["other_lesion_id"]].to_numpy()).sum()
+    assert (torn == 0) == grouped
 
 
 def test_a_split_by_image_moves_nothing(prepare):

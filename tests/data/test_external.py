@@ -101,7 +101,7 @@ def test_what_is_wrong_is_said_in_a_sentence(tmp_path, drawn):
     with pytest.raises(DataError, match="unknown class, 'vasc'"):
         open_external(folder, [name for name in CLASSES if name != "vasc"])
     truth.write_text(truth.read_text().replace("1.0", "0.5", 1))
-    with pytest.raises(DataError, match="marks one class with 1"):
+    with pytest.raises(DataError, match="marks one of the classes .* with 1"):
         open_external(folder)
     put(tmp_path / "isic", drawn)
     drawn[0].iloc[:-1].to_csv(folder / "a-test-groundtruth.csv", index=False)
@@ -218,3 +218,20 @@ def test_predictions_stand_in_the_order_of_the_classifiers_own(run, tmp_path, dr
     assert (written[columns].to_numpy().argmax(axis=1) == np.arange(len(written)) % 7).all()
     with pytest.raises(ValueError, match="7 classes were to be predicted"):
         write_external_predictions(tmp_path, external, lambda images: np.zeros((len(images), 3)))
+
+
+def test_a_ground_truth_with_decimal_commas_and_small_letters(tmp_path, drawn):
+    folder = put(tmp_path / "isic", drawn)
+    truth = one_hot(drawn[0]).rename(columns=str.lower)
+    truth.to_csv(folder / TRUTH / f"{TRUTH}.csv", index=False, sep=";", decimal=",")
+    with open_external(folder) as dataset:
+        assert dataset.metadata["dx"].tolist() == drawn[0]["dx"].tolist()
+
+
+def test_two_unlike_files_of_one_image_are_refused(tmp_path, drawn):
+    folder = put(tmp_path / "isic", drawn)
+    first, second = list(drawn[1])[:2]
+    (folder / "more").mkdir()
+    (folder / "more" / f"{first}.jpg").write_bytes(drawn[1][second] + b"more")
+    with pytest.raises(DataError, match="1 image is there twice"):
+        open_external(folder)

@@ -177,7 +177,7 @@ def test_challenge_layout_without_lesions_warns(tmp_path):
 def test_challenge_row_with_two_classes(tmp_path):
     truth = challenge(tmp_path) / "ISIC2018_Task3_Training_GroundTruth.csv"
     truth.write_text(truth.read_text().replace("0.0", "1.0", 1))
-    with pytest.raises(DataError, match=f"one class with 1 .* unlike {IDS[0]}"):
+    with pytest.raises(DataError, match="marks one of the classes .* with 1 .* unlike line 2"):
         open_dataset(tmp_path)
 
 
@@ -308,6 +308,7 @@ def test_faulty_metadata(tmp_path, change, words):
         (b"a,b\n1,2,3,4\n", "no table|lacks the column"),
         ("läsion;ä".encode("latin-1"), "not UTF-8"),
         (b"\x00" * 100, "no table|lacks"),
+        (b"a" * 140_000, "no table"),
     ],
 )
 def test_metadata_that_is_no_table(tmp_path, content, words):
@@ -415,3 +416,11 @@ def test_zip_in_a_zip(tmp_path):
         archive.write(tmp_path / "in" / "HAM10000_images_part_1.zip", "HAM10000_images_part_1.zip")
     with pytest.raises(DataError, match="unpack the outer one"):
         open_dataset(tmp_path / "dataverse_files.zip")
+
+
+def test_thumbnails_beside_the_photographs_are_not_taken_for_them(tmp_path):
+    flat(tmp_path)
+    (tmp_path / "64px").mkdir()
+    (tmp_path / "64px" / f"{IDS[0]}.jpg").write_bytes(jpeg(IDS[0], side=64))
+    with pytest.raises(DataError, match="1 image is there twice, in files of different size: .*64px/"):
+        open_dataset(tmp_path)

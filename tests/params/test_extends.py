@@ -4,6 +4,7 @@ import pytest
 
 from helpers.errors import ParameterError
 from helpers.params import load_params
+from helpers.params.notebooks import notebook_paths
 from helpers.params.reading import find_file
 from support.project import ROOT
 
@@ -126,3 +127,18 @@ def test_extends_in_another_place_is_told_where_it_stands(key):
     assert str(told.value) == (
         f"quick.yaml: '{key}' is not a parameter: 'extends' stands in a parameter file, beside its sections."
     )
+
+
+def test_a_dot_in_a_name_begins_no_ending(tmp_path, monkeypatch):
+    monkeypatch.setattr("helpers.params.reading.PARAMS", tmp_path)
+    for name, number in (("lr-0", 3), ("lr-0.5", 5)):
+        (tmp_path / f"{name}.yaml").write_text(f"gan: {{steps: {number}}}\n")
+    assert load_params("lr-0.5").gan.steps == 5 and load_params("lr-0").gan.steps == 3
+    assert load_params("lr-0.yaml").gan.steps == 3 and notebook_paths(None, "lr-0.5").run == "lr-0.5"
+    assert "There is no parameter file" in mistake("lr-0.7")
+
+
+@pytest.mark.parametrize("text", ["!!int ''", "!!bool x", "!!timestamp foo"])
+def test_a_tag_before_what_it_is_not(tmp_path, text):
+    (tmp_path / "it.yaml").write_text(f"gan: {{steps: {text}}}\n")
+    assert "holds a value that cannot be read" in mistake(tmp_path / "it.yaml")

@@ -21,6 +21,7 @@ from helpers.params import (
     section,
     validate,
 )
+from helpers.report.page.protocol import protocol_words
 from support.project import ROOT
 
 WEIGHTED = {"baseline": {}, "weighted": {"loss": "balanced"}}
@@ -185,3 +186,13 @@ def test_rows_tell_what_an_arm_trains_on():
 )
 def test_an_arm_says_what_it_trains_on(arm, words):
     assert arm_meaning(Arm.model_validate(arm)) == f"the real training images, {words}"
+
+
+def test_a_protocol_s_parameters_elsewhere_are_told_by_no_path(tmp_path):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("extends: study.yaml\n")
+    private, shared = (validate({"report": {"protocol": name}}) for name in (str(plan), "study"))
+    assert str(tmp_path) not in str(public_parameters(private)) and str(tmp_path) not in protocol_words(
+        private
+    )
+    assert public_parameters(shared)["report"]["protocol"] == "study" and not own_paths(shared)

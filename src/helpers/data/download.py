@@ -241,8 +241,10 @@ def _remote(server: str, entry: dict[str, Any], pattern: str) -> RemoteFile:
 
 
 def _whole(path: Path, file: RemoteFile) -> bool:
-    """Whether ``path`` is there with the listed size; the checksum was tested before it got its name."""
-    return path.is_file() and path.stat().st_size == file.size
+    """Whether ``path`` is there with the listed size and checksum; a file may be put there by hand."""
+    if not path.is_file() or path.stat().st_size != file.size:
+        return False
+    return file.checksum is None or _checksum(path, file.checksum) == file.checksum
 
 
 def _fetch_file(file: RemoteFile, partial: Path, folder: Path) -> None:

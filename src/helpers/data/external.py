@@ -16,7 +16,7 @@ from helpers.data.archives import CLUTTER, TABLE_ENDINGS, FileTree, Found
 from helpers.data.arrays import kept_array, write_decoded
 from helpers.data.classes import CLASSES
 from helpers.data.dataset import COLUMNS, Dataset
-from helpers.data.ham10000 import from_challenge
+from helpers.data.ham10000 import find_images, from_challenge
 from helpers.data.manifest import load_split
 from helpers.data.tables import check_metadata, column_names, read_table
 from helpers.data.wording import shown
@@ -38,7 +38,7 @@ def open_external(root: Path | str, classes: Sequence[str] = CLASSES) -> Dataset
     The ground truth is one-hot columns (image, MEL, NV, …) or image_id and dx, in a table whose name holds
     'Test' and 'GroundTruth', or in the only table of that form. Images without a row are passed over, for
     the folder may hold all of HAM10000. No image is decoded here. Raises DataError, a sentence: no or more
-    than one ground truth, unknown ``classes``, rows without an image.
+    than one ground truth, unknown ``classes``, rows without an image, unlike files of one image.
     """
     folder = from_project(root)
     if not folder.exists():
@@ -48,10 +48,7 @@ def open_external(root: Path | str, classes: Sequence[str] = CLASSES) -> Dataset
     tree = FileTree(folder, HIDDEN)
     try:
         metadata = _ground_truth(tree, classes)
-        images: dict[str, Found] = {}
-        for file in tree.files:
-            if tree.is_image(file):
-                images.setdefault(file.stem, file)
+        images = find_images(tree)
         missing = [image_id for image_id in metadata["image_id"] if image_id not in images]
         if missing:
             raise DataError(
@@ -105,7 +102,8 @@ def _ground_truth(tree: FileTree, classes: Sequence[str]) -> pd.DataFrame:
 def _form(tree: FileTree, file: Found) -> str:
     """'one-hot', 'names', or nothing for a table that is no ground truth."""
     columns = set(column_names(tree, file))
-    return "one-hot" if {"image", "MEL"} <= columns else "names" if {"image_id", "dx"} <= columns else ""
+    one_hot = "image" in columns and "mel" in {name.lower() for name in columns}
+    return "one-hot" if one_hot else "names" if {"image_id", "dx"} <= columns else ""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import pandas as pd
 from helpers.data.archives import TABLE_ENDINGS, FileTree, Found
 from helpers.data.naming import Files
 from helpers.data.survey import Survey, unread_sentence
-from helpers.data.table_formats import CODES, Format, candidates, known_format, plain
-from helpers.data.tables import column_names, read_table
+from helpers.data.table_formats import Format, candidates, known_format, plain
+from helpers.data.tables import column_names, marked, read_table
 from helpers.data.wording import plural, shown
 from helpers.errors import DataError
 
@@ -108,7 +108,7 @@ def _official(
                 f"has {shown(table.columns, 12)}."
             )
         if role == "class" and known is not None and known.one_hot:
-            metadata[official] = _marked(table, file, names)
+            metadata[official] = marked(table, names, file)
         elif known is not None and names:
             filled = table[names].replace("", None).bfill(axis=1)
             metadata[official] = filled.iloc[:, 0].fillna("")
@@ -122,20 +122,6 @@ def _official(
         elif names:
             metadata[official] = table[names[0]]
     return metadata
-
-
-def _marked(table: pd.DataFrame, file: Found, names: list[str]) -> pd.Series:
-    """The class that each row marks by 1 among columns of 0, in small letters."""
-    values = table[names].apply(
-        lambda column: pd.to_numeric(column.str.replace(",", ".", regex=False), errors="coerce")
-    )
-    wrong = table.index[(values.isin([0, 1]).sum(axis=1) < len(names)) | (values.sum(axis=1) != 1)]
-    if len(wrong):
-        raise DataError(
-            f"{file.name}: each row marks one of the classes {shown(names, len(CODES))} with 1 and the "
-            f"others with 0, unlike line {shown(str(row + 2) for row in wrong)}."
-        )
-    return values.idxmax(axis=1).str.lower()
 
 
 def _joined(tree: FileTree, file: Found, metadata: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:

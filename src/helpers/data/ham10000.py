@@ -14,7 +14,7 @@ from helpers.data.archives import TABLE_ENDINGS, FileTree, Found
 from helpers.data.classes import CLASSES
 from helpers.data.dataset import COLUMNS, Dataset
 from helpers.data.survey import unopened_sentences
-from helpers.data.tables import check_metadata, column_names, read_table
+from helpers.data.tables import check_metadata, column_names, marked, read_table
 from helpers.data.wording import plural, shown
 from helpers.errors import DataError
 
@@ -37,7 +37,7 @@ def open_dataset(root: Path | str, classes: Sequence[str] | None = CLASSES) -> D
     tree = FileTree(root)
     try:
         metadata, lesions_known, origin = _read_metadata(tree, classes)
-        images = _find_images(tree)
+        images = find_images(tree)
         _check_agreement(metadata, images, tree)
         return Dataset(
             tree.root, _layout(origin, lesions_known, images), metadata, lesions_known, images, tree
@@ -109,15 +109,7 @@ def from_challenge(tree: FileTree, truth: Found, groupings: list[Found]) -> tupl
     """
     table = read_table(tree, truth)
     codes = [column for column in table.columns if column != "image"]
-    values = table[codes].apply(pd.to_numeric, errors="coerce")
-    wrong = table["image"][(values.isin([0, 1]).sum(axis=1) < len(codes)) | (values.sum(axis=1) != 1)]
-    if len(wrong):
-        raise DataError(
-            f"{truth.name}: each row marks one class with 1 and the others with 0, unlike {shown(wrong)}."
-        )
-    metadata = pd.DataFrame(
-        {"image_id": table["image"], "dx": values.idxmax(axis=1).str.lower() if len(values) else []}
-    )
+    metadata = pd.DataFrame({"image_id": table["image"], "dx": marked(table, codes, truth)})
     metadata = metadata.assign(lesion_id=metadata["image_id"], dx_type="", age="", sex="", localization="")
     for file in groupings:
         groups = read_table(tree, file)
@@ -143,20 +135,26 @@ def from_challenge(tree: FileTree, truth: Found, groupings: list[Found]) -> tupl
 # --- images -----------------------------------------------------------------------------------------
 
 
-def _find_images(tree: FileTree) -> dict[str, Found]:
-    """The first file of each image id. Raises DataError where one id has two different file names."""
+def find_images(tree: FileTree) -> dict[str, Found]:
+    """The first file of each image id; other files of its name and size are copies.
+
+    Raises DataError where one id has two different file names, or two files of one name differ in size, as a
+    photograph and its thumbnail do.
+    """
     images: dict[str, Found] = {}
-    clashes = []
+    names, sizes = [], []
     for file in tree.files:
         if tree.is_image(file):
             first = images.setdefault(file.stem, file)
+            pair = f"{first.name} and {file.name}"
             if PurePosixPath(first.name).name.lower() != PurePosixPath(file.name).name.lower():
-                clashes.append(f"{first.name} and {file.name}")
-    if clashes:
-        noun = "image is" if len(clashes) == 1 else "images are"
-        raise DataError(
-            f"{len(clashes):,} {noun} there under two file names: {shown(clashes, 3)}. Keep one of each."
-        )
+                names.append(pair)
+            elif first.size != file.size:
+                sizes.append(pair)
+    for clashes, how in ((names, "under two file names"), (sizes, "twice, in files of different size")):
+        if clashes:
+            noun = "image is" if len(clashes) == 1 else "images are"
+            raise DataError(f"{len(clashes):,} {noun} there {how}: {shown(clashes, 3)}. Keep one of each.")
     return images
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from helpers.data.dataset import COLUMNS, Dataset
+from helpers.data.splits import JOINED
 from helpers.errors import DataError
 from helpers.paths import RunPaths, require
 
-TEXT_COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "sex", "localization", "split")
+TEXT_COLUMNS = ("lesion_id", JOINED, "image_id", "dx", "dx_type", "sex", "localization", "split")
 
 
 def part_column(part: int) -> str:

@@ -10,7 +10,7 @@ from helpers.data.duplicates import Sketch, find_duplicates, joined_lesions, ske
 from helpers.data.manifest import describe_dataset, load_split, part_column
 from helpers.data.parallel import in_parallel
 from helpers.data.sources import SOURCES, open_source
-from helpers.data.splits import SPLITS, split_folds, split_metadata
+from helpers.data.splits import JOINED, SPLITS, split_folds, split_metadata
 from helpers.data.wording import shown
 from helpers.errors import DataError
 from helpers.files import json_text, write_if_changed
@@ -25,7 +25,8 @@ def prepare_data(run: RunPaths, data: Data) -> pd.DataFrame:
 
     Written are split.csv, manifest.json and duplicates.csv, the pairs of ``find_duplicates``.
     What is not there yet is drawn or fetched. The table has the columns of SPLIT_COLUMNS, in split.csv one
-    more for each further part (``part_column``), and the order of the metadata. Files whose bytes would not
+    more for each further part (``part_column``) and, where pairs are dealt as one lesion, JOINED with the
+    names of such lesions; and the order of the metadata. Files whose bytes would not
     change are left untouched. Raises DataError with one sentence that names what is missing or broken.
     """
     with open_source(run, data) as dataset:
@@ -33,14 +34,16 @@ def prepare_data(run: RunPaths, data: Data) -> pd.DataFrame:
         parts = split_dataset(dataset, data)  # before an image is read: what cannot be split is told at once
         checks, sketches = verify_images(dataset)
         pairs = find_duplicates(metadata, sketches)
+        grouped = {}
         if data.duplicates == "group" and data.split.by == "lesion" and len(pairs):
             parts = split_dataset(dataset, data, pairs)
+            grouped = {JOINED: joined_lesions(metadata["lesion_id"], pairs)}
         if not dataset.lesions_known:
             # with a lesion of its own for each image, the split would look free of leaks
             again = metadata["lesion_id"].duplicated(keep=False)  # images of equal content
             metadata = metadata.assign(lesion_id=metadata["lesion_id"].where(again, None))
             pairs = pairs.assign(lesion_id="", other_lesion_id="")
-        columns = {part_column(number): split for number, split in enumerate(parts)}
+        columns = {part_column(number): split for number, split in enumerate(parts)} | grouped
         table = metadata.assign(**columns)[list(dict.fromkeys([*SPLIT_COLUMNS, *columns]))]
         if dataset.survey:
             print(dataset.survey)

@@ -10,6 +10,7 @@ from helpers.errors import DataError, ParameterError
 
 SPLITS = ("train", "validation", "test")
 HELD_OUT = SPLITS[1:]
+JOINED = "joined_lesion_id"  # column of split.csv: lesions with near-copies in common under one name
 
 Entropy = int | Sequence[int]  # what numpy makes a generator of
 

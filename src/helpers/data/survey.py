@@ -85,10 +85,13 @@ def survey(tree: FileTree, leave_out: Sequence[str] = ()) -> Survey:
 
 
 def is_left_out(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a pattern, with * and ?, fits the path, one of its folders' paths, or the name of a part."""
+    """Whether a pattern fits the path, one of its folders' paths, or the name of a part.
+
+    Only * and ? stand for something else; browsers call a second download x[1].jpg.
+    """
     parts = name.split("/")
     places = ["/".join(parts[: end + 1]) for end in range(len(parts))] + parts
-    wanted = [pattern.replace("\\", "/").strip("/") for pattern in patterns]
+    wanted = [pattern.replace("\\", "/").strip("/").replace("[", "[[]") for pattern in patterns]
     return any(fnmatchcase(place, pattern) for place in places for pattern in wanted)
 
 

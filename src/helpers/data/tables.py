@@ -15,6 +15,7 @@ from helpers.data.wording import plural, shown
 from helpers.errors import DataError
 
 SEPARATORS = "\t;,|"
+NO_TABLE = (csv.Error, pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, ValueError)
 
 
 def column_names(tree: FileTree, file: Found) -> list[str]:
@@ -32,10 +33,11 @@ def read_table(tree: FileTree, file: Found, rows: int | None = None) -> pd.DataF
     index is the line of the file, less two.
     """
     text = _text(tree, file)
-    above, separator = _header(text.split("\n", 12)[:12])
-    text = "\n".join(text.split("\n")[above:]) if above else text
-    header = text.split("\n", 1)[0]
     try:
+        above, separator = _header(text.split("\n", 12)[:12])
+        text = "\n".join(text.split("\n")[above:]) if above else text
+        # pandas renames the second of two equal ones
+        names = next(csv.reader([text.split("\n", 1)[0]], delimiter=separator), [])
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "error", pd.errors.ParserWarning
@@ -49,10 +51,9 @@ def read_table(tree: FileTree, file: Found, rows: int | None = None) -> pd.DataF
                 index_col=False,
                 on_bad_lines="error",
             )
-    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, ValueError) as error:
+    except NO_TABLE as error:
         raise DataError(f"{file.name} is no table: {str(error).strip().rstrip('.')}.") from None
     known = {column.lower(): column for column in COLUMNS}
-    names = next(csv.reader([header], delimiter=separator), [])  # pandas renames the second of two equal ones
     if len(names) != table.shape[1]:
         raise DataError(
             f"{file.name} is no table: its first line names {len(names)} columns, and {table.shape[1]} "
@@ -110,6 +111,23 @@ def _header(lines: Sequence[str]) -> tuple[int, str]:
 def _values(line: str, separator: str) -> int:
     """The number of values in a line that are not blank."""
     return sum(bool(cell.strip()) for row in csv.reader([line], delimiter=separator) for cell in row)
+
+
+def marked(table: pd.DataFrame, columns: Sequence[str], file: Found) -> pd.Series:
+    """The class that each row marks by 1 among ``columns`` of 0, in small letters; a decimal comma may stand.
+
+    Raises DataError for rows that mark none or several.
+    """
+    values = table[list(columns)].apply(
+        lambda column: pd.to_numeric(column.str.replace(",", ".", regex=False), errors="coerce")
+    )
+    wrong = table.index[(values.isin([0, 1]).sum(axis=1) < len(columns)) | (values.sum(axis=1) != 1)]
+    if len(wrong):
+        raise DataError(
+            f"{file.name}: each row marks one of the classes {shown(columns, 12)} with 1 and the others "
+            f"with 0, unlike line {shown(str(row + 2) for row in wrong)}."
+        )
+    return values.idxmax(axis=1).str.lower() if len(values) else pd.Series(dtype=str)
 
 
 def check_metadata(table: pd.DataFrame, name: str, classes: Sequence[str] | None) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.data.selection import wanted_count
+from helpers.data.splits import JOINED
 from helpers.data.trained_on import WITHHELD
 from helpers.params import Withhold
 
@@ -13,7 +14,8 @@ STREAM = 1  # of random numbers, beside those of the other random choices of a t
 def withheld_rows(split: pd.DataFrame, lack: Withhold, seed: int) -> np.ndarray:
     """Rows (int64, of ``split``) of the training photographs that are withheld; ``seed`` decides which.
 
-    ``split``: columns dx, split and, where lesions are known, lesion_id. All photographs of randomly drawn
+    ``split``: columns dx, split and, where lesions are known, lesion_id; where near-copies are dealt as one
+    lesion, JOINED too. All photographs of randomly drawn
     lesions go, as near to ``lack.fraction`` of the class as whole lesions come. One lesion stays at least. A
     lesion of which a photograph stayed would not be missing.
     """
@@ -41,5 +43,6 @@ def mark_withheld(split: pd.DataFrame, lack: Withhold | None, seed: int | None) 
 def _lesions(split: pd.DataFrame) -> np.ndarray:
     """Lesion positions (N,) of all images; one that names no lesion is a lesion of its own."""
     own = pd.Series(np.arange(len(split)), split.index).astype(str)
-    names = split["lesion_id"] if "lesion_id" in split else pd.Series(np.nan, split.index)
+    known = [name for name in (JOINED, "lesion_id") if name in split]
+    names = split[known[0]] if known else pd.Series(np.nan, split.index)
     return pd.factorize(("lesion " + names.astype(str)).where(names.notna(), "image " + own))[0]

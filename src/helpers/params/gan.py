@@ -51,6 +51,12 @@ class Diffusion(Section):
                 f"there are {self.steps} noise levels (steps), and an image cannot be painted in more passes "
                 f"(sampling_steps, {self.sampling_steps}): lower the one or raise the other"
             )
+        if self.sampler == "ddim" and self.steps % self.sampling_steps:
+            # the scheduler of diffusers would step by whole levels, to other ones than the network is told
+            raise ValueError(
+                f"with sampler ddim the passes (sampling_steps, {self.sampling_steps}) must divide the noise "
+                f"levels (steps, {self.steps}): change one of them, or take sampler dpm"
+            )
         return self
 
 

@@ -13,6 +13,7 @@ from helpers.params.arms import Arm, SyntheticImages, selectors
 from helpers.params.data import sources
 from helpers.params.run import Params
 from helpers.params.section import Section, Variants
+from helpers.paths import ROOT, from_project
 
 NO_PATHS = (None, "imagenet", "none")  # what may stand in the place of a folder or file
 
@@ -113,6 +114,9 @@ def own_paths(params: Params) -> list[OwnPath]:
     }
     for name in params.arms:
         places["arms", name, "synthetic", "folder"] = f"a folder of images for arm {name}"
+    protocol = params.report.protocol
+    if protocol is not None and not from_project(protocol).resolve().is_relative_to(ROOT):
+        places["report", "protocol"] = "a file of a protocol's parameters"
     values = params.as_dict()
     found = ((place, _value_at(values, place), words) for place, words in places.items())
     return [OwnPath(place, value, words) for place, value, words in found if value not in NO_PATHS]

@@ -5,7 +5,7 @@ from typing import Any
 
 from helpers.errors import ParameterError
 from helpers.params.mistakes import validate
-from helpers.params.reading import find_file, merge, parse_yaml, read_mapping
+from helpers.params.reading import bare_name, find_file, merge, parse_yaml, read_mapping
 from helpers.params.run import Params
 from helpers.paths import ROOT, RunPaths
 
@@ -47,5 +47,5 @@ def _require_own_code() -> None:
 def notebook_paths(run: str | None, params_file: str | Path) -> RunPaths:
     """Files of the run that is named, or else of the one that is called as the parameter file."""
     path = Path(params_file)
-    name = path.parent.name if path.name == "params.json" else path.stem
+    name = path.parent.name if path.name == "params.json" else bare_name(path)
     return RunPaths(name if run is None else str(run))

@@ -17,6 +17,7 @@ from helpers.params.run import Params
 from helpers.paths import PARAMS, ROOT
 
 DEEPEST = 50  # levels of YAML; parameters need five
+ENDINGS = (".yaml", ".yml", ".json")
 WAY_OUT = "'python run_all.py --list' shows those there are"
 
 
@@ -88,7 +89,8 @@ def parse_yaml(text: str, origin: str) -> Any:
             where += " (YAML is indented by spaces, and a tab stands in it)"
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
         raise ParameterError(f"{origin} is not valid YAML{where}: {problem}.") from None
-    except ValueError as error:  # a date that is none, a number of too many digits
+    # a date that is none, a number of too many digits; a tag such as !!int before what is none
+    except (ValueError, LookupError, AttributeError) as error:
         raise ParameterError(
             f"{origin} holds a value that cannot be read: {str(error).split(';')[0]}."
         ) from None
@@ -227,12 +229,17 @@ def find_file(path: Path | str) -> Path:
     return next((place for place in places if os.path.isfile(place)), places[0])
 
 
+def bare_name(path: Path) -> str:
+    """The name of a parameter file without its ending; the dot in lr-0.5 begins none."""
+    return path.stem if path.suffix.lower() in ENDINGS else path.name
+
+
 def _places(path: Path | str, folder: Path) -> list[Path]:
     """Where a parameter file may lie: in ``folder``, in the project, or, by its bare name, in params/."""
     path = Path(os.path.expanduser(path))
     places = [folder / path, ROOT / path]
     if path.name and path.parent == Path("."):
-        places.append(PARAMS / path.with_suffix(".yaml").name)
+        places.append(PARAMS / f"{bare_name(path)}.yaml")
     return list(dict.fromkeys(places))
 
 

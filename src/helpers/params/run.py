@@ -441,7 +441,11 @@ class Params(Section):
 
     def reference_saw_more(self, gan: GanName) -> bool:
         """Whether the reference, and its trunk, saw photographs that a GAN must not see."""
-        return self.gans().get(gan) not in (None, self.arms[self.evaluation.reference].withhold)
+        lack = self.gans().get(gan)
+        if lack is None:
+            return False
+        drawn = self.withhold_seed(self.judge_replicate(gan)) == self.gan_withhold_seed(gan)
+        return lack != self.arms[self.evaluation.reference].withhold or not drawn
 
     def judge_of(self, gan: GanName) -> str | None:
         """The ``judge`` of one GAN's images; None where it saw more than the GAN and no filter asks it."""

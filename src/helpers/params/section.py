@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -90,7 +90,8 @@ class Section(BaseModel):
         """pydantic takes true for 1."""
         field = cls.model_fields[info.field_name or ""]
         kinds = re.findall(r"\b(bool|int|float)\b", str(field.annotation))
-        values = value if isinstance(value, list | tuple) else (value,)
+        inner = value.values() if isinstance(value, Mapping) else value
+        values = inner if isinstance(value, list | tuple | Mapping) else (value,)
         if kinds and "bool" not in kinds and any(isinstance(item, bool) for item in values):
             noun = "a whole number" if "int" in kinds else "a number"
             raise ValueError(f"must be {noun}, not true or false")
