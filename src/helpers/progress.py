@@ -16,11 +16,12 @@ def show_no_progress() -> None:
 class Progress:
     """Tells how far a loop is. Cheap enough to call at every step: it writes at most twice a second.
 
+    ``whole``: the loop is most of what its job does, so that its time left is the job's.
     Example: ``progress = Progress("GAN", total=400, unit="iteration"); progress.update(12, "3.1 s/kimg")``
     """
 
-    def __init__(self, label: str, total: int, unit: str = "step"):
-        self.label, self.total, self.unit = label, total, unit
+    def __init__(self, label: str, total: int, unit: str = "step", whole: bool = False):
+        self.label, self.total, self.unit, self.whole = label, total, unit, whole
         self.first: tuple[float, int] | None = None
         self.last_written = 0.0
         status = os.environ.get(STATUS_VARIABLE)
@@ -53,6 +54,7 @@ class Progress:
             "total": self.total,
             "note": note,
             "seconds_left": left,
+            "whole": self.whole,
         }
         try:
             temporary = self.status.with_suffix(".tmp")

@@ -10,6 +10,7 @@ from torch import nn
 from helpers.classifier.backbones import BACKBONES
 from helpers.classifier.model import build_classifier
 from helpers.errors import ParameterError
+from helpers.pretrained import fill_weights
 
 
 def test_the_folder_is_the_list():
@@ -114,3 +115,15 @@ def test_a_file_of_its_own_weights_fits(name, tmp_path):
             nn.utils.parameters_to_vector(model.frozen()[0].parameters()),
             nn.utils.parameters_to_vector(stage.parameters()),
         )
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_weights_of_equal_names_are_taken_by_name_in_any_order(prefix):
+    """A .safetensors file gives its tensors back in an order of its own."""
+    network = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 3))
+    wanted = {key: torch.randn_like(value) for key, value in network.state_dict().items()}
+    fill_weights(
+        network, {f"{prefix}{key}": wanted[key] for key in sorted(wanted, reverse=True)}, "it", "net"
+    )
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, wanted[key])

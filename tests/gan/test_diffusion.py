@@ -148,7 +148,7 @@ def test_a_resumed_training_is_the_same_to_the_bit(trained, tmp_path):
 
 @pytest.mark.parametrize("sampler", ["dpm", "ddim"])
 def test_an_image_depends_on_its_seed_alone(sampler):
-    config = with_diffusion(sampler=sampler)
+    config = with_diffusion(sampler=sampler, sampling_steps=4)
     torch.manual_seed(0)
     generator = Denoiser(config).eval()
     torch.nn.init.normal_(generator.network.conv_out.weight, std=0.1)
@@ -287,3 +287,27 @@ def test_a_network_of_several_classes_is_told_the_class_and_goes_on_to_the_bit(t
     again.step()
     for one, other in zip(model.generator.parameters(), again.generator.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(("sampler", "passes"), [("dpm", 50), ("dpm", 37), ("ddim", 50)])
+def test_a_sampler_draws_with_the_spread_that_a_perfect_network_knows(sampler, passes):
+    """Of normal images with deviation 0.3 the exact v is known, and samples must have that deviation."""
+    generator = Denoiser(with_diffusion(sampler=sampler, sampling_steps=passes, steps=100))
+    signal = signal_levels(generator.diffusion)
+
+    def exact(noisy, levels, labels=None):
+        a = signal[levels].view(-1, 1, 1, 1)
+        image = a.sqrt() * 0.09 / (a * 0.09 + 1 - a) * noisy
+        noise = (noisy - a.sqrt() * image) / (1 - a).sqrt()
+        return a.sqrt() * noise - (1 - a).sqrt() * image
+
+    generator.predict = exact
+    latents = torch.randn(4, 3 * 32 * 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert generator(latents).std().item() == pytest.approx(0.3, rel=0.05)
+
+
+def test_ddim_takes_passes_that_divide_the_levels():
+    params.Diffusion(sampler="dpm", steps=1000, sampling_steps=501)
+    with pytest.raises(ValueError, match="passes .sampling_steps, 501. must divide the noise levels"):
+        params.Diffusion(sampler="ddim", steps=1000, sampling_steps=501)

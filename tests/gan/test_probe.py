@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from helpers.classifier.inference import trunk_features
 from helpers.data.arrays import load_images
 from helpers.data.manifest import load_split
 from helpers.engine.key_parts import number_parameters
@@ -175,3 +176,10 @@ def test_the_table_has_a_row_for_each_source():
         "40",
         "0.93 (0.88 to 0.98)",
     ]
+
+
+def test_without_weights_all_images_pass_one_random_network(drawn_lesions):
+    params = load_params("smoke", [*DRAWN, "classifier.weights=none"])
+    images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+    one, other = (trunk_features(params.classifier, images) for _ in range(2))
+    assert np.array_equal(one, other)

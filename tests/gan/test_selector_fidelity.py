@@ -29,6 +29,7 @@ def compared(place, monkeypatch):
 
     def image_features(pixels, folder, synthesis, device, label):
         asked.append(synthesis.features)
+        assert synthesis.feature_weights is None, "a file is of the features that were asked for"
         return features[len(pixels)]
 
     pixels = {count: np.zeros((count, 4, 4, 3), np.uint8) for count in features}
@@ -78,3 +79,7 @@ def test_every_class_is_compared_by_itself(compared):
     both, _ = compared(ARMS, "gan.classes=[target, vasc]", classes=("mel", "vasc"))
     distance = both[both["measure"] == "kernel_distance"].set_index(["class", "selector"])
     assert distance.loc[("mel", "critic"), "value"] < distance.loc[("vasc", "critic"), "value"]
+
+
+def test_a_file_of_weights_is_not_given_to_another_network(compared):
+    assert compared(ARMS, "synthesis.feature_weights=some.pth")[1] == {"efficientnet_lite2"}

@@ -203,3 +203,12 @@ def test_no_arm_that_withholds_selects_by_a_judge_that_saw_it():
     judge = ["evaluation.reference=withheld", ARMS[0], f"arms.judged={{{by_judge}}}"]
     assert "0-judged" in load_params("smoke", judge).gans(), "the judge lacks the same photographs"
     assert load_params("smoke", ["arms.judged={synthetic: {select: top, count: 6, rank: classifier}}"])
+
+
+def test_a_reference_that_withholds_by_another_draw_saw_more():
+    both = "arms={baseline: {WITHHOLD}, restored: {WITHHOLD, synthetic: {select: all}}}"
+    both = both.replace("WITHHOLD", "withhold: {class: target, fraction: 0.5}")
+    params = load_params(
+        "smoke", [both, "gan.seeds=[0, 1]", "replicates=2", "evaluation.primary_contrasts=[]"]
+    )
+    assert not params.reference_saw_more("0-restored") and params.reference_saw_more("1-restored")

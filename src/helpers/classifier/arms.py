@@ -22,7 +22,10 @@ from helpers.files import array_digest, digest
 from helpers.params import Arm, Params, SyntheticImages
 from helpers.paths import require
 
-OVERSAMPLE, SELECT = 2, 3  # each random choice has its own stream of random numbers
+OVERSAMPLE, SELECT = (
+    2,
+    3,
+)  # streams of random numbers, which the orders of passes 2 and 3 use too
 ON_TRUNK = 10_000_000  # added to the seeds of trainings on adapted trunks
 
 

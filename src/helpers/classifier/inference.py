@@ -73,10 +73,13 @@ def trunk_features(config: Config, images: np.ndarray, device: str = "cpu") -> n
     """What the frozen stages of ``config``, filled with ``config.weights``, make of images.
 
     It is the mean over positions of their output, float32 (N, D); where no stage is frozen, of all stages.
-    ``images``: uint8 (N, R, R, 3), resized as in ``predict_images``. Raises what ``build_classifier`` raises.
+    Without weights they are the same random ones each time. ``images``: uint8 (N, R, R, 3), resized as in
+    ``predict_images``. Raises what ``build_classifier`` raises.
     """
     frozen = config.frozen_stages or BACKBONES.get(config.backbone).stages
-    model = build_classifier(config.backbone, config.weights, 2, 8, 0.0, frozen)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        model = build_classifier(config.backbone, config.weights, 2, 8, 0.0, frozen)
     model = model.prepare(device, resolve_precision(config.precision, device)).eval()
     found = []
     with torch_threads(config.threads):

@@ -5,7 +5,7 @@ Both follow from (seed, epoch) alone.
 
 import numpy as np
 
-BANK = 2**31  # above any number of passes, so that no two uses share a stream of random numbers
+BANK = 2**31  # above any number of passes, so that variations and orders share no stream of random numbers
 
 
 def epoch_order(images: int, draws: int, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:

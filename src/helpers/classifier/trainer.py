@@ -78,7 +78,7 @@ class Trainer:
         labels = split["dx"].map(codes).to_numpy(np.int64)[self.held_out["validation"]]
         self.validation_labels = torch.from_numpy(labels)
         self.draws = int((split["split"] == "train").sum()) if config.equal_steps else len(training_set)
-        self.steps = -(-self.draws // config.batch_size)
+        self.steps = max(1, min(-(-self.draws // config.batch_size), self.draws // 2))
         self.precision = resolve_precision(config.precision, device)
         self.model, self.start_key = self._new_model()
         self.optimiser = _optimiser(self.model, config)
@@ -133,8 +133,8 @@ class Trainer:
     def train_epoch(self, epoch: int, progress: Progress) -> dict[str, float]:
         """Train on the epoch's images; their mean loss and accuracy, with augmentation and dropout.
 
-        Batches are of nearly equal size, at most ``batch_size``: a last batch of one image would spoil the
-        statistics of the batch norms.
+        Batches are of nearly equal size, at most ``batch_size`` (in batches of two one may hold three): a
+        batch of one image would spoil the statistics of the batch norms.
         """
         order, passes = epoch_order(len(self.training_set), self.draws, self.seed, epoch)
         generator = torch.Generator().manual_seed(_torch_seed(self.seed, 2 * epoch + 1))

@@ -65,7 +65,7 @@ def _run_epochs(
     """
     config = trainer.config
     last_saved = time.monotonic()
-    progress = Progress(f"classifier {label}", total=config.max_epochs * trainer.steps, unit="step")
+    progress = Progress(f"classifier {label}", config.max_epochs * trainer.steps, "step", whole=True)
     while not state.done:
         began = time.monotonic()
         row = trainer.train_epoch(state.epoch, progress)

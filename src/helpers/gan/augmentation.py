@@ -2,9 +2,9 @@
 
 The generator learns through it and need not imitate it (Zhao et al. 2020, "Differentiable augmentation";
 Karras et al. 2020, "Training GANs with limited data", ADA). Every operation is applied to an image with one
-probability. It is 1 under ``differentiable``; under ``adaptive`` it is steered so that the critic is sure of
-``gan.augment_target`` of the training images at most. Skin lesions have no upright orientation, so that any
-rotation shows a possible lesion.
+probability. It is 1 under ``differentiable``; under ``adaptive`` it is steered so that the mean sign of the
+critic's scores of training images is ``gan.augment_target`` at most. Skin lesions have no upright
+orientation, so that any rotation shows a possible lesion.
 
 Nothing is drawn here: the uniform numbers come from the caller, and the probability is a tensor on the device
 that is updated in place, so that a step can be captured in a CUDA graph and repeated to the bit.

@@ -19,7 +19,7 @@ def adam(network: nn.Module, rate: float, config: params.Gan, device: str) -> to
 
 
 def learning_rates(network: nn.Module, rate: float, equalised: bool) -> list[dict[str, Any]]:
-    """Parameter groups for Adam: one rate for all, or each weight's in proportion to its initial deviation.
+    """Parameter groups for Adam: one rate for all, or each weight's in proportion to 1/sqrt(fan-in).
 
     The second is ProGAN's equalised learning rate (Karras et al. 2018). Adam does not see the scale of a
     gradient, so that scaling the rate equals scaling the weight in the forward pass. The mapping learns 100

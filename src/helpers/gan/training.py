@@ -51,7 +51,7 @@ def train_gan(
     trainer = RECIPES.get(config.recipe).build_trainer(images, config, device, seed, labels)
     fingerprint = training_fingerprint(images, config, device, seed, labels)
     _start_or_resume(trainer, directory, fingerprint)
-    progress = Progress(title, trainer.total_steps, "step")
+    progress = Progress(title, trainer.total_steps, "step", whole=True)
     clock = TrainingClock(trainer.images_per_step, trainer.steps, trainer.seconds_before)
     scalars = Scalars(directory, config.tensorboard, trainer.columns, trainer.steps + 1)
     with fast_arithmetic(device):

@@ -3,6 +3,8 @@
 The features in which that is judged belong to a network by which no selector has chosen.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
@@ -52,7 +54,8 @@ def _of_gan(
     run: RunPaths, params: Params, gan: GanName, scores: pd.DataFrame, judge: str
 ) -> dict[str, pd.DataFrame]:
     """By class, the table of one GAN, in features of the network ``judge``."""
-    from helpers.gan.features import image_features  # loads torch
+    from helpers.classifier.inference import torch_threads  # both load torch
+    from helpers.gan.features import image_features
 
     names = params.gan_classes
     made = len(scores) // len(names)
@@ -60,19 +63,21 @@ def _of_gan(
     wanted = {name: sets for name, sets in kept.items() if len({selector for selector, _ in sets}) > 1}
     if not wanted:
         return {}
-    synthesis, device = params.synthesis.model_copy(update={"features": judge}), "cpu"  # no card is asked for
+    # a file of weights is of the features that were asked for; no card is asked for here
+    synthesis = params.synthesis.model_copy(update={"features": judge, "feature_weights": None})
     images = np.load(require(run.synthetic(gan) / "images.npy", "synthesis"), mmap_mode="r")
-    label = "Features that no selector used"
-    features = image_features(images, run.synthetic(gan), synthesis, device, label)
+
+    def features(pictures: np.ndarray, folder: Path) -> np.ndarray:
+        return image_features(pictures, folder, synthesis, "cpu", "Features that no selector used")
+
     tables = {}
-    for name, sets in wanted.items():
-        own = features[names.index(name) * made :][:made]
-        target = load_target_images(run, params, gan, name)
-        trained, held_out = (
-            image_features(part, run.data, synthesis, device, label)
-            for part in (target.trained, target.held_out)
-        )
-        tables[name] = _measured(own, trained, held_out, sets, synthesis)
+    with torch_threads(params.gan.threads):
+        every = features(images, run.synthetic(gan))
+        for name, sets in wanted.items():
+            target = load_target_images(run, params, gan, name)
+            trained, held_out = (features(part, run.data) for part in (target.trained, target.held_out))
+            own = every[names.index(name) * made :][:made]
+            tables[name] = _measured(own, trained, held_out, sets, synthesis)
     return tables
 
 

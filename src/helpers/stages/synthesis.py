@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import torch
 
 from helpers.classifier.inference import opinion
 from helpers.data.by_class import join_classes, rows_of_class
@@ -70,6 +71,7 @@ def _generate(run: RunPaths, params: Params, gan: GanName, second_opinion: bool)
         real, labels = load_training_images(run, params, gan)
         synthesize(run.gan(gan), folder, params.gan, params.synthesis, real, device, labels, names)
     else:
+        torch.set_num_threads(params.gan.threads)  # as ``synthesize`` does
         given.take(folder, params)
     images = np.load(folder / "images.npy", mmap_mode="r")
     called = None
