@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.cores import allowed_cores
 from helpers.engine import cards, profiles
 from helpers.engine.cards import gpus_asked
 from helpers.engine.failures import last_words
@@ -52,7 +53,8 @@ def test_a_kept_profile_sends_jobs_away_and_asks_for_gpus(name):
 def test_without_a_profile_this_machine_is_counted(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     words = command(runfile(), None, profiles.load_profile(None))
-    assert words[words.index("--cores") + 1] == str(os.cpu_count()) and "gpu=2" in words and "gpus=2" in words
+    assert words[words.index("--cores") + 1] == str(allowed_cores())
+    assert "gpu=2" in words and "gpus=2" in words
 
 
 @pytest.mark.parametrize(

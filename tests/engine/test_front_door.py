@@ -702,3 +702,28 @@ def test_the_numbers_at_the_end_are_also_those_of_the_classes_that_get_images(tm
     assert numbers.split() == ["baseline", "85.0%", "50.0%", "60.0%", "25.0%"]
     start._say_result(SimpleNamespace(run=run, params=validate({"arms": {"baseline": {}}})))
     assert "df" not in capsys.readouterr().out
+
+
+def test_only_shows_nothing_under_other_parameters_than_it_was_made_with(project):
+    told = project.here(*TOY, "--set", "classifier.dropout=0.4", "--only", "report", code=2).stderr
+    assert "--only report would show under this command's parameters what classifier" in told
+    assert "classifier.dropout 0.5 -> 0.4" in told
+    project.here(*TOY, "--set", "report.title=Another", "--only", "report")
+    assert executed(project) == ["report"]
+
+
+def test_a_copied_run_gets_a_page_of_its_own(project):
+    artifacts = project.folder / "artifacts"
+    shutil.copytree(artifacts / "toy", artifacts / "copied")
+    project.here(*TOY, "--run", "copied")
+    assert executed(project) == ["report"]
+    assert (project.folder / "reports/copied/report.html").exists()
+
+
+def test_force_of_a_stage_that_these_trainings_do_not_need(project):
+    told = project.here(*TOY, "--arms", "baseline", "--force", "gan", "--dry-run", code=2).stderr
+    assert (
+        "No job of the stage 'gan' is needed for these trainings: leave out --replicates and --arms" in told
+    )
+    told = project.here("--list", "--params", "toy", code=2).stderr
+    assert "--params says nothing beside --list: leave it out." in told

@@ -202,3 +202,12 @@ def test_jobs_on_different_parts_of_the_split_have_the_part_in_their_keys():
     assert key("gan", *folds, seed=1) != key("gan", *folds, "gan.seeds=[1, 0]", seed=1)
     early = wanted_jobs(params, until="synthesis")
     assert {job.wildcards["replicate"] for job in early if job.stage == "classifier"} == {0, 1}
+
+
+def test_a_named_folder_that_changes_meanwhile_is_read_anew_for_the_next_plan(tmp_path):
+    (tmp_path / "a.txt").write_text("one")
+    before = data._content(tmp_path / "a.txt", images=False)
+    (tmp_path / "a.txt").write_text("two")
+    assert data._content(tmp_path / "a.txt", images=False) == before  # in one plan it is read once
+    data.forget_fingerprints()
+    assert data._content(tmp_path / "a.txt", images=False) != before

@@ -179,3 +179,39 @@ def test_a_task_that_is_made_a_second_time_is_followed_from_its_beginning(tmp_pa
     view.tick()
     assert list(view.began) == ["eda"] and "eda" in view.stream.getvalue().splitlines()[-1]
     assert "running" in view.stream.getvalue()
+
+
+def test_a_job_that_a_cluster_tries_again_is_followed_again(tmp_path, monkeypatch, quick):
+    monkeypatch.setattr("helpers.paths.ARTIFACTS", tmp_path)
+    run = RunPaths("shown")
+    run.logs.mkdir(parents=True)
+    view = View(run, quick, [Task(Job("eda"))], slots=2, stream=io.StringIO())
+    for state in ("started", "failed", "started", "finished"):
+        told = {"title": "eda", "state": state, "cell": 0, "cells": 0}
+        (run.logs / "eda.state.json").write_text(json.dumps(told))
+        view.tick()
+        assert bool(view.progress.failed) == (state == "failed")
+    assert view.ended == {"eda": "finished"} and list(view.progress.ended) == ["eda"]
+    lines = view.stream.getvalue().splitlines()
+    assert lines[-1].startswith("done") and sum(line.startswith("FAILED") for line in lines) == 1
+
+
+def test_only_the_main_loop_of_a_job_says_how_long_it_will_take(tmp_path, monkeypatch, quick):
+    monkeypatch.setattr("helpers.paths.ARTIFACTS", tmp_path)
+    run = RunPaths("shown")
+    run.logs.mkdir(parents=True)
+    name = Task(Job("gan", {"seed": 0})).name
+    view = View(run, quick, [Task(Job("gan", {"seed": 0}))], slots=2, stream=io.StringIO())
+    state = {"title": "gan", "state": "running", "cell": 0, "cells": 0}
+    (run.logs / f"{name}.state.json").write_text(json.dumps(state))
+    line = {"label": "it", "unit": "step", "total": 9, "note": ""}
+    left = []
+    for inner in (
+        {"done": 3, "seconds_left": 4.0, "whole": False},  # such as the bank of a classifier
+        {"done": 3, "seconds_left": 60.0, "whole": True},
+        {"done": 9, "seconds_left": 0.0, "whole": True},
+    ):
+        (run.logs / f"{name}.progress.json").write_text(json.dumps(line | inner))
+        view.tick()
+        left.append(view.progress.left.get(name))
+    assert left == [None, 60.0, None]

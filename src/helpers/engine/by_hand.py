@@ -53,10 +53,12 @@ def seal_by_hand(run: RunPaths, params: Params, stage: str, **wildcards: Any) ->
 
     A job of a start of the front door writes its own. Every stage with a notebook calls this at its end.
     Where a file of the job is missing, or its code or what it read was changed meanwhile, it gets no record,
-    and the next start makes it anew.
+    and the next start makes it anew; where a start made the job meanwhile, it has a record already.
     """
     job = Job(stage, wildcards)
     if JOBS_LOCK_VARIABLE in os.environ or not all(path.exists() for path in outputs(job, run, params)):
+        return
+    if not note_path(run, job).exists():  # a start has made the job meanwhile
         return
     from helpers.engine.account import account
     from helpers.engine.keys import Keys

@@ -40,7 +40,7 @@ Exit codes: 0 done, 1 a job failed, 2 a mistake in the command, the parameters o
 # options that say what a start makes and how
 OF_A_START = (
     *("--dry-run", "--run", "--set", "--data-root", "--until", "--only", "--force"),
-    *("--accept-code", "--profile"),
+    *("--params", "--accept-code", "--profile", "--cores"),
 )
 OF_A_RUN = (*OF_A_START, "--replicates", "--arms")
 USELESS = {  # the options that say nothing, beside what starts no run
@@ -88,7 +88,6 @@ def _add_what(page: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--params",
         metavar="FILE",
-        default="params/quick.yaml",
         help="parameter file (default: params/quick.yaml; --list shows all)",
     )
     what.add_argument(
@@ -299,7 +298,7 @@ def _compare(first: str, second: str) -> int:
 
 def _prepare(options: argparse.Namespace) -> tuple[RunPaths, Params]:
     """The run's folders and its parameters, in which the data's folders are absolute."""
-    path = find_file(options.params)
+    path = find_file(options.params or "params/quick.yaml")
     given = options.data_root
     # one's own images are no valid parameters without a folder; the folder's own name follows below, for it
     # may be no YAML

@@ -91,6 +91,14 @@ def _protocol(planned: str) -> dict[str, str]:
     return {"report.protocol": fixed, PROTOCOL.name: _digest(PROTOCOL)}
 
 
+def forget_fingerprints() -> None:
+    """Read named files and folders anew: they may change while a start goes on."""
+    from helpers.data.given_images import folder_digest
+
+    for fingerprint in (_content, _listing, folder_digest):
+        fingerprint.cache_clear()
+
+
 @cache
 def _content(path: Path, images: bool) -> str:
     """Content of a file, or names and content of a folder's files, or of its ``images`` alone.

@@ -16,7 +16,7 @@ from helpers.data.wording import shown
 from helpers.engine.by_hand import SHOW_ONLY_VARIABLE, leave_note
 from helpers.engine.keys import Keys
 from helpers.engine.process import refuse_beside_a_start
-from helpers.engine.records import elsewhere, faults, here, read_sealed, record_path, view_path
+from helpers.engine.records import elsewhere, faults, here, name_in_run, read_sealed, record_path, view_path
 from helpers.engine.runfile import Accepted
 from helpers.engine.stages import (
     MOST,
@@ -26,6 +26,7 @@ from helpers.engine.stages import (
     is_shown,
     jobs,
     judge,
+    outputs,
     reads_large_files,
     tasks,
     upstream,
@@ -237,6 +238,9 @@ def _judged(job: Job, keys: Keys, broken: list[tuple[Path, bool]]) -> Planned:
         return Planned(
             job, _what_is_broken(broken), True, tuple(path for path, missing in broken if not missing)
         )
+    own = {name_in_run(path, keys.run) for path in outputs(job, keys.run, keys.params)}
+    if not own <= set(record["files"]):
+        return Planned(job, "its record is of other files, as in a copied run", True)
     return Planned(job)
 
 
@@ -254,7 +258,7 @@ def _view_judged(job: Job, keys: Keys, broken: list[tuple[Path, bool]]) -> Plann
 
 def _view_changed(view: dict[str, Any], now: dict[str, Any]) -> str:
     """The first of the parts of a view's key that differs, in words."""
-    if changed := _changed_files(view, now) or _changed_values(view, now):
+    if changed := _changed_files(view, now) or words_of_changes(view, now):
         return changed
     if view.get("elsewhere") != now.get("elsewhere"):
         return "its images came or went"
@@ -274,7 +278,7 @@ def _what_is_broken(broken: list[tuple[Path, bool]]) -> str:
 def _what_changed(record: dict[str, Any], now: dict[str, Any], job: Job) -> str:
     """The first of the parts of a key that differs, in words."""
     then = record["parts"]
-    if values := _changed_values(then, now):
+    if values := words_of_changes(then, now):
         return f"parameters changed: {values}"
     if files := _changed_files(then, now):
         return f"its code changed: {files}"
@@ -283,8 +287,8 @@ def _what_changed(record: dict[str, Any], now: dict[str, Any], job: Job) -> str:
     return "an earlier stage is made anew"
 
 
-def _changed_values(then: dict[str, Any], now: dict[str, Any]) -> str:
-    """What differs in the parameters, as ``gan.steps 400 -> 500``."""
+def words_of_changes(then: dict[str, Any], now: dict[str, Any]) -> str:
+    """What differs in the parameters of two keys' parts, as ``gan.steps 400 -> 500``; empty if nothing."""
     changed = changed_values(then["parameters"], now["parameters"])
     return shown([f"{key} {before} -> {after}" for key, before, after in changed], MOST)
 

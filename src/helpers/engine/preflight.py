@@ -121,7 +121,7 @@ def _check_arms(params: Params, classes: Sequence[str]) -> None:
 def _check_contrasts(params: Params) -> None:
     """See whether the names of the primary contrasts are each of one arm, and no two of one pair of arms."""
     playing = roles(params)
-    known: dict[tuple[str, ...], str] = {}
+    known: dict[frozenset[str], str] = {}
     for contrast in params.evaluation.primary_contrasts:
         names = contrast.split(" - ")
         for name in names:
@@ -131,7 +131,7 @@ def _check_contrasts(params: Params) -> None:
                     f"name or the arm '{playing[name]}', whose recipe is that of the paper's arm {name}: "
                     f"give the arm '{name}' another name."
                 )
-        pair = tuple(playing.get(name, name) for name in names)
+        pair = frozenset(playing.get(name, name) for name in names)
         if pair in known:
             raise ParameterError(
                 f"evaluation.primary_contrasts has '{known[pair]}' and '{contrast}', which compare the same "

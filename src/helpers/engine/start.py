@@ -12,9 +12,10 @@ from helpers.data.sources import SOURCES
 from helpers.engine import preflight
 from helpers.engine.by_hand import ask_before_throwing_away, refuse_a_mixture
 from helpers.engine.cards import count_gpus
+from helpers.engine.data import forget_fingerprints
 from helpers.engine.failures import died, read_failures, tell_failures
 from helpers.engine.keys import Keys
-from helpers.engine.plan import Planned, Share, make_plan, stages_asked_for
+from helpers.engine.plan import Planned, Share, make_plan, stages_asked_for, with_upstream, words_of_changes
 from helpers.engine.process import run_lock
 from helpers.engine.profiles import load_profile
 from helpers.engine.records import put_aside, read_record, remove_damaged_caches, require_whole_inputs
@@ -65,8 +66,10 @@ def _prepared(
         run, params, accepted_code(run, params, options.accept_code), ["python", "run_all.py", *words]
     )
     planned = _plan(runfile, options)
-    if not planned:
-        raise UserError(_why_no_job(options.only, params))
+    there = {item.job.stage for item in planned}
+    for stage in [options.only] if options.only else options.force:
+        if stage not in there:
+            raise UserError(_why_no_job(stage, params))
     if anew := {item.job.name for item in planned if item.numbers} & runfile.accepted.keys():
         # made anew, a result is of the present code and no longer one that is kept over a change of it
         runfile = replace(
@@ -81,18 +84,20 @@ def _prepared(
     return runfile, planned
 
 
-def _why_no_job(only: str, params: Params) -> str:
-    if only == "trunk" and not params.trunks():
+def _why_no_job(stage: str, params: Params) -> str:
+    """Why the run, or the trainings that were asked for, have no job of a stage."""
+    if stage == "trunk" and not params.trunks():
         return (
             "The run has no 'trunk': classifier.adapt.epochs is 0, so that no trunk is adapted; "
             "set it to the epochs of fine-tuning."
         )
-    if only == "gan" and not params.trains_gan:
+    if stage == "gan" and not params.trains_gan:
         return "The run has no 'gan': synthesis.folder gives its synthetic images, so that no GAN is trained."
-    return f"No job of the stage '{only}' is needed for these trainings: leave out --replicates and --arms."
+    return f"No job of the stage '{stage}' is needed for these trainings: leave out --replicates and --arms."
 
 
 def _plan(runfile: RunFile, options: argparse.Namespace, force: bool = True) -> list[Planned]:
+    forget_fingerprints()
     forced = options.force if force else ()
     wanted = (options.until, options.only, forced, Share.asked_for(options))
     return make_plan(runfile.run, runfile.params, runfile.accepted, *wanted)
@@ -104,6 +109,7 @@ def _require_inputs(runfile: RunFile, only: str, planned: Iterable[Planned]) -> 
     for item in planned:
         job = item.job
         refuse_a_mixture(runfile.run, upstream(job, runfile.params), keys)
+        _refuse_other_parameters(only, job, keys)
         for other in upstream(job, runfile.params):
             if other.stage != only and read_record(runfile.run, other) is None:
                 raise UserError(
@@ -111,6 +117,18 @@ def _require_inputs(runfile: RunFile, only: str, planned: Iterable[Planned]) -> 
                     f"run the stage '{other.stage}' first (--until {other.stage})."
                 )
         require_whole_inputs(runfile.run, runfile.params, job, shown_only=not item.numbers)
+
+
+def _refuse_other_parameters(only: str, job: Job, keys: Keys) -> None:
+    """Raise UserError where something that a job's result comes from, near or far, has other parameters."""
+    for other in with_upstream([job], keys.params):
+        record = read_record(keys.run, other)
+        changed = words_of_changes(record["parts"], keys.parts(other)) if record else ""
+        if changed and other.stage != only:
+            raise UserError(
+                f"--only {only} would show under this command's parameters what {other.title} made with "
+                f"others ({changed}): leave out --only, or give the parameters that it was made with."
+            )
 
 
 def _show_plan(run: RunPaths, params: Params, planned: list[Planned]) -> int:
@@ -158,7 +176,7 @@ def _run(runfile: RunFile, planned: list[Planned], options: argparse.Namespace) 
         print(f"Finished in {duration(time.monotonic() - view.start)}.")
     if any(item.job.stage == "report" for item in planned):
         _say_result(runfile)
-    elif asked := Share.asked_for(options).options:
+    elif (asked := Share.asked_for(options).options) and not options.until and not options.only:
         print(f"The evaluation and the page need all trainings: leave out {asked} to make them.")
     return 0
 

@@ -96,11 +96,14 @@ class View:
         lines = []
         now = time.monotonic()
         for name in self.tasks:
-            if name in self.ended:
+            if self.ended.get(name) == "finished":
                 continue
             state = _read(self.run.logs / f"{name}.state.json")
-            if not state:
+            if not state or state["state"] == self.ended.get(name):
                 continue
+            if name in self.ended:  # a cluster tries again what failed there
+                del self.ended[name], self.began[name]
+                self.progress.failed.discard(name)
             if name not in self.began:
                 self.began[name] = now
             if state["state"] in ("finished", "failed"):
@@ -150,11 +153,13 @@ class View:
             _doing(state),
         ]
         inner = _read(self.run.logs / f"{name}.progress.json")
+        self.progress.left.pop(name, None)  # of a loop that has ended, or is not the job's main one
         if inner and inner["done"] < inner["total"]:
             parts.append(f"{inner['label']}: {inner['unit']} {inner['done']}/{inner['total']}")
             parts += [inner["note"]] if inner.get("note") else []
             if inner.get("seconds_left") is not None:
-                self.progress.left[name] = inner["seconds_left"]
+                if inner.get("whole"):
+                    self.progress.left[name] = inner["seconds_left"]
                 parts.append(f"{duration(inner['seconds_left'])} left")
         return printable("  ".join(parts))
 
