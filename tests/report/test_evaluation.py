@@ -22,6 +22,7 @@ from helpers.report.page.contrast_chart import contrast_chart
 from helpers.report.page.control_sentences import _control_sentences, equal_alarms, shifted_thresholds
 from helpers.report.page.headline import headline_caption
 from helpers.report.page.results import Results, read_results
+from helpers.report.page.tables import text_table
 from helpers.report.results.gan import filters_of_all_gans, filters_sentence, filters_table
 from helpers.report.style import arm_colours
 from helpers.report.words import METRIC_NAMES, OVERALL_SCORED, TARGET_SCORED
@@ -408,7 +409,7 @@ class TestTables:
             (0.001, 0.015, 3, "higher; real but negligible"),
             (-0.01, 0.05, 3, "undecided"),
             (math.nan, math.nan, 1, "not tested (needs 3 replicates)"),
-            (math.nan, math.nan, 3, "undecided"),
+            (math.nan, math.nan, 3, "not tested"),
         ],
     )
     def test_verdicts_follow_the_rule(self, low, high, replicates, verdict):
@@ -791,7 +792,7 @@ class TestAbstract:
         else:
             known = [each for each in differences if not math.isnan(each[0])]
             assert len(table.frame) == len(known)
-            ends = f"+0.15 ({known[0][0]:+.2f} to {known[0][1]:+.2f})".replace("-", "\N{MINUS SIGN}")
+            ends = f"+0.150 ({known[0][0]:.3f} to {known[0][1]:.3f})".replace("-", "\N{MINUS SIGN}")
             assert ends in table.to_text()
 
     def test_blurred_images_are_told_at_the_side_of_the_synthetic_ones(self):
@@ -918,3 +919,33 @@ class TestOtherClassesThanTheTarget:
 
     def test_the_usual_title_names_the_classes(self):
         assert "dermatofibroma" in self.results_of(["df"], select="top", counts={"df": 20}).title
+
+
+def test_a_run_without_contrasts_has_a_caption_and_no_table():
+    nothing = contrasts()[:0]
+    assert results.contrasts.contrasts_table(nothing, 167, 0.02) is None
+    told = results.contrasts.named_contrasts_caption(nothing, "mel", 167)
+    assert told == "The run has none of the arms that these contrasts need."
+
+
+@pytest.mark.parametrize(("smallest", "said"), [(0.025, "the 2.5 points"), (0.005, "the 0.5 points")])
+def test_a_negligible_gain_is_told_with_the_size_that_it_was_held_to(smallest, said):
+    row = {"difference": 0.002, "low": 0.001, "high": 0.004, "replicates": 5}
+    params = fake_params(evaluation={"smallest_effect": smallest})
+    assert f"less than {said} that would matter" in change_sentence("Adding images", "recall", row, params)
+
+
+def test_small_distances_keep_their_digits():
+    row = {"seed": 0, "random": 0.0731, "kept": 0.0702, "difference": -0.0029}
+    found = pd.DataFrame(
+        [row | {"difference_low": -0.0048, "difference_high": -0.0011, "filtering": "improves"}]
+    )
+    told = filters_table(found).to_text().replace("\N{MINUS SIGN}", "-")
+    assert "0.0731" in told and "0.0702" in told and "-0.0029 (-0.0048 to -0.0011)" in told
+
+
+def test_times_are_sorted_by_their_seconds():
+    frame = pd.DataFrame({"Arm": ["a", "b"], "Time": ["9 min 12 s", "41 s"]})
+    frame.attrs["Time"] = [552.0, 41.0]
+    arm, time = text_table(frame).columns
+    assert time.values == (552.0, 41.0) and time.number and not arm.number and arm.values == ()

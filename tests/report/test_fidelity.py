@@ -427,10 +427,19 @@ def test_closest_pairs_stand_below_each_other_turned_and_veiled():
     says_that_its_images_are_elsewhere(synthesis.memorisation.closest_pairs(images[:0], real, pairs))
 
 
+def test_a_caption_names_the_paper_s_count_only_where_it_is_drawn():
+    told = synthesis.scores.samples_caption("mel", "show", (counted(), published_beside("ham10000")))
+    alone = synthesis.scores.samples_caption("mel", "show", (counted(), published_beside("folder")))
+    nothing = synthesis.scores.samples_caption("mel", "show", (counted()[:0], published_beside("folder")))
+    assert "the count in the paper's own sample. " in told
+    assert "Below: how many different" in alone and "paper" not in alone and "Below" not in nothing
+
+
 @pytest.mark.parametrize("policy", ["show", "blur", "omit"])
 def test_no_caption_asks_to_look_at_photographs_that_are_not_shown(policy):
+    beside = (counted(), published_beside("ham10000"))
     captions = [
-        synthesis.scores.samples_caption("mel", policy),
+        synthesis.scores.samples_caption("mel", policy, beside),
         synthesis.memorisation.pairs_caption(policy),
         synthesis.classes.samples_caption(policy),
         readers.misled_caption(policy),

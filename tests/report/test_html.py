@@ -571,7 +571,7 @@ def test_the_pictures_of_many_gans_do_not_swell_the_page(tmp_path, monkeypatch):
         (0.0, 0.05, 3, "unclear", "undecided"),
         (None, None, 1, "unclear", "not tested"),
         (None, None, 2, "unclear", "not tested"),
-        (None, None, 3, "unclear", "undecided"),
+        (None, None, 3, "unclear", "not tested"),
     ],
 )
 def test_a_sentence_is_as_strong_as_its_interval(low, high, replicates, word, gain):

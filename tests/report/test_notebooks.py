@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import nbformat
 import pytest
 
 from helpers.params import Params, load_params, notebook_params
-from helpers.paths import NOTEBOOKS
+from helpers.paths import ARTIFACTS, NOTEBOOKS
 
 NAMES = ["01_eda", "02_gan_training", "03_generation_filtering", "04_classifier_training", "05_evaluation"]
 JOBS_OWN = {"gan_seed", "second_opinion", "arm", "replicate"}
@@ -186,3 +187,5 @@ def test_a_notebook_without_its_inputs_names_the_stage_to_run(tmp_path):
         )
     assert caught.value.ename == "MissingStageError"
     assert "run the stage 'eda' first" in caught.value.evalue
+    # where the notebook noted what it was about to compute
+    shutil.rmtree(ARTIFACTS / "never-run", ignore_errors=True)

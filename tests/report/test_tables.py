@@ -294,6 +294,17 @@ class TestDataTables:
             ["1", "2"],
         ]
         said = eda.folds_sentence(params)
+        assert "classifiers and of a GAN that are" in said
+        given = validate(
+            {
+                "data": {"split": {"by": "lesion", "folds": 5}},
+                "gan": {"seeds": [0, 1, 2, 3, 4]},
+                "synthesis": {"folder": "theirs", "filter": "classifier"},
+                "arms": {"baseline": {}},
+                "replicates": 5,
+            }
+        )
+        assert "classifiers that are trained" in eda.folds_sentence(given), "nobody knows what it has seen"
         assert "This is done twice" in said and "there are 4, and each has 2 replicates of every arm" in said
         assert "part of the split, fold 1 of 2, first deal; there are 4" in eda.first_part_note(params)
         single = validate({})

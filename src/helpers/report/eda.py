@@ -77,11 +77,12 @@ def folds_sentence(params: Params) -> str | None:
     split = params.data.split
     if not split.folds:
         return None
+    gans = " and of a GAN" if params.trains_gan else ""
     deals = "" if split.repeats == 1 else f" This is done {times(split.repeats)}, each time by another draw."
     return (
         f"The lesions are dealt into {split.folds} folds that have the same share of every class. Each fold "
-        "is the test set of classifiers and of a GAN that are trained on the others, less a share for "
-        "validation, so that every image is tested by something that has not seen its lesion."
+        f"is the test set of classifiers{gans} that are trained on the others, less a share for validation, "
+        "so that every image is tested by something that has not seen its lesion."
         f"{deals} A part of the split is one fold as the test set; there are {params.parts}, and each has "
         f"{counted(params.replicates // params.parts, 'replicate')} of every arm."
     )

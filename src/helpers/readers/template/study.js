@@ -175,7 +175,11 @@
     say("The answers were removed from this browser.");
   });
   const welcome = () => { one("#start-form").reset(); listUnfinished(); show("start"); };
-  one("#another").addEventListener("click", welcome);
+  one("#another").addEventListener("click", () => {
+    if (!saved && !confirm("The answers were not saved. Go on without them?")) return;
+    saved = true;
+    welcome();
+  });
   addEventListener("beforeunload", (event) => { if (!saved) event.preventDefault(); });
 
   if (!store.works()) warnOfStorage();

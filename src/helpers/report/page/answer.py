@@ -147,7 +147,7 @@ def _what_was_done(results: Results) -> str:
     if test and params.parts > 1:
         test += ", each time on those of the fold that it was not trained on"
         test += f"; every image is tested {times(params.data.split.repeats)}"
-    if params.trains_gan and len(params.gan.seeds) > 1:
+    if params.trains_gan and len(params.gan.seeds) > 1 and any(arm.uses_gan for arm in params.arms.values()):
         arms += f", with the images of {len(params.gan.seeds)} GANs{',' if test else ''}"
     name, trunk = backbone_name(results), trunk_words(params)
     name = f"{name}{trunk}," if trunk else name
@@ -250,7 +250,7 @@ def change_sentence(
         return ""
     smallest, reference = params.evaluation.smallest_effect, params.evaluation.reference
     verdict, change = verdict_of(row, smallest), points(row["difference"], places)
-    if verdict.gain.short is Gain.NOT_TESTED:
+    if verdict.gain is Gain.TOO_FEW:
         return _untested_sentence(subject, metric, row, reference, change, ending)
     known = points_interval(row.get("low"), row.get("high"), places)
     if not known:
@@ -263,7 +263,7 @@ def change_sentence(
             f"which {row['replicates']:.0f} trainings per arm cannot tell from chance{ending}."
         )
     negligible = verdict.gain is Gain.NEGLIGIBLE
-    small = f", less than the {points(smallest, 0)[1:]} points that would matter" if negligible else ""
+    small = f", less than the {100 * smallest:g} points that would matter" if negligible else ""
     verb = "improves" if verdict.direction is Direction.HIGHER else "lowers"
     size = change.lstrip("+" + MINUS)
     return f"{subject} {verb} {metric} by {size} points against {reference} ({ends}){small}{ending}."

@@ -27,14 +27,17 @@ def controls(results: Results) -> list[str]:
 
 def positive_control(results: Results, blind_only: bool) -> str:
     """Whether the study saw the loss of real images, or that no arm tests it; with ``blind_only`` empty
-    unless there is such an arm whose loss was not seen.
+    unless there is such an arm whose loss was not seen. Of several the first whose loss was not seen is told.
     """
+    seen = ""
     for control in own.controls(results.params):
         row = results.control(control)
         if control.role == own.WITHHELD and row is not None:
-            blind = verdict_of(row).direction in (Direction.NOT_SHOWN, Direction.HIGHER)
-            return _withheld(control, row, results) if blind or not blind_only else ""
-    return "" if blind_only else unseen_loss(results)
+            told = _withheld(control, row, results)
+            if verdict_of(row).direction in (Direction.NOT_SHOWN, Direction.HIGHER):
+                return told
+            seen = seen or told
+    return "" if blind_only else seen or unseen_loss(results)
 
 
 def unseen_loss(results: Results) -> str:

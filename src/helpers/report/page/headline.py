@@ -139,8 +139,11 @@ def arms_table(results: Results) -> pd.DataFrame:
 
 
 def trainings_table(results: Results) -> pd.DataFrame:
-    """Every training of the classifier: images, epochs, validation accuracy, time."""
-    return pd.DataFrame([_training_row(row, results.params) for row in results.trainings.to_dict("records")])
+    """Every training of the classifier: images, epochs, validation accuracy, time (sorted by its seconds)."""
+    rows = results.trainings.to_dict("records")
+    table = pd.DataFrame([_training_row(row, results.params) for row in rows])
+    table.attrs["Time"] = [row.get("seconds") for row in rows]
+    return table
 
 
 def _training_row(row: dict[Any, Any], params: Params) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Container
+from pathlib import Path
 from typing import Any
 
 from helpers.files import digest, file_digest
@@ -26,8 +27,8 @@ def protocol_words(params: Params) -> str:
     text, parameters = PROTOCOL.read_text(encoding="utf-8"), digest(comparable_values(planned), length=64)
     return (
         f"docs/protocol.md of {_date(text)}{_additions(text)}, SHA-256 {file_digest(PROTOCOL, length=64)}; "
-        f"its parameters ({params.report.protocol}), SHA-256 {parameters}. Departures of this run from "
-        f"these: {kept}. What changed in the protocol itself since its date stands in its additions"
+        f"its parameters ({Path(params.report.protocol).name}), SHA-256 {parameters}. Departures of this "
+        f"run from these: {kept}. What changed in the protocol itself since its date stands in its additions"
     )
 
 

@@ -71,12 +71,14 @@ def _sorted_by(column: Column, row: int) -> Markup:
 def text_table(frame: pd.DataFrame, groups: str | None = None) -> ShownTable:
     """A frame of texts as a table, numbers to the right.
 
-    ``groups`` is the column whose equal texts, one below the other, belong together.
+    ``groups`` is the column whose equal texts, one below the other, belong together. ``frame.attrs`` may hold
+    the values that a column of other texts is sorted by, such as the seconds of '9 min 12 s'.
     """
-    texts = {str(column): tuple(map(str, frame[column])) for column in frame}
-    return ShownTable(
-        tuple(Column(heading, cells, _is_numeric(cells)) for heading, cells in texts.items()), groups
-    )
+    columns = []
+    for column in frame:
+        cells, values = tuple(map(str, frame[column])), tuple(frame.attrs.get(column, ()))
+        columns.append(Column(str(column), cells, bool(values) or _is_numeric(cells), values))
+    return ShownTable(tuple(columns), groups)
 
 
 def _is_numeric(texts: tuple[str, ...]) -> bool:

@@ -33,20 +33,23 @@ from helpers.report.words import (
     points_of_images,
 )
 
+NO_CONTRAST = "The run has none of the arms that these contrasts need."
 NOTHING_NAMED = "No primary contrast was named beforehand for this run: all of it is exploratory."
 DOT: dict[str, Any] = {"marker": "o", "markersize": 5, "alpha": 0.5, "markeredgewidth": 0}  # one replicate
 
 
 def contrasts_table(
     contrasts: pd.DataFrame, n: int, smallest_effect: float, metric: str = "target_recall"
-) -> Table:
+) -> Table | None:
     """The contrasts named beforehand on one metric: difference, both intervals, p values and verdict.
 
     The second interval is the bootstrap's or, of folds, the corrected t's. ``n`` is the number of images
     behind the metric. The verdict is that of helpers.evaluation.verdicts. Where every contrast was named
-    beforehand, the column that says so is left out.
+    beforehand, the column that says so is left out. None where the run has no such contrast.
     """
     rows = contrasts[contrasts["metric"] == metric].reset_index(drop=True)
+    if rows.empty:
+        return None
     other, named = other_interval(contrasts)
     frame = rows.assign(
         contrast=rows["arm"] + f" {MINUS} " + rows["reference"],
@@ -87,11 +90,11 @@ def other_primary_table(
     rows = contrasts[(contrasts["role"] == "primary") & (contrasts["metric"] != metric)]
     if rows.empty:
         return None
-    tables = [contrasts_table(rows, n, smallest_effect, other) for other in dict.fromkeys(rows["metric"])]
-    names = [metric_words(other, target) for other in dict.fromkeys(rows["metric"])]
-    parts = zip(tables, names, strict=True)
-    frame = pd.concat([table.frame.assign(metric=name) for table, name in parts], ignore_index=True)
-    return replace(tables[0], frame=frame[["metric", *tables[0].frame.columns]])
+    found = {other: contrasts_table(rows, n, smallest_effect, other) for other in rows["metric"].unique()}
+    tables = {metric_words(other, target): table for other, table in found.items() if table}
+    frame = pd.concat([table.frame.assign(metric=name) for name, table in tables.items()], ignore_index=True)
+    first = next(iter(tables.values()))
+    return replace(first, frame=frame[["metric", *first.frame.columns]])
 
 
 def _shows(row: Mapping[str, Any], smallest_effect: float) -> str:
@@ -112,7 +115,7 @@ def named_contrasts(
     """
     rows = contrasts[contrasts["metric"] == metric]
     if rows.empty:
-        return empty_figure("The run has none of the arms that these contrasts need.")
+        return empty_figure(NO_CONTRAST)
     values = metrics.pivot_table(index="replicate", columns="arm", values=metric)
     colours = arm_colours([*rows["arm"], *rows["reference"]])
     figure = Figure(figsize=(9, 1.2 + 0.5 * len(rows)))
@@ -160,6 +163,8 @@ def named_contrasts_caption(
     """The caption of ``named_contrasts``; it speaks of intervals only where some are drawn. ``one_gan``
     as in ``difference_sentence``.
     """
+    if contrasts.empty:
+        return NO_CONTRAST
     note, (other, named) = one_gan_note(contrasts["arm"], one_gan), other_interval(contrasts)
     start = (
         f"{which_contrasts(contrasts)}, in recall of {target} (n = {n:,} test images of it). A dot is the "

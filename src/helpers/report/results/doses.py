@@ -103,9 +103,10 @@ def dose_figure(table: pd.DataFrame, arms: pd.DataFrame, target: str) -> Figure 
 
 def dose_caption(arms: pd.DataFrame, target: str, confidence: float) -> str:
     """What ``dose_figure`` and ``dose_table`` show of ``arms``, the table of evaluation/."""
+    ends = f" with {100 * confidence:.0f} % intervals" if arms["low"].notna().any() else ""
     return (
         f"Recall and ranking of {target} by the numbers of real and of synthetic images: means over "
-        f"replicates with {100 * confidence:.0f} % intervals. In the figure the numbers of images are evenly "
+        f"replicates{ends}. In the figure the numbers of images are evenly "
         f"spaced.{means_note(arms)}"
     )
 
@@ -155,7 +156,8 @@ def worth_section(
         f"### What a synthetic image is worth\n\nMore real {target} images or more synthetic ones: every "
         "point is an arm with so many of each. Where real images are left out, the GAN behind the synthetic "
         "ones did not learn from them. "
-        f"Numbers are about recall, with {100 * confidence:.0f} % intervals; all of it is exploratory."
+        f"Numbers are about recall, with {100 * confidence:.0f} % intervals where the trainings are enough; "
+        "all of it is exploratory."
     ]
     for row in own.rows_of(controls, own.RESTORED):
         dose = table[table["arm"] == row["arm"]]

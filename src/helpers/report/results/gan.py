@@ -12,7 +12,7 @@ from helpers.report.gan import has_scores
 from helpers.report.paper_values import Paper
 from helpers.report.synthesis.fidelity import filter_outcome
 from helpers.report.table import Format, Table, of_row
-from helpers.report.words import MINUS, NONE, missing, plain
+from helpers.report.words import NONE, missing, plain, significant, with_interval
 
 KERNEL = "kernel_distance"
 
@@ -74,11 +74,11 @@ def filters_table(found: pd.DataFrame | None) -> Table | None:
     """The rows of ``filters_of_all_gans`` as a table; None without any."""
     if found is None:
         return None
-    formats: dict[str, Format] = {name: lambda value: f"{value:.2f}" for name in ("random", "kept")}
+    formats: dict[str, Format] = dict.fromkeys(("random", "kept"), significant)
     formats["difference"] = of_row(
-        lambda row: (
-            f"{row['difference']:+.2f} ({row['difference_low']:+.2f} to {row['difference_high']:+.2f})"
-        ).replace("-", MINUS)
+        lambda row: with_interval(
+            row["difference"], row["difference_low"], row["difference_high"], signed=True
+        )
     )
     headers = {
         "seed": "GAN seed",

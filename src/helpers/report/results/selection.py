@@ -167,10 +167,11 @@ def selection_table(
 def selection_caption(fidelity: pd.DataFrame) -> str:
     """What the intervals of ``selection_figure`` are."""
     if fidelity.empty:
-        return "What the classifier gains by each selector, with intervals."
+        return "What the classifier gains by each selector, with intervals where there are enough trainings."
     gans, draws = fidelity["gan"].nunique(), int(fidelity["draws"].iloc[0])
     size = int(fidelity["images"].iloc[0])
     return (
-        "What the classifier gains by each selector, with intervals, and how near the kept images are to the "
-        f"real ones: means over {counted(gans, 'GAN')} and the middle 95 % of {draws} draws of {size} images."
+        "What the classifier gains by each selector, with intervals where there are enough trainings, and "
+        f"how near the kept images are to the real ones: means over {counted(gans, 'GAN')} and the middle "
+        f"95 % of {draws} draws of {size} images."
     )

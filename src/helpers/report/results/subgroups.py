@@ -78,15 +78,17 @@ def subgroup_caption(arms: Sequence[str], reference: str, target: str, confidenc
     order = f"; in each group, from above: {listed(list(arms))}" if len(arms) > 1 else ""
     return (
         f"Differences from {reference} by group (n = test images of {target}), with "
-        f"{100 * confidence:.0f} % intervals{order}."
+        f"{100 * confidence:.0f} % intervals where there are enough trainings{order}."
     )
 
 
-def subgroup_table(subgroups: pd.DataFrame, arms: Sequence[str], reference: str, target: str) -> Table:
+def subgroup_table(subgroups: pd.DataFrame, arms: Sequence[str], reference: str, target: str) -> Table | None:
     """One row a group: its images, the reference's mean recall and each arm's difference, with intervals.
 
-    Groups with too few images of the target stand there with their counts.
+    Groups with too few images of the target stand there with their counts. None without any group.
     """
+    if subgroups.empty:
+        return None
     lines = []
     for (kind, group), rows in subgroups.groupby(["kind", "group"], sort=False):
         counts = rows.iloc[0]
@@ -163,12 +165,14 @@ def subgroup_sentence(
         f" The others, {names - shown} of {names}, have fewer, or none in some part of the split, and are "
         "only counted."
     ) * (names > shown)
-    what = f"{len(apart)} of {len(changes)} intervals of {metric_words(RECALL, target)} against *{reference}*"
+    what = (
+        f" In these groups {len(apart)} of {len(changes)} intervals of {metric_words(RECALL, target)} "
+        f"against *{reference}* exclude 0; by chance alone about one in {1 / (1 - confidence):.0f} would."
+    )
     said = f" They are {listed(told)}." if told else ""
     return (
         f"{counted(shown, 'group')} by age, sex and site {'has' if shown == 1 else 'have'} at least {FEWEST} "
-        f"test images of {target}.{few} In these groups {what} exclude 0; by chance alone about one in "
-        f"{1 / (1 - confidence):.0f} would.{said}{skin}"
+        f"test images of {target}.{few}{what if len(changes) else ''}{said}{skin}"
     )
 
 

@@ -15,7 +15,7 @@ from helpers.report.pictures import draw_image_rows, image_rows, photographs_sen
 from helpers.report.style import SMALLEST, styled
 from helpers.report.synthesis.scored import AXES, NAMES, best
 from helpers.report.synthesis.variety import HEIGHT as COUNTS_HEIGHT
-from helpers.report.synthesis.variety import counted_sets, draw_counts
+from helpers.report.synthesis.variety import counted_sets, draw_counts, paper_sample
 from helpers.report.table import Table, of_row
 from helpers.report.words import (
     percent_of_images,
@@ -25,10 +25,6 @@ from helpers.report.words import (
 )
 
 LEFT_OUT = "#C9CED3"
-COUNTS = (
-    "how many different images a sample holds (square: mean over the draws, line: the middle 95 % of them), "
-    "beside held-out real images and the count in the paper's own sample"
-)
 SHOWN = "synthetic "  # begins the label of an axes that shows the synthetic image of an index
 
 
@@ -144,15 +140,15 @@ def synthetic_samples(
     return figure
 
 
-def samples_caption(target: str, policy: str) -> str:
-    """What ``synthetic_samples`` shows beside the paper, where photographs are shown as ``policy`` says."""
+def samples_caption(target: str, policy: str, beside: tuple[pd.DataFrame, Paper]) -> str:
+    """What ``synthetic_samples`` shows, where photographs are shown as ``policy`` says."""
     first = f"Real training images of {target} above synthetic ones: kept images"
     if policy == "omit":
         first = f"Synthetic images of {target}: kept ones"
     return (
         f"{first} drawn at random, then the best and the worst by score (the numbers). Can you tell best "
         "from worst without the numbers? "
-        f"Below: {COUNTS}. {photographs_sentence(policy)}"
+        f"{_counts_words(*beside)}{photographs_sentence(policy)}"
     )
 
 
@@ -172,8 +168,19 @@ def _counts_alone(beside: tuple[pd.DataFrame, Paper] | None) -> Figure:
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
     above.text(0.5, 0.5, ELSEWHERE, ha="center", va="center", color=INK)
     draw_counts(below, *beside)
-    figure.set_label(f"{ELSEWHERE} Below: {COUNTS}.")
+    figure.set_label(f"{ELSEWHERE} {_counts_words(*beside)}".strip())
     return figure
+
+
+def _counts_words(fidelity: pd.DataFrame, paper: Paper) -> str:
+    """What ``draw_counts`` shows, and a space; empty where nothing was counted."""
+    if counted_sets(fidelity).empty:
+        return ""
+    theirs = " and the count in the paper's own sample" if paper_sample(paper) else ""
+    return (
+        "Below: how many different images a sample holds (square: mean over the draws, line: the middle 95 % "
+        f"of them), beside held-out real images{theirs}. "
+    )
 
 
 def _name_images(figure: Figure | SubFigure, rows: int, parts: Sequence[pd.DataFrame]) -> None:
