@@ -461,8 +461,8 @@ def main() -> None:
             for part in options.parts or PARTS
         }
     print(
-        "what | size | CPU s | peak MB | exponent | CPU s: fixed and growing | MB a thousand\n--- | --: | "
-        "--: | --: | --: | --- | --:"
+        "what | size | CPU s | peak MB | exponent | straight line through the sizes, CPU s | MB a thousand\n"
+        "--- | --: | --: | --: | --: | --- | --:"
     )
     fits = {part: tell(part, rows) for part, rows in found.items()}
     if rows := found.get("jobs"):
