@@ -91,6 +91,11 @@ def fill_weights(
         )
     # Weights from another library carry other names in the same order, which the shapes confirm.
     names_agree = own.keys() == state.keys()
+    if not names_agree and origin.endswith(".safetensors"):
+        raise ParameterError(
+            f"{origin} does not fit {name}: its tensors have other names, and such a file keeps no order by "
+            "which they could be taken; save them as .pth."
+        )
     pairs = {key: state[key] for key in own} if names_agree else dict(zip(own, state.values(), strict=True))
     for key, value in own.items():
         if pairs[key].shape != value.shape:

@@ -127,3 +127,7 @@ def test_weights_of_equal_names_are_taken_by_name_in_any_order(prefix):
     )
     for key, value in network.state_dict().items():
         assert torch.equal(value, wanted[key])
+    other = {f"other.{key}": value for key, value in wanted.items()}
+    with pytest.raises(ParameterError, match="its tensors have other names, and such a file keeps no order"):
+        fill_weights(network, other, "it.safetensors", "net")
+    fill_weights(network, other, "it.pth", "net")

@@ -235,3 +235,9 @@ def test_two_unlike_files_of_one_image_are_refused(tmp_path, drawn):
     (folder / "more" / f"{first}.jpg").write_bytes(drawn[1][second] + b"more")
     with pytest.raises(DataError, match="1 image is there twice"):
         open_external(folder)
+    for side in ("64px", "more"):
+        (folder / side).mkdir(exist_ok=True)
+        (folder / side / "another.jpg").write_bytes(drawn[1][first] + side.encode())
+    (folder / "more" / f"{first}.jpg").unlink()
+    with open_external(folder) as dataset:  # nobody asks for the image of two sizes
+        assert len(dataset.metadata) == len(drawn[0])

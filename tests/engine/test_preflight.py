@@ -4,6 +4,7 @@ import pytest
 
 from helpers import paths
 from helpers.engine import cli, preflight
+from helpers.errors import ParameterError
 from helpers.params import load_params
 
 EVERY_STAGE = {"eda", "gan", "trunk", "synthesis", "classifier", "evaluation", "report"}
@@ -45,3 +46,17 @@ def test_a_dry_run_says_what_is_downloaded(capsys):
     assert said.startswith("What is not at hand yet is downloaded first:") and "ResNet50" in said
     assert cli.main(["--params", "smoke", *words]) == 0
     assert "downloaded" not in capsys.readouterr().out
+
+
+def test_filtered_and_random_of_unlike_numbers_cannot_be_planned():
+    for number, refused in ((6, False), (4, True)):
+        arms = [
+            "arms.filtered={synthetic: {select: top, count: 6}}",
+            f"arms.random={{synthetic: {{select: random, count: {number}}}}}",
+        ]
+        params = load_params("smoke", [*arms, "evaluation.primary_contrasts=[filtered - random]"])
+        if refused:
+            with pytest.raises(ParameterError, match="add different numbers of images"):
+                preflight._check_contrasts(params)
+        else:
+            preflight._check_contrasts(params)

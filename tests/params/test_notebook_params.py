@@ -191,7 +191,10 @@ def test_an_arm_says_what_it_trains_on(arm, words):
 def test_a_protocol_s_parameters_elsewhere_are_told_by_no_path(tmp_path):
     plan = tmp_path / "plan.yaml"
     plan.write_text("extends: study.yaml\n")
-    private, shared = (validate({"report": {"protocol": name}}) for name in (str(plan), "study"))
+    private, shared, here = (
+        validate({"report": {"protocol": str(name)}}) for name in (plan, "study", ROOT / "params/study.yaml")
+    )
+    assert str(ROOT) not in str(public_parameters(here))
     assert str(tmp_path) not in str(public_parameters(private)) and str(tmp_path) not in protocol_words(
         private
     )

@@ -6,6 +6,7 @@ import math
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from helpers.report import drawing, publish, results, words
 from helpers.report.page.answer import abstract, change_sentence, short_answer
 from helpers.report.page.contrast_chart import contrast_chart
 from helpers.report.page.control_sentences import _control_sentences, equal_alarms, shifted_thresholds
-from helpers.report.page.headline import headline_caption
+from helpers.report.page.headline import headline_caption, trainings_table
 from helpers.report.page.results import Results, read_results
 from helpers.report.page.tables import text_table
 from helpers.report.results.gan import filters_of_all_gans, filters_sentence, filters_table
@@ -945,7 +946,9 @@ def test_small_distances_keep_their_digits():
 
 
 def test_times_are_sorted_by_their_seconds():
-    frame = pd.DataFrame({"Arm": ["a", "b"], "Time": ["9 min 12 s", "41 s"]})
-    frame.attrs["Time"] = [552.0, 41.0]
-    arm, time = text_table(frame).columns
-    assert time.values == (552.0, 41.0) and time.number and not arm.number and arm.values == ()
+    trained = [{"arm": arm, "replicate": 0, "seconds": taken} for arm, taken in (("a", 552.0), ("b", 41.0))]
+    frame = trainings_table(SimpleNamespace(trainings=pd.DataFrame(trained), params=fake_params()))
+    columns = {column.heading: column for column in text_table(frame).columns}
+    assert columns["Time"].texts == ("9\u00a0min\u00a012\u00a0s", "41\u00a0s")
+    assert columns["Time"].values == (552.0, 41.0) and columns["Time"].number
+    assert columns["Arm"].values == () and not columns["Arm"].number

@@ -48,7 +48,7 @@ def open_external(root: Path | str, classes: Sequence[str] = CLASSES) -> Dataset
     tree = FileTree(folder, HIDDEN)
     try:
         metadata = _ground_truth(tree, classes)
-        images = find_images(tree)
+        images = find_images(tree, set(metadata["image_id"]))
         missing = [image_id for image_id in metadata["image_id"] if image_id not in images]
         if missing:
             raise DataError(

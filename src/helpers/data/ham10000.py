@@ -5,7 +5,7 @@ Source: Tschandl, Rosendahl, Kittler, Scientific Data 5:180161 (2018), doi:10.79
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -135,8 +135,8 @@ def from_challenge(tree: FileTree, truth: Found, groupings: list[Found]) -> tupl
 # --- images -----------------------------------------------------------------------------------------
 
 
-def find_images(tree: FileTree) -> dict[str, Found]:
-    """The first file of each image id; other files of its name and size are copies.
+def find_images(tree: FileTree, wanted: Container[str] | None = None) -> dict[str, Found]:
+    """The first file of each image id, or of those ``wanted``; other files of its name and size are copies.
 
     Raises DataError where one id has two different file names, or two files of one name differ in size, as a
     photograph and its thumbnail do.
@@ -144,7 +144,7 @@ def find_images(tree: FileTree) -> dict[str, Found]:
     images: dict[str, Found] = {}
     names, sizes = [], []
     for file in tree.files:
-        if tree.is_image(file):
+        if tree.is_image(file) and (wanted is None or file.stem in wanted):
             first = images.setdefault(file.stem, file)
             pair = f"{first.name} and {file.name}"
             if PurePosixPath(first.name).name.lower() != PurePosixPath(file.name).name.lower():

@@ -17,7 +17,7 @@ from helpers.engine.start import make
 from helpers.engine.surroundings import absolute_folder, check_versions, write_any_sign
 from helpers.errors import UserError, printable
 from helpers.params import Params, load_params, read_mapping, validate
-from helpers.params.reading import find_file
+from helpers.params.reading import bare_name, find_file
 from helpers.paths import PARAMS, RunPaths, as_typed
 
 DESCRIPTION = """\
@@ -322,7 +322,7 @@ def _prepare(options: argparse.Namespace) -> tuple[RunPaths, Params]:
         )
     _check_stages(options)
     _check_share(options, params)
-    return RunPaths(path.stem if options.run is None else options.run), params
+    return RunPaths(bare_name(path) if options.run is None else options.run), params
 
 
 def _check_stages(options: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ from helpers.data.wording import plural, shown
 from helpers.device import check_pair, pick_device
 from helpers.engine.cards import count_gpus
 from helpers.errors import DataError, ParameterError
-from helpers.evaluation.roles import roles
+from helpers.evaluation.roles import roles, unlike_in_number
 from helpers.gan.recipes import require_package
 from helpers.params import Params, load_params
 from helpers.paths import RunPaths, from_project
@@ -138,6 +138,12 @@ def _check_contrasts(params: Params) -> None:
                 "two arms here: leave one of them out."
             )
         known[pair] = contrast
+        if pair == {"filtered", "random"} and unlike_in_number(params):
+            raise ParameterError(
+                f"evaluation.primary_contrasts has '{contrast}', and here these two arms add different "
+                "numbers of images, so that quality and number could not be told apart: give both the same "
+                "number, or leave the contrast out."
+            )
 
 
 def _check_external(root: str, classes: Sequence[str], own: set[str]) -> None:

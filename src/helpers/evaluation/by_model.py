@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.evaluation.confusion import CLASS_RATIOS, class_ratios, confusion_counts, of_means, summarise
-from helpers.evaluation.measurements import CLASS_METRICS, Measurements
+from helpers.evaluation.measurements import CLASS_METRICS, Measurements, undefined
 from helpers.evaluation.metrics import METRICS, PROBABILITY_METRICS
 from helpers.evaluation.study import Study
 
@@ -82,9 +82,8 @@ def _over(study: Study, inside: np.ndarray, lesions: str) -> tuple[pd.DataFrame,
     counts = confusion_counts(truth, study.predicted[..., inside], len(study.classes))
     ratios, found = class_ratios(counts), summarise(counts, study.target)
     found |= of_means({name: ratios[name][..., present].mean(axis=-1) for name in CLASS_RATIOS})
-    if study.target is not None and not present[study.target]:
-        for name in ("target_precision", "target_recall", "target_f1"):
-            found[name] = np.full(np.shape(found[name]), np.nan)
+    for name in undefined(np.flatnonzero(present), study.target):
+        found[name] = np.full(np.shape(found[name]), np.nan)
     keys = {
         "lesions": lesions,
         "images": len(truth),

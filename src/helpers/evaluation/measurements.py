@@ -52,12 +52,9 @@ def _counted(study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]
     present = np.unique(study.truth)
     # balanced accuracy is over the classes that have images
     slopes["balanced_accuracy"] = np.mean([slopes[f"{RECALL_OF}{k}"] for k in present], axis=0)
-    undefined = set() if study.target in present else {"target_precision", "target_recall", "target_f1"}
-    if len(present) == 1:
-        undefined |= {"macro_specificity", "paper_bma"}
-        undefined |= {"target_specificity"} if study.target in present else set()
+    absent = undefined(present, study.target)
     values = {name: found[name] for name in METRICS}
-    places = {name: name for name in METRICS if name in slopes and name not in undefined}
+    places = {name: name for name in METRICS if name in slopes and name not in absent}
     for ratio in CLASS_RATIOS:
         for k, each in enumerate(study.classes):
             values[f"{ratio}_{each}"] = found[ratio][..., k]
@@ -66,6 +63,14 @@ def _counted(study: Study) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]
     return values, {
         name: study.of_lesions(_at_images(slopes[place], study)) for name, place in places.items()
     }
+
+
+def undefined(present: np.ndarray, target: int | None) -> set[str]:
+    """The metrics of METRICS that images of the classes ``present`` (positions) do not define."""
+    found = set() if target in present else {"target_precision", "target_recall", "target_f1"}
+    if len(present) == 1:
+        found |= {"macro_specificity", "paper_bma"} | ({"target_specificity"} if target in present else set())
+    return found
 
 
 def _at_images(slopes: np.ndarray, study: Study) -> np.ndarray:

@@ -33,11 +33,12 @@ def train_gan(
     seed: int = 0,
     labels: np.ndarray | None = None,
     title: str = "GAN",
+    whole: bool = True,
 ) -> pd.DataFrame:
     """Train ``config.recipe`` on ``images`` (uint8, N x R x R x 3); return the history of logged steps.
 
     ``labels`` (int64, N): the images' places in ``config.classes``, which a conditional GAN is told.
-    ``title``: what its progress is called.
+    ``title``: what its progress is called; ``whole``: it is the only GAN of its job.
 
     Goes on from the newest checkpoint in ``directory`` that belongs to these parameters, images, code, device
     kind and seed; on a CPU the result is then the same to the bit as without the
@@ -51,7 +52,7 @@ def train_gan(
     trainer = RECIPES.get(config.recipe).build_trainer(images, config, device, seed, labels)
     fingerprint = training_fingerprint(images, config, device, seed, labels)
     _start_or_resume(trainer, directory, fingerprint)
-    progress = Progress(title, trainer.total_steps, "step", whole=True)
+    progress = Progress(title, trainer.total_steps, "step", whole)
     clock = TrainingClock(trainer.images_per_step, trainer.steps, trainer.seconds_before)
     scalars = Scalars(directory, config.tensorboard, trainer.columns, trainer.steps + 1)
     with fast_arithmetic(device):

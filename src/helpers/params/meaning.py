@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -115,11 +116,16 @@ def own_paths(params: Params) -> list[OwnPath]:
     for name in params.arms:
         places["arms", name, "synthetic", "folder"] = f"a folder of images for arm {name}"
     protocol = params.report.protocol
-    if protocol is not None and not from_project(protocol).resolve().is_relative_to(ROOT):
+    if protocol is not None and _tells_a_place(protocol):
         places["report", "protocol"] = "a file of a protocol's parameters"
     values = params.as_dict()
     found = ((place, _value_at(values, place), words) for place, words in places.items())
     return [OwnPath(place, value, words) for place, value, words in found if value not in NO_PATHS]
+
+
+def _tells_a_place(path: str) -> bool:
+    """Whether a path tells where something lies on this machine: it is absolute, or leaves the project."""
+    return Path(path).expanduser().is_absolute() or not from_project(path).resolve().is_relative_to(ROOT)
 
 
 def _value_at(values: Any, place: Sequence[str]) -> Any:

@@ -58,7 +58,8 @@ def _train_each(
         name = names[place]
         own, title = params.gan.model_copy(update={"classes": (name,)}), f"GAN {place + 1} of {len(names)}"
         try:
-            histories[name] = train_gan(images[labels == place], own, folder, device, seed, title=title)
+            part = images[labels == place]
+            histories[name] = train_gan(part, own, folder, device, seed, title=title, whole=False)
         except TrainingError as error:
             raise TrainingError(f"The GAN of the class '{name}': {error}") from None
     history = join_classes(histories)

@@ -53,7 +53,9 @@ def claims_sentence(claims: pd.DataFrame) -> str:
     tested = counted(int((~settled & ~untested).sum()), "claim")
     told = f"This run tests {tested} of the paper"
     if untested.any():
-        told += f" and has no arms or trainings to test {int(untested.sum())} more"
+        told += (
+            f" and cannot test {int(untested.sum())} more (no such arms, too few trainings, or no interval)"
+        )
     against = int(verdicts.eq("the audit disagrees").sum())
     if not settled.any():
         return f"{told}."
