@@ -459,7 +459,7 @@ def test_a_result_is_remembered_while_the_parameters_are_others(project):
 def test_the_page_is_made_of_notebooks_with_the_present_numbers_alone(project):
     steps = ("--set", "gan.steps=14")
     (project.folder / "fault").write_text("gan-seed-0 shown")
-    project.here(*TOY, *steps, "--until", "gan", code=1)
+    project.here(*TOY, *steps, code=1)
     told = project.here(*TOY, *steps, "--only", "report", code=2)
     assert "The page shows the notebook of gan seed 0, which was not executed with its present" in told.stderr
     project.put_back()
@@ -708,15 +708,17 @@ def test_only_shows_nothing_under_other_parameters_than_it_was_made_with(project
     told = project.here(*TOY, "--set", "classifier.dropout=0.4", "--only", "report", code=2).stderr
     assert "--only report would show under this command's parameters what classifier" in told
     assert "classifier.dropout 0.5 -> 0.4" in told
-    project.here(*TOY, "--set", "report.title=Another", "--only", "report")
-    assert executed(project) == ["report"]
+    assert "done   report" in project.here(*TOY, "--set", "report.title=Another", "--only", "report").stdout
 
 
 def test_a_copied_run_gets_a_page_of_its_own(project):
     artifacts = project.folder / "artifacts"
     shutil.copytree(artifacts / "toy", artifacts / "copied")
+    assert reasons(project, "--run", "copied") == {
+        "report": "its record is of other files, as in a copied run"
+    }
     project.here(*TOY, "--run", "copied")
-    assert executed(project) == ["report"]
+    assert executed(project) == [], "everything else is taken over"
     assert (project.folder / "reports/copied/report.html").exists()
 
 

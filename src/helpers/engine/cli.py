@@ -298,7 +298,7 @@ def _compare(first: str, second: str) -> int:
 
 def _prepare(options: argparse.Namespace) -> tuple[RunPaths, Params]:
     """The run's folders and its parameters, in which the data's folders are absolute."""
-    path = find_file(options.params or "params/quick.yaml")
+    path = find_file("params/quick.yaml" if options.params is None else options.params)
     given = options.data_root
     # one's own images are no valid parameters without a folder; the folder's own name follows below, for it
     # may be no YAML

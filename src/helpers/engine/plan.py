@@ -207,9 +207,15 @@ def has_numbers(keys: Keys, job: Job, shown_only: bool = False) -> bool:
     What is only shown of them does without files that stayed on another machine; who computes needs them.
     """
     record, _ = keys.records(job)
-    if not record or record["key"] != keys.key(job):
+    if not record or record["key"] != keys.key(job) or not _is_of_this_run(record, job, keys):
         return False
     return not faults(keys.run, {job.name: here(keys.run, record) if shown_only else record})
+
+
+def _is_of_this_run(record: dict[str, Any], job: Job, keys: Keys) -> bool:
+    """Whether a record is of this run's files; that of a copied run is of the other run's page."""
+    own = {name_in_run(path, keys.run) for path in outputs(job, keys.run, keys.params)}
+    return own <= set(record["files"])
 
 
 def _broken(run: RunPaths, keys: Keys, wanted: Iterable[Job]) -> dict[str, list[tuple[Path, bool]]]:
@@ -238,8 +244,7 @@ def _judged(job: Job, keys: Keys, broken: list[tuple[Path, bool]]) -> Planned:
         return Planned(
             job, _what_is_broken(broken), True, tuple(path for path, missing in broken if not missing)
         )
-    own = {name_in_run(path, keys.run) for path in outputs(job, keys.run, keys.params)}
-    if not own <= set(record["files"]):
+    if not _is_of_this_run(record, job, keys):
         return Planned(job, "its record is of other files, as in a copied run", True)
     return Planned(job)
 

@@ -121,7 +121,7 @@ def _require_inputs(runfile: RunFile, only: str, planned: Iterable[Planned]) -> 
 
 def _refuse_other_parameters(only: str, job: Job, keys: Keys) -> None:
     """Raise UserError where something that a job's result comes from, near or far, has other parameters."""
-    for other in with_upstream([job], keys.params):
+    for other in reversed(with_upstream([job], keys.params)):  # the first that was made so is told
         record = read_record(keys.run, other)
         changed = words_of_changes(record["parts"], keys.parts(other)) if record else ""
         if changed and other.stage != only:
