@@ -242,6 +242,21 @@ def test_mistakes_are_sentences(tmp_path, monkeypatch, capsys, first, second, to
     assert not list((tmp_path / "reports").glob("compare-*"))
 
 
+def test_a_run_whose_last_start_had_other_parameters_is_not_compared(tmp_path, monkeypatch):
+    """Its tables are of the page's parameters, and its params.json of the start's."""
+    for run in ("one", "two"):
+        build_run(tmp_path, monkeypatch, run=run)
+    folder = tmp_path / "artifacts" / "two"
+    made_with = json.loads((folder / "params.json").read_text())
+    record = {"job": "report", "stage": "report", "parts": {"parameters": made_with}}
+    (folder / "logs" / "report.record.json").write_text(json.dumps(record))
+    pair.open_pair("one", "two")
+    made_with["classifier"]["dropout"] = 0.25
+    (folder / "logs" / "report.record.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match="run 'two' was made with other parameters .*dropout 0.25 -> 0.5"):
+        pair.open_pair("one", "two")
+
+
 def test_a_run_of_the_pages_name_is_not_written_over(tmp_path, monkeypatch):
     for run in ("a", "b", "compare-a-b"):
         build_run(tmp_path, monkeypatch, run=run)

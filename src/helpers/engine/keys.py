@@ -17,10 +17,8 @@ from helpers.engine.records import elsewhere, numbers, read_record, read_view
 from helpers.engine.stages import STAGES, Job, upstream
 from helpers.files import digest, json_text
 from helpers.fingerprints import code_parts, notebook_parts
-from helpers.params import Params, own_paths
+from helpers.params import PLACE, Params, own_paths
 from helpers.paths import RunPaths
-
-PLACE = "(a place on this machine)"
 
 
 class Keys:

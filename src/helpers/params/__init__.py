@@ -11,6 +11,7 @@ from helpers.params.data import Data, Phantom, Split
 from helpers.params.evaluation import Evaluation
 from helpers.params.gan import Diffusion, Gan
 from helpers.params.meaning import (
+    PLACE,
     arm_meaning,
     changed_values,
     choices,
@@ -34,6 +35,7 @@ from helpers.params.section import Section
 from helpers.params.synthesis import Synthesis
 
 __all__ = [
+    "PLACE",
     "Arm",
     "Classifier",
     "Compute",

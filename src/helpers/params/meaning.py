@@ -16,6 +16,7 @@ from helpers.params.run import Params
 from helpers.params.section import Section, Variants
 from helpers.paths import ROOT, from_project
 
+PLACE = "(a place on this machine)"  # stands in a record for the value of one of ``own_paths``
 NO_PATHS = (None, "imagenet", "none")  # what may stand in the place of a folder or file
 
 

@@ -10,7 +10,7 @@ from helpers.errors import MissingStageError, UserError
 from helpers.evaluation.runs import compare_runs
 from helpers.evaluation.verdicts import Direction, verdict
 from helpers.paths import RunPaths
-from helpers.report.page.records import read_params
+from helpers.report.page.records import changed_since_its_page, read_params
 from helpers.report.page.results import Results, Row, named_recalls, read_results
 from helpers.report.words import (
     listed,
@@ -106,6 +106,13 @@ def open_pair(first: str, second: str) -> Pair:
             folder = places.as_typed(places.ARTIFACTS)
             raise UserError(f"--compare: there is no run '{run.run}' in {folder} ({places.runs_here()}).")
     try:
+        for run in runs:
+            if changed := changed_since_its_page(run, read_params(run)):
+                raise UserError(
+                    f"--compare: the page of the run '{run.run}' was made with other parameters than its "
+                    f"last start had, which was not finished ({changed}): finish that start, or start the run "
+                    "with the parameters of its page."
+                )
         one, other = (read_results(run, read_params(run)) for run in runs)
         _require_alike(one, other)
         table = compare_runs(*runs, confidence=one.params.evaluation.confidence)

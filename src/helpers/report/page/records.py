@@ -5,8 +5,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from helpers.data.wording import shown
 from helpers.errors import MissingStageError
-from helpers.params import Params, validate
+from helpers.params import PLACE, Params, changed_values, validate
 from helpers.paths import RunPaths, require
 
 
@@ -14,6 +15,17 @@ def read_params(run: RunPaths) -> Params:
     """The parameters that the run was made with; raises MissingStageError where there is no run."""
     require(run.params, "eda")
     return validate(read_json(run.params), str(run.params.name))
+
+
+def changed_since_its_page(run: RunPaths, params: Params) -> str:
+    """In which parameters a run's page differs from params.json, as ``gan.steps 400 -> 500``; else empty.
+
+    A start writes params.json before its first job, so that one that was not finished leaves both.
+    """
+    page = next((record for record in read_records(run, params) if record.get("stage") == "report"), {})
+    then = page.get("parts", {}).get("parameters")
+    changed = changed_values(then, params.as_dict()) if then else []
+    return shown(f"{key} {before} -> {now}" for key, before, now in changed if before != PLACE)
 
 
 def read_json(path: Path, default: Any = None) -> Any:
