@@ -110,8 +110,8 @@ def open_pair(first: str, second: str) -> Pair:
             if changed := changed_since_its_page(run, read_params(run)):
                 raise UserError(
                     f"--compare: the page of the run '{run.run}' was made with other parameters than its "
-                    f"last start had, which was not finished ({changed}): finish that start, or start the run "
-                    "with the parameters of its page."
+                    f"last start had, which was not finished ({changed}): finish that start, or start the "
+                    "run with the parameters of its page."
                 )
         one, other = (read_results(run, read_params(run)) for run in runs)
         _require_alike(one, other)
