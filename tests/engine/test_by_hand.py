@@ -1,5 +1,7 @@
 """What a notebook computed by hand with other parameters is not thrown away unasked."""
 
+import json
+import subprocess
 import sys
 
 import pytest
@@ -144,6 +146,25 @@ def test_a_result_with_this_command_s_key_is_no_mixture(run, monkeypatch):
     by_hand.refuse_a_mixture(run, [EDA], Keys(run, params, {}))
     with pytest.raises(UserError, match="~/skin in place of"):
         by_hand.refuse_a_mixture(run, [JOB], Keys(run, params, {}))
+
+
+def test_a_start_asks_while_a_notebook_computes_what_it_would_make(run):
+    """Both would write into one folder; a notebook that is gone, or has finished, is not asked about."""
+    retrain(run)
+    ask(run)  # the note is of this process itself
+    path = by_hand.note_path(run, JOB)
+    note = json.loads(path.read_text())
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        path.write_text(json.dumps(note | {"process": other.pid}))
+        with pytest.raises(UserError, match=f"is being computed by a notebook .process {other.pid}, since"):
+            ask(run)
+        path.write_text(json.dumps(note | {"process": other.pid, "host": "another"}))
+        ask(run)
+        path.write_text(json.dumps(note | {"process": other.pid}))
+    finally:
+        other.communicate(b"\n")
+    ask(run)
 
 
 def test_a_job_of_a_start_is_not_sealed_by_its_notebook(run, monkeypatch):

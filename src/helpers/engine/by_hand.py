@@ -9,6 +9,7 @@ front door ran takes the note away.
 
 import json
 import os
+import platform
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ def leave_note(run: RunPaths, job: Job, keys: "Keys") -> None:
         return
     began = datetime.now(UTC).isoformat(timespec="seconds")
     told = {"began": began, "parameters": number_parameters(job, keys.params), "key": keys.key(job)}
-    write_json(note_path(run, job), told)
+    write_json(note_path(run, job), told | {"process": os.getpid(), "host": platform.node()})
 
 
 def seal_by_hand(run: RunPaths, params: Params, stage: str, **wildcards: Any) -> None:
@@ -84,8 +85,16 @@ def ask_before_throwing_away(run: RunPaths, doomed: Sequence[Job], keys: "Keys")
     """Ask whether results of notebooks run by hand may be made anew with this start's parameters.
 
     ``doomed`` are the jobs that would be. Raises UserError where the answer is no, and where nobody can be
-    asked.
+    asked. So it does where a notebook is computing one of them, or seems to: both would write the same files.
     """
+    for job in doomed:
+        if who := _computing(run, job):
+            ask_or_stop(
+                f"{job.title} is being computed by a notebook ({who}), or was interrupted there while its "
+                "kernel goes on.",
+                "Was it interrupted, so that this start may make it?",
+                "Wait for that notebook, or shut its kernel down, and start again.",
+            )
     found = _other_results(run, doomed, keys)
     if found is None:
         return
@@ -95,6 +104,23 @@ def ask_before_throwing_away(run: RunPaths, doomed: Sequence[Job], keys: "Keys")
         "Make it anew with this command's parameters, and lose that result?",
         f"{found.way_out} {force} makes it anew with this command's parameters.",
     )
+
+
+def _computing(run: RunPaths, job: Job) -> str:
+    """The process that began a job by hand, goes on and has not sealed it; empty without one.
+
+    On another machine nobody can see whether it goes on.
+    """
+    try:
+        note = _note(run, job)
+        process, began = int(note["process"]), str(note["began"])
+        if note["host"] != platform.node() or process == os.getpid():
+            return ""
+        os.kill(process, 0)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ""
+    sealed = (read_record(run, job) or {}).get("key") == note["key"]
+    return "" if sealed else f"process {process}, since {began}"
 
 
 def refuse_a_mixture(run: RunPaths, read: Sequence[Job], keys: "Keys") -> None:
