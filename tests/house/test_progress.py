@@ -5,7 +5,9 @@ import os
 
 import pytest
 
+from helpers.gan.training import train_gan
 from helpers.progress import STATUS_VARIABLE, Progress, show_no_progress
+from support.small_gan import IMAGES, SMALL
 
 
 @pytest.fixture(autouse=True)
@@ -40,3 +42,10 @@ def test_a_benchmark_shows_nothing_and_writes_no_file(monkeypatch, tmp_path, cap
     show_no_progress()
     assert go_on(capsys) == "" and os.environ[STATUS_VARIABLE] == ""
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_training_says_whether_it_is_all_of_its_job(tmp_path, monkeypatch, whole):
+    monkeypatch.setenv(STATUS_VARIABLE, str(tmp_path / "status.json"))
+    train_gan(IMAGES, SMALL, tmp_path / "gan", "cpu", whole=whole)
+    assert json.loads((tmp_path / "status.json").read_text())["whole"] is whole
