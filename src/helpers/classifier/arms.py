@@ -22,10 +22,8 @@ from helpers.files import array_digest, digest
 from helpers.params import Arm, Params, SyntheticImages
 from helpers.paths import require
 
-OVERSAMPLE, SELECT = (
-    2,
-    3,
-)  # streams of random numbers, which the orders of passes 2 and 3 use too
+# streams of random numbers, which the orders of passes 2 and 3 use too
+OVERSAMPLE, SELECT = 2, 3
 ON_TRUNK = 10_000_000  # added to the seeds of trainings on adapted trunks
 
 

@@ -15,9 +15,9 @@ def withheld_rows(split: pd.DataFrame, lack: Withhold, seed: int) -> np.ndarray:
     """Rows (int64, of ``split``) of the training photographs that are withheld; ``seed`` decides which.
 
     ``split``: columns dx, split and, where lesions are known, lesion_id; where near-copies are dealt as one
-    lesion, JOINED too. All photographs of randomly drawn
-    lesions go, as near to ``lack.fraction`` of the class as whole lesions come. One lesion stays at least. A
-    lesion of which a photograph stayed would not be missing.
+    lesion, JOINED too. All photographs of randomly drawn lesions go, as near to ``lack.fraction`` of the
+    class as whole lesions come. One lesion stays at least. A lesion of which a photograph stayed would not be
+    missing.
     """
     of_class = np.flatnonzero(((split["split"] == "train") & (split["dx"] == lack.class_)).to_numpy())
     lesions = _lesions(split)[of_class]

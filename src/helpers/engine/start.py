@@ -3,7 +3,7 @@
 import argparse
 import csv
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,19 +97,20 @@ def _why_no_job(stage: str, params: Params) -> str:
 
 
 def _plan(runfile: RunFile, options: argparse.Namespace, force: bool = True) -> list[Planned]:
-    forget_fingerprints()
     forced = options.force if force else ()
     wanted = (options.until, options.only, forced, Share.asked_for(options))
     return make_plan(runfile.run, runfile.params, runfile.accepted, *wanted)
 
 
-def _require_inputs(runfile: RunFile, only: str, planned: Iterable[Planned]) -> None:
+def _require_inputs(runfile: RunFile, only: str, planned: Sequence[Planned]) -> None:
     """Raise UserError where what ``--only`` reads has not been made, is damaged, or has other parameters."""
     keys = Keys(runfile.run, runfile.params, runfile.accepted)
+    wanted = [item.job for item in planned]
+    for job in wanted:
+        refuse_a_mixture(runfile.run, upstream(job, runfile.params), keys)
+    _refuse_other_parameters(only, wanted, keys)
     for item in planned:
         job = item.job
-        refuse_a_mixture(runfile.run, upstream(job, runfile.params), keys)
-        _refuse_other_parameters(only, job, keys)
         for other in upstream(job, runfile.params):
             if other.stage != only and read_record(runfile.run, other) is None:
                 raise UserError(
@@ -119,10 +120,10 @@ def _require_inputs(runfile: RunFile, only: str, planned: Iterable[Planned]) -> 
         require_whole_inputs(runfile.run, runfile.params, job, shown_only=not item.numbers)
 
 
-def _refuse_other_parameters(only: str, job: Job, keys: Keys) -> None:
-    """Raise UserError where something that a job's result comes from, near or far, has other parameters."""
-    for other in reversed(with_upstream([job], keys.params)):  # the first that was made so is told
-        record = read_record(keys.run, other)
+def _refuse_other_parameters(only: str, jobs: Iterable[Job], keys: Keys) -> None:
+    """Raise UserError where something that the jobs' results come from, near or far, has other parameters."""
+    for other in reversed(with_upstream(jobs, keys.params)):  # the first that was made so is told
+        record, _ = keys.records(other)
         changed = words_of_changes(record["parts"], keys.parts(other)) if record else ""
         if changed and other.stage != only:
             raise UserError(
@@ -209,6 +210,7 @@ def _make_stale(runfile: RunFile, planned: list[Planned], options: argparse.Name
             return code
         if not any(task.name in view.ended for task in to_do):  # nothing was made, nor would be next time
             break
+        forget_fingerprints()
         planned = _plan(runfile, options, force=False)
         to_do = _to_do(planned, runfile.params)
         view.follow(to_do)

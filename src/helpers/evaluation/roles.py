@@ -13,10 +13,6 @@ def roles(params: Params) -> dict[str, str]:
     images show none of the target plays none. The random arm must have as many images as the filtered one:
     with another number, quality and number could not be told apart.
     """
-
-    def at_most(added: SyntheticImages) -> int | None:  # of a folder's images, too: equal parts stay equal
-        return added_images(params, added, params.synthesis.count)
-
     chosen = {"baseline": params.evaluation.reference}
     filtered: int | None = None  # synthetic images that the filtered arm adds
     for role, select in SELECTIONS:
@@ -26,21 +22,25 @@ def roles(params: Params) -> dict[str, str]:
                 name: added for name, added in fitting.items() if added.rank == params.synthesis.filter
             }
         if role == "random" and filtered is not None:
-            fitting = {name: more for name, more in fitting.items() if at_most(more) == filtered}
+            fitting = {name: more for name, more in fitting.items() if _at_most(params, more) == filtered}
         if fitting:
             chosen[role] = role if role in fitting else next(iter(fitting))
         if role == "filtered" and fitting:
-            filtered = at_most(fitting[chosen[role]])
+            filtered = _at_most(params, fitting[chosen[role]])
     return chosen
 
 
 def unlike_in_number(params: Params) -> bool:
     """Whether arms filtered and random add different numbers of synthetic images of the target."""
-    added = [_selecting(params, select).get(name) for name, select in SELECTIONS if name != "all"]
-    if any(each is None for each in added):
+    filtered, random = _selecting(params, "top").get("filtered"), _selecting(params, "random").get("random")
+    if filtered is None or random is None:
         return False
-    filtered, random = (added_images(params, each, params.synthesis.count) for each in added if each)
-    return filtered != random
+    return _at_most(params, filtered) != _at_most(params, random)
+
+
+def _at_most(params: Params, added: SyntheticImages) -> int | None:
+    """How many images an arm adds; of a folder's images, too: equal parts stay equal."""
+    return added_images(params, added, params.synthesis.count)
 
 
 def _selecting(params: Params, select: str) -> dict[str, SyntheticImages]:

@@ -106,14 +106,7 @@ def open_pair(first: str, second: str) -> Pair:
             folder = places.as_typed(places.ARTIFACTS)
             raise UserError(f"--compare: there is no run '{run.run}' in {folder} ({places.runs_here()}).")
     try:
-        for run in runs:
-            if changed := changed_since_its_page(run, read_params(run)):
-                raise UserError(
-                    f"--compare: the page of the run '{run.run}' was made with other parameters than its "
-                    f"last start had, which was not finished ({changed}): finish that start, or start the "
-                    "run with the parameters of its page."
-                )
-        one, other = (read_results(run, read_params(run)) for run in runs)
+        one, other = (_read(run) for run in runs)
         _require_alike(one, other)
         table = compare_runs(*runs, confidence=one.params.evaluation.confidence)
     except MissingStageError as error:
@@ -124,6 +117,18 @@ def open_pair(first: str, second: str) -> Pair:
             f"--compare: '{first}' and '{second}' have no arm in common, so nothing can be set side by side."
         )
     return Pair(one, other, pd.concat([overall, named_recalls(table)], ignore_index=True))
+
+
+def _read(run: RunPaths) -> Results:
+    """The results of a run; raises UserError where they are not those of its parameters."""
+    params = read_params(run)
+    if changed := changed_since_its_page(run, params):
+        raise UserError(
+            f"--compare: the page of the run '{run.run}' was made with other parameters than its last start "
+            f"had, which was not finished ({changed}): finish that start, or start the run with the "
+            "parameters of its page."
+        )
+    return read_results(run, params)
 
 
 def _require_alike(one: Results, other: Results) -> None:

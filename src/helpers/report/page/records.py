@@ -22,7 +22,7 @@ def changed_since_its_page(run: RunPaths, params: Params) -> str:
 
     A start writes params.json before its first job, so that one that was not finished leaves both.
     """
-    page = next((record for record in read_records(run, params) if record.get("stage") == "report"), {})
+    page = read_json(run.logs / "report.record.json", default={})
     then = page.get("parts", {}).get("parameters")
     changed = changed_values(then, params.as_dict()) if then else []
     return shown(f"{key} {before} -> {now}" for key, before, now in changed if before != PLACE)
