@@ -179,6 +179,7 @@ def test_each_answer_is_that_of_its_own_contrast():
         "study-selectors",
         "study-whole",
         "study-classes",
+        "study-diffusion",
         "study-frozen",
         "laptop",
     }
@@ -322,6 +323,8 @@ def test_the_number_of_metrics_beyond_chance():
             "target_operating_recall",
             "at one rate of false alarms is lower, -5",
         ),
+        ("study-diffusion", "random - blurred", "macro_roc_auc", "averaged over the classes, the synthetic"),
+        ("study-diffusion", "filtered - all", "target_operating_specificity", "the mean area of random"),
         ("study-frozen", "filtered - baseline", "target_recall", "it lies below this interval"),
         ("study-frozen", "blurred - oversampled", "target_recall", "have the same signs as in the study"),
         ("study-frozen", "oversampled - baseline", "target_recall", "have the same signs as in the study"),
@@ -375,6 +378,9 @@ def test_a_sentence_of_the_readme_has_the_interval_of_its_own_contrast():
     stated = stated_intervals(text[start:])[:2]
     for contrast in ("filtered - baseline", "weighted - baseline"):
         assert is_stated("study-classes", contrast, "balanced_accuracy", stated)
+    start = text.index("with diffusion models in place of the GANs")
+    stated = stated_intervals(text[start:])[:1]
+    assert is_stated("study-diffusion", "random - baseline", "target_recall", stated)
     start = text.index("half of the training images are blurred at random")
     stated = stated_intervals(text[start : start + 320])
     for contrast in ("filtered - blurred", "filtered - baseline"):
@@ -637,6 +643,104 @@ def test_what_the_runs_of_the_rarest_classes_have_in_common():
     assert (ours == before).all()
 
 
+def test_what_the_runs_of_the_diffusion_models_have_in_common():
+    text, rows = page_text(RESULTS), differences("study-diffusion").dropna(subset=["low"])
+    assert (
+        f"Of {len(rows)} intervals on HAM10000 (groups of patients not counted) two exclude 0, and neither"
+        in text
+    )
+    assert numbers_shown(rows) == ("two", "no")
+    beyond = rows[(rows["low"] > 0) | (rows["high"] < 0)]
+    assert set(beyond["arm"] + " - " + beyond["reference"] + " " + beyond["metric"]) == {
+        "random - blurred macro_roc_auc",
+        "filtered - all target_operating_specificity",
+    }
+    by_contrast = rows.set_index(["arm", "reference", "metric"])
+    against = by_contrast.xs("baseline", level="reference")
+    synthetic = ["filtered", "random", "all"]
+    for metric, gain in (("target_recall", 0.054), ("accuracy", 0.031)):
+        changes = against.xs(metric, level="metric").loc[synthetic]
+        assert (changes["high"] < gain).all() and (changes["corrected_high"].drop("all") < gain).all()
+        assert metric != "target_recall" or (changes["high"] > 0.02).all()
+    assert (
+        f"not for *all*, up to {100 * against.loc[('all', 'target_recall'), 'corrected_high']:+.1f})" in text
+    )
+    assert against.loc[("all", "accuracy"), "corrected_high"] < 0.031
+    recall = 100 * by_contrast.loc[("random", "blurred", "target_recall")][
+        ["low", "high", "corrected_low", "corrected_high"]
+    ].astype(float)
+    assert -3 < recall["low"] < 0 < recall["high"] < 3 < recall["corrected_high"]
+    said = "by the corrected test it does not, {:+.1f} to {:+.1f}"
+    assert said.format(*recall[["corrected_low", "corrected_high"]]) in text
+    freedom = by_contrast["degrees_of_freedom"]
+    unsure = [("filtered", "accuracy"), ("random", "accuracy"), ("filtered", "target_operating_recall")]
+    assert all(freedom[arm, "baseline", metric] > 600 for arm, metric in unsure)
+    outside = kept("study-diffusion", "evaluation/external_contrasts")
+    away = outside[(outside["low"] > 0) | (outside["high"] < 0)]
+    assert f"Of {len(outside)} intervals there three exclude 0" in text and len(away) == 3
+    told = stated_intervals(text[text.index("of melanoma is higher with *random*") :])[:3]
+    order = away.set_index("metric").loc[["target_roc_auc", "macro_roc_auc", "target_operating_specificity"]]
+    assert list(order["arm"] + " - " + order["reference"]) == [*2 * ["random - blurred"], "all - baseline"]
+    assert told == [
+        tuple(shown(100 * value, 2) for value in row)
+        for row in order[["difference", "low", "high"]].to_numpy()
+    ]
+    jobs, hours, gans = work("study-diffusion")
+    own = kept("study-diffusion", "jobs").query("stage == 'trunk'")["seconds"].sum() / 3600
+    assert f"The other {jobs - 5} jobs took {hours - gans:.1f} hours without the page; {own:.1f} of" in text
+    study = by_replicate("study")[:5]
+    assert all((by_replicate("study-diffusion")[arm] == study[arm]).all() for arm in ("baseline", "blurred"))
+
+
+def test_what_the_images_of_the_diffusion_models_are_like():
+    text = page_text(RESULTS)
+    section = text[text.index("(`study-diffusion`)\n") :].split("\n## ")[0]
+    ours, before = (
+        kept(run, "synthesis/fidelity").pivot(index="gan_seed", columns=["measure", "set"], values="value")
+        for run in ("study-diffusion", "study-selectors")
+    )
+
+    def span(table: pd.DataFrame, measure: str, of: str, digits: int) -> str:
+        values = table[measure][of]
+        return f"{values.min():.{digits}f} to {values.max():.{digits}f}"
+
+    assert len(ours) == len(before) == 5
+    for measure, digits in (("density", 2), ("coverage", 2), ("frechet_distance", 0)):
+        ends = (span(table, measure, "random", digits) for table in (ours, before))
+        assert "{} in place of {}".format(*ends) in section
+    assert f"melanomas held out from the training have {span(ours, 'density', 'real', 2)}" in section
+    nearer = ours["kernel_distance"]["random"] < before["kernel_distance"]["random"]
+    assert f"the kernel distance is smaller in {WORDS[nearer.sum()]} of the five parts" in section
+    different = ours["different_images"]
+    assert f"of 32 images drawn, {span(ours, 'different_images', 'random', 0)} are different ones" in section
+    assert {round(value) for value in different["real"]} == {31}
+    assert {round(value) for value in before["different_images"]["random"]} <= {31, 32}
+    kernel = kept("study-diffusion", "synthesis/fidelity").query(
+        "set == 'kept' and measure == 'kernel_distance'"
+    )
+    assert len(kernel) == 5 and (kernel["difference_low"] > 0).all()
+    assert f"of 32 of them only {span(ours, 'different_images', 'kept', 0)} are different ones" in section
+    near = kept("study-diffusion", "synthesis/memorisation").set_index("space")
+    features, pixels = near.drop("pixels"), near.loc["pixels"]
+    ends = [
+        f"{100 * part['share'].min():.1f} to {100 * part['share'].max():.1f} %" for part in (features, pixels)
+    ]
+    assert (
+        f"By features, {ends[0]} of the images lie nearer" in section
+        and f"in pixels it is {ends[1]}" in section
+    )
+    assert (
+        f"in {WORDS[(features['low'] > features['expected']).sum()]} of the five models this is more"
+        in section
+    )
+    assert not (pixels["low"] > pixels["expected"]).any()
+    probe = kept("study-diffusion", "synthesis/source-probe").query(
+        "compared == 'synthetic' and trunk == 'adapted'"
+    )
+    least = probe.groupby("detail")["auc"].min()
+    assert least["as they come"] == 1 and f"{least['after the round trip']:.3f}" == "0.999"
+
+
 def test_how_many_of_the_intervals_of_equal_sharpness_exclude_zero():
     rows = differences("study-equal")
     own = (rows["low"] > 0) | (rows["high"] < 0)
@@ -665,6 +769,7 @@ def test_the_external_test_set_is_told_of_the_run_that_is_named():
         ("study-jitter", ("filtered", "blurred", "oversampled")),
         ("study-selectors", ("filtered", "random", "nearest", "diverse", "likely", "uncertain")),
         ("study-whole", ("filtered", "blurred")),
+        ("study-diffusion", ("filtered", "random", "all", "blurred")),
         ("study-frozen", ("filtered", "all", "blurred", "oversampled")),
         ("laptop", ("filtered", "all", "blurred", "oversampled")),
     ):
@@ -763,6 +868,7 @@ def test_what_the_usual_correction_would_say():
         ("study-selectors", 0),
         ("study-whole", 0),
         ("study-classes", 2),
+        ("study-diffusion", 0),
     ],
 )
 def test_the_marked_changes_are_those_that_the_corrected_test_shows_too(run, least):
