@@ -7,11 +7,9 @@ import json
 import os
 import re
 import shlex
-import socket
 import stat
 import subprocess
 import sys
-import time
 import types
 import urllib.error
 import urllib.request
@@ -32,6 +30,7 @@ from helpers.engine.view import View
 from helpers.errors import DataError, ParameterError, TrainingError, UserError, printable
 from helpers.paths import RunPaths
 from support import fake_stages
+from support.lab import port_of
 from support.project import ROOT
 from support.small_data import encoded, make, mistake
 
@@ -493,9 +492,6 @@ def test_make_lab_keeps_its_token_and_listens_on_loopback_only(tmp_path):
     ).stdout
     line = next(line for line in recipe.splitlines() if "-m jupyterlab" in line)
     assert "token" not in line.lower() and "password" not in line.lower() and "allow" not in line.lower()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER", "JPY"))}
     environment |= {
         "JUPYTER_CONFIG_DIR": str(tmp_path),
@@ -505,13 +501,14 @@ def test_make_lab_keeps_its_token_and_listens_on_loopback_only(tmp_path):
     words = [
         word.replace(".venv/bin", str(Path(sys.executable).parent)) for word in shlex.split(line)
     ]  # split first: the folder may hold a space
-    words += ["--no-browser", f"--port={port}", "--ServerApp.port_retries=0"]
+    words += ["--no-browser", "--port=0"]
     words += ["--allow-root"] if os.geteuid() == 0 else []
     with open(tmp_path / "log", "w") as log:
         server = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
+        port = port_of(server, tmp_path / "runtime", tmp_path / "log")
         answers = {
-            path: _asked(server, f"http://127.0.0.1:{port}{path}")
+            path: _asked(f"http://127.0.0.1:{port}{path}")
             for path in ("/api/contents", "/api/kernels", "/api/contents/README.md")
         }
         assert answers == dict.fromkeys(answers, 403)
@@ -523,20 +520,15 @@ def test_make_lab_keeps_its_token_and_listens_on_loopback_only(tmp_path):
         }
         assert listening == {"127.0.0.1"}
         token = re.search(r"token=([0-9a-f]{48})", (tmp_path / "log").read_text())
-        assert token and _asked(server, f"http://127.0.0.1:{port}/api/contents?token={token[1]}") == 200
+        assert token and _asked(f"http://127.0.0.1:{port}/api/contents?token={token[1]}") == 200
     finally:
         server.terminate()
         server.wait(20)
 
 
-def _asked(server: subprocess.Popen, address: str) -> int:
-    """The status that the server answers, once it is up."""
-    until = time.monotonic() + 90
-    while True:
-        try:
-            return urllib.request.urlopen(address, timeout=30).status
-        except urllib.error.HTTPError as error:
-            return error.code
-        except OSError:
-            assert server.poll() is None and time.monotonic() < until, "JupyterLab did not start"
-            time.sleep(0.1)
+def _asked(address: str) -> int:
+    """The status that a server answers."""
+    try:
+        return urllib.request.urlopen(address, timeout=90).status
+    except urllib.error.HTTPError as error:
+        return error.code

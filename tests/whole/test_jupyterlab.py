@@ -4,12 +4,8 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -18,6 +14,7 @@ from helpers.engine.notebook import execute_notebook
 from helpers.engine.stages import Job, job_parameters
 from helpers.files import write_json
 from helpers.params import load_params
+from support.lab import port_of
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE = 300  # seconds; 20 are enough on an idle machine
@@ -34,9 +31,6 @@ def start_lab(folder: Path, home: Path) -> tuple[subprocess.Popen, str]:
     """JupyterLab on a loopback port of its own, and its address with the token; nothing of the user's
     settings is read.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     token = secrets.token_hex(16)
     for path, content in (
         (home / "config/labconfig/page_config.json", WITHOUT_NEWS),
@@ -55,8 +49,7 @@ def start_lab(folder: Path, home: Path) -> tuple[subprocess.Popen, str]:
     options = [
         "--no-browser",
         "--ip=127.0.0.1",
-        f"--port={port}",
-        "--ServerApp.port_retries=0",
+        "--port=0",
         f"--IdentityProvider.token={token}",
         "--allow-root",
         "--expose-app-in-browser",
@@ -73,16 +66,13 @@ def start_lab(folder: Path, home: Path) -> tuple[subprocess.Popen, str]:
             stderr=log,
             start_new_session=True,
         )
-    address = f"http://127.0.0.1:{port}/lab?token={token}"
-    until = time.monotonic() + PATIENCE
-    while lab.poll() is None and time.monotonic() < until:
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={token}", timeout=5)
-            return lab, address
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.3)
-    os.killpg(lab.pid, signal.SIGKILL)
-    raise AssertionError((home / "lab.log").read_text()[-2000:])
+    try:
+        port = port_of(lab, home / "runtime", home / "lab.log", PATIENCE)
+    except BaseException:
+        if lab.poll() is None:
+            os.killpg(lab.pid, signal.SIGKILL)
+        raise
+    return lab, f"http://127.0.0.1:{port}/lab?token={token}"
 
 
 RUN_ALL = """
