@@ -760,8 +760,11 @@ class TestAbstract:
     @pytest.mark.parametrize(
         ("differences", "said"),
         [
-            ([(0.1, 0.2), (-0.1, 0.1), (0.01, 0.3)], "in 2 of 3 GANs, and nearer in 0; in 1 no"),
-            ([(-0.2, -0.1), (math.nan, math.nan), (0.1, 0.2)], "in 1 of 2 GANs, and nearer in 1; in 0 no"),
+            ([(0.1, 0.2), (-0.1, 0.1), (0.01, 0.3)], "in 2 of 3 networks, and nearer in 0; in 1 no"),
+            (
+                [(-0.2, -0.1), (math.nan, math.nan), (0.1, 0.2)],
+                "in 1 of 2 networks, and nearer in 1; in 0 no",
+            ),
             ([(0.1, 0.2)], None),
             ([(math.nan, math.nan)] * 2, None),
         ],

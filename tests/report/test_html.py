@@ -609,6 +609,17 @@ def test_an_arm_is_told_by_what_ranked_its_images(chosen, told):
     assert answer._subject("filtered", params) == f"For this one GAN, adding {told} (arm filtered)"
 
 
+@pytest.mark.parametrize(("recipe", "called"), [("paper", "GANs"), ("diffusion", "generative networks")])
+def test_what_painted_the_images_is_told_by_its_kind(tmp_path, monkeypatch, recipe, called):
+    gan = {"recipe": recipe, "seeds": [0, 1], "equalised": False}
+    arms = {"baseline": {}, "all": {"synthetic": {"select": "all"}}}
+    selector = "critic" if recipe == "paper" else "distance"
+    params = fake_params(gan=gan, arms=arms, synthesis={"filter": selector})
+    build_run(tmp_path, monkeypatch, params=params)
+    told = answer._what_was_done(read_results(RunPaths("fake"), params))
+    assert f"with the images of 2 {called}, and judged" in told
+
+
 def test_verdicts_are_those_of_the_documentation(tmp_path, monkeypatch):
     """The headline table and docs/statistics.md use the same words for the same intervals."""
     build_run(tmp_path, monkeypatch)

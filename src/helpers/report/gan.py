@@ -76,10 +76,11 @@ def recipe_note(gan: Gan) -> str | None:
     own = gan.diffusion
     predicted = "the noise" if own.prediction == "epsilon" else "a mix of noise and image (v)"
     return (
-        "**This run trains another network.** What is said of a critic and of scores is about the paper. "
-        "Here `gan.recipe` is `diffusion` (Ho et al. 2020): real images are blended with noise, more of it "
-        f"at each of {own.steps:,} levels, and one network learns to tell {predicted} from what it sees. Its "
-        "loss is the mean squared error of that, weighed by level, and a falling loss is a better network. "
+        "**This run trains another network.** What is said of a critic and of scores is about the paper, and "
+        "where a GAN of this run is named, this network is meant. Here `gan.recipe` is `diffusion` (Ho et "
+        f"al. 2020): real images are blended with noise, more of it at each of {own.steps:,} levels, and one "
+        f"network learns to tell {predicted} from what it sees. Its loss is the mean squared error of that, "
+        "weighed by level, and a falling loss is a better network. "
         "There is no critic, so nothing can run away between two networks, "
         "and no score by which images could be filtered. An image is painted from pure noise in "
         f"{own.sampling_steps} passes of the network; a GAN needs one."

@@ -148,7 +148,8 @@ def _what_was_done(results: Results) -> str:
         test += ", each time on those of the fold that it was not trained on"
         test += f"; every image is tested {times(params.data.split.repeats)}"
     if params.trains_gan and len(params.gan.seeds) > 1 and any(arm.uses_gan for arm in params.arms.values()):
-        arms += f", with the images of {len(params.gan.seeds)} GANs{',' if test else ''}"
+        networks = f"{len(params.gan.seeds)} {'GANs' if params.has_critic else 'generative networks'}"
+        arms += f", with the images of {networks}{',' if test else ''}"
     name, trunk = backbone_name(results), trunk_words(params)
     name = f"{name}{trunk}," if trunk else name
     trained = f"{name} was trained {times(params.replicates)}"

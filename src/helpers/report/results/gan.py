@@ -55,7 +55,7 @@ def filters_of_all_gans(run: RunPaths, params: Params) -> pd.DataFrame | None:
 
 
 def filters_sentence(found: pd.DataFrame | None) -> str | None:
-    """In how many of the run's GANs the filter makes the set of images better or worse than a random choice.
+    """In how many of the run's networks the filter makes the set better or worse than a random choice.
 
     ``found`` is the answer of ``filters_of_all_gans``; None without one.
     """
@@ -63,10 +63,10 @@ def filters_sentence(found: pd.DataFrame | None) -> str | None:
         return None
     counts = Counter(found["filtering"])
     return (
-        "What is shown here is of the first GAN. Judged by the kernel distance, the images that the filter "
-        f"kept lie farther from the real ones than as many at random in {counts['worsens']} of "
-        f"{len(found)} GANs, and nearer in {counts['improves']}; in {counts['no difference shown']} no "
-        "difference is shown."
+        "What is shown here is of the first generative network. Judged by the kernel distance, the images "
+        "that the filter kept lie farther from the real ones than as many at random in "
+        f"{counts['worsens']} of {len(found)} networks, and nearer in {counts['improves']}; in "
+        f"{counts['no difference shown']} no difference is shown."
     )
 
 
