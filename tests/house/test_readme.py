@@ -740,7 +740,10 @@ def test_what_the_images_of_the_diffusion_models_are_like():
     nearer = ours["kernel_distance"]["random"] < before["kernel_distance"]["random"]
     assert f"The kernel distance is smaller in {WORDS[nearer.sum()]} of the five parts" in section
     more = (before["recall"]["random"] > ours["recall"]["random"]).sum()
-    said = "is called recall (not the classifier's) is {}, and higher for the GANs' in {} of the five parts, {} (held out {})"
+    said = (
+        "is called recall (not the classifier's) is {}, and higher for the GANs' in {} of the five parts, "
+        "{} (held out {})"
+    )
     spans = [span(ours, "recall"), WORDS[more], span(before, "recall"), span(ours, "recall", "real")]
     assert said.format(*spans) in section
     different = [ours["different_images"][name] for name in ("random", "real", "kept")]
