@@ -31,8 +31,7 @@ from helpers.data.splits import HELD_OUT, lesion_seen
 from helpers.device import pick_device
 from helpers.errors import UserError
 from helpers.gan.features import image_features
-from helpers.gan.memorisation import FEWEST, closer_share, mirrorings, relative_nearness
-from helpers.gan.rows import distances
+from helpers.gan.memorisation import FEWEST, closer_share, nearest_in, relative_nearness
 from helpers.params import GanName, Params
 from helpers.paths import RunPaths, require
 from helpers.progress import show_no_progress
@@ -45,7 +44,7 @@ def lesions_of(split: pd.DataFrame, class_name: str) -> tuple[np.ndarray, np.nda
 
     In the order of ``load_target_images``; a photograph without a lesion is one of its own.
     """
-    named = split["lesion_id"].astype(object).where(split["lesion_id"].notna(), split.index.to_series())
+    named = split["lesion_id"].fillna(split["image_id"])
     of_class = split["dx"] == class_name
     held_out = of_class & split["split"].isin(HELD_OUT) & ~lesion_seen(split)
     return named[of_class & (split["split"] == "train")].to_numpy(), named[held_out].to_numpy()
@@ -53,10 +52,7 @@ def lesions_of(split: pd.DataFrame, class_name: str) -> tuple[np.ndarray, np.nda
 
 def nearest_photograph(space: str, images: np.ndarray, photographs: np.ndarray) -> np.ndarray:
     """For each of ``images`` the row of the nearest of ``photographs``: int64 (N,)."""
-    if space != "pixels":
-        return distances(images, photographs).argmin(1)
-    unturned = mirrorings(images)[0]
-    return np.minimum.reduce([distances(unturned, each) for each in mirrorings(photographs)]).argmin(1)
+    return nearest_in(space, images, photographs)[1] % len(photographs)
 
 
 def share_of_trained(

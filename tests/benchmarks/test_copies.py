@@ -1,18 +1,16 @@
 """The script that asks whether synthetic images are copies of training photographs."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from support.project import ROOT
 
-sys.path.insert(0, str(ROOT / "benchmarks"))
-import copies
+@pytest.fixture
+def copies(script):
+    return script("copies")
 
 
-def made(copied: float, seed: int, count: int = 400):
+def made(copies, copied: float, seed: int, count: int = 400):
     """Points for photographs of 180 lesions, 120 of them trained on, and synthetic ones: a share are copies,
     and the rest are drawn like the photographs, but nearer to the usual one.
     """
@@ -29,20 +27,20 @@ def made(copied: float, seed: int, count: int = 400):
     return copies.share_of_trained(nearest, lesions, trained, 200, seed)
 
 
-def test_copies_are_found_and_crowding_alone_is_not_taken_for_them():
-    assert all(made(0.8, seed)["p"] < 0.05 for seed in range(5))
-    without = [made(0, seed) for seed in range(40)]
+def test_copies_are_found_and_crowding_alone_is_not_taken_for_them(copies):
+    assert all(made(copies, 0.8, seed)["p"] < 0.05 for seed in range(5))
+    without = [made(copies, 0, seed) for seed in range(40)]
     assert sum(found["p"] < 0.05 for found in without) <= 6  # two are expected
     assert np.mean([found["share"] - found["expected"] for found in without]) == pytest.approx(0, abs=0.02)
     assert all(found["low"] <= found["expected"] <= found["high"] for found in without)
 
 
-def test_a_copy_raises_the_share_by_the_part_that_was_held_out():
-    raised = [made(0.2, seed)["share"] - made(0, seed)["share"] for seed in range(10)]
+def test_a_copy_raises_the_share_by_the_part_that_was_held_out(copies):
+    raised = [made(copies, 0.2, seed)["share"] - made(copies, 0, seed)["share"] for seed in range(10)]
     assert np.mean(raised) == pytest.approx(0.2 / 3, abs=0.03)
 
 
-def test_lesions_are_those_of_the_photographs_that_are_compared():
+def test_lesions_are_those_of_the_photographs_that_are_compared(copies):
     split = pd.DataFrame(
         [
             ("mel", "train", "a"),
@@ -54,17 +52,17 @@ def test_lesions_are_those_of_the_photographs_that_are_compared():
             ("mel", "train", "e"),
         ],
         columns=["dx", "split", "lesion_id"],
-    )
+    ).assign(image_id=range(7))
     trained, held_out = copies.lesions_of(split, "mel")
     assert trained.tolist() == ["a", "e"] and held_out.tolist() == ["d", 5]
 
 
-def test_in_pixels_a_mirrored_copy_is_one():
+def test_in_pixels_a_mirrored_copy_is_one(copies):
     rng = np.random.default_rng(0)
     photographs = rng.integers(0, 255, (5, 8, 8, 3), dtype=np.uint8)
     assert copies.nearest_photograph("pixels", photographs[:, ::-1], photographs).tolist() == [0, 1, 2, 3, 4]
 
 
-def test_a_run_that_does_not_exist_ends_in_a_sentence(place, capsys):
+def test_a_run_that_does_not_exist_ends_in_a_sentence(copies, place, capsys):
     assert copies.main(["nothing"]) == 2
     assert "copies.py: " in capsys.readouterr().err

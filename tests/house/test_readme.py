@@ -153,11 +153,19 @@ def work(run: str) -> tuple[int, float, float]:
     return len(jobs), hours.sum(), hours["gan"]
 
 
+@cache
+def sections() -> dict[str, str]:
+    """What the results say below each heading that names a run, up to the next heading, by the run."""
+    parts = (
+        SECTION.split("## " + part) for part in re.split(r"^## ", page_text(RESULTS), flags=re.MULTILINE)
+    )
+    return {part[1]: part[2] for part in parts if len(part) == 3}
+
+
 def answers() -> list[tuple[str, str, str, str]]:
     """(run, contrast, metric, cell) of every change in the tables of the sections that name a run."""
     found = []
-    _, *parts = SECTION.split(page_text(RESULTS))
-    for run, section in zip(parts[::2], parts[1::2], strict=True):
+    for run, section in sections().items():
         header: list[str] = []
         for row in rows_of(section):
             named = re.search(r"\((\w+ - \w+)\)", row[0])
@@ -716,8 +724,7 @@ def test_the_groups_in_which_the_arms_of_the_diffusion_models_differ():
 
 
 def test_what_the_images_of_the_diffusion_models_are_like():
-    text = page_text(RESULTS)
-    section = text[text.index("(`study-diffusion`)\n") :].split("\n## ")[0]
+    section = sections()["study-diffusion"]
     ours, before = (
         kept(run, "synthesis/fidelity").pivot(index="gan_seed", columns=["measure", "set"], values="value")
         for run in ("study-diffusion", "study-selectors")
@@ -732,9 +739,10 @@ def test_what_the_images_of_the_diffusion_models_are_like():
     assert ours["density"]["real"].round(1).eq(1).all()
     said = "in their neighbourhood, is {}, for the GANs' {} (held out {})"
     assert (
-        said.format(span(ours, "coverage"), span(before, "coverage"), span(ours, "coverage", "real")) in text
+        said.format(span(ours, "coverage"), span(before, "coverage"), span(ours, "coverage", "real"))
+        in section
     )
-    said = "The Frechet distance is {}, for the GANs' {} (held out {})".replace("Frechet", "Fr\u00e9chet")
+    said = "The Fr\u00e9chet distance is {}, for the GANs' {} (held out {})"
     spans = [span(table, "frechet_distance", digits=0) for table in (ours, before)]
     assert said.format(*spans, span(ours, "frechet_distance", "real", 0)) in section
     nearer = ours["kernel_distance"]["random"] < before["kernel_distance"]["random"]
@@ -759,8 +767,7 @@ def test_what_the_images_of_the_diffusion_models_are_like():
 
 
 def test_how_near_the_images_of_the_diffusion_models_are_to_training_photographs():
-    text = page_text(RESULTS)
-    section = text[text.index("(`study-diffusion`)\n") :].split("\n## ")[0]
+    section = sections()["study-diffusion"]
     near, before = (
         kept(run, "synthesis/memorisation").set_index("space")
         for run in ("study-diffusion", "study-selectors")
@@ -810,7 +817,6 @@ def external(run: str, arm: str) -> tuple[str, ...]:
 
 
 def test_the_external_test_set_is_told_of_the_run_that_is_named():
-    results = re.split(r"^## ", page_text(RESULTS), flags=re.MULTILINE)
     for run, arms in (
         ("study", ("filtered", "all", "blurred_more", "oversampled")),
         ("study-equal", ("filtered", "blurred", "oversampled")),
@@ -821,7 +827,7 @@ def test_the_external_test_set_is_told_of_the_run_that_is_named():
         ("study-frozen", ("filtered", "all", "blurred", "oversampled")),
         ("laptop", ("filtered", "all", "blurred", "oversampled")),
     ):
-        (section,) = (each for each in results if f"(`{run}`)" in each.split("\n")[0])
+        section = sections()[run]
         told = section[section.index("**On the official test set") :].split("\n")[0]
         assert [external(run, arm) for arm in arms] == stated_intervals(told)[: len(arms)]
         if run in ("study", "laptop"):

@@ -41,7 +41,7 @@ def measure_memorisation(
     """
     shares, pairs = [], []
     for space, (fake, training, new) in {name: features, "pixels": (images, real, held_out)}.items():
-        (to_fake, partner), (to_new, _) = (_nearest_in(space, part, training) for part in (fake, new))
+        (to_fake, partner), (to_new, _) = (nearest_in(space, part, training) for part in (fake, new))
         row = {"space": space, **closer_share(to_fake, to_new, seed)}
         shares.append(row | {"training_images": len(training)})
         first = np.argsort(to_fake, kind="stable")[:PAIRS]
@@ -57,8 +57,12 @@ def measure_memorisation(
     return pd.DataFrame(shares), pd.concat(pairs, ignore_index=True)
 
 
-def _nearest_in(space: str, vectors: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance of each of ``vectors`` to the nearest of ``real``, and its index (mirrored, in pixels)."""
+def nearest_in(space: str, vectors: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distance of each of ``vectors`` (N rows) to the nearest of ``real``, and the index of that one.
+
+    ``space`` is "pixels" (images) or the name of features. In pixels ``real`` counts in all MIRRORINGS, one
+    after another, so that the index modulo ``len(real)`` is its row.
+    """
     if not len(vectors):
         return np.empty(0), np.empty(0, np.int64)
     if space != "pixels":
