@@ -178,6 +178,8 @@ def minibatch_standard_deviation(x: Tensor, group_size: int = GROUP_SIZE) -> Ten
     deviation = (deviation - deviation.mean(1, keepdim=True)).square().mean(1)
     deviation = (deviation + 1e-8).sqrt().mean((1, 2, 3))
     deviation = deviation.repeat_interleave(group).view(count, 1, 1, 1).expand(-1, 1, height, width)
+    # one layout for both: joined with another one, the features would lose theirs
+    deviation = deviation.contiguous(memory_format=torch.channels_last)
     return torch.cat([x, deviation], 1)
 
 

@@ -27,6 +27,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from helpers.gan.channelwise import minus, plus_pixels, scale_and_shift
 from helpers.gan.networks import (
     RGB_GAIN,
     Critic,
@@ -48,11 +49,11 @@ class _StyledNormalisation(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> Tensor:
         mean = x.mean((2, 3), keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32)).to(x.dtype)
-        centred = x - mean
+        centred = minus(x, mean)
         variance = centred.square().mean((2, 3), keepdim=True, dtype=scale.dtype)
         inverse = torch.rsqrt(variance + epsilon)
         ctx.save_for_backward(centred, inverse, scale)
-        return torch.addcmul(shift.to(x.dtype), centred, (scale * inverse).to(x.dtype))
+        return scale_and_shift(centred, (scale * inverse).to(x.dtype), shift.to(x.dtype))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -65,9 +66,8 @@ class _StyledNormalisation(torch.autograd.Function):
         along_centred = -slope * inverse * scale_gradient / pixels
         constant = -slope * shift_gradient / pixels
         dtype = centred.dtype
-        x_gradient = torch.addcmul(
-            torch.addcmul(constant.to(dtype), gradient, slope.to(dtype)), centred, along_centred.to(dtype)
-        )
+        x_gradient = scale_and_shift(gradient, slope.to(dtype), constant.to(dtype))
+        x_gradient = scale_and_shift(centred, along_centred.to(dtype), x_gradient)
         return x_gradient, scale_gradient, shift_gradient, None
 
 
@@ -95,13 +95,14 @@ class StyledConv(nn.Module):
         """``x`` (N or 1, C, H, W), ``styles`` (N, S), ``noise`` (N, 1, H, W) or none."""
         x = self.convolution(x)
         if noise is not None:
-            x = x + (self.noise_strength * noise).to(x.dtype)
+            x = plus_pixels(x, (self.noise_strength * noise).to(x.dtype))
         with torch.autocast(x.device.type, enabled=False):
             scale, shift = self.style(styles).chunk(2, 1)
-            x = x.expand(len(styles), -1, -1, -1)  # without noise, the first layer has one image for all
             if self.activation_first:
-                return adaptive_instance_norm(activate(x), scale, shift)
-            return activate(adaptive_instance_norm(x, scale, shift))
+                x = activate(x)
+            x = x.expand(len(styles), -1, -1, -1)  # without noise, the first layer has one image for all
+            x = adaptive_instance_norm(x, scale, shift)
+            return x if self.activation_first else activate(x)
 
 
 class GeneratorBlock(nn.Module):

@@ -21,6 +21,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from helpers.gan.channelwise import plus_pixels
 from helpers.gan.networks import (
     ACTIVATION_GAIN,
     RGB_GAIN,
@@ -78,7 +79,7 @@ class ModulatedLayer(nn.Module):
         """``x`` (N or 1, C, H, W), ``styles`` (N, S), ``noise`` (N, 1, H, W) or none."""
         x = self.convolution(x, styles)
         if noise is not None:
-            x = x + (self.noise_strength * noise).to(x.dtype)
+            x = plus_pixels(x, (self.noise_strength * noise).to(x.dtype))
         return activate(x + self.bias[:, None, None].to(x.dtype))
 
 
