@@ -48,6 +48,7 @@ def test_a_prepared_network_learns_the_same_as_a_plain_one():
         each.square().mean().backward()
     found = dict(models[1].named_parameters())
     wanted = {name: each.grad for name, each in models[0].named_parameters() if each.requires_grad}
-    largest = max(gradient.abs().max().item() for gradient in wanted.values())
-    for name, gradient in wanted.items():
-        assert torch.allclose(found[name].grad, gradient, rtol=1e-3, atol=1e-5 * largest), name
+    length = torch.linalg.vector_norm
+    largest = max(length(gradient) for gradient in wanted.values())
+    for name, gradient in wanted.items():  # by their lengths: processors round single elements otherwise
+        assert length(found[name].grad - gradient) < 5e-3 * length(gradient) + 1e-5 * largest, name
