@@ -331,7 +331,7 @@ def test_the_number_of_metrics_beyond_chance():
             "target_operating_recall",
             "at one rate of false alarms is lower, -5",
         ),
-        ("study-diffusion", "random - blurred", "macro_roc_auc", "the mean area of the seven classes is"),
+        ("study-diffusion", "random - blurred", "macro_roc_auc", "the mean of the seven classes is higher"),
         ("study-diffusion", "filtered - all", "target_operating_specificity", "the mean area of random"),
         ("study-frozen", "filtered - baseline", "target_recall", "it lies below this interval"),
         ("study-frozen", "blurred - oversampled", "target_recall", "have the same signs as in the study"),
@@ -670,7 +670,7 @@ def test_what_the_runs_of_the_diffusion_models_have_in_common():
             assert (changes["high"] > 0.02).all() and changes["low"].drop("all").between(-0.041, -0.039).all()
             assert -0.08 < changes.loc["all", "low"] < -0.078
     most = against["corrected_high"]
-    assert f"not for *all*, up to {100 * most['all', 'target_recall']:+.1f})" in text
+    assert f"(*all*: up to {100 * most['all', 'target_recall']:+.1f})" in text
     assert most["all", "accuracy"] < 0.031
     recall = by_contrast.xs("target_recall", level="metric")
     low, high, widest, end = 100 * recall.loc[
@@ -695,6 +695,7 @@ def test_what_the_runs_of_the_diffusion_models_have_in_common():
     outside = kept("study-diffusion", "evaluation/external_contrasts")
     away = outside[(outside["low"] > 0) | (outside["high"] < 0)]
     assert f"Of {len(outside)} intervals there three exclude 0" in text and len(away) == 3
+    assert outside["corrected_low"].isna().all() and 3 < 0.05 * len(outside) < 4
     told = stated_intervals(text[text.index("of melanoma is higher with *random*") :])[:3]
     metrics = ["target_roc_auc", "macro_roc_auc", "target_operating_specificity"]
     order = away.set_index("metric").loc[metrics]
@@ -703,7 +704,17 @@ def test_what_the_runs_of_the_diffusion_models_have_in_common():
     assert told == [tuple(shown(100 * value, 2) for value in row) for row in ends]
     jobs, hours, gans = work("study-diffusion")
     own = kept("study-diffusion", "jobs").query("stage == 'trunk'")["seconds"].sum() / 3600
-    assert f"The other {jobs - 5} jobs took {hours - gans:.1f} hours without the page; {own:.1f} of" in text
+    said = f"The other {jobs - 5} jobs took {hours - gans:.1f} hours without the report's page; {own:.1f} of"
+    assert said in text
+    named = rows[rows["metric"].isin(OF_MELANOMA)].set_index(["arm", "reference"])
+    named = named.loc[[*((arm, "baseline") for arm in ("filtered", "random", "all")), ("random", "blurred")]]
+    assert len(named) == 16 and (named["low"] < 0).all() and (named["high"] > 0).all()
+    finds, area = (
+        by_replicate("study-diffusion", metric)["baseline"].mean()
+        for metric in ("target_recall", "target_roc_auc")
+    )
+    said = f"finds {finds:.1f} % of the 1,113 melanomas, and its area under the ROC curve is {area:.1f} %"
+    assert said in text
     study = by_replicate("study")[:5]
     assert all((by_replicate("study-diffusion")[arm] == study[arm]).all() for arm in ("baseline", "blurred"))
 
@@ -735,29 +746,21 @@ def test_what_the_images_of_the_diffusion_models_are_like():
         return f"{values.min():.{digits}f} to {values.max():.{digits}f}"
 
     assert len(ours) == len(before) == 5
-    assert f"It is {span(ours, 'density')}, for the GANs' {span(before, 'density')}." in section
-    assert ours["density"]["real"].round(1).eq(1).all()
-    said = "in their neighbourhood, is {}, for the GANs' {} (held out {})"
-    assert (
-        said.format(span(ours, "coverage"), span(before, "coverage"), span(ours, "coverage", "real"))
-        in section
-    )
-    said = "The Fr\u00e9chet distance is {}, for the GANs' {} (held out {})"
-    spans = [span(table, "frechet_distance", digits=0) for table in (ours, before)]
-    assert said.format(*spans, span(ours, "frechet_distance", "real", 0)) in section
+    table = [line.strip(" |").split(" | ") for line in section.splitlines() if line.startswith("  | ")][1:]
+    measures = ("density", "coverage", "recall", "frechet_distance", "different_images")
+    for measure, (_, _, diffusion, gans, held_out) in zip(measures, table, strict=True):
+        digits = 2 if measure in ("density", "coverage", "recall") else 0
+        assert diffusion == span(ours, measure, digits=digits)
+        assert gans == span(before, measure, digits=digits)
+        if measure not in ("density", "different_images"):
+            assert held_out == span(ours, measure, "real", digits)
+    assert ours["density"]["real"].round(1).eq(1).all() and table[0][-1] == "about 1"
+    assert ours["different_images"]["real"].round().eq(31).all() and table[-1][-1] == "31"
     nearer = ours["kernel_distance"]["random"] < before["kernel_distance"]["random"]
-    assert f"The kernel distance is smaller in {WORDS[nearer.sum()]} of the five parts" in section
+    said = f"diffusion models' images is smaller in {WORDS[nearer.sum()]} of the five parts"
+    assert said in section
     more = (before["recall"]["random"] > ours["recall"]["random"]).sum()
-    said = (
-        "is called recall (not the classifier's) is {}, and higher for the GANs' in {} of the five parts, "
-        "{} (held out {})"
-    )
-    spans = [span(ours, "recall"), WORDS[more], span(before, "recall"), span(ours, "recall", "real")]
-    assert said.format(*spans) in section
-    different = [ours["different_images"][name] for name in ("random", "real", "kept")]
-    assert f"Of 32 images {span(ours, 'different_images', digits=0)} are different ones" in section
-    others = {*different[1].round(), *before["different_images"]["random"].round()}
-    assert others == {31, 32} and "of the GANs' and of held-out melanomas it is 31 or 32" in section
+    assert f"GANs' recall of images is higher in {WORDS[more]} of the five parts" in section
     of_kept = kept("study-diffusion", "synthesis/fidelity").query("set == 'kept'")
     lows = of_kept.set_index("measure")["difference_low"]
     for measure in ("kernel_distance", "frechet_distance", "density"):
@@ -777,10 +780,11 @@ def test_how_near_the_images_of_the_diffusion_models_are_to_training_photographs
     ends = [f"{share.min():.1f} to {share.max():.1f} %" for share in shares]
     assert (
         f"By features, {ends[0]} of the images lie nearer" in section
+        and set(features["held_out_images"]) == {361, 362}
         and f"in pixels it is {ends[1]}" in section
     )
     more = (features["low"] > features["expected"]).sum()
-    assert f"in {WORDS[more]} of the five models this is more than chance explains" in section
+    assert f"in {WORDS[more]} of the five models the 95 % interval lies above that" in section
     assert not (pixels["low"] > pixels["expected"]).any()
     most = 100 * before.drop("pixels")["share"].max()
     assert f"(of the GANs' images it is at most {most:.1f} %)" in section
