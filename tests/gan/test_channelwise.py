@@ -6,7 +6,7 @@ import torch
 from helpers.gan.channelwise import minus, plus_pixels, scale_and_shift
 from helpers.gan.slopes import halve, spread
 
-SIZES = [(3, 8, 16, 16), (2, 24, 4, 4), (1, 5, 3, 7)]
+SIZES = [(3, 8, 16, 16), (2, 24, 4, 4), (1, 5, 3, 7), (2, 1, 4, 4), (2, 3, 1, 1)]
 LAYOUTS = ("channels-last", "contiguous", "one image for all")
 KINDS = [
     (size, layout, dtype) for size in SIZES for layout in LAYOUTS for dtype in (torch.bfloat16, torch.float32)
