@@ -86,10 +86,11 @@ def measure(
     context = multiprocessing.get_context("spawn")
     seconds: dict[str, list[float]] = {loop: [] for loop in LOOPS}
     memory, ends, processes = {}, {}, []
+    kept = {"GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", MEMORY)}
     for loop in LOOPS:
         ends[loop], other = context.Pipe()
         process = context.Process(target=serve, args=(other, loop, config, device, workers))
-        with patch.dict(os.environ, {"GLIBC_TUNABLES": MEMORY} if loop == "ours" else {}):
+        with patch.dict(os.environ, kept if loop == "ours" else {}):
             process.start()
         processes.append(process)
     for turn in range(rounds + 1):

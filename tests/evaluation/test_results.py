@@ -374,10 +374,10 @@ def with_external(run, replicates, images=120, arms=tuple(ARMS)):
             )
 
 
-def external_params(replicates):
+def external_params(replicates, arms=ARMS):
     return validate(
         {
-            "arms": ARMS,
+            "arms": arms,
             "replicates": replicates,
             "data": {"external_root": "somewhere"},
             "evaluation": {"bootstrap": 200},
@@ -401,6 +401,26 @@ def test_an_external_test_set_is_scored_by_the_isic_metric(make_run):
         first["replicates"],
     ) == (120, 40, 3)
     pd.testing.assert_frame_equal(evaluate(run, external_params(3))["metrics"], own["metrics"])
+
+
+def test_the_controls_are_asked_on_the_external_test_set_too(make_run):
+    repeated = {"class": "target", "count": 300}
+    arms = {
+        "baseline": {},
+        "filtered": ARMS["filtered"],
+        "blurred": {"oversample": {**repeated, "through": "synthesis"}},
+        "oversampled": {"oversample": repeated},
+    }
+    run = make_run(arms=tuple(arms))
+    with_external(run, 3, arms=tuple(arms))
+    tables = evaluate(run, external_params(3, arms))
+    controls = tables["controls"].query("reference != 'baseline'")
+    asked = tables["external_contrasts"].query("reference != 'baseline'")
+    pairs = {("filtered", "blurred"), ("blurred", "oversampled")}
+    for table in (controls, asked):
+        assert set(zip(table["arm"], table["reference"], strict=True)) == pairs
+    assert not asked.duplicated(["arm", "reference", "metric"]).any()
+    assert set(asked["role"]) == {"exploratory"} and "target_recall" in set(asked["metric"])
 
 
 def test_a_class_that_the_external_test_set_lacks_does_not_count(make_run):

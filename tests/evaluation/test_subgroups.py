@@ -163,6 +163,17 @@ def test_two_names_of_one_contrast_are_asked_once():
     assert not table.duplicated(["group", "arm", "reference", "metric"]).any()
 
 
+def test_controls_are_asked_in_each_group_too():
+    repeated = {"class": "target", "count": 10}
+    arms = {
+        "baseline": {},
+        "filtered": {"oversample": repeated | {"through": "synthesis"}},
+        "all": {"oversample": repeated},
+    }
+    table = between_arms(with_a_third_arm(drawn()), params(arms=arms))
+    assert set(zip(table["arm"], table["reference"], strict=True)) == {("filtered", "all")}
+
+
 def test_a_group_that_is_too_small_has_no_contrast():
     table = between_arms(with_a_third_arm(drawn(males=FEWEST - 1)), params(arms=THREE))
     assert "female" in set(table["group"]) and "male" not in set(table["group"])

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from helpers.gan.channelwise import minus, plus_pixels, scale_and_shift
-from helpers.gan.slopes import halve, spread
+from helpers.gan import channelwise
+from helpers.gan.channelwise import FEW_CHANNELS, minus, plus_pixels, scale_and_shift
+from helpers.gan.networks import minibatch_standard_deviation
+from helpers.gan.slopes import activate, halve, spread
 
 SIZES = [(3, 8, 16, 16), (2, 24, 4, 4), (1, 5, 3, 7), (2, 1, 4, 4), (2, 3, 1, 1)]
 LAYOUTS = ("channels-last", "contiguous", "one image for all")
@@ -51,7 +53,33 @@ def test_plus_pixels_and_its_gradients(x):
 
 def test_one_image_takes_every_images_pixels():
     x, values = torch.randn(1, 8, 4, 4).bfloat16(), torch.randn(3, 1, 4, 4).bfloat16()
+    x = x.contiguous(memory_format=torch.channels_last)
     assert torch.equal(plus_pixels(x, values), x + values)
+
+
+def test_rows_are_taken_where_they_are_quicker(monkeypatch):
+    """And there alone: a generator's images in bfloat16, of few channels, channels-last."""
+    taken = []
+    rows = channelwise._rows
+    monkeypatch.setattr(channelwise, "_rows", lambda x: taken.append(x.shape) or rows(x))
+    x = torch.randn(2, FEW_CHANNELS - 8, 4, 4).bfloat16().contiguous(memory_format=torch.channels_last)
+    wide = torch.randn(2, FEW_CHANNELS, 4, 4).bfloat16().contiguous(memory_format=torch.channels_last)
+    minus(x, per_channel(x))
+    assert taken
+    taken.clear()
+    for other in (x.float(), x.contiguous(), wide):
+        minus(other, per_channel(other))
+    assert not taken
+
+
+def test_activation_overwrites():
+    x = torch.randn(8)
+    assert activate(x) is x and (x > -1).all()
+
+
+def test_the_features_keep_their_layout_beside_the_deviation():
+    x = torch.randn(4, 8, 4, 4).contiguous(memory_format=torch.channels_last)
+    assert minibatch_standard_deviation(x).is_contiguous(memory_format=torch.channels_last)
 
 
 def test_images_stay_channels_last():

@@ -195,6 +195,18 @@ class Inference:
                 found.append((name, arm, other))
         return found
 
+    @property
+    def between_other_arms(self) -> list[tuple[str, str]]:
+        """Arm and what it is compared with, of every contrast of the run without the reference arm.
+
+        They are those of ``contrasts`` and of ``controls``; each pair stands once, as it is named first.
+        """
+        pairs = [(arm, other) for _, arm, other in self.named_contrasts]
+        pairs += [(control.arm, control.reference) for control in controls(self.params)]
+        others = {*self.study.arms} - {self.params.evaluation.reference}
+        found = {frozenset(pair): pair for pair in reversed(pairs) if {*pair} <= others}
+        return list(reversed(found.values()))
+
     @cached_property
     def _contrasts(self) -> pd.DataFrame:
         evaluation = self.params.evaluation

@@ -135,15 +135,16 @@ def _write(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
 def _external(study: Study | None, params: Params) -> dict[str, pd.DataFrame]:
     """Means and contrasts on the external test set, in EXTERNAL_METRICS; empty tables without one.
 
-    The ISIC challenge's metric, balanced multiclass accuracy, comes first. All contrasts are exploratory,
-    and there is one of each arm and the reference among them.
+    The ISIC challenge's metric, balanced multiclass accuracy, comes first. All contrasts are exploratory:
+    each arm and the reference, the run's named contrasts and its controls.
     """
     if study is None:
         return {"external": pd.DataFrame(columns=EXTERNAL_COLUMNS), "external_contrasts": differences([])}
     inference = Inference([study], params)
-    means, changes, named = inference.arms(), inference.comparisons(), inference.contrasts()
-    changes = pd.concat([changes, named.drop(columns="contrast")]).drop(columns="p_holm")
-    changes = changes.drop_duplicates(["arm", "reference", "metric"]).assign(role="exploratory")
+    means, metrics = inference.arms(), [name for name in EXTERNAL_METRICS if name in inference.values]
+    between = [inference.compare(*pair, name) for pair in inference.between_other_arms for name in metrics]
+    changes = pd.concat([inference.comparisons(), *([differences(between)] if between else [])])
+    changes = changes.drop(columns="p_holm").assign(role="exploratory")
     images = {"images": len(study.truth), "target_images": int((study.truth == study.target).sum())}
     return {
         "external": _of_external(means.assign(**images)).drop(

@@ -103,10 +103,9 @@ def _by_arm(inference: Inference) -> Iterator[dict[str, Any]]:
 
 def _between_arms(inference: Inference) -> Iterator[dict[str, Any]]:
     """A row for each metric of each contrast that the run makes between two other arms than the reference."""
-    pairs = dict.fromkeys((arm, other) for _, arm, other in inference.named_contrasts)
-    for arm, other in pairs:
+    for arm, other in inference.between_other_arms:
         for metric in METRICS:
-            if inference.params.evaluation.reference not in (arm, other) and metric in inference.values:
+            if metric in inference.values:
                 found = inference.difference(arm, other, metric)
                 low, high = np.clip([found.low, found.high], -1, 1)
                 values = (arm, other, metric, found.estimate, low, high, found.replicates, method(found))

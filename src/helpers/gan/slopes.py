@@ -61,12 +61,12 @@ def pull_back(noted: Convolved, gradient: Tensor) -> Tensor:
 
 
 def halve(x: Tensor) -> Tensor:
-    """Means of 2 x 2 pixels; differentiable any number of times."""
+    """Means of 2 x 2 pixels, of even sides; differentiable any number of times."""
     return _Halving.apply(x)
 
 
 class _Halving(torch.autograd.Function):
-    """PyTorch's own backward pass of the means takes two to three times as long as ``spread``."""
+    """On a CPU PyTorch's own backward pass of the means takes up to three times as long as ``spread``."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
