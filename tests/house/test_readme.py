@@ -956,10 +956,36 @@ def test_the_groups_in_which_filtered_and_blurred_differ():
     assert f"recall is shown to differ in none of {told.sum()} groups (in a 14th, *foot* with 28 mel" in text
     (without,) = table[asked & ~told].to_dict("records")
     assert (without["group"], without["target_images"], asked.sum()) == ("foot", 28, 14)
-    others = table[~asked]
-    assert len(others.drop_duplicates(["arm", "reference"])) == 3
-    said = f"of {others['low'].notna().sum()} intervals of the other three contrasts between two arms"
-    assert said in text and f"in these groups {WORDS[int(beyond.sum())]} exclude 0" in text
+    others, sharper = table[~asked], table["reference"].str.startswith("oversampled")
+    assert len(others.drop_duplicates(["arm", "reference"])) == 7
+    said = f"the other seven contrasts between two arms have {others['low'].notna().sum()} intervals in these"
+    assert said in text and (table["high"][sharper & beyond] < 0).all()
+    counts = (table["low"][sharper].notna().sum(), (sharper & beyond).sum())
+    assert "Of the {} of blurred against sharp copies {} exclude 0".format(*counts) in text
+    rest = table["low"][~asked & ~sharper].notna().sum()
+    assert f"of the other {rest} {WORDS[int((beyond & ~sharper).sum())]} exclude 0" in text
+
+
+def test_the_arms_that_differ_on_the_external_test_set():
+    table = kept("study", "evaluation/external_contrasts").query("reference != 'baseline'")
+    beyond = table[(table["low"] > 0) | (table["high"] < 0)]
+    assert beyond["arm"].str.startswith("blurred").all()
+    assert beyond["reference"].str.startswith("oversampled").all()
+    text = page_text(RESULTS)
+    said = f"{len(table)} intervals were computed on this test set; {WORDS[len(beyond)]} of them exclude 0"
+    assert said in text and f"and all {WORDS[len(beyond)]} are of blurred against sharp copies" in text
+    told = sections()["study"]
+    told = stated_intervals(told[told.index("Blurred in place of sharp, the same melanomas lower") :])[:6]
+    asked = [
+        *(("blurred", "oversampled", "target_recall"), ("blurred_more", "oversampled_more", "target_recall")),
+        *(("blurred", "oversampled", "target_roc_auc"), ("blurred_more", "oversampled_more", "target_roc_auc")),
+        *(("filtered", "blurred", "target_recall"), ("all", "blurred_more", "target_recall")),
+    ]
+    rows = table.set_index(["arm", "reference", "metric"])
+    for row, stated in zip(asked, told, strict=True):
+        digits = 2 if row[2] == "target_roc_auc" else 1
+        found = rows.loc[row]
+        assert stated == tuple(shown(100 * found[end], digits) for end in ("difference", "low", "high"))
 
 
 def test_the_share_of_test_images_of_trained_lesions():
