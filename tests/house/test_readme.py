@@ -976,11 +976,9 @@ def test_the_arms_that_differ_on_the_external_test_set():
     assert said in text and f"and all {WORDS[len(beyond)]} are of blurred against sharp copies" in text
     told = sections()["study"]
     told = stated_intervals(told[told.index("Blurred in place of sharp, the same melanomas lower") :])[:6]
-    asked = [
-        *(("blurred", "oversampled", "target_recall"), ("blurred_more", "oversampled_more", "target_recall")),
-        *(("blurred", "oversampled", "target_roc_auc"), ("blurred_more", "oversampled_more", "target_roc_auc")),
-        *(("filtered", "blurred", "target_recall"), ("all", "blurred_more", "target_recall")),
-    ]
+    sharp = (("blurred", "oversampled"), ("blurred_more", "oversampled_more"))
+    asked = [(*pair, metric) for metric in ("target_recall", "target_roc_auc") for pair in sharp]
+    asked += [("filtered", "blurred", "target_recall"), ("all", "blurred_more", "target_recall")]
     rows = table.set_index(["arm", "reference", "metric"])
     for row, stated in zip(asked, told, strict=True):
         digits = 2 if row[2] == "target_roc_auc" else 1
