@@ -7,13 +7,16 @@ import torch
 from PIL import Image
 
 from helpers import paths
+from helpers.classifier import inference
 from helpers.classifier.arms import compose_training_set
 from helpers.classifier.augmentation import Augmentation, augment
 from helpers.classifier.detail import reduce_detail
 from helpers.classifier.folder_images import folder_images
 from helpers.classifier.training import train_classifier
 from helpers.data.arrays import load_images
-from helpers.data.decoding import resize_image
+from helpers.data.decoding import decode, resize_image
+from helpers.data.ham10000 import open_dataset
+from helpers.data.phantom.writing import draw_dataset
 from helpers.data.prepare import prepare_data
 from helpers.data.resizing import Way, resize_images
 from helpers.engine.key_parts import number_parameters
@@ -22,7 +25,7 @@ from helpers.errors import ParameterError
 from helpers.params import Arm, Classifier, SyntheticImages, departures, load_params
 from helpers.paths import RunPaths
 from helpers.report.page.facts import detail_sentence
-from helpers.stages.classifier import compose
+from helpers.stages.classifier import compose, train
 from helpers.stages.photographs import load_photographs
 
 REDUCED = [
@@ -30,6 +33,7 @@ REDUCED = [
     "arms.oversampled={oversample: {class: mel, count: 9}}",
     "arms.blurred={oversample: {class: mel, count: 9, through: synthesis}}",
 ]
+ALIKE = ["arms={baseline: {}, gan: {}, full: {}}", "classifier.max_epochs=1", "classifier.threads=1"]
 
 
 @pytest.fixture
@@ -72,6 +76,44 @@ def test_images_of_a_folder_take_it_too(tmp_path):
     found = folder_images(wanted, 48, np.random.default_rng(0), Way(16, "area"))
     small = np.asarray(Image.fromarray(pixels).resize((16, 16), Image.Resampling.BOX))
     assert np.array_equal(found, resize_images(small[None], 48))
+
+
+@pytest.fixture
+def external(tmp_path):
+    """The folder of an external test set of drawn lesions, and its decoded photographs in their order."""
+    folder = tmp_path / "external"
+    with open_dataset(draw_dataset(tmp_path / "drawn", images=56, seed=7)) as dataset:
+        drawn = {f"E{row}": dataset.read(name) for row, name in enumerate(dataset.metadata["image_id"])}
+        table = dataset.metadata[["dx"]].assign(image_id=list(drawn))
+    folder.mkdir()
+    table.to_csv(folder / "test-ground-truth.csv", index=False)
+    for name, content in drawn.items():
+        (folder / f"{name}.jpg").write_bytes(content)
+    return folder, [decode(content) for content in drawn.values()]
+
+
+def test_photographs_of_an_external_test_set_take_it_too(run, external, monkeypatch):
+    folder, photographs = external
+    alike = [f"data.external_root={folder}", "gan.resize=area", *ALIKE]
+    params = {detail: load_params("smoke", [f"data.detail={detail}", *alike]) for detail in ("gan", "full")}
+    size, gan = params["gan"].classifier.image_size, params["gan"].gan
+    reduced = np.stack([resize_image(each, gan.resolution, gan.resize) for each in photographs])
+    sharp = np.stack([resize_image(each, size, "bilinear") for each in photographs])
+    assert not np.array_equal(resize_images(reduced, size), sharp)
+    found = {detail: seen_outside(run, wanted, detail, monkeypatch) for detail, wanted in params.items()}
+    assert found["gan"].tobytes() == resize_images(reduced, size).tobytes()
+    assert found["full"].tobytes() == sharp.tobytes()
+
+
+def seen_outside(run, params, arm, monkeypatch):
+    """The images, uint8, of the external test set as a newly trained network is given them."""
+    seen, plain = [], inference.plain
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            inference, "plain", lambda batch, *rest: seen.append(np.array(batch)) or plain(batch, *rest)
+        )
+        train(run, params, arm, 0)
+    return np.concatenate(seen)
 
 
 def test_the_keys_of_classifiers_hold_it_and_the_split_does_not():
