@@ -72,8 +72,10 @@ def train(data, directory, arm=None, **changes):
     )
 
 
-def test_it_learns_and_writes_its_files(data, tmp_path):
-    summary = train(data, tmp_path, max_epochs=10, batch_size=6)  # sixty steps: the batch norms need them
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_it_learns_and_writes_its_files(data, tmp_path, averaging):
+    # sixty steps: the batch norms need them
+    summary = train(data, tmp_path, max_epochs=10, batch_size=6, averaging=averaging)
     predictions = pd.read_csv(tmp_path / "predictions.csv")
     assert list(predictions) == ["image_id", "split", "label", "p_bkl", "p_mel", "p_nv"]
     held_out = data[0][data[0]["split"] != "train"]
@@ -108,7 +110,9 @@ def test_it_learns_and_writes_its_files(data, tmp_path):
 COSINE = {"schedule": "cosine", "warmup_epochs": 1, "weight_decay": 0.01}
 
 
-@pytest.mark.parametrize(("bank", "way"), [(0, {"scheduler_patience": 0}), (2, {}), (2, COSINE)])
+@pytest.mark.parametrize(
+    ("bank", "way"), [(0, {"scheduler_patience": 0}), (2, {}), (2, COSINE), (2, {"averaging": 0.9})]
+)
 def test_a_killed_training_resumes_to_the_same_bits(data, tmp_path, monkeypatch, bank, way):
     options = {"bank": bank, "checkpoint_minutes": 1e-6, "monitor": "loss", **way}
     train(data, tmp_path / "whole", **options)

@@ -5,6 +5,8 @@ picks the weights and the test predictions. Head, loss and probabilities are flo
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from torch.nn.functional import cross_entropy
 from helpers.classifier.arms import TrainingSet
 from helpers.classifier.arrays import upload
 from helpers.classifier.augmentation import Augmentation
+from helpers.classifier.averaging import MovingAverage
 from helpers.classifier.backbones import BACKBONES
 from helpers.classifier.bank import BankMaker
 from helpers.classifier.features import BankedFeatures, Features, LiveFeatures, held_out_rows
@@ -83,6 +86,7 @@ class Trainer:
         self.model, self.start_key = self._new_model()
         self.optimiser = _optimiser(self.model, config)
         self.scheduler = make_schedule(self.optimiser, config, self.steps)
+        self.average = MovingAverage(self.model, config.averaging) if config.averaging else None
         weights = training_set.class_weights
         self.class_weights = (
             None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
@@ -176,6 +180,8 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
+        if self.average is not None:
+            self.average.update()
         return loss.detach(), (logits.argmax(1) == labels).sum()
 
     # --- evaluation
@@ -196,6 +202,18 @@ class Trainer:
 
     # --- best weights, checkpoints
 
+    @contextmanager
+    def weights_to_keep(self) -> Iterator[None]:
+        """Inside, the network holds the weights that an epoch is judged by and that are kept: the average.
+
+        Without ``config.averaging`` these are its own.
+        """
+        if self.average is None:
+            yield
+            return
+        with self.average.in_place():
+            yield
+
     def better(self, row: dict[str, float], state: TrainingState) -> bool:
         """Whether an epoch is strictly better than the best so far; of equal ones the earlier stays."""
         if not state.best_epoch:
@@ -210,6 +228,7 @@ class Trainer:
             "model": self.model.trained_state(),
             "optimiser": self.optimiser.state_dict(),
             "scheduler": self.scheduler.state_dict(),
+            **({} if self.average is None else {"average": self.average.state()}),
         }
 
     def resume(self, found: tuple[int, dict[str, Any]] | None) -> TrainingState:
@@ -222,6 +241,8 @@ class Trainer:
             self.model.load_trained_state(saved["model"])
             self.optimiser.load_state_dict(saved["optimiser"])
             self.scheduler.load_state_dict(saved["scheduler"])
+            if self.average is not None:
+                self.average.load_state(saved["average"])
         return state
 
 

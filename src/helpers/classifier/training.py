@@ -70,15 +70,16 @@ def _run_epochs(
         began = time.monotonic()
         row = trainer.train_epoch(state.epoch, progress)
         state.epoch += 1
-        row |= trainer.validate()
+        with trainer.weights_to_keep():
+            row |= trainer.validate()
+            if trainer.better(row, state):
+                state.best_epoch, state.since_best = state.epoch, 0
+                weights = trainer.model.trained_state().items()
+                state.best = {key: value.detach().cpu().clone() for key, value in weights}
+            else:
+                state.since_best += 1
         trainer.scheduler.after_epoch(row)
         state.history.append({"epoch": state.epoch, **row})
-        if trainer.better(row, state):
-            state.best_epoch, state.since_best = state.epoch, 0
-            weights = trainer.model.trained_state().items()
-            state.best = {key: value.detach().cpu().clone() for key, value in weights}
-        else:
-            state.since_best += 1
         state.seconds += time.monotonic() - began
         state.seen += trainer.draws
         state.done = state.epoch >= config.max_epochs or state.since_best >= config.early_stopping_patience

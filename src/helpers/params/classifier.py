@@ -67,6 +67,13 @@ class Classifier(Section):
     weight_decay: float = Field(
         0.0, ge=0, le=1, description="decay of the weights in each step, by AdamW (0: Adam, as the paper)"
     )
+    averaging: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share that a step leaves of a moving average of the weights; the average is validated, "
+        "tested and kept in place of the last weights (0: none, as the paper)",
+    )
     batch_size: int = Field(64, ge=2, le=4096, description="images per step")
     max_epochs: int = Field(100, ge=1, le=10_000, description="most epochs")
     monitor: Literal["accuracy", "loss"] = Field(
