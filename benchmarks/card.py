@@ -1,16 +1,20 @@
 """All that is to be measured on a graphics card, in one command that writes as it goes.
 
-Run: python benchmarks/card.py OUT [--images FILE ...] [--only PART ...] [--minutes 9] [--rehearse]
+Run: python benchmarks/card.py OUT [--data-root DIR] [--only PART ...] [--minutes 9] [--rehearse]
 
 Each part is a process of its own with its log in OUT/<part>.log, and OUT/card.json says after each part how
 it ended and how long it took, so that a command that is cut off still brings results. Parts, in this order:
 profile and throughput of the GAN step of paper.yaml, a profile of StyleGAN2's, throughput of the classifier
-at 224 pixels with the paper's frozen stages and with none; then the whole trainings of the paper's GAN, of a
-StyleGAN2 for each file of images, such as one for each fold of a study, and of diffusion at 128 x 128. No
-part needs ImageNet weights. ``--images``: files .npy of uint8 (N, 128, 128, 3), the training images (default:
-drawn lesions); the paper's GAN and diffusion take the first. A training has checkpoints in OUT/<part>: the
-same command goes on with it. A part begins only where ``--minutes`` since the start leave time for it.
-``--rehearse`` runs every part to its last line on a CPU, in small sizes.
+at 224 pixels with the paper's frozen stages and with none; then whole trainings: the paper's GAN, a StyleGAN2
+for each fold of the study's first deal, diffusion at 128 x 128, and two classifiers at 224 pixels with all
+stages trained, ResNet50 from random weights and, where there are photographs, the study's from ImageNet's.
+A training has checkpoints in OUT/<part>: the same command goes on with it. A part begins only where
+``--minutes`` since the start leave time for it.
+
+``--data-root``: a folder of HAM10000 (40 MB at 200 x 150, so that it can be carried), from which every
+training takes the photographs that the study's first deal would give it. Without it random images stand in
+for them: speed does not depend on what an image shows, and such networks mean nothing. ``--rehearse`` runs
+every part to its last line on a CPU, in small sizes, with or without photographs.
 """
 
 import argparse
@@ -34,6 +38,16 @@ TRAININGS = {  # by part: the parameter file, and what is changed in it
         (f"gan.resolution={PAPER_SIZE}", "gan.channel_scale=0.5", "gan.batch_size=32", "gan.steps=20000"),
     ),
 }
+CLASSIFIERS = {  # likewise; the second one's ImageNet weights come as a package
+    "resnet50-training": (
+        "paper",
+        ("classifier.weights=none", "classifier.frozen_stages=0", "classifier.max_epochs=8"),
+    ),
+    "classifier-training": ("study-whole", ("classifier.image_size=224",)),
+}
+REHEARSED_CLASSIFIER = ("classifier.image_size=64", "classifier.max_epochs=2", "classifier.batch_size=16")
+FOLDS = 5  # of the study's first deal, each with a GAN
+MELANOMAS, PHOTOGRAPHS = 779, 4_000  # random images in place of the paper's, and of a classifier's
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,7 @@ class Part:
     minutes: float
 
 
-def parts(out: Path, images: list[Path], rehearse: bool) -> list[Part]:
+def parts(out: Path, data_root: Path | None, rehearse: bool) -> list[Part]:
     """The parts in their order; small ones for the CPU where ``rehearse``."""
     device = "cpu" if rehearse else "cuda"
     gan = ("--device", device, "--rounds", "1" if rehearse else "5", "--steps", "1" if rehearse else "30")
@@ -59,27 +73,29 @@ def parts(out: Path, images: list[Path], rehearse: bool) -> list[Part]:
         Part("gan-stylegan2", (step, "--params", "fullsize-rigorous", "--profile", *gan, *small), 1),
         Part("classifier-frozen", (images_per_second, *classifier, *sizes), 2),
         Part("classifier-whole", (images_per_second, *classifier, *sizes, "--frozen-stages", "0"), 2),
-        *_trainings(out, images, rehearse),
+        *_trainings(out, data_root, rehearse),
     ]
 
 
-def _trainings(out: Path, images: list[Path], rehearse: bool) -> list[Part]:
-    """The whole trainings: StyleGAN2's for each file of images, the others' on the first one."""
+def _trainings(out: Path, data_root: Path | None, rehearse: bool) -> list[Part]:
+    """The whole trainings; with photographs StyleGAN2's for each fold, and the study's classifier."""
+    given = () if data_root is None else ("--data-root", str(data_root))
+    flags = (*given, *(["--rehearse"] if rehearse else []))
     found = []
-    for name in TRAININGS:
-        files = images if name == "stylegan2-training" else images[:1]
-        for number, file in enumerate(files or [None]):
-            part = f"{name}-{number}" if len(files) > 1 else name
-            given = () if file is None else ("--images", str(file))
-            words = (str(Path(__file__)), str(out / part), "--train", name, *given)
-            found.append(Part(part, (*words, *(["--rehearse"] if rehearse else [])), 2))
+    for name in (*TRAININGS, *CLASSIFIERS):
+        if name == "classifier-training" and data_root is None:
+            continue
+        for fold in range(FOLDS) if name == "stylegan2-training" and data_root else (None,):
+            part = name if fold is None else f"{name}-{fold}"
+            words = (str(Path(__file__)), str(out / part), "--train", name, "--fold", str(fold or 0))
+            found.append(Part(part, (*words, *flags), 2))
     return found
 
 
 def run_parts(wanted: list[Part], out: Path, minutes: float) -> int:
     """Run the parts that time is left for; the number of those that failed."""
     began, failed = time.monotonic(), 0
-    record: dict[str, Any] = {"machine": platform.processor() or platform.machine(), "parts": {}}
+    record: dict[str, Any] = {"machine": platform.processor() or platform.machine(), **card(), "parts": {}}
     for part in wanted:
         left = 60 * minutes - (time.monotonic() - began)
         if left < 60 * part.minutes:
@@ -102,53 +118,123 @@ def run_parts(wanted: list[Part], out: Path, minutes: float) -> int:
     return failed
 
 
-def train(out: Path, name: str, images: list[Path], rehearse: bool) -> None:
-    """One of TRAININGS to its last step, from the newest checkpoint in ``out``."""
-    import numpy as np
+def card() -> dict[str, Any]:
+    """The graphics card's name and memory, and PyTorch's version."""
+    import torch
 
+    if not torch.cuda.is_available():
+        return {"card": None, "torch": torch.__version__}
+    own = torch.cuda.get_device_properties(0)
+    return {"card": own.name, "card_memory_bytes": own.total_memory, "torch": torch.__version__}
+
+
+def train(out: Path, name: str, data_root: Path | None, fold: int, rehearse: bool) -> None:
+    """One of TRAININGS to its last step, from the newest checkpoint in ``out``."""
     from helpers.gan.training import train_gan
     from helpers.params import load_params
 
     file, changed = TRAININGS[name]
     changes = [*changed, "gan.checkpoint_minutes=1", *(REHEARSED if rehearse else ())]
     config = load_params(file, changes).gan
-    pixels = np.load(images[0]) if images else drawn_melanomas(out.parent / "lesions", config.resolution)
-    train_gan(pixels, config, out, "cpu" if rehearse else "cuda", seed=0)
+    if data_root is None:
+        pixels = random_images(MELANOMAS, config.resolution)
+    else:
+        from helpers.stages.target import load_training_images
+
+        run, params = study(out.parent / "data", data_root, config.resolution)
+        pixels, _ = load_training_images(run, params, fold)
+    print(f"{len(pixels):,} training images of {config.resolution} pixels", flush=True)
+    train_gan(pixels, config, out, "cpu" if rehearse else "cuda", seed=fold)
 
 
-def drawn_melanomas(folder: Path, side: int) -> Any:
-    """uint8 (N, side, side, 3): drawn lesions of the paper's class, as many as its training images."""
+def train_a_classifier(out: Path, name: str, data_root: Path | None, rehearse: bool) -> None:
+    """One of CLASSIFIERS to its last epoch, and how many images it took in a second."""
+    from helpers.classifier.arms import compose_training_set
+    from helpers.classifier.training import train_classifier
+    from helpers.params import Arm, load_params
+
+    file, changed = CLASSIFIERS[name]
+    changes = [*changed, "classifier.checkpoint_minutes=0.5", *(REHEARSED_CLASSIFIER if rehearse else ())]
+    config = load_params(file, changes).classifier
+    if data_root is None:
+        count = 100 if rehearse else PHOTOGRAPHS
+        split, images = random_split(count), random_images(count, config.image_size)
+    else:
+        from helpers.data.arrays import load_images
+        from helpers.data.manifest import load_split
+
+        run, params = study(out.parent / "data", data_root, PAPER_SIZE)
+        split, images = load_split(run), load_images(run, params.data, config.image_size, "bilinear")
+        if rehearse:
+            split = split.groupby(["dx", "split"]).head(6)
+            images, split = images[split.index], split.reset_index(drop=True)
+    chosen = compose_training_set(split, images, Arm(), "mel")
+    train_classifier(chosen, split, images, config, out, "cpu" if rehearse else "cuda")
+    print((out / "timing.json").read_text(encoding="utf-8"))
+
+
+def study(folder: Path, data_root: Path, resolution: int) -> Any:
+    """The run whose first deal gives the photographs, with its data prepared, and its parameters."""
+    from helpers import paths
+    from helpers.data.prepare import prepare_data
+    from helpers.params import load_params
+
+    one_deal = ("data.split.repeats=1", f"gan.seeds={list(range(FOLDS))}", f"replicates={FOLDS}")
+    root = f"data.root={data_root.resolve()}"
+    params = load_params("study.yaml", [*one_deal, root, f"gan.resolution={resolution}"])
+    paths.ARTIFACTS = folder.resolve()
+    run = paths.RunPaths("study")
+    run.data.mkdir(parents=True, exist_ok=True)
+    if not run.split.exists():
+        prepare_data(run, params.data)
+    return run, params
+
+
+def random_images(count: int, side: int) -> Any:
+    """uint8 (N, side, side, 3): blots of random colours."""
     import numpy as np
+    import torch
 
-    from helpers.data.decoding import decode, resize_image
-    from helpers.data.ham10000 import open_dataset
-    from helpers.data.phantom.writing import draw_dataset
+    coarse = torch.rand(count, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    images = np.empty((count, side, side, 3), np.uint8)
+    for first in range(0, count, 256):
+        fine = torch.nn.functional.interpolate(255 * coarse[first : first + 256], side, mode="bilinear")
+        images[first : first + 256] = fine.permute(0, 2, 3, 1).to(torch.uint8).numpy()
+    return images
 
-    dataset = open_dataset(draw_dataset(folder, images=150 if side < PAPER_SIZE else 7000, seed=1))
-    of_class = dataset.metadata.loc[dataset.metadata["dx"] == "mel", "image_id"]
-    return np.stack([resize_image(decode(dataset.read(name)), side, "area") for name in of_class])
+
+def random_split(count: int) -> Any:
+    """A split of images without a meaning: columns image_id, dx and split."""
+    import pandas as pd
+
+    parts = ["validation"] * (count // 10) + ["test"] * (count // 10)
+    return pd.DataFrame(
+        {
+            "image_id": [f"image-{number}" for number in range(count)],
+            "dx": [("mel", "nv", "bkl")[number % 3] for number in range(count)],
+            "split": ["train"] * (count - len(parts)) + parts,
+        }
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("out", type=Path, help="folder for logs, checkpoints and card.json")
-    parser.add_argument(
-        "--images",
-        type=Path,
-        nargs="+",
-        default=[],
-        help="uint8 (N, R, R, 3) as .npy (default: drawn lesions)",
-    )
+    parser.add_argument("--data-root", type=Path, help="folder of HAM10000 (default: random images)")
     parser.add_argument("--only", nargs="+", metavar="PART", help="these parts alone")
     parser.add_argument("--minutes", type=float, default=9.0, help="of the whole command (default: 9)")
     parser.add_argument("--rehearse", action="store_true", help="every part in a small size on the CPU")
-    parser.add_argument("--train", choices=TRAININGS, help=argparse.SUPPRESS)
+    parser.add_argument("--train", choices=(*TRAININGS, *CLASSIFIERS), help=argparse.SUPPRESS)
+    parser.add_argument("--fold", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    if options.train:
-        train(options.out, options.train, options.images, options.rehearse)
+    if options.train in CLASSIFIERS:
+        train_a_classifier(options.out, options.train, options.data_root, options.rehearse)
         return 0
-    known = parts(options.out, options.images, options.rehearse)
+    if options.train:
+        train(options.out, options.train, options.data_root, options.fold, options.rehearse)
+        return 0
+    known = parts(options.out, options.data_root, options.rehearse)
     if options.only and (unknown := set(options.only) - {part.name for part in known}):
         parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(p.name for p in known)}")
     wanted = [part for part in known if not options.only or part.name in options.only]
