@@ -10,7 +10,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode_stack
 from torch.utils._pytree import tree_leaves
 
 from helpers import params
@@ -198,6 +198,55 @@ def test_the_stand_in_sees_what_a_graph_would_miss(captures):
     with pytest.raises(AssertionError, match="rand"):
         for _ in range(WARM_UP + 1):
             drawing(torch.ones(1))
+
+
+@pytest.mark.parametrize("failing", ["fakes", "critic_step", "generator_step"])
+def test_a_training_goes_on_where_a_capture_fails(failing, captures):
+    """In the middle of the step, after some of it was recorded: nothing of that may have happened."""
+    steps = WARM_UP + 3
+    with OneByOne():
+        plain = trained(SMALL, steps, False)
+        trainer = AdversarialTrainer(IMAGES, SMALL, "cpu", 3)
+        capture(trainer)
+        trainer.graphed = [trainer.update_fakes, trainer.update_critic, trainer.update_generator]
+        whole = getattr(trainer, failing)
+
+        def fails(*inputs, regularised=False):
+            result = whole(*inputs, regularised=regularised)
+            if any(isinstance(mode, Recording) for mode in _get_current_dispatch_mode_stack()):
+                raise RuntimeError("operation not permitted when stream is capturing\nand more")
+            return result
+
+        broken = next(step for step in trainer.graphed if step.step == whole)
+        broken.step = fails
+        with pytest.warns(UserWarning, match="operation not permitted when stream is capturing"):
+            for _ in range(steps):
+                trainer.step()
+                trainer.log()
+    assert all(
+        torch.equal(mine, theirs)
+        for mine, theirs in zip(tensors(trainer.state(0)), tensors(plain.state(0)), strict=True)
+    )
+    assert trainer.history == plain.history
+    assert [step.failure is None for step in trainer.graphed] == [
+        step is not broken for step in trainer.graphed
+    ]
+    assert trainer.how_steps_ran() == (
+        "one by one, because a CUDA graph failed: operation not permitted when stream is capturing"
+    )
+
+
+def test_it_is_told_how_the_steps_ran(captures):
+    trainer = AdversarialTrainer(IMAGES, SMALL, "cpu", 3)
+    assert trainer.compiled(trainer.fakes) == trainer.fakes and not trainer.graphed
+    trainer.device = "cuda:0"
+    trainer.update_fakes = trainer.compiled(trainer.fakes)
+    trainer.device = "cpu"
+    for _ in range(WARM_UP):
+        trainer.step()
+    assert trainer.how_steps_ran() == "one by one"
+    trainer.step()
+    assert trainer.how_steps_ran() == "CUDA graphs"
 
 
 def test_what_a_graph_returns_is_overwritten_by_its_next_call(captures):

@@ -63,6 +63,7 @@ def test_writes_what_later_stages_read(trained):
     assert Image.open(directory / "samples/step-0000006.png").size == (6 * 32, 4 * 32)
     timing = json.loads((directory / "timing.json").read_text())
     assert timing["images"] == 6 * 2 * 4 and timing["threads"] == 1 and timing["precision"] == "float32"
+    assert timing["steps_ran"] == "one by one"
     assert len(list_checkpoints(directory)) == 2
 
 

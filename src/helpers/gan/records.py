@@ -130,9 +130,9 @@ class TrainingClock:
         return (time.monotonic() - self.began) / images * 1000
 
     def summary(
-        self, steps: int, config: params.Gan, device: str, dtype: torch.dtype | None
+        self, steps: int, config: params.Gan, device: str, dtype: torch.dtype | None, how: str
     ) -> dict[str, Any]:
-        """What timing.json says: seconds of all starts, images, s/kimg, and where and how it ran."""
+        """What timing.json says: seconds of all starts, images, s/kimg, and where and ``how`` steps ran."""
         images = steps * self.images_per_step
         return {
             "seconds": round(self.seconds(), 1),
@@ -143,4 +143,5 @@ class TrainingClock:
             "threads": config.threads,
             "precision": "float32" if dtype is None else str(dtype).removeprefix("torch."),
             "cpu_cores": allowed_cores(),
+            "steps_ran": how,
         }

@@ -53,6 +53,7 @@ class Trainer(ABC):
         self.turns = ClassTurns(len(config.classes), config.batch_size, device)
         self.sample_inputs = sample_inputs(self.generator, seed, device, len(config.classes))
         self.real_distances = real_distances(images, labels)
+        self.graphed: list[GraphedStep] = []
         self.complete()
 
     @abstractmethod
@@ -76,7 +77,17 @@ class Trainer(ABC):
 
     def compiled(self, step: Callable[..., Any]) -> Callable[..., Any]:
         """``step`` itself on a CPU, and as a CUDA graph on a GPU."""
-        return GraphedStep(step) if self.device.startswith("cuda") else step
+        if not self.device.startswith("cuda"):
+            return step
+        self.graphed.append(GraphedStep(step))
+        return self.graphed[-1]
+
+    def how_steps_ran(self) -> str:
+        """'one by one', 'CUDA graphs', or that graphs failed, and why."""
+        failures = [step.failure for step in self.graphed if step.failure is not None]
+        if failures:
+            return f"one by one, because a CUDA graph failed: {failures[0]}"
+        return "CUDA graphs" if any(step.captured for step in self.graphed) else "one by one"
 
     @torch.no_grad()
     def move_average(self, decay: float | None = None) -> None:

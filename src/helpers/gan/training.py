@@ -64,7 +64,8 @@ def train_gan(
     progress.close()
     scalars.close()
     save_networks(trainer.average, trainer.networks[1], directory)
-    write_json(directory / "timing.json", clock.summary(trainer.steps, config, device, trainer.dtype))
+    how = trainer.how_steps_ran()
+    write_json(directory / "timing.json", clock.summary(trainer.steps, config, device, trainer.dtype, how))
     return write_history(trainer.columns, trainer.history, directory)
 
 
