@@ -22,11 +22,14 @@ from helpers.data.resizing import Way, resize_images
 from helpers.engine.key_parts import number_parameters
 from helpers.engine.stages import Job
 from helpers.errors import ParameterError
+from helpers.gan.sharpness import sharpness
 from helpers.params import Arm, Classifier, SyntheticImages, departures, load_params
 from helpers.paths import RunPaths
 from helpers.report.page.facts import detail_sentence
+from helpers.report.results.external import EXTERNAL, SYNTHETIC, sharpness_sentence, sharpness_table
 from helpers.stages.classifier import compose, train
 from helpers.stages.photographs import load_photographs
+from helpers.stages.sharpness import external_sharpness
 
 REDUCED = [
     "data.detail=gan",
@@ -103,6 +106,33 @@ def test_photographs_of_an_external_test_set_take_it_too(run, external, monkeypa
     found = {detail: seen_outside(run, wanted, detail, monkeypatch) for detail, wanted in params.items()}
     assert found["gan"].tobytes() == resize_images(reduced, size).tobytes()
     assert found["full"].tobytes() == sharp.tobytes()
+
+
+def test_the_sharpness_of_an_external_test_set_is_told_as_the_classifier_sees_it(run, external):
+    folder, photographs = external
+    params = {
+        detail: load_params("smoke", [f"data.detail={detail}", f"data.external_root={folder}"])
+        for detail in ("full", "gan")
+    }
+    synthetic = images(20, params["full"].gan.resolution)
+    run.synthetic(0).mkdir(parents=True)
+    np.save(run.synthetic(0) / "images.npy", synthetic)
+    found = external_sharpness(run, params["full"]).set_index(["images", "class"])
+    size = params["full"].classifier.image_size
+    new = sharpness(np.stack([resize_image(each, size, "bilinear") for each in photographs]))
+    assert found.loc[(EXTERNAL, "all"), "median"] == np.median(new)
+    own, label = load_photographs(run, params["full"]), pd.read_csv(run.split)["dx"]
+    assert found.loc[("photographs of the run", "mel"), "median"] == np.median(sharpness(own[label == "mel"]))
+    shown = found.loc[(SYNTHETIC, "mel")]
+    assert shown["median"] == np.median(sharpness(resize_images(synthetic, size))) and shown["number"] == 20
+    share = found.loc[(EXTERNAL, "mel"), "of_own"]
+    assert f"has {100 * share:.0f} % of the sharpness" in sharpness_sentence(found.reset_index(), "mel")
+    assert len(sharpness_table(found.reset_index()).shown) == len(found) == 6
+    reduced = external_sharpness(run, params["gan"]).set_index(["images", "class"])["median"]
+    assert (reduced.drop(SYNTHETIC) <= found["median"].drop(SYNTHETIC) + 1e-12).all()
+    assert reduced[EXTERNAL, "all"] < 0.9 * found.loc[(EXTERNAL, "all"), "median"]
+    nothing = external_sharpness(run, load_params("smoke"))
+    assert sharpness_sentence(nothing, "mel") is None and sharpness_table(nothing) is None
 
 
 def seen_outside(run, params, arm, monkeypatch):

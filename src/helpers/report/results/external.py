@@ -25,6 +25,7 @@ from helpers.report.words import (
 
 # the official test of ISIC 2018 Task 3: the best entry, and the best without private data (balanced accuracy)
 ISIC_2018 = (0.885, 0.856)
+EXTERNAL, SYNTHETIC = "external test set", "synthetic images"  # sets of helpers.stages.sharpness
 TOLD = 2  # arms that the sentence names
 CONTRASTED = ("balanced_accuracy", "target_recall", "target_operating_recall", "target_roc_auc")
 
@@ -158,3 +159,30 @@ def external_contrasts_table(changes: pd.DataFrame, external: pd.DataFrame, targ
         lines.append(line)
     headers = {name: f"{metric_name(name, target)}, points" for name in metrics}
     return Table(pd.DataFrame(lines, columns=["contrast", *metrics]), headers=headers)
+
+
+def sharpness_sentence(found: pd.DataFrame, target: str) -> str | None:
+    """How sharp the external photographs of the target are, and what that means; None without any.
+
+    ``found`` is of ``helpers.stages.sharpness``.
+    """
+    rows = found[found["class"] == target].set_index("images")["of_own"]
+    if EXTERNAL not in rows:
+        return None
+    beside = f", and the median synthetic image {100 * rows[SYNTHETIC]:.0f} %" if SYNTHETIC in rows else ""
+    return (
+        f"At the size that the classifiers take, the median external photograph of {target} has "
+        f"{100 * rows[EXTERNAL]:.0f} % of the sharpness of the median one of this run{beside} (fine detail "
+        "over contrast). Near 100 %, the classifiers meet about the sharpness that they learnt from. Far "
+        "from it, results that differ between the two test sets may come from how the photographs were made "
+        "or stored, and not from the patients."
+    )
+
+
+def sharpness_table(found: pd.DataFrame) -> Table | None:
+    """The sharpness of ``helpers.stages.sharpness``; no table where it has no rows."""
+    if found.empty:
+        return None
+    formats = dict.fromkeys(("lower_quartile", "median", "upper_quartile"), "{:.3f}".format)
+    headers = {"number": "how many", "of_own": "median, % of the run's photographs"}
+    return Table(found, formats | {"of_own": lambda share: f"{100 * share:.0f}"}, headers)
