@@ -61,3 +61,16 @@ def test_the_throughput_of_both_loops_ends_in_their_ratio(capfd):
     with pytest.raises(SystemExit):
         gan_throughput.main(["--set", "gan.recipe=stylegan2"])
     assert "textbook" in capfd.readouterr().err
+
+
+@pytest.mark.long
+def test_two_settings_are_compared_by_their_images_and_drawn(tmp_path, capsys):
+    import gan_settings
+
+    gan_settings.main(["--params", "smoke", "--seeds", "3", "--figure", str(tmp_path / "samples.png")])
+    lines = capsys.readouterr().out.strip().splitlines()
+    rows = [line.split() for line in lines if line.split()[:2] in (["first", "3"], ["second", "3"])]
+    assert len(rows) == 4, "each as it is ready, and once more in the table"
+    assert rows[0][3:] == rows[1][3:], "the same settings and seed: the same images"
+    assert all(0 < float(share) < 1 for share in rows[0][-2:]) and "real class auc" in lines[0]
+    assert Image.open(tmp_path / "samples.png").size[0] > 500
