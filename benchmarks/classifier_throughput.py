@@ -2,7 +2,8 @@
 turn on the same drawn lesions.
 
 The last lines are `bank ratio N.NN` (with the building of the bank, shared out over the run's trainings) and
-`ratio N.NN`: images/s over the textbooks'. The three live in processes of their own and take turns, so that a
+`ratio N.NN`: images/s over the textbooks'. The share of the machine is what the network's multiplications
+alone would take, at the rate of one large matrix product; the bank spares some of them. The three live in processes of their own and take turns, so that a
 busy machine is as busy for each; a ratio is one of medians.
 
 Run: python benchmarks/classifier_throughput.py --help
@@ -143,22 +144,25 @@ def compare(params: Params, words: argparse.Namespace, folder: Path) -> None:
     for process in ways.values():
         process.ask("end")
     trainings = len(params.arms) * params.replicates
-    _print_table(seconds, reports, words.images, config.max_epochs * trainings, config.bank)
+    floor = words.images * seconds_an_image(params, words.device, photographs["dx"])
+    _print_table(seconds, reports, words.images, floor, config.max_epochs * trainings, config.bank)
 
 
 def _print_table(
     seconds: dict[str, list[float]],
     reports: dict[str, dict[str, float]],
     images: int,
+    floor: float,
     epochs: int,
     copies: int,
 ) -> None:
     median = {way: statistics.median(values) for way, values in seconds.items()}
-    print(f"{'':32}images/s     ratio   peak memory")
+    print(f"{'':32}images/s     ratio   peak memory   share of the machine")
     for way in median:
         print(
             f"{WAYS[way]:32}{images / median[way]:8.0f}{median['textbook'] / median[way]:10.2f}"
             f"{reports[way]['peak_bytes'] / 1e9:11.2f} GB"
+            + ("" if way == "bank" else f"{floor / median[way]:23.1%}")
         )
     if "bank" in median:
         _print_bank(median, reports["bank"], images, epochs, copies)
@@ -178,6 +182,27 @@ def _print_bank(
         f"(all epochs of all the run's trainings). Load {os.getloadavg()[0]:.1f} at the end."
     )
     print(f"bank ratio {median['textbook'] / with_build:.2f}")
+
+
+def seconds_an_image(params: Params, device: str, dx: list[str]) -> float:
+    """What the multiplications of one training image would take on this machine, at its best rate.
+
+    They are counted on the CPU, in batches of four: the frozen stages forward, the others there and back.
+    """
+    import torch
+    from machine_speed import Operations, product_rate
+
+    from helpers.classifier.model import build_classifier
+    from helpers.device import resolve_precision
+
+    config = params.classifier
+    frozen, classes = config.frozen_stages, len(set(dx))
+    model = build_classifier(config.backbone, "none", classes, config.hidden, config.dropout, frozen)
+    images = torch.rand(4, 3, config.image_size, config.image_size)
+    with Operations() as counted:
+        torch.nn.functional.cross_entropy(model(images), torch.zeros(4, dtype=torch.long)).backward()
+    dtype = resolve_precision(config.precision, device) or torch.float32
+    return counted.total / 4 / product_rate(device, dtype, config.threads)
 
 
 def draw(folder: Path, count: int, size: int, photograph: tuple[int, int]) -> dict[str, Any]:
@@ -273,10 +298,13 @@ def _textbook(
 def _ours(
     way: str, params: Params, device: str, workers: int, photographs: dict[str, Any], folder: Path
 ) -> tuple[Callable, Callable]:
+    import torch
+
     config = params.classifier if way == "bank" else params.classifier.model_copy(update={"bank": 0})
     images = np.load(photographs["array"], mmap_mode="r")
     trainer = _trainer(images, photographs["ids"], photographs["dx"], HELD_OUT, config, device, folder)
     epochs = iter(range(10**9))
+    torch.backends.cudnn.benchmark = device.startswith("cuda")  # as train_classifier has it
     report = {
         "bank_seconds": getattr(trainer.features, "seconds", 0.0),
         "bank_bytes": getattr(trainer.features, "nbytes", 0),

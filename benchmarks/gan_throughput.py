@@ -25,8 +25,6 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from helpers import params
 from helpers.device import describe_device, pick_device, resolve_precision
@@ -38,6 +36,7 @@ from helpers.params import load_params
 
 sys.path.insert(0, str(Path(__file__).parent))
 from gan_textbook import Textbook, endless_batches
+from machine_speed import Operations, product_rate
 
 IMAGES = 779  # the paper's training melanomas
 WARM_UP = {"cpu": 1, "cuda": 6}  # generator steps; a graph is captured at the fourth call
@@ -107,22 +106,6 @@ def measure(
     return seconds, memory
 
 
-class Operations(TorchDispatchMode):
-    """Counts the floating-point operations of multiplications; PyTorch's own counter follows modules and
-    trips over a gradient penalty.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.total = 0
-
-    def __torch_dispatch__(self, function, types, arguments=(), options=None):
-        result = function(*arguments, **(options or {}))
-        count = flop_registry.get(function._overloadpacket)
-        self.total += count(*arguments, **(options or {}), out_val=result) if count else 0
-        return result
-
-
 def operations(config: params.Gan) -> int:
     """Floating-point operations of the multiplications in one generator step with its critic steps, counted
     on the CPU at batch 4 and scaled.
@@ -140,21 +123,6 @@ def operations(config: params.Gan) -> int:
     with Operations() as generator:
         small.generator_step(*small.draws.generator())
     return (config.n_critic * critic.total + generator.total) * config.batch_size // 4
-
-
-def product_rate(device: str, dtype: torch.dtype, threads: int) -> float:
-    """Operations a second of a large matrix product, the best of several."""
-    torch.set_num_threads(threads)
-    side = 8192 if device == "cuda" else 2048
-    first, second = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
-    best = 0.0
-    for _ in range(8):
-        began = time.perf_counter()
-        first @ second
-        if device == "cuda":
-            torch.cuda.synchronize()
-        best = max(best, 2 * side**3 / (time.perf_counter() - began))
-    return best
 
 
 def profile(config: params.Gan, device: str) -> None:

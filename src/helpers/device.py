@@ -3,6 +3,8 @@
 import importlib.metadata
 import platform
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -35,6 +37,19 @@ def pick_device(compute: "Compute") -> str:
         f"compute.device is 'cuda', but {reason}; "
         "set compute.device to 'cpu' or 'auto', or repair the installation."
     )
+
+
+@contextmanager
+def quickest_convolutions(device: str) -> Iterator[None]:
+    """On CUDA: cuDNN tries its algorithms at the first batch of each size; as before afterwards."""
+    import torch
+
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = before or device.startswith("cuda")
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def describe_device(device: str) -> str:

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from helpers.params import load_params
 from support.project import ROOT
 
 BENCHMARK = ROOT / "benchmarks" / "classifier_throughput.py"
@@ -33,6 +34,26 @@ def test_the_three_ways_are_measured():
     speeds = [float(row[0]) for row in table.values()]
     assert all(speed > 0 for speed in speeds) and speeds[3] <= speeds[2]
     assert "2 variations per image" in lines[-3]
+    assert all(0 < float(row[-1].rstrip("%")) < 150 for name, row in table.items() if "bank" not in name)
+
+
+def test_multiplications_of_frozen_stages_are_counted_once(script, monkeypatch):
+    """Trained stages are run forward and twice backward, frozen ones forward alone."""
+    import machine_speed
+
+    monkeypatch.setattr(machine_speed, "product_rate", lambda *_: 1.0)
+    throughput, params = script("classifier_throughput"), load_params("paper")
+
+    def work(frozen):
+        changed = {"image_size": 64, "frozen_stages": frozen}
+        classifier = params.classifier.model_copy(update=changed)
+        given = params.model_copy(update={"classifier": classifier})
+        return throughput.seconds_an_image(given, "cpu", ["mel", "nv"])
+
+    whole, none = work(0), work(5)
+    assert 2.9 < whole / none < 3.01  # the first layer needs no gradient by its images
+    at_224 = none * (224 / 64) ** 2
+    assert 7.5e9 < at_224 < 8.5e9  # ResNet50 has 4.1e9 multiplications and as many additions
 
 
 def test_images_on_disk_are_not_read_into_memory():

@@ -17,6 +17,7 @@ from helpers.classifier.arms import TrainingSet
 from helpers.classifier.outputs import write_outputs
 from helpers.classifier.trainer import Trainer, TrainingState
 from helpers.data.resizing import Way
+from helpers.device import quickest_convolutions
 from helpers.params import Classifier as Config
 from helpers.progress import Progress
 
@@ -47,13 +48,14 @@ def train_classifier(
     directory.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(config.threads)
     bank_folder = bank_folder or directory.parents[1] / "bank"
-    trainer = Trainer(training_set, split, images, config, device, seed, bank_folder, way)
-    fingerprint = trainer.fingerprint(split)
-    state = trainer.resume(load_latest(directory, fingerprint, map_location="cpu"))
-    _run_epochs(trainer, state, directory, fingerprint, f"{name} {replicate}")
-    trainer.model.load_trained_state(state.best)
-    identity = {"arm": name, "replicate": replicate, "seed": seed, "gan_seed": gan_seed}
-    return write_outputs(trainer, state, split, identity, directory)
+    with quickest_convolutions(device):
+        trainer = Trainer(training_set, split, images, config, device, seed, bank_folder, way)
+        fingerprint = trainer.fingerprint(split)
+        state = trainer.resume(load_latest(directory, fingerprint, map_location="cpu"))
+        _run_epochs(trainer, state, directory, fingerprint, f"{name} {replicate}")
+        trainer.model.load_trained_state(state.best)
+        identity = {"arm": name, "replicate": replicate, "seed": seed, "gan_seed": gan_seed}
+        return write_outputs(trainer, state, split, identity, directory)
 
 
 def _run_epochs(

@@ -14,6 +14,7 @@ import torch
 
 from helpers import params
 from helpers.checkpoints import list_checkpoints, load_latest, save_checkpoint
+from helpers.device import quickest_convolutions
 from helpers.errors import DataError, TrainingError
 from helpers.files import array_digest, digest, file_digest, write_json
 from helpers.fingerprints import code_fingerprint
@@ -166,12 +167,11 @@ def fast_arithmetic(device: str) -> Iterator[None]:
 
     Both settings are as before afterwards.
     """
-    precision, benchmark = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
+    precision = torch.get_float32_matmul_precision()
     if device.startswith("cuda"):
         torch.set_float32_matmul_precision("high")
-        torch.backends.cudnn.benchmark = True
     try:
-        yield
+        with quickest_convolutions(device):
+            yield
     finally:
         torch.set_float32_matmul_precision(precision)
-        torch.backends.cudnn.benchmark = benchmark
