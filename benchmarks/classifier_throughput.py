@@ -3,8 +3,8 @@ turn on the same drawn lesions.
 
 The last lines are `bank ratio N.NN` (with the building of the bank, shared out over the run's trainings) and
 `ratio N.NN`: images/s over the textbooks'. The share of the machine is what the network's multiplications
-alone would take, at the rate of one large matrix product; the bank spares some of them. The three live in processes of their own and take turns, so that a
-busy machine is as busy for each; a ratio is one of medians.
+alone would take, at the rate of one large matrix product; the bank spares some of them. The three live in
+processes of their own and take turns, so that a busy machine is as busy for each; a ratio is one of medians.
 
 Run: python benchmarks/classifier_throughput.py --help
 """
