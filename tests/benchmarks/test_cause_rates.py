@@ -45,9 +45,12 @@ def test_each_kind_of_study_has_its_verdict_as_often_as_the_documents_say(rates)
     pool = rates.draw_pool(4000)
     found = {
         name: Counter(rates.run_study(pool, rates.KINDS[name], seed) for seed in range(STUDIES))
-        for name in ("blur, classes weighted", "help", "small")
+        for name in ("blur, classes weighted", "help", "help, no image sharper", "small")
     }
     assert found["blur, classes weighted"][Cause.BLUR] >= 0.8 * STUDIES
     assert found["help"][Cause.SYNTHESIS] >= 0.8 * STUDIES
     assert found["small"][Cause.UNTOLD] >= 0.8 * STUDIES
-    assert not found["blur, classes weighted"][Cause.SYNTHESIS] and not found["help"][Cause.BLUR]
+    # eleven of twenty in the page's table, which has a deviation of 2.2
+    assert found["help, no image sharper"][Cause.SYNTHESIS] >= 6
+    assert not found["blur, classes weighted"][Cause.SYNTHESIS]
+    assert not found["help"][Cause.BLUR] and not found["help, no image sharper"][Cause.BLUR]

@@ -10,7 +10,8 @@ from helpers import paths
 from helpers.data.manifest import part_column
 from helpers.data.splits import split_folds
 from helpers.evaluation import fold_simulation
-from helpers.evaluation.fold_simulation import Folded, coverage, simulate, truths
+from helpers.evaluation.fold_learners import Folded
+from helpers.evaluation.fold_simulation import coverage, simulate, truths
 from helpers.evaluation.intervals import IN_COMMON, TRAINED_ON, fold_difference, paired_difference
 from helpers.evaluation.results import evaluate
 from helpers.evaluation.scores import roc_auc

@@ -5,12 +5,13 @@ part, as a study does it. What the intervals should hold is known from trainings
 benchmarks/fold_coverage.py writes the tables of docs/statistics.md from these functions.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
+from helpers.evaluation.fold_learners import Drawn, Folded, Model, draw, train
 from helpers.evaluation.intervals import (
     Difference,
     corrected_half_width,
@@ -27,109 +28,7 @@ LEVEL, POWER = 0.05, 0.8
 # the primary tests of docs/protocol.md: filtered - baseline, filtered - blurred, all - blurred_more
 CONTRASTS = ((1, 0), (1, 2), (3, 4))
 FAMILY = [(metric, pair) for metric in ("target_recall", "target_roc_auc") for pair in CONTRASTS]
-NEIGHBOURS = 15  # of the learner of that name
-LARGE = 5_000  # lesions of the population that true differences are measured on
-
-Model = Callable[[np.ndarray], np.ndarray]  # features (n, d) to the target's probability (n,)
-
-
-@dataclass(frozen=True)
-class Folded:
-    """A population of lesions of two classes, and ``procedures`` (2 or more) that are trained on it.
-
-    A lesion has normal features about means that are ``separation`` apart between the classes in each
-    of them, and a photograph of it has those and noise of half their size. All procedures see ``common``
-    features; each sees ``own`` others, which carry as much information, so that all are equally good and not
-    alike. Where ``effect`` is true all but the first see none of their own. ``bootstrap``: each training
-    draws its photographs with replacement, which is a chance of its own that no other training shares.
-    ``learner``: 'logistic', 'tree' or 'neighbours'. ``balanced``: it weighs both classes alike; where not,
-    the target's recall is low and hangs on which lesions were drawn.
-    """
-
-    lesions: int = 400
-    share: float = 0.2
-    separation: float = 0.6
-    learner: str = "logistic"
-    common: int = 4
-    own: int = 4
-    bootstrap: bool = False
-    effect: bool = False
-    balanced: bool = True
-    procedures: int = 2
-
-    @property
-    def features(self) -> list[np.ndarray]:
-        """The features that each procedure sees."""
-        common, first = np.arange(self.common), self.common + np.arange(self.own)
-        rest = range(1, self.procedures)
-        others = [common if self.effect else np.r_[common, first + self.own * place] for place in rest]
-        return [np.r_[common, first], *others]
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """Photographs: features (n, d), whether of the target (n,), and lesion positions (n,); classes (L,)."""
-
-    features: np.ndarray
-    positive: np.ndarray
-    lesion: np.ndarray
-    strata: np.ndarray
-
-
-def draw(design: Folded, generator: np.random.Generator, lesions: int | None = None) -> Drawn:
-    """Lesions of the population, a third of them photographed twice."""
-    count = lesions or design.lesions
-    strata = (np.arange(count) < round(design.share * count)).astype(int)
-    width = design.common + design.procedures * design.own
-    centres = generator.standard_normal((count, width)) + (strata[:, None] - 0.5) * design.separation
-    lesion = np.repeat(np.arange(count), 1 + (generator.random(count) < 0.34))
-    features = centres[lesion] + 0.5 * generator.standard_normal((len(lesion), width))
-    return Drawn(features, strata[lesion] == 1, lesion, strata)
-
-
-def train(
-    design: Folded, features: np.ndarray, positive: np.ndarray, generator: np.random.Generator
-) -> Model:
-    """A classifier of the design's kind."""
-    images = len(positive)
-    drawn = np.ones(images)
-    if design.bootstrap:
-        drawn = np.bincount(generator.integers(images, size=images), minlength=images).astype(float)
-    rarity = (~positive).sum() / positive.sum() if design.balanced else 1.0
-    weights = drawn * np.where(positive, rarity, 1.0)
-    if design.learner == "tree":
-        from sklearn.tree import DecisionTreeClassifier
-
-        tree = DecisionTreeClassifier(max_depth=3, min_samples_leaf=5, random_state=0)
-        tree.fit(features, positive, weights)
-        return lambda new: tree.predict_proba(new)[:, 1]
-    if design.learner == "neighbours":
-        from sklearn.neighbors import KNeighborsClassifier
-
-        rows = np.repeat(np.arange(images), drawn.astype(int))
-        nearest = KNeighborsClassifier(NEIGHBOURS).fit(features[rows], positive[rows])
-        prior = 1 / rarity if design.balanced else 1.0  # odds are divided by those of the classes
-        return lambda new: _balanced(nearest.predict_proba(new)[:, 1], prior)
-    slopes = _logistic(features, positive, weights)
-    return lambda new: 1 / (1 + np.exp(-(slopes[0] + new @ slopes[1:])))
-
-
-def _balanced(probability: np.ndarray, prior: float) -> np.ndarray:
-    """A probability (n,) whose odds are divided by ``prior``, the odds of the classes."""
-    return probability / (probability + (1 - probability) * prior)
-
-
-def _logistic(features: np.ndarray, positive: np.ndarray, weights: np.ndarray, steps: int = 6) -> np.ndarray:
-    """Intercept and slopes of a logistic regression with a small ridge, by Newton's method."""
-    design = np.c_[np.ones(len(features)), features]
-    slopes, ridge = np.zeros(design.shape[1]), np.eye(design.shape[1])
-    for _ in range(steps):
-        probability = 1 / (1 + np.exp(-design @ slopes))
-        curvature = design.T * (weights * probability * (1 - probability)) @ design + ridge
-        slopes = slopes + np.linalg.solve(
-            curvature, design.T @ (weights * (positive - probability)) - ridge @ slopes
-        )
-    return slopes
+LARGE = 5_000  # lesions of the test set that true differences are measured on
 
 
 def measure(positive: np.ndarray, score: np.ndarray, threshold: float) -> dict[str, Scored]:
@@ -184,10 +83,21 @@ class FoldedStudy:
         own = [one[0] for one in self.influence[metric]]
         return fold_difference(self.values[metric][0], own, self.lesion, self.strata, folds)
 
+    def first(self, parts: int) -> "FoldedStudy":
+        """The study as it would be with its first parts alone."""
+        return replace(
+            self,
+            values={name: each[:, :parts] for name, each in self.values.items()},
+            influence={name: each[:parts] for name, each in self.influence.items()},
+            lesion=self.lesion[:parts],
+            external={name: each[:, :parts] for name, each in self.external.items()},
+            external_influence={name: each[:, :parts] for name, each in self.external_influence.items()},
+        )
+
     def external_difference(self, metric: str, folds: int) -> Difference:
         """The interval of the difference on the external test set."""
         values, influence = self.external[metric], self.external_influence[metric]
-        shared = _tested_per_trained(folds)
+        shared = tested_per_trained(folds)
         return paired_difference(
             values[0], values[1], influence[0], influence[1], self.external_strata, shared=shared
         )
@@ -324,30 +234,32 @@ def _tally(
 ) -> np.ndarray:
     """One study's part of ``coverage``; ``gap`` and ``mean`` are the true difference and the true mean."""
     values = study.values[metric]
-    half = corrected_half_width(values[0] - values[1], _tested_per_trained(folds), 1 - LEVEL)
-    held = _holds(found, gap), _holds(study.mean(metric, folds), mean)
-    outside = _holds(study.external_difference(metric, folds), gap)
+    half = corrected_half_width(values[0] - values[1], tested_per_trained(folds), 1 - LEVEL)
+    held = holds(found, gap), holds(study.mean(metric, folds), mean)
+    outside = holds(study.external_difference(metric, folds), gap)
     width = float(found.high - found.low)
     real, corrected = bool(found.p < LEVEL), bool(abs(found.estimate - gap) <= half)
     return np.array([held[0], real, width, corrected, held[1], outside], float)
 
 
-def _tested_per_trained(folds: int) -> float:
+def tested_per_trained(folds: int) -> float:
     """Lesions that a fold tests per lesion that it is trained on."""
     return (1 / folds) / (1 - 1 / folds - VALIDATION)
 
 
-def _holds(found: Difference, truth: float) -> bool:
+def holds(found: Difference, truth: float) -> bool:
     """Whether the interval holds the truth; an estimate that varies nowhere must be it."""
     if np.isnan(found.low):
         return bool(np.isclose(found.estimate, truth))
     return bool(found.low <= truth <= found.high)
 
 
-def truths(design: Folded, folds: int, trainings: int, seed: int) -> dict[str, np.ndarray]:
-    """Expected metrics (P,) of the procedures, over trainings on lesions drawn anew."""
+def truths(
+    design: Folded, folds: int, trainings: int, seed: int, lesions: int = LARGE
+) -> dict[str, np.ndarray]:
+    """Expected metrics (P,) of the procedures, over trainings on lesions drawn anew, on a large test set."""
     generator = np.random.default_rng(seed)
-    population = draw(design, generator, LARGE)
+    population = draw(design, generator, lesions)
     found = []
     for _ in range(trainings):
         drawn = draw(design, generator)
