@@ -23,9 +23,10 @@ def external_sharpness(run: RunPaths, params: Params) -> pd.DataFrame:
 
     It is ``helpers.gan.sharpness`` at ``classifier.image_size``. A row for each set of images and class
     (``data.target_class``, and ALL): the run's own photographs, those of the external test set, and of the
-    target the own ones reduced as synthetic images are, and the synthetic ones of the first GAN whose images
-    are here. ``of_own``: the median over that of the own photographs of this class. Columns: COLUMNS. Without
-    an external test set there is no row. Raises as ``load_external`` and ``load_photographs``.
+    target the own ones reduced as synthetic images are (where not all are), and the synthetic ones of the
+    first GAN whose images are here. ``of_own``: the median over that of the own photographs of this class.
+    Columns: COLUMNS. Without an external test set there is no row. Raises as ``load_external`` and
+    ``load_photographs``.
     """
     size, target = params.classifier.image_size, params.data.target_class
     way = Way.of_all(params) or Way(size, "bilinear")
@@ -40,8 +41,9 @@ def external_sharpness(run: RunPaths, params: Params) -> pd.DataFrame:
     }
     synthetic = _synthetic(run, params)
     if synthetic is not None:
-        reduced = load_reduced(run, params)[is_target]
-        sets["photographs of the run, reduced as synthetic ones", target] = _enlarged(reduced, size)
+        if params.data.detail == "full":
+            reduced = load_reduced(run, params)[is_target]
+            sets["photographs of the run, reduced as synthetic ones", target] = _enlarged(reduced, size)
         sets["synthetic images", target] = _enlarged(synthetic, size)
     sets |= {("photographs of the run", ALL): own, ("external test set", ALL): new}
     return _quartiles({key: values for key, values in sets.items() if len(values)})
