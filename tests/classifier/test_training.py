@@ -123,9 +123,10 @@ def test_a_killed_training_resumes_to_the_same_bits(data, tmp_path, monkeypatch,
         raise KeyboardInterrupt
 
     monkeypatch.setattr(training, "save_checkpoint", killed)
-    for _ in range(3):  # killed after every single epoch
+    for epochs in (1, 2, 3):  # killed after every single epoch
         with pytest.raises(KeyboardInterrupt):
             train(data, tmp_path / "cut", **options)
+        assert len(pd.read_csv(tmp_path / "cut" / "history.csv")) == min(epochs, 2)
     monkeypatch.setattr(training, "save_checkpoint", save)
     train(data, tmp_path / "cut", **options)
     assert len(saved) == 3

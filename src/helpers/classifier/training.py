@@ -18,6 +18,7 @@ from helpers.classifier.outputs import write_outputs
 from helpers.classifier.trainer import Trainer, TrainingState
 from helpers.data.resizing import Way
 from helpers.device import quickest_convolutions
+from helpers.files import write_table
 from helpers.params import Classifier as Config
 from helpers.progress import Progress
 
@@ -61,7 +62,7 @@ def train_classifier(
 def _run_epochs(
     trainer: Trainer, state: TrainingState, directory: Path, fingerprint: str, label: str
 ) -> None:
-    """Train until the epochs or the patience are used up, with checkpoints.
+    """Train until the epochs or the patience are used up, with checkpoints and the history so far.
 
     The last checkpoint is a small one, of the best weights only.
     """
@@ -89,6 +90,7 @@ def _run_epochs(
             remove_checkpoints(directory)  # nothing but the best weights is needed from here on
             save_checkpoint(directory, state.epoch, {"training": vars(state)}, fingerprint)
         elif time.monotonic() - last_saved >= 60 * config.checkpoint_minutes:
+            write_table(directory / "history.csv", pd.DataFrame(state.history))
             save_checkpoint(
                 directory, state.epoch, {"training": vars(state), **trainer.state_dict()}, fingerprint
             )
