@@ -36,6 +36,14 @@ def project_copy(tmp_path_factory):
 
 
 @pytest.fixture
+def captures(monkeypatch):
+    """CUDA's functions that helpers/graphs.py calls, on the CPU; the graphs that were recorded."""
+    from support.cuda_graphs import stand_in
+
+    return stand_in(monkeypatch)
+
+
+@pytest.fixture
 def place(tmp_path, monkeypatch):
     """The working folder of a test that calls the front door in its own process; the runs lie in it."""
     from helpers import paths

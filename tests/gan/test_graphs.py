@@ -1,32 +1,16 @@
-"""Captured training steps, on a stand-in for CUDA's graphs: replayed steps must train as the plain loop does.
-
-The stand-in follows CUDA's rules. While it records, nothing happens to any tensor; afterwards the recorded
-operations run on the same tensors, and no Python of the step runs. So whatever a step keeps outside of such
-tensors would show.
-"""
-
-from contextlib import nullcontext
+"""Captured training steps, on a stand-in for CUDA's graphs: replayed steps train as the plain loop does."""
 
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode_stack
 from torch.utils._pytree import tree_leaves
 
 from helpers import params
-from helpers.gan import graphs
 from helpers.gan.adversarial import AdversarialTrainer
-from helpers.gan.graphs import WARM_UP, GraphedStep
+from helpers.graphs import WARM_UP, GraphedStep, how_steps_ran
+from support.cuda_graphs import OneByOne, recording
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3), dtype=np.uint8)
-WAITING = (
-    "_local_scalar_dense",
-    "lift_fresh",
-    "nonzero",
-    "is_nonzero",
-    "equal",
-    "_linalg_check_errors",
-)  # a capture fails at these
 SMALL = params.Gan(
     resolution=32, channel_scale=0.02, batch_size=4, n_critic=2, threads=1, flips="both", drift_penalty=0.001
 )
@@ -46,77 +30,6 @@ RECIPES = {
     },
     "stylegan2, bfloat16": {"recipe": "stylegan2", "r1_every": 3, "precision": "bfloat16"},
 }
-
-
-class Recording(TorchDispatchMode):
-    """In place of ``torch.cuda.CUDAGraph``: records operations, takes their effects back, replays them."""
-
-    def __init__(self):
-        super().__init__()
-        self.operations, self.saved, self.replays = [], {}, 0
-
-    def __torch_dispatch__(self, function, types, arguments=(), options=None):
-        options = options or {}
-        name = function._schema.name.removeprefix("aten::")
-        assert name not in WAITING and "rand" not in name, f"{name} cannot be captured"
-        for tensor in written(function, arguments, options):
-            storage = tensor.untyped_storage()
-            self.saved.setdefault(storage.data_ptr(), (storage, storage.clone()))
-        result = function(*arguments, **options)
-        self.operations.append((function, arguments, options, result))
-        return result
-
-    def __exit__(self, *failure):
-        super().__exit__(*failure)
-        for storage, before in self.saved.values():
-            storage.copy_(before)
-
-    @torch.no_grad()
-    def replay(self):
-        self.replays += 1
-        for function, arguments, options, result in self.operations:
-            returns = [value.alias_info for value in function._schema.returns]
-            if any(alias and not alias.is_write for alias in returns):
-                continue  # a view
-            again = function(*arguments, **options)
-            if not any(returns):
-                for place, value in zip(tree_leaves(result), tree_leaves(again), strict=True):
-                    if isinstance(place, torch.Tensor):
-                        place.copy_(value)
-
-
-class OneByOne(TorchDispatchMode):
-    """Runs every operation as it comes. Some are rounded otherwise below any such mode than without one, on
-    some processors: what is compared with a recording, and its steps before and after, must run like it.
-    """
-
-    def __torch_dispatch__(self, function, types, arguments=(), options=None):
-        return function(*arguments, **(options or {}))
-
-
-def written(function, arguments, options):
-    """The tensors that an operation changes."""
-    for place, argument in enumerate(function._schema.arguments):
-        if argument.alias_info is not None and argument.alias_info.is_write:
-            given = arguments[place] if place < len(arguments) else options.get(argument.name)
-            yield from (leaf for leaf in tree_leaves(given) if isinstance(leaf, torch.Tensor))
-
-
-class Stream:
-    def wait_stream(self, other):
-        """There is one stream only."""
-
-
-@pytest.fixture
-def captures(monkeypatch):
-    """CUDA's functions that graphs.py calls, on the CPU; the graphs that were recorded."""
-    recorded = []
-    for name in ("Stream", "current_stream"):
-        monkeypatch.setattr(torch.cuda, name, Stream)
-    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
-    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: recorded.append(Recording()) or recorded[-1])
-    monkeypatch.setattr(torch.cuda, "graph", lambda graph: graph)
-    return recorded
 
 
 def capture(trainer):
@@ -213,7 +126,7 @@ def test_a_training_goes_on_where_a_capture_fails(failing, captures):
 
         def fails(*inputs, regularised=False):
             result = whole(*inputs, regularised=regularised)
-            if any(isinstance(mode, Recording) for mode in _get_current_dispatch_mode_stack()):
+            if recording():
                 raise RuntimeError("operation not permitted when stream is capturing\nand more")
             return result
 
@@ -231,9 +144,55 @@ def test_a_training_goes_on_where_a_capture_fails(failing, captures):
     assert [step.failure is None for step in trainer.graphed] == [
         step is not broken for step in trainer.graphed
     ]
+    assert captures.stream == "the usual one"
     assert trainer.how_steps_ran() == (
-        "one by one, because a CUDA graph failed: operation not permitted when stream is capturing"
+        "partly one by one, because a CUDA graph failed: operation not permitted when stream is capturing"
     )
+
+
+def drawn_sums(graphed, widths):
+    torch.manual_seed(5)
+    return [graphed(torch.ones(1, width)).item() for width in widths]
+
+
+def test_each_shape_has_a_graph_and_draws_go_on(captures):
+    """As with the two sizes of a classifier's batches."""
+    dropout = torch.nn.Dropout()
+    widths = [3, 4] * (WARM_UP + 2)
+    with OneByOne():
+        plain = drawn_sums(lambda given: dropout(given).sum(), widths)
+        graphed = GraphedStep(lambda given: dropout(given).sum())
+        assert drawn_sums(graphed, widths) == plain
+    assert [graph.replays for graph in captures] == [2, 2] and len(set(plain)) > 1
+
+
+def test_a_failed_capture_leaves_the_draws_as_they_were(captures):
+    dropout = torch.nn.Dropout()
+
+    def step(given):
+        result = dropout(given).sum()
+        if recording():
+            raise RuntimeError("no")
+        return result
+
+    widths = [30] * (WARM_UP + 3)
+    graphed = GraphedStep(step)
+    with OneByOne():
+        plain = drawn_sums(step, widths)
+        with pytest.warns(UserWarning, match="no"):
+            assert drawn_sums(graphed, widths) == plain
+    assert captures.stream == "the usual one" and len(captures) == 1 and graphed.failed is captures[0]
+    assert how_steps_ran([graphed]) == "one by one, because a CUDA graph failed: no"
+
+
+def test_a_graph_that_leaves_no_memory_for_the_rest_is_given_up(captures):
+    captures.free = [10e9, 4e9]
+    weight = torch.zeros(1)
+    graphed = GraphedStep(lambda given: weight.add_(given))
+    with pytest.warns(UserWarning, match="takes 6.0 GB of memory and leaves 4.0"):
+        for _ in range(WARM_UP + 2):
+            graphed(torch.ones(1))
+    assert weight.item() == WARM_UP + 2 and not graphed.captured and not captures[0].operations
 
 
 def test_it_is_told_how_the_steps_ran(captures):
@@ -254,7 +213,7 @@ def test_what_a_graph_returns_is_overwritten_by_its_next_call(captures):
     results = [graphed(torch.full((1,), float(turn))) for turn in range(WARM_UP + 2)]
     assert [result.item() for result in results[:WARM_UP]] == [0, 2, 4]
     assert results[-1] is results[-2] and results[-1].item() == 2 * (WARM_UP + 1)
-    assert graphs.WARM_UP >= 1  # the optimiser's state must be there before the capture
+    assert WARM_UP >= 1  # the optimiser's state must be there before the capture
 
 
 # --- on a card ----------------------------------------------------------------------------------

@@ -12,11 +12,11 @@ from torch import Tensor
 from helpers import params
 from helpers.device import resolve_precision
 from helpers.gan.batches import ClassTurns, ImageStream, to_bytes
-from helpers.gan.graphs import GraphedStep
 from helpers.gan.health import real_distances
 from helpers.gan.recipes import RECIPES
 from helpers.gan.records import sample_inputs
 from helpers.gan.weights import build_networks
+from helpers.graphs import GraphedStep, how_steps_ran, on_device
 
 
 class Trainer(ABC):
@@ -77,17 +77,14 @@ class Trainer(ABC):
 
     def compiled(self, step: Callable[..., Any]) -> Callable[..., Any]:
         """``step`` itself on a CPU, and as a CUDA graph on a GPU."""
-        if not self.device.startswith("cuda"):
-            return step
-        self.graphed.append(GraphedStep(step))
-        return self.graphed[-1]
+        found = on_device(step, self.device)
+        if isinstance(found, GraphedStep):
+            self.graphed.append(found)
+        return found
 
     def how_steps_ran(self) -> str:
-        """'one by one', 'CUDA graphs', or that graphs failed, and why."""
-        failures = [step.failure for step in self.graphed if step.failure is not None]
-        if failures:
-            return f"one by one, because a CUDA graph failed: {failures[0]}"
-        return "CUDA graphs" if any(step.captured for step in self.graphed) else "one by one"
+        """Of this start: 'one by one', 'CUDA graphs', or that graphs failed, and why."""
+        return how_steps_ran(self.graphed)
 
     @torch.no_grad()
     def move_average(self, decay: float | None = None) -> None:
