@@ -78,7 +78,9 @@ class OneByOne(TorchDispatchMode):
 
 
 def written(function, arguments, options):
-    """The tensors that an operation changes."""
+    """The tensors that an operation changes; a batch norm does not say so of its statistics."""
+    if "batch_norm" in function._schema.name and "backward" not in function._schema.name:
+        yield from (each for each in arguments[3:5] if each is not None)
     for place, argument in enumerate(function._schema.arguments):
         if argument.alias_info is not None and argument.alias_info.is_write:
             given = arguments[place] if place < len(arguments) else options.get(argument.name)

@@ -8,6 +8,7 @@ range of an image once, at the end.
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -85,8 +86,14 @@ def _to_float(images: torch.Tensor | np.ndarray, device: str) -> torch.Tensor:
 
 def _normalise(images: torch.Tensor, mean: Colour, std: Colour) -> torch.Tensor:
     """``(x - mean) / std`` per channel of (B, 3, S, S) values in 0..1, in place."""
-    means, stds = upload(torch.tensor([mean, std]).view(2, 1, 3, 1, 1), str(images.device))
+    means, stds = _moments(mean, std, str(images.device))
     return images.sub_(means).div_(stds).contiguous(memory_format=torch.channels_last)
+
+
+@cache
+def _moments(mean: Colour, std: Colour, device: str) -> torch.Tensor:
+    """Both as (2, 1, 3, 1, 1), on ``device``."""
+    return upload(torch.tensor([mean, std]).view(2, 1, 3, 1, 1), device)
 
 
 def _move(images: torch.Tensor, draws: torch.Tensor, augmentation: Augmentation, device: str) -> torch.Tensor:
@@ -120,9 +127,7 @@ def colour_matrices(draws: torch.Tensor, augmentation: Augmentation) -> tuple[to
     draws = draws.double()
     brightness, contrast, saturation = (1 + augmentation.jitter * (2 * draws[:, i] - 1) for i in range(3))
     angle = 2 * math.pi * augmentation.hue * (2 * draws[:, 3] - 1)
-    # every row gives a colour's brightness, so that all three channels become grey
-    grey = torch.tensor(LUMA, dtype=torch.float64).expand(3, 3)
-    identity = torch.eye(3, dtype=torch.float64)
+    identity, grey, _, _ = _colour_space()
     saturate = saturation.view(-1, 1, 1) * identity + (1 - saturation).view(-1, 1, 1) * grey
     matrix = _hue_rotation(angle) @ saturate * (brightness * contrast).view(-1, 1, 1)
     return matrix, (1 - contrast) * brightness
@@ -130,14 +135,31 @@ def colour_matrices(draws: torch.Tensor, augmentation: Augmentation) -> tuple[to
 
 def _hue_rotation(angle: torch.Tensor) -> torch.Tensor:
     """Rotation by ``angle`` (B) of the two chroma axes of YIQ, as matrices (B, 3, 3) on RGB."""
-    to_yiq = torch.tensor(
-        [LUMA, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)], dtype=torch.float64
-    )
+    _, _, to_yiq, from_yiq = _colour_space()
     turn = torch.zeros(len(angle), 3, 3, dtype=torch.float64)
     turn[:, 0, 0] = 1
     turn[:, 1, 1] = turn[:, 2, 2] = angle.cos()
     turn[:, 1, 2], turn[:, 2, 1] = -angle.sin(), angle.sin()
-    return torch.linalg.inv(to_yiq) @ turn @ to_yiq
+    return from_yiq @ turn @ to_yiq
+
+
+@cache
+def _colour_space() -> tuple[torch.Tensor, ...]:
+    """Matrices (3, 3) in float64: identity, a colour to its grey, RGB to YIQ, and back."""
+    # every row gives a colour's brightness, so that all three channels become grey
+    grey = torch.tensor(LUMA, dtype=torch.float64).expand(3, 3)
+    to_yiq = torch.tensor(
+        [LUMA, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)], dtype=torch.float64
+    )
+    return torch.eye(3, dtype=torch.float64), grey, to_yiq, torch.linalg.inv(to_yiq)
+
+
+@cache
+def _bounds(mean: Colour, std: Colour, device: str) -> tuple[torch.Tensor, ...]:
+    """Each (3,): ``std`` in float64 on the CPU; on ``device`` in float32 what 0 and 1 become, and LUMA."""
+    means, stds = torch.tensor(mean, dtype=torch.float64), torch.tensor(std, dtype=torch.float64)
+    bounds = torch.stack([-means / stds, (1 - means) / stds, torch.tensor(LUMA, dtype=torch.float64)])
+    return stds, *upload(bounds.float(), device)
 
 
 def _recolour(
@@ -153,11 +175,10 @@ def _recolour(
         return _normalise(images.clamp_(0, 1), mean, std)
     batch, _, height, width = images.shape
     matrix, share = colour_matrices(draws, augmentation)
-    means, stds = torch.tensor(mean, dtype=torch.float64), torch.tensor(std, dtype=torch.float64)
+    stds, low, high, luma = _bounds(mean, std, device)
     # the normalisation is linear too; one table of all numbers per image, for one copy to the device
     table = torch.cat([(matrix / stds.view(1, 3, 1)).flatten(1), share.view(-1, 1) / stds], dim=1)
-    bounds = torch.stack([-means / stds, (1 - means) / stds, torch.tensor(LUMA, dtype=torch.float64)])
-    table, (low, high, luma) = upload(table.float(), device), upload(bounds.float(), device)
+    table = upload(table.float(), device)
     brightness = (images.mean(dim=(2, 3)) * luma).sum(dim=1, keepdim=True)
     offset = table[:, 9:] * brightness + low
     recoloured = torch.baddbmm(

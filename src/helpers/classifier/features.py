@@ -14,6 +14,7 @@ from helpers.classifier.bank import Bank, BankMaker
 from helpers.classifier.model import Classifier
 from helpers.classifier.sampling import bank_variation
 from helpers.files import array_digest
+from helpers.graphs import on_device
 from helpers.params import Classifier as Config
 
 KEPT_FEATURES = 2**30  # largest size, in bytes, of the validation images' outputs kept in memory
@@ -51,6 +52,7 @@ class LiveFeatures:
         augmentation: Augmentation,
     ):
         self.model, self.config, self.device = model, config, device
+        self.trunk = on_device(model.trunk, device) if config.frozen_stages else model.trunk
         self.augmentation = augmentation
         self.rows = held_out_rows(split)
         self.photograph_rows = training_set.photographs
@@ -63,7 +65,7 @@ class LiveFeatures:
         images = self.photographs.take(self.photograph_rows[indices[:real]])
         if real < len(indices):
             images = torch.cat([images, self.synthetic.take(indices[real:] - len(self.photograph_rows))])
-        return self.model.trunk(
+        return self.trunk(
             augment(images, self.augmentation, generator, self.model.mean, self.model.std, self.device)
         )
 

@@ -11,6 +11,7 @@ from helpers.classifier.model import Classifier
 from helpers.classifier.trainer import Trainer, TrainingState
 from helpers.device import describe_device
 from helpers.files import atomic_path, write_json, write_table
+from helpers.graphs import how_steps_ran
 
 
 def write_outputs(
@@ -73,6 +74,7 @@ def _timing(trainer: Trainer, state: TrainingState) -> dict[str, Any]:
         "device": describe_device(trainer.device),
         "threads": trainer.config.threads,
         "precision": str(trainer.precision or torch.float32).removeprefix("torch."),
+        "steps_ran": how_steps_ran([trainer.update, getattr(trainer.features, "trunk", trainer.update)]),
         "bank_seconds": getattr(trainer.features, "seconds", 0.0),
         "bank_bytes": getattr(trainer.features, "nbytes", 0),
     }

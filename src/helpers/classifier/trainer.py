@@ -31,6 +31,7 @@ from helpers.device import resolve_precision
 from helpers.errors import UserError
 from helpers.files import array_digest, digest
 from helpers.fingerprints import code_fingerprint
+from helpers.graphs import GraphedStep, on_device
 from helpers.params import Classifier as Config
 from helpers.params import result_values
 from helpers.progress import Progress
@@ -84,7 +85,7 @@ class Trainer:
         self.steps = max(1, min(-(-self.draws // config.batch_size), self.draws // 2))
         self.precision = resolve_precision(config.precision, device)
         self.model, self.start_key = self._new_model()
-        self.optimiser = _optimiser(self.model, config)
+        self.optimiser = _optimiser(self.model, config, device)
         self.scheduler = make_schedule(self.optimiser, config, self.steps)
         self.average = MovingAverage(self.model, config.averaging) if config.averaging else None
         weights = training_set.class_weights
@@ -102,6 +103,7 @@ class Trainer:
             self.features = LiveFeatures(
                 training_set, split, images, self.model, config, device, self.augmentation
             )
+        self.update = on_device(self._step, device)
 
     def _new_model(self) -> tuple[Classifier, str]:
         """The network before training, on the device, and the checksum of its weights."""
@@ -146,14 +148,18 @@ class Trainer:
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         right = torch.zeros((), dtype=torch.int64, device=self.device)
         self.model.train()
+        # ascending: photographs come first, and files are read forwards
+        batches = np.array_split(np.arange(self.draws), self.steps)
+        batches = [batch[np.argsort(order[batch], kind="stable")] for batch in batches]
+        labels = upload(self.training_set.labels[order[np.concatenate(batches)]], self.device)
         began = time.monotonic()
-        for step, batch in enumerate(np.array_split(np.arange(self.draws), self.steps)):
-            # ascending: photographs come first, and files are read forwards
-            batch = batch[np.argsort(order[batch], kind="stable")]
+        for step, own in enumerate(labels.split([len(batch) for batch in batches])):
+            batch = batches[step]
             features = self.features.training(order[batch], passes[batch], generator)
-            labels = upload(self.training_set.labels[order[batch]], self.device)
             self.scheduler.before_step(epoch * self.steps + step)
-            loss, correct = self._step(features, labels)
+            loss, correct = self.update(features, own, self._rate())
+            if self.average is not None:
+                self.average.update()
             total += loss.double() * len(batch)
             right += correct
             if step % 10 == 0 or step == self.steps - 1:
@@ -169,7 +175,16 @@ class Trainer:
         rate = self.optimiser.param_groups[0]["lr"]  # of the last step
         return {"learning_rate": rate, "train_loss": mean, "train_accuracy": right.item() / self.draws}
 
-    def _step(self, features: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _rate(self) -> torch.Tensor | float:
+        """The learning rate; for a graph as a tensor, which each of its replays reads anew."""
+        rate = self.optimiser.param_groups[0]["lr"]
+        if isinstance(self.update, GraphedStep):
+            return torch.full((), rate, dtype=torch.float32, device=self.device)
+        return rate
+
+    def _step(
+        self, features: torch.Tensor, labels: torch.Tensor, rate: torch.Tensor | float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """One step of the optimiser; the batch's mean loss and number of right answers, on the device."""
         logits = self.model.tail(features)
         losses = cross_entropy(logits, labels, reduction="none")
@@ -179,9 +194,8 @@ class Trainer:
         loss = losses.mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        self.optimiser.step()
-        if self.average is not None:
-            self.average.update()
+        with _at_rate(self.optimiser, rate):
+            self.optimiser.step()
         return loss.detach(), (logits.argmax(1) == labels).sum()
 
     # --- evaluation
@@ -246,13 +260,28 @@ class Trainer:
         return state
 
 
-def _optimiser(model: Classifier, config: Config) -> torch.optim.Optimizer:
-    """Adam, or AdamW where weights decay (Loshchilov and Hutter 2019)."""
+def _optimiser(model: Classifier, config: Config, device: str) -> torch.optim.Optimizer:
+    """Adam, or AdamW where weights decay (Loshchilov and Hutter 2019), in a form that a graph can capture."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if config.weight_decay:
-        decay = config.weight_decay
-        return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=decay, fused=True)
-    return torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
+    kind = torch.optim.AdamW if config.weight_decay else torch.optim.Adam
+    return kind(
+        parameters,
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        fused=True,
+        capturable=device.startswith("cuda"),
+    )
+
+
+@contextmanager
+def _at_rate(optimiser: torch.optim.Optimizer, rate: torch.Tensor | float) -> Iterator[None]:
+    """Inside, the optimiser's learning rate is ``rate``; the schedule sees its own number afterwards."""
+    (group,) = optimiser.param_groups
+    kept, group["lr"] = group["lr"], rate
+    try:
+        yield
+    finally:
+        group["lr"] = kept
 
 
 def _torch_seed(seed: int, stream: int) -> int:
