@@ -25,8 +25,7 @@ class GraphedStep:
 
     There is a graph for each set of options (a step with the lazy penalty, one without) and of shapes. They
     share their memory, in which lies what ``step`` returns too: the next call overwrites it. Where a capture
-    fails, ``failure`` holds the error's first line, and what has no graph by then runs as it is from there
-    on.
+    fails, ``failure`` holds the error's first line, and all later calls run the step as it is.
     """
 
     def __init__(self, step: Callable[..., Any]):
@@ -38,13 +37,14 @@ class GraphedStep:
         self.failed: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, *inputs: Tensor, **options: bool) -> Any:
+        if self.failure is not None:
+            return self.step(*inputs, **options)
         kind = tuple(options.items()), tuple(given.shape for given in inputs)
         if kind not in self.captured:
             self.calls[kind] += 1
             if self.calls[kind] <= WARM_UP:
                 return self._warm_up(inputs, options)
-            if self.failure is None:
-                self._try_to_capture(kind, inputs, options)
+            self._try_to_capture(kind, inputs, options)
             if kind not in self.captured:
                 return self.step(*inputs, **options)
         graph, places, result = self.captured[kind]
@@ -72,6 +72,7 @@ class GraphedStep:
             # some versions of PyTorch leave the capture's stream in use and the generator in its midst
             torch.cuda.set_stream(stream)
             generator.graphsafe_set_state(state)
+            self.captured.clear()  # they would draw from the generator's old state
             self.failed = graph  # kept, because later captures may still ask for it
             self.failure = str(error).split("\n")[0]
             warnings.warn(
